@@ -1,0 +1,43 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_ZMQ_SOCKETS_H_
+#define GROUPCAST_SERVICES_CHANNEL_ZMQ_SOCKETS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "services/channel/wire.h"
+#include "zmq.hpp"
+
+namespace groupcast::service {
+
+// The three ports of a channel server.
+struct ChannelAddress {
+  std::string host = "127.0.0.1";
+  uint16_t publish_port = 2206;
+  uint16_t subscribe_port = 2207;
+  uint16_t control_port = 2208;
+};
+
+// "tcp://HOST:PORT", with brackets around an IPv6 host.
+std::string Endpoint(absl::string_view host, uint16_t port);
+
+// What every socket of the channel has: heartbeats, so that a half-open connection is noticed within 3 s, and no
+// lingering, so that a process ends when it is told to.
+void SetCommonOptions(zmq::socket_t& socket);
+
+// Limits the frames that peers may send, on a socket that is bound. A peer over it is disconnected.
+void SetFrameBytesMax(zmq::socket_t& socket, int64_t bytes);
+
+// On the control link a worker's routing id is 'w' and its publisher id, little-endian.
+std::string RoutingId(PublisherId id);
+std::optional<PublisherId> PublisherOfRoutingId(absl::string_view routing_id);
+
+inline absl::string_view View(const zmq::message_t& message) {
+  return {static_cast<const char*>(message.data()), message.size()};
+}
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_ZMQ_SOCKETS_H_

@@ -1,0 +1,418 @@
+#include "services/channel/zmq/zmq_channel.h"
+
+#include <cstring>
+#include <functional>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/posix.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+using channel::v1::Refusal;
+
+constexpr absl::Duration kTick = absl::Milliseconds(50);
+
+// How many messages one turn takes from the subscribe link, so that a flood does not keep clients waiting.
+constexpr int kMessagesPerTurn = 512;
+
+constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
+
+absl::Status RefusalStatus(Refusal::Reason reason) {
+  if (reason == Refusal::TOO_LARGE) {
+    return absl::ResourceExhaustedError("larger than the channel takes");
+  }
+  return absl::InternalError("the channel server could not read the publication");
+}
+
+}  // namespace
+
+bool ContentFromWire(const channel::v1::Content& wire, Content* content) {
+  switch (wire.kind()) {
+    case channel::v1::Content::TEXT:
+      content->kind = Content::Kind::kText;
+      break;
+    case channel::v1::Content::JSON:
+      content->kind = Content::Kind::kJson;
+      break;
+    default:
+      return false;
+  }
+  content->data = wire.data();
+  content->sent_at_ms = wire.sent_at_ms();
+  return true;
+}
+
+absl::StatusOr<std::unique_ptr<ZmqChannel>> ZmqChannel::Create(const ZmqChannelOptions& options,
+                                                               EventLoop* loop,
+                                                               ChannelListener* listener) {
+  std::unique_ptr<ZmqChannel> channel(new ZmqChannel(options, loop, listener));
+  if (absl::Status status = channel->Connect(); !status.ok()) return status;
+  return channel;
+}
+
+ZmqChannel::ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, ChannelListener* listener)
+    : options_(options),
+      loop_(loop),
+      listener_(listener),
+      publisher_(PublisherId{RandomId()}),
+      context_(1),
+      publish_(context_, zmq::socket_type::xpub),
+      subscribe_(context_, zmq::socket_type::sub),
+      control_(context_, zmq::socket_type::dealer),
+      control_monitor_(context_, zmq::socket_type::pair),
+      self_(std::make_shared<ZmqChannel*>(this)) {}
+
+ZmqChannel::~ZmqChannel() {
+  *self_ = nullptr;
+  for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
+    loop_->Remove(socket->get(zmq::sockopt::fd), this);
+  }
+}
+
+absl::Status ZmqChannel::Connect() {
+  try {
+    for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) {
+      SetCommonOptions(*socket);
+      socket->set(zmq::sockopt::reconnect_ivl, 20);
+      socket->set(zmq::sockopt::reconnect_ivl_max, 500);
+    }
+    // Bounded by the window here, not by ZeroMQ, which would drop.
+    publish_.set(zmq::sockopt::sndhwm, 0);
+    // With a mark, SUB would drop its own subscriptions.
+    subscribe_.set(zmq::sockopt::sndhwm, 0);
+    subscribe_.set(zmq::sockopt::rcvhwm, 10'000);
+    // Otherwise what is sent while there is no connection would be kept and sent on the next one.
+    publish_.set(zmq::sockopt::immediate, true);
+    control_.set(zmq::sockopt::immediate, true);
+    control_.set(zmq::sockopt::routing_id, RoutingId(publisher_));
+
+    if (zmq_socket_monitor(control_.handle(), kMonitorEndpoint,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0) {
+      return absl::InternalError(zmq_strerror(zmq_errno()));
+    }
+    control_monitor_.connect(kMonitorEndpoint);
+    for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
+      if (absl::Status status = loop_->Add(socket->get(zmq::sockopt::fd), EPOLLIN, this); !status.ok()) {
+        return status;
+      }
+    }
+    publish_.connect(Endpoint(options_.server.host, options_.server.publish_port));
+    subscribe_.connect(Endpoint(options_.server.host, options_.server.subscribe_port));
+    control_.connect(Endpoint(options_.server.host, options_.server.control_port));
+  } catch (const zmq::error_t& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("channel server ", options_.server.host, ": ", error.what()));
+  }
+  loop_->AddTurnHook([self = self_] { return *self != nullptr && (*self)->Drain(); });
+  loop_->RunEvery(kTick, [self = self_] {
+    if (*self != nullptr) (*self)->Tick();
+  });
+  return absl::OkStatus();
+}
+
+void ZmqChannel::Publish(absl::string_view group_id, const Content& content, PublishCallback done) {
+  touched_ = true;
+  outgoing_.set_kind(content.kind == Content::Kind::kText ? channel::v1::Content::TEXT
+                                                         : channel::v1::Content::JSON);
+  outgoing_.set_data(content.data.data(), content.data.size());
+  outgoing_.set_sent_at_ms(content.sent_at_ms);
+  const size_t prefix_bytes = LiveFramePrefixBytes(group_id);
+  const size_t bytes = prefix_bytes + outgoing_.ByteSizeLong();
+  if (!connected_ || window_bytes_ + bytes > options_.window_bytes_max) {
+    deferred_.push_back([done = std::move(done), connected = connected_] {
+      done(absl::UnavailableError(connected ? "too many publications wait for the channel"
+                                            : "the channel server cannot be reached"));
+    });
+    return;
+  }
+  zmq::message_t frame(bytes);
+  WriteLiveFramePrefix(group_id,
+                       {.kind = LiveKind::kPublication, .publisher = publisher_, .number = next_number_++},
+                       frame.data<char>());
+  outgoing_.SerializeWithCachedSizesToArray(frame.data<uint8_t>() + prefix_bytes);
+  publish_.send(frame, zmq::send_flags::dontwait);
+  window_.push_back({std::move(done), bytes});
+  window_bytes_ += bytes;
+}
+
+void ZmqChannel::Subscribe(absl::string_view group_id) {
+  const auto [entry, is_new] = topics_.try_emplace(std::string(group_id));
+  if (!is_new) return;
+  SubscribeOnce(entry->first, &entry->second);
+}
+
+void ZmqChannel::SubscribeOnce(const std::string& group_id, Topic* topic) {
+  touched_ = true;
+  ++topic->times_subscribed;
+  subscribe_.set(zmq::sockopt::subscribe, TopicOf(group_id));
+  unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
+}
+
+void ZmqChannel::Unsubscribe(absl::string_view group_id) {
+  const auto found = topics_.find(group_id);
+  if (found == topics_.end()) return;
+  touched_ = true;
+  for (; found->second.times_subscribed > 0; --found->second.times_subscribed) {
+    subscribe_.set(zmq::sockopt::unsubscribe, TopicOf(group_id));
+  }
+  topics_.erase(found);
+}
+
+void ZmqChannel::FetchHistory(absl::string_view group_id, uint64_t after, uint32_t limit,
+                              HistoryCallback done) {
+  touched_ = true;
+  channel::v1::FetchHistory fetch;
+  fetch.set_request(next_request_);
+  fetch.set_group_id(group_id.data(), group_id.size());
+  fetch.set_after(after);
+  fetch.set_limit(limit);
+  const std::string frame = ControlFrame(ControlKind::kFetchHistory, fetch);
+  if (!connected_ || !control_.send(zmq::buffer(frame), zmq::send_flags::dontwait)) {
+    deferred_.push_back([done = std::move(done)] {
+      done(absl::UnavailableError("the channel server cannot be reached"));
+    });
+    return;
+  }
+  requests_.emplace(next_request_++, std::move(done));
+}
+
+void ZmqChannel::OnEvents(uint32_t) { touched_ = true; }
+
+bool ZmqChannel::Drain() {
+  std::vector<std::function<void()>> deferred;
+  deferred.swap(deferred_);
+  for (const std::function<void()>& answer : deferred) answer();
+  if (!touched_) return false;
+  touched_ = false;
+  DrainMonitor();
+  DrainPublishLink();
+  DrainControl();
+  const bool more = DrainSubscribeLink();
+  // What the listener did meanwhile may have swallowed a signal, or deferred an answer.
+  if (more) touched_ = true;
+  return touched_ || !deferred_.empty();
+}
+
+void ZmqChannel::DrainMonitor() {
+  zmq::message_t event;
+  zmq::message_t address;
+  while (control_monitor_.recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more() && !control_monitor_.recv(address)) return;
+    uint16_t id = 0;
+    if (event.size() < sizeof(id)) continue;
+    std::memcpy(&id, event.data(), sizeof(id));
+    control_up_ = id == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    hello_answered_ = false;
+    UpdateConnected();
+    if (control_up_) SendHello();
+  }
+}
+
+void ZmqChannel::DrainPublishLink() {
+  zmq::message_t message;
+  while (publish_.recv(message, zmq::recv_flags::dontwait)) {
+    const absl::string_view subscription = View(message);
+    if (subscription.size() != 1) continue;  // the server subscribes to everything: the empty prefix
+    publish_link_up_ = subscription[0] == 1;
+    UpdateConnected();
+  }
+}
+
+void ZmqChannel::DrainControl() {
+  zmq::message_t message;
+  while (control_.recv(message, zmq::recv_flags::dontwait)) {
+    const absl::StatusOr<ControlView> control = ParseControlFrame(View(message));
+    if (!control.ok()) {
+      NoteBadInput("control", control.status().message());
+      continue;
+    }
+    const auto parse = [&](auto* body) {
+      const bool ok = body->ParseFromArray(control->body.data(), static_cast<int>(control->body.size()));
+      if (!ok) NoteBadInput("control", "a body that cannot be read");
+      return ok;
+    };
+    switch (control->kind) {
+      case ControlKind::kHelloReply: {
+        channel::v1::HelloReply reply;
+        if (parse(&reply)) OnHelloReply(reply);
+        break;
+      }
+      case ControlKind::kAcknowledgement: {
+        channel::v1::Acknowledgement acknowledgement;
+        if (parse(&acknowledgement)) OnAcknowledgement(acknowledgement);
+        break;
+      }
+      case ControlKind::kHistory: {
+        channel::v1::History history;
+        if (parse(&history)) OnHistory(history);
+        break;
+      }
+      default:
+        NoteBadInput("control", "an unknown kind");
+    }
+  }
+}
+
+bool ZmqChannel::DrainSubscribeLink() {
+  zmq::message_t message;
+  for (int i = 0; i < kMessagesPerTurn; ++i) {
+    if (!subscribe_.recv(message, zmq::recv_flags::dontwait)) return false;
+    OnLiveFrame(View(message));
+  }
+  return true;
+}
+
+void ZmqChannel::Tick() {
+  touched_ = true;
+  if (control_up_ && !hello_answered_) SendHello();
+  while (!unannounced_.empty() && unannounced_.front().first <= loop_->now()) {
+    const std::string group_id = std::move(unannounced_.front().second);
+    unannounced_.pop_front();
+    const auto topic = topics_.find(group_id);
+    if (topic == topics_.end() || topic->second.announced) continue;
+    if (connected_) {
+      SubscribeOnce(group_id, &topic->second);
+    } else {
+      unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
+    }
+  }
+}
+
+void ZmqChannel::SendHello() {
+  touched_ = true;
+  channel::v1::Hello hello;
+  hello.set_first_unacknowledged(next_number_ - window_.size());
+  // If it cannot be sent, the next tick tries again.
+  control_.send(zmq::buffer(ControlFrame(ControlKind::kHello, hello)), zmq::send_flags::dontwait);
+}
+
+void ZmqChannel::UpdateConnected() {
+  const bool connected = control_up_ && hello_answered_ && publish_link_up_;
+  if (connected == connected_) return;
+  connected_ = connected;
+  if (!connected) FailPending();
+  listener_->OnConnectionState(connected);
+}
+
+void ZmqChannel::FailPending() {
+  std::deque<Publication> window;
+  window.swap(window_);
+  window_bytes_ = 0;
+  for (const Publication& publication : window) {
+    publication.done(absl::UnknownError("the connection to the channel server was lost"));
+  }
+  absl::flat_hash_map<uint64_t, HistoryCallback> requests;
+  requests.swap(requests_);
+  for (const auto& [id, done] : requests) {
+    done(absl::UnavailableError("the connection to the channel server was lost"));
+  }
+}
+
+void ZmqChannel::OnHelloReply(const channel::v1::HelloReply& reply) {
+  if (options_.max_message_bytes > reply.max_message_bytes()) {
+    listener_->OnMisconfigured(absl::FailedPreconditionError(
+        absl::StrCat("messages of up to ", options_.max_message_bytes,
+                     " bytes are to be taken from clients, but the channel server takes ",
+                     reply.max_message_bytes(), ": set --max_message_bytes of both alike")));
+    return;
+  }
+  hello_answered_ = true;
+  UpdateConnected();
+}
+
+void ZmqChannel::OnAcknowledgement(const channel::v1::Acknowledgement& acknowledgement) {
+  const Epoch epoch{acknowledgement.epoch()};
+  int next_refusal = 0;
+  for (int i = 0; i < acknowledgement.offsets_size(); ++i) {
+    const uint64_t number = acknowledgement.first_number() + i;
+    // Those before were given up on when a connection was lost.
+    while (!window_.empty() && next_number_ - window_.size() < number) {
+      Publication lost = std::move(window_.front());
+      window_.pop_front();
+      window_bytes_ -= lost.bytes;
+      lost.done(absl::UnknownError("the channel server skipped the publication"));
+    }
+    if (window_.empty() || next_number_ - window_.size() != number) continue;
+    Publication publication = std::move(window_.front());
+    window_.pop_front();
+    window_bytes_ -= publication.bytes;
+    if (const uint64_t offset = acknowledgement.offsets(i); offset != 0) {
+      publication.done(Position{epoch, offset});
+      continue;
+    }
+    while (next_refusal < acknowledgement.refusals_size() &&
+           acknowledgement.refusals(next_refusal).number() < number) {
+      ++next_refusal;
+    }
+    const bool refused = next_refusal < acknowledgement.refusals_size() &&
+                         acknowledgement.refusals(next_refusal).number() == number;
+    publication.done(refused ? RefusalStatus(acknowledgement.refusals(next_refusal).reason())
+                             : absl::UnknownError("the publication did not reach the channel server"));
+  }
+}
+
+void ZmqChannel::OnHistory(const channel::v1::History& history) {
+  const auto found = requests_.find(history.request());
+  if (found == requests_.end()) return;
+  HistoryCallback done = std::move(found->second);
+  requests_.erase(found);
+  History result;
+  result.head = {Epoch{history.epoch()}, history.head()};
+  result.floor = history.floor();
+  for (const std::string& bytes : history.messages()) {
+    const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
+    channel::v1::Content wire;
+    Content content;
+    if (!frame.ok() || !wire.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size())) ||
+        !ContentFromWire(wire, &content)) {
+      NoteBadInput("control", "a message in a history that cannot be read");
+      done(absl::InternalError("the history cannot be read"));
+      return;
+    }
+    result.messages.push_back({.offset = frame->header.offset,
+                               .previous = frame->header.previous,
+                               .kind = content.kind,
+                               .data = std::string(content.data),
+                               .sent_at_ms = content.sent_at_ms});
+  }
+  done(std::move(result));
+}
+
+void ZmqChannel::OnLiveFrame(absl::string_view bytes) {
+  const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
+  if (!frame.ok()) {
+    NoteBadInput("subscribe", frame.status().message());
+    return;
+  }
+  const LiveHeader& header = frame->header;
+  if (header.kind == LiveKind::kAnnouncement) {
+    const auto topic = topics_.find(frame->group_id);
+    if (topic == topics_.end()) return;
+    topic->second.announced = true;
+    listener_->OnHead(frame->group_id, {header.epoch, header.offset});
+    return;
+  }
+  Message message{.group_id = frame->group_id,
+                  .epoch = header.epoch,
+                  .offset = header.offset,
+                  .previous = header.previous};
+  if (header.kind != LiveKind::kMessage ||
+      !incoming_.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size())) ||
+      !ContentFromWire(incoming_, &message.content)) {
+    NoteBadInput("subscribe", "a message that cannot be read");
+    return;
+  }
+  listener_->OnMessage(message);
+}
+
+void ZmqChannel::NoteBadInput(absl::string_view link, absl::string_view what) {
+  if (const int64_t count = bad_input_limit_.Admit(loop_->now())) {
+    spdlog::warn("ignored on the {} link to the channel server: {} ({} since the last such line)",
+                 std::string(link), std::string(what), count);
+  }
+}
+
+}  // namespace groupcast::service

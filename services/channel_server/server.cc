@@ -1,0 +1,231 @@
+#include "services/channel_server/server.h"
+
+#include <sys/signalfd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "services/channel/group_id.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+// How much one turn reads of each socket at most, so that none starves the others.
+constexpr int kControlFramesPerTurn = 1'000;
+constexpr int kSubscriptionsPerTurn = 20'000;
+constexpr int kPublicationsPerTurn = 2'000;
+
+// The longest that housekeeping (expiry of history) waits while nothing comes.
+constexpr std::chrono::milliseconds kIdleTurn{1'000};
+
+// How many consecutive free ports are tried for `port = 0`.
+constexpr int kPortTries = 200;
+
+// What workers send on the other two links is short: a topic, a hello, a request for history.
+constexpr int64_t kSubscriptionBytesMax = 256;
+constexpr int64_t kControlBytesMax = 4'096;
+
+// A frame of the publish link: topic, header, message, and protobuf's few bytes around it.
+int64_t PublicationBytesMax(size_t message_bytes_max) {
+  return static_cast<int64_t>(message_bytes_max + kGroupIdBytesMax + 1 + kLiveHeaderBytes + 64);
+}
+
+absl::Status BindStatus(const zmq::error_t& error, absl::string_view endpoint) {
+  const std::string what = absl::StrCat("cannot listen on ", endpoint, ": ", error.what());
+  if (error.num() == EADDRINUSE) return absl::AlreadyExistsError(what);
+  return absl::InvalidArgumentError(what);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
+  std::unique_ptr<Server> server(new Server(options));
+  if (absl::Status bound = server->Bind(options); !bound.ok()) return bound;
+  return server;
+}
+
+Server::Server(const ServerOptions& options)
+    : address_(options.address), broker_(options.broker, &clock_), context_(options.io_threads) {}
+
+absl::Status Server::Bind(const ServerOptions& options) {
+  const ChannelAddress& wanted = options.address;
+  const auto make_sockets = [&] {
+    publish_ = zmq::socket_t(context_, zmq::socket_type::xsub);
+    subscribe_ = zmq::socket_t(context_, zmq::socket_type::xpub);
+    control_ = zmq::socket_t(context_, zmq::socket_type::router);
+    for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) SetCommonOptions(*socket);
+    SetFrameBytesMax(publish_, PublicationBytesMax(options.broker.max_message_bytes));
+    SetFrameBytesMax(subscribe_, kSubscriptionBytesMax);
+    SetFrameBytesMax(control_, kControlBytesMax);
+    publish_.set(zmq::sockopt::rcvhwm, 10'000);
+    subscribe_.set(zmq::sockopt::sndhwm, options.subscriber_queue_frames_max);
+    // Each subscription is seen, also of a topic that has subscribers: each is announced.
+    subscribe_.set(zmq::sockopt::xpub_verbose, true);
+    control_.set(zmq::sockopt::router_handover, true);
+    control_.set(zmq::sockopt::router_mandatory, true);
+  };
+  if (wanted.publish_port != 0) {
+    make_sockets();
+    return BindAt(wanted.host, wanted.publish_port, wanted.subscribe_port, wanted.control_port);
+  }
+  absl::Status status;
+  for (int i = 0; i < kPortTries; ++i) {
+    make_sockets();
+    status = BindAt(wanted.host, 0, 0, 0);
+    if (status.code() != absl::StatusCode::kAlreadyExists) return status;
+  }
+  return status;
+}
+
+absl::Status Server::BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
+                            uint16_t control_port) {
+  const auto bind = [&](zmq::socket_t& socket, uint16_t at, uint16_t* taken) {
+    const std::string endpoint = Endpoint(host, at);
+    try {
+      socket.bind(endpoint);
+    } catch (const zmq::error_t& error) {
+      return BindStatus(error, endpoint);
+    }
+    const std::string last = socket.get(zmq::sockopt::last_endpoint);
+    *taken = static_cast<uint16_t>(std::stoi(last.substr(last.rfind(':') + 1)));
+    return absl::OkStatus();
+  };
+  address_.host = host;
+  absl::Status status = bind(publish_, port, &address_.publish_port);
+  const bool next_ones = port == 0;
+  if (next_ones && address_.publish_port > 65'533) {
+    return absl::AlreadyExistsError("no room for three consecutive ports");
+  }
+  if (status.ok()) {
+    status = bind(subscribe_, next_ones ? address_.publish_port + 1 : subscribe_port,
+                  &address_.subscribe_port);
+  }
+  if (status.ok()) {
+    status = bind(control_, next_ones ? address_.publish_port + 2 : control_port,
+                  &address_.control_port);
+  }
+  if (status.ok()) {
+    // To everything, once: publishers need not know who listens, and only the subscribe link filters.
+    static constexpr char kSubscribeAll = 1;
+    publish_.send(zmq::buffer(&kSubscribeAll, 1), zmq::send_flags::none);
+  }
+  return status;
+}
+
+absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
+  Fd signals(signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals.valid()) return ErrnoStatus("signalfd");
+  std::array<zmq::pollitem_t, 4> items = {{
+      {publish_.handle(), 0, ZMQ_POLLIN, 0},
+      {subscribe_.handle(), 0, ZMQ_POLLIN, 0},
+      {control_.handle(), 0, ZMQ_POLLIN, 0},
+      {nullptr, signals.get(), ZMQ_POLLIN, 0},
+  }};
+  for (;;) {
+    try {
+      zmq::poll(items.data(), items.size(), kIdleTurn);
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) return absl::InternalError(error.what());
+    }
+    signalfd_siginfo info;
+    if (read(signals.get(), &info, sizeof(info)) == sizeof(info)) return static_cast<int>(info.ssi_signo);
+    Turn();
+  }
+}
+
+void Server::Turn() {
+  broker_.BeginTurn();
+  ReadControl();
+  ReadSubscriptions();
+  ReadPublications();
+  broker_.EndTurn(this);
+}
+
+void Server::ReadControl() {
+  zmq::message_t routing_id;
+  zmq::message_t frame;
+  for (int i = 0; i < kControlFramesPerTurn; ++i) {
+    if (!control_.recv(routing_id, zmq::recv_flags::dontwait)) return;
+    // The parts of a message arrive together (zmq_msg_recv(3)).
+    int parts = 1;
+    for (bool more = routing_id.more(); more; more = frame.more()) {
+      if (!control_.recv(frame)) break;
+      ++parts;
+    }
+    const std::optional<PublisherId> from = PublisherOfRoutingId(View(routing_id));
+    if (parts != 2 || !from.has_value()) {
+      NoteBadInput("control", absl::InvalidArgumentError("not a worker's frame"));
+      continue;
+    }
+    if (absl::Status status = broker_.OnControl(*from, View(frame), this); !status.ok()) {
+      NoteBadInput("control", status);
+    }
+  }
+}
+
+void Server::ReadSubscriptions() {
+  zmq::message_t message;
+  for (int i = 0; i < kSubscriptionsPerTurn; ++i) {
+    if (!subscribe_.recv(message, zmq::recv_flags::dontwait)) return;
+    const absl::string_view text = View(message);
+    absl::Status status = absl::InvalidArgumentError("neither subscription nor unsubscription");
+    if (!text.empty() && text[0] == 1) status = broker_.OnSubscription(text.substr(1));
+    if (!text.empty() && text[0] == 0) status = broker_.OnUnsubscription(text.substr(1));
+    if (!status.ok()) NoteBadInput("subscribe", status);
+  }
+}
+
+void Server::ReadPublications() {
+  zmq::message_t frame;
+  for (int i = 0; i < kPublicationsPerTurn; ++i) {
+    if (!publish_.recv(frame, zmq::recv_flags::dontwait)) return;
+    if (frame.more()) {
+      while (publish_.recv(frame) && frame.more()) {
+      }
+      NoteBadInput("publish", absl::InvalidArgumentError("more than one frame"));
+      continue;
+    }
+    const absl::Status status =
+        broker_.OnPublication(absl::MakeSpan(static_cast<char*>(frame.data()), frame.size()));
+    if (!status.ok()) {
+      NoteBadInput("publish", status);
+      continue;
+    }
+    // XPUB never blocks: over a subscriber's high-water mark it drops for that subscriber.
+    subscribe_.send(frame, zmq::send_flags::dontwait);
+  }
+}
+
+void Server::NoteBadInput(absl::string_view link, const absl::Status& status) {
+  if (const int64_t count = bad_input_limit_.Admit(clock_.Now())) {
+    spdlog::warn("ignored on the {} link: {} ({} since the last such line)", std::string(link),
+                 std::string(status.message()), count);
+  }
+}
+
+void Server::Announce(absl::string_view frame) {
+  subscribe_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
+}
+
+bool Server::SendControl(PublisherId to, absl::string_view frame) {
+  try {
+    const std::string routing_id = RoutingId(to);
+    // EAGAIN and EHOSTUNREACH come with the first part, which is then not sent.
+    if (!control_.send(zmq::buffer(routing_id),
+                       zmq::send_flags::sndmore | zmq::send_flags::dontwait)) {
+      return false;
+    }
+    control_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
+    return true;
+  } catch (const zmq::error_t&) {
+    return false;
+  }
+}
+
+}  // namespace groupcast::service

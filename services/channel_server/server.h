@@ -1,0 +1,80 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_SERVER_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_SERVER_H_
+
+#include <csignal>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "services/channel/zmq/sockets.h"
+#include "services/channel_server/broker.h"
+#include "services/common/clock.h"
+#include "services/common/logging.h"
+#include "services/common/posix.h"
+#include "zmq.hpp"
+
+namespace groupcast::service {
+
+struct ServerOptions {
+  // Port 0 for the publish link takes three consecutive free ports.
+  ChannelAddress address;
+
+  // How many frames may wait for one subscriber before more are dropped for it. It counts frames, not bytes: a worker
+  // that stands still can cost this many times the size of the messages, once for all such workers together, because
+  // frames are shared.
+  int subscriber_queue_frames_max = 100'000;
+
+  // Threads of ZeroMQ that read and write sockets.
+  int io_threads = 1;
+
+  BrokerOptions broker;
+};
+
+// The sockets around the broker, and the loop that serves them. One thread; it runs in the thread that calls Run.
+class Server final : private BrokerSink {
+ public:
+  // Binds. kAlreadyExists: a port is in use; the sentence names it.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options);
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // The ports that were taken.
+  const ChannelAddress& address() const { return address_; }
+
+  // Serves until a signal of `stop_signals`, which the caller has blocked, and returns which.
+  absl::StatusOr<int> Run(const sigset_t& stop_signals);
+
+  const Broker& broker() const { return broker_; }
+
+ private:
+  explicit Server(const ServerOptions& options);
+
+  absl::Status Bind(const ServerOptions& options);
+  absl::Status BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
+                      uint16_t control_port);
+
+  void Turn();
+  void ReadControl();
+  void ReadSubscriptions();
+  void ReadPublications();
+  void NoteBadInput(absl::string_view link, const absl::Status& status);
+
+  void Announce(absl::string_view frame) override;
+  bool SendControl(PublisherId to, absl::string_view frame) override;
+
+  ChannelAddress address_;
+  MonotonicClock clock_;
+  Broker broker_;
+  LogLimit bad_input_limit_;
+  zmq::context_t context_;
+  zmq::socket_t publish_;    // XSUB
+  zmq::socket_t subscribe_;  // XPUB
+  zmq::socket_t control_;    // ROUTER
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_SERVER_H_

@@ -1,0 +1,273 @@
+// The channel server and its engine over real sockets, within one process.
+
+#include "services/channel_server/server.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/channel/zmq/zmq_channel.h"
+#include "services/common/event_loop.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGUSR2);
+  return signals;
+}
+
+// A server in a thread of its own.
+class RunningServer {
+ public:
+  explicit RunningServer(const ServerOptions& options) {
+    absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options);
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    thread_ = std::thread([this] { EXPECT_TRUE(server_->Run(StopSignals()).ok()); });
+  }
+  ~RunningServer() {
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  ChannelAddress address() const { return server_->address(); }
+
+ private:
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+};
+
+class Recorder final : public ChannelListener {
+ public:
+  void OnHead(absl::string_view group_id, const Position& head) override {
+    heads[std::string(group_id)].push_back(head);
+  }
+  void OnMessage(const Message& message) override {
+    messages.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset, " ", message.content.data));
+    last_offset = message.offset;
+  }
+  void OnConnectionState(bool connected) override { states.push_back(connected); }
+  void OnMisconfigured(const absl::Status& why) override { misconfigured = why; }
+
+  std::map<std::string, std::vector<Position>> heads;
+  std::vector<std::string> messages;
+  std::vector<bool> states;
+  uint64_t last_offset = 0;
+  absl::Status misconfigured;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const sigset_t signals = StopSignals();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made
+  }
+
+  static ServerOptions Options(uint16_t port = 0) {
+    ServerOptions options;
+    options.address.publish_port = port;
+    options.address.subscribe_port = static_cast<uint16_t>(port + 1);
+    options.address.control_port = static_cast<uint16_t>(port + 2);
+    options.broker.epoch = Epoch{RandomId()};
+    return options;
+  }
+
+  std::unique_ptr<ZmqChannel> Connect(const RunningServer& server, Recorder* recorder, ZmqChannelOptions options = {}) {
+    options.server = server.address();
+    absl::StatusOr<std::unique_ptr<ZmqChannel>> channel = ZmqChannel::Create(options, loop_.get(), recorder);
+    EXPECT_TRUE(channel.ok()) << channel.status();
+    return *std::move(channel);
+  }
+
+  // Turns the loop until `done`; false if that takes too long.
+  bool RunUntil(const std::function<bool()>& done) {
+    const absl::Time give_up = absl::Now() + kPatience;
+    while (!done()) {
+      if (absl::Now() > give_up) return false;
+      loop_->RunOnce(absl::Milliseconds(20));
+    }
+    return true;
+  }
+
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+};
+
+TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
+  RunningServer server(Options());
+  Recorder first_log;
+  Recorder second_log;
+  const auto first = Connect(server, &first_log);
+  const auto second = Connect(server, &second_log);
+  first->Subscribe("g");
+  second->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] {
+    return first->connected() && second->connected() && !first_log.heads["g"].empty() && !second_log.heads["g"].empty();
+  }));
+  int acknowledged = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    ZmqChannel& sender = i % 2 == 0 ? *first : *second;
+    sender.Publish("g", {.data = absl::StrCat("m", i)}, [&](absl::StatusOr<Position> position) {
+      EXPECT_TRUE(position.ok()) << position.status();
+      ++acknowledged;
+    });
+  }
+  ASSERT_TRUE(RunUntil([&] {
+    return acknowledged == 1'000 && first_log.messages.size() == 1'000 && second_log.messages.size() == 1'000;
+  }));
+  EXPECT_EQ(first_log.messages, second_log.messages);
+}
+
+TEST_F(ServerTest, TopicsDoNotMatchByPrefix) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log);
+  channel->Subscribe("12");
+  channel->Subscribe("1234");
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads.size() == 2; }));
+  for (const char* id : {"1", "12", "123", "1234"}) channel->Publish(id, {.data = "x"}, [](auto) {});
+  ASSERT_TRUE(RunUntil([&] { return log.messages.size() == 2; }));
+  EXPECT_EQ(log.messages, std::vector<std::string>({"12 0→2 x", "1234 0→4 x"}));
+}
+
+// The announcement says that the subscription is in place: not one message after it may be missing.
+TEST_F(ServerTest, AnAnnouncementIsAJoinPointAlsoUnderLoad) {
+  RunningServer server(Options());
+  Recorder sender_log;
+  const auto sender = Connect(server, &sender_log);
+  ASSERT_TRUE(RunUntil([&] { return sender->connected(); }));
+  for (int round = 0; round < 20; ++round) {
+    Recorder log;
+    const auto joiner = Connect(server, &log);
+    joiner->Subscribe("g");
+    uint64_t acknowledged = 0;
+    ASSERT_TRUE(RunUntil([&] {
+      sender->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) { acknowledged = position->offset; });
+      return log.messages.size() >= 10;
+    }));
+    ASSERT_EQ(log.heads["g"].size(), 1u);
+    const uint64_t head = log.heads["g"][0].offset;
+    // What came before the announcement is in its head; the first one after it names the head as its predecessor.
+    size_t after = 0;
+    for (const std::string& message : log.messages) {
+      if (after == 0 && absl::StrContains(message, absl::StrCat("→", head + 1, " "))) {
+        EXPECT_TRUE(absl::StrContains(message, absl::StrCat(" ", head, "→")));
+      }
+      ++after;
+    }
+    EXPECT_TRUE(std::any_of(log.messages.begin(), log.messages.end(), [&](const std::string& message) {
+      return absl::StrContains(message, absl::StrCat(" ", head, "→", head + 1, " "));
+    })) << "head " << head;
+    ASSERT_TRUE(RunUntil([&] { return acknowledged >= log.last_offset; }));
+  }
+}
+
+TEST_F(ServerTest, TenThousandSubscriptionsAreAllAnnounced) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log);
+  for (int i = 0; i < 10'000; ++i) channel->Subscribe(absl::StrCat("group ", i));
+  ASSERT_TRUE(RunUntil([&] { return log.heads.size() == 10'000; }));
+}
+
+TEST_F(ServerTest, HistoryIsReadableOverControl) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log);
+  ASSERT_TRUE(RunUntil([&] { return channel->connected(); }));
+  int acknowledged = 0;
+  for (const char* text : {"a", "b", "c"}) {
+    channel->Publish("g", {.kind = Content::Kind::kJson, .data = text, .sent_at_ms = 5}, [&](auto) { ++acknowledged; });
+  }
+  ASSERT_TRUE(RunUntil([&] { return acknowledged == 3; }));
+  absl::StatusOr<History> history = absl::UnknownError("not answered");
+  channel->FetchHistory("g", 1, 0, [&](absl::StatusOr<History> answer) { history = std::move(answer); });
+  ASSERT_TRUE(RunUntil([&] { return history.ok(); }));
+  ASSERT_EQ(history->messages.size(), 2u);
+  EXPECT_EQ(history->messages[1].data, "c");
+  EXPECT_EQ(history->messages[1].previous, 2u);
+  EXPECT_EQ(history->messages[1].kind, Content::Kind::kJson);
+  EXPECT_EQ(history->messages[1].sent_at_ms, 5);
+  EXPECT_EQ(history->head.offset, 3u);
+}
+
+TEST_F(ServerTest, ARestartedServerIsANewEpochAndEverySubscriptionIsAnnouncedAgain) {
+  auto server = std::make_unique<RunningServer>(Options());
+  const uint16_t port = server->address().publish_port;
+  Recorder log;
+  const auto channel = Connect(*server, &log);
+  channel->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
+  server.reset();
+  ASSERT_TRUE(RunUntil([&] { return !channel->connected(); }));
+  absl::Status away;
+  channel->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) { away = position.status(); });
+  ASSERT_TRUE(RunUntil([&] { return !away.ok(); }));
+  EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable);
+
+  server = std::make_unique<RunningServer>(Options(port));
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() >= 2; }));
+  EXPECT_NE(log.heads["g"].back().epoch, log.heads["g"].front().epoch);
+  bool published = false;
+  channel->Publish("g", {.data = "again"}, [&](absl::StatusOr<Position> position) { published = position.ok(); });
+  ASSERT_TRUE(RunUntil([&] { return published && log.messages.size() == 1; }));
+  EXPECT_EQ(log.messages[0], "g 0→1 again");
+  EXPECT_EQ(log.states, std::vector<bool>({true, false, true}));
+}
+
+TEST_F(ServerTest, AWindowThatIsFullRefusesInsteadOfGrowing) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log, {.window_bytes_max = 1'000});
+  ASSERT_TRUE(RunUntil([&] { return channel->connected(); }));
+  int done = 0;
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    channel->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) {
+      ++done;
+      if (position.status().code() == absl::StatusCode::kUnavailable) ++refused;
+    });
+  }
+  ASSERT_TRUE(RunUntil([&] { return done == 100; }));
+  EXPECT_GT(refused, 50);
+  EXPECT_LT(refused, 100);
+}
+
+TEST_F(ServerTest, AWorkerThatTakesMoreThanTheServerIsMisconfigured) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log, {.max_message_bytes = 1 << 20});
+  ASSERT_TRUE(RunUntil([&] { return !log.misconfigured.ok(); }));
+  EXPECT_FALSE(channel->connected());
+}
+
+TEST_F(ServerTest, APortInUseIsNamed) {
+  RunningServer server(Options());
+  const absl::StatusOr<std::unique_ptr<Server>> second = Server::Create(Options(server.address().publish_port));
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat(":", server.address().publish_port)));
+}
+
+TEST_F(ServerTest, TakesThreeConsecutiveFreePorts) {
+  RunningServer server(Options());
+  const ChannelAddress address = server.address();
+  EXPECT_NE(address.publish_port, 0);
+  EXPECT_EQ(address.subscribe_port, address.publish_port + 1);
+  EXPECT_EQ(address.control_port, address.publish_port + 2);
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,39 @@
+#ifndef GROUPCAST_SERVICES_COMMON_CLOCK_H_
+#define GROUPCAST_SERVICES_COMMON_CLOCK_H_
+
+#include <ctime>
+
+#include "absl/time/time.h"
+
+namespace groupcast::service {
+
+// Where logic takes its time from. The time is monotonic: it never goes back and its distance to the
+// calendar is unknown, so it is good for ages and deadlines and for nothing that leaves the process.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual absl::Time Now() const = 0;
+};
+
+class MonotonicClock final : public Clock {
+ public:
+  absl::Time Now() const override {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return absl::TimeFromTimespec(now);
+  }
+};
+
+// For tests: stands still until told otherwise.
+class FakeClock final : public Clock {
+ public:
+  absl::Time Now() const override { return now_; }
+  void Advance(absl::Duration by) { now_ += by; }
+
+ private:
+  absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_COMMON_CLOCK_H_

@@ -1,0 +1,87 @@
+#include "services/common/event_loop.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace groupcast::service {
+
+absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
+  Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return ErrnoStatus("epoll_create1");
+  return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll)));
+}
+
+EventLoop::EventLoop(Fd epoll) : epoll_(std::move(epoll)), now_(clock_.Now()) {}
+
+absl::Status EventLoop::Add(int fd, uint32_t events, EventHandler* handler) {
+  epoll_event event{.events = events, .data = {.ptr = handler}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return ErrnoStatus("epoll_ctl ADD");
+  return absl::OkStatus();
+}
+
+void EventLoop::Modify(int fd, uint32_t events, EventHandler* handler) {
+  epoll_event event{.events = events, .data = {.ptr = handler}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void EventLoop::Remove(int fd, EventHandler* handler) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  for (int i = 0; i < ready_count_; ++i) {
+    if (ready_[i].data.ptr == handler) ready_[i].data.ptr = nullptr;
+  }
+}
+
+void EventLoop::RunAfter(absl::Duration delay, std::function<void()> work) {
+  timers_.push({now_ + delay, timer_sequence_++, std::move(work)});
+}
+
+void EventLoop::RunEvery(absl::Duration period, std::function<void()> work) {
+  RunAfter(period, [this, period, work = std::move(work)] {
+    work();
+    RunEvery(period, work);
+  });
+}
+
+void EventLoop::AddTurnHook(TurnHook hook) { turn_hooks_.push_back(std::move(hook)); }
+
+void EventLoop::Run() {
+  stopped_ = false;
+  while (!stopped_) RunOnce(absl::InfiniteDuration());
+}
+
+void EventLoop::RunOnce(absl::Duration wait) {
+  if (!timers_.empty()) wait = std::min(wait, timers_.top().at - clock_.Now());
+  if (work_left_) wait = absl::ZeroDuration();
+  int wait_ms = -1;
+  if (wait != absl::InfiniteDuration()) {
+    // Rounded up: waking a moment before a timer is due would mean a turn for nothing.
+    wait_ms = static_cast<int>(
+        absl::ToInt64Milliseconds(std::max(wait, absl::ZeroDuration()) + absl::Microseconds(999)));
+  }
+  const int count = epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
+  now_ = clock_.Now();
+  ready_count_ = std::max(count, 0);  // EINTR is a turn without events
+  for (int i = 0; i < ready_count_; ++i) {
+    if (ready_[i].data.ptr == nullptr) continue;
+    static_cast<EventHandler*>(ready_[i].data.ptr)->OnEvents(ready_[i].events);
+  }
+  ready_count_ = 0;
+  RunTimers();
+  work_left_ = false;
+  for (const TurnHook& hook : turn_hooks_) {
+    if (hook()) work_left_ = true;
+  }
+}
+
+void EventLoop::RunTimers() {
+  // Timers added meanwhile wait for the next turn, even when they are due at once.
+  const uint64_t added_before = timer_sequence_;
+  while (!timers_.empty() && timers_.top().at <= now_ && timers_.top().sequence < added_before) {
+    std::function<void()> work = std::move(const_cast<Timer&>(timers_.top()).work);
+    timers_.pop();
+    work();
+  }
+}
+
+}  // namespace groupcast::service

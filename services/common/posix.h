@@ -1,0 +1,55 @@
+#ifndef GROUPCAST_SERVICES_COMMON_POSIX_H_
+#define GROUPCAST_SERVICES_COMMON_POSIX_H_
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// An owned file descriptor; -1 is none.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~Fd() { Reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int Release() { return std::exchange(fd_, -1); }
+  void Reset() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// `what` failed: the sentence with the system's own words for the present errno.
+absl::Status ErrnoStatus(absl::string_view what);
+
+// 64 bits of getrandom(2). Never zero, so that zero can mean "none".
+uint64_t RandomId();
+
+// Writes {"port": PORT} to `path`, which appears whole (written beside, then renamed).
+absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
+
+// Raises this process's limit of open files to what the system allows it, and returns that.
+int64_t RaiseOpenFilesLimit();
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_COMMON_POSIX_H_
