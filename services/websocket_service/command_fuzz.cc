@@ -1,0 +1,35 @@
+// Commands from the wire: nothing may crash, and what counts as JSON is what a library says is JSON.
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <variant>
+
+#include "services/websocket_service/command.h"
+#include "services/websocket_service/json.h"
+#include "services/websocket_service/utf8.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using groupcast::service::JsonReader;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  // The frame codec lets nothing else through.
+  groupcast::service::Utf8Checker utf8;
+  if (!utf8.Check(text) || !utf8.complete()) return 0;
+
+  const auto result = groupcast::service::ParseCommand(text, {.message_bytes_max = 100, .group_ids_max = 4});
+  if (const auto* command = std::get_if<groupcast::service::Command>(&result)) {
+    if (command->message.size() > 100 || command->group_ids.size() > 4) std::abort();
+  }
+
+  JsonReader reader(text);
+  absl::string_view raw;
+  const bool accepted = reader.ReadValue(&raw) && reader.ExpectEnd();
+  boost::json::parse_options options;
+  options.max_depth = groupcast::service::kJsonDepthMax - 1;
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(text, error, {}, options);
+  if (accepted == !error) return 0;
+  std::fprintf(stderr, "%s: library says %s\n", text.c_str(), error.message().c_str());
+  std::abort();
+}

@@ -1,0 +1,352 @@
+#include "services/websocket_service/worker.h"
+
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(250);
+
+// How many connections one turn accepts, so that a storm of them does not keep those that are there waiting.
+constexpr int kAcceptsPerTurn = 64;
+
+// A draining worker closes at least so many connections per second.
+constexpr double kDrainPerSecondMin = 1'000;
+
+// Clients of a draining worker are asked to spread their return over this much.
+constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
+
+int64_t MonotonicMs(absl::Time now) { return absl::ToUnixMillis(now); }
+
+}  // namespace
+
+// Accepts on one listening socket.
+class Worker::Acceptor final : public EventHandler {
+ public:
+  Acceptor(Worker* worker, Fd socket) : worker_(worker), socket_(std::move(socket)) {}
+  ~Acceptor() {
+    if (watching_) worker_->loop_->Remove(socket_.get(), this);
+  }
+
+  absl::Status Start() {
+    watching_ = true;
+    return worker_->loop_->Add(socket_.get(), EPOLLIN, this);
+  }
+
+  // After the process was out of descriptors: a listening socket stays readable, so it is not watched until then.
+  void Retry() {
+    if (watching_) return;
+    if (Start().ok()) OnEvents(EPOLLIN);
+  }
+
+  void OnEvents(uint32_t) override {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (accepted.valid()) {
+        worker_->OnAccepted(std::move(accepted));
+        continue;
+      }
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        spdlog::error("cannot accept: {}; trying again in a moment", std::string(ErrnoStatus("accept").message()));
+        worker_->loop_->Remove(socket_.get(), this);
+        watching_ = false;
+        return;
+      }
+      if (errno == EAGAIN) return;
+      // Anything else concerns that one connection (accept(2)).
+    }
+  }
+
+ private:
+  Worker* const worker_;
+  Fd socket_;
+  bool watching_ = false;
+};
+
+class Worker::SignalWatcher final : public EventHandler {
+ public:
+  SignalWatcher(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
+  ~SignalWatcher() { worker_->loop_->Remove(fd_.get(), this); }
+  int fd() const { return fd_.get(); }
+  void OnEvents(uint32_t) override {
+    signalfd_siginfo info;
+    if (read(fd_.get(), &info, sizeof(info)) == sizeof(info)) worker_->BeginDrain();
+  }
+
+ private:
+  Worker* const worker_;
+  Fd fd_;
+};
+
+// Takes the sockets of workers that are away.
+class Worker::SupervisorLink final : public EventHandler {
+ public:
+  SupervisorLink(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
+  ~SupervisorLink() { worker_->loop_->Remove(fd_.get(), this); }
+  int fd() const { return fd_.get(); }
+
+  void OnEvents(uint32_t) override {
+    uint8_t text[2];
+    iovec vector{.iov_base = text, .iov_len = sizeof(text)};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof(space);
+    const ssize_t count = recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (count == 0) {
+      // The supervisor is gone; SIGKILL is on its way (PR_SET_PDEATHSIG).
+      worker_->loop_->Remove(fd_.get(), this);
+      return;
+    }
+    if (count != sizeof(text)) return;
+    const int index = text[1];
+    Fd socket;
+    if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+      int received;
+      std::copy_n(CMSG_DATA(header), sizeof(received), reinterpret_cast<unsigned char*>(&received));
+      socket = Fd(received);
+    }
+    if (text[0] == static_cast<uint8_t>(SocketCommand::kRelease)) {
+      worker_->acceptors_.erase(index);
+    } else if (socket.valid() && !worker_->draining_) {
+      auto acceptor = std::make_unique<Acceptor>(worker_, std::move(socket));
+      if (acceptor->Start().ok()) worker_->acceptors_[index] = std::move(acceptor);
+    }
+  }
+
+ private:
+  Worker* const worker_;
+  Fd fd_;
+};
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& options,
+                                                       const ChannelFactory& make_channel, Fd listener,
+                                                       Fd control, SharedSlot* slot) {
+  absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+  if (!loop.ok()) return loop.status();
+  std::unique_ptr<Worker> worker(new Worker(options, slot, *std::move(loop)));
+  if (absl::Status status = worker->Start(make_channel, std::move(listener), std::move(control)); !status.ok()) {
+    return status;
+  }
+  return worker;
+}
+
+Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop)
+    : options_(options), slot_(slot), loop_(std::move(loop)), groups_(options.groups, &clock_) {}
+
+Worker::~Worker() {
+  for (const std::unique_ptr<Session>& session : sessions_) groups_.Remove(session.get());
+}
+
+absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd control) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  signals_ = std::make_unique<SignalWatcher>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)));
+  if (absl::Status status = loop_->Add(signals_->fd(), EPOLLIN, signals_.get()); !status.ok()) return status;
+  supervisor_ = std::make_unique<SupervisorLink>(this, std::move(control));
+  if (absl::Status status = loop_->Add(supervisor_->fd(), EPOLLIN, supervisor_.get()); !status.ok()) return status;
+
+  groups_.OnFatal([this](const absl::Status& why) {
+    failure_ = why;
+    loop_->Stop();
+  });
+  absl::StatusOr<std::unique_ptr<Channel>> channel = make_channel(loop_.get(), &groups_);
+  if (!channel.ok()) return channel.status();
+  channel_ = *std::move(channel);
+  groups_.SetChannel(channel_.get());
+
+  // After the channel's hook: what a turn brings is flushed in the same turn.
+  loop_->AddTurnHook([this] { return FlushTouched(); });
+  loop_->RunEvery(kTick, [this] { Tick(); });
+  auto acceptor = std::make_unique<Acceptor>(this, std::move(listener));
+  if (absl::Status status = acceptor->Start(); !status.ok()) return status;
+  acceptors_[-1] = std::move(acceptor);
+  Report();
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Run() {
+  loop_->Run();
+  return failure_;
+}
+
+HttpContext Worker::http_context() const {
+  return {.pages = options_.pages.get(),
+          .channel_connected = channel_->connected(),
+          .full = open_count_ >= options_.connections_max};
+}
+
+void Worker::OnAccepted(Fd socket) {
+  SessionHost* const host = this;
+  auto session = std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
+  if (!session->Start().ok()) return;
+  handshaking_.Append(session.get(), loop_->now());
+  session->place = static_cast<uint32_t>(sessions_.size());
+  sessions_.push_back(std::move(session));
+}
+
+void Worker::OnOpen(Session* session) {
+  ++open_count_;
+  silent_.Append(session, loop_->now());
+  groups_.Add(session);
+  if (session->v1()) {
+    session->Send(MakeFrame(
+        Opcode::kText, WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
+                                    {.message_bytes = options_.groups.commands.message_bytes_max,
+                                     .groups = options_.groups.groups_per_connection_max,
+                                     .frame_bytes = options_.session.frame_bytes_max})));
+  }
+}
+
+bool Worker::OnText(Session* session, absl::string_view text) { return groups_.HandleCommand(session, text); }
+
+void Worker::OnActivity(Session* session) {
+  if (session->is_open()) silent_.Append(session, loop_->now());
+}
+
+void Worker::OnClosing(Session* session) { closing_.Append(session, loop_->now()); }
+
+void Worker::OnTouched(Session* session) {
+  if (session->touched) return;
+  session->touched = true;
+  touched_.push_back(session);
+}
+
+void Worker::OnBufferedBytes(Session*, int64_t change) { unfinished_bytes_ += change; }
+
+bool Worker::FlushTouched() {
+  if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max)) CloseLargestUnfinished();
+  // By index: a session that leaves its groups may touch others.
+  for (size_t i = 0; i < touched_.size(); ++i) {
+    Session* const session = touched_[i];
+    session->Flush();
+    session->touched = false;
+    if (session->ended()) {
+      Destroy(session);
+    } else if (!session->is_open()) {
+      groups_.Remove(session);
+    }
+  }
+  touched_.clear();
+  if (draining_ && sessions_.empty()) loop_->Stop();
+  return false;
+}
+
+void Worker::Destroy(Session* session) {
+  groups_.Remove(session);
+  if (session->was_open()) --open_count_;
+  if (session->slow()) ++slow_consumers_;
+  const uint32_t place = session->place;
+  std::swap(sessions_[place], sessions_.back());
+  sessions_[place]->place = place;
+  sessions_.pop_back();
+}
+
+void Worker::Tick() {
+  CheckDeadlines();
+  groups_.CheckDeadlines();
+  for (const auto& [index, acceptor] : acceptors_) acceptor->Retry();
+  if (draining_) DrainSome();
+  Report();
+}
+
+void Worker::CheckDeadlines() {
+  const absl::Time now = loop_->now();
+  while (DeadlineNode* node = handshaking_.FirstSince(now - options_.handshake_timeout)) {
+    node->Unlink();
+    static_cast<Session*>(node)->Abort();
+  }
+  while (DeadlineNode* node = silent_.FirstSince(now - options_.ping_interval)) {
+    pinged_.Append(node, now);
+    static_cast<Session*>(node)->SendPing();
+  }
+  while (DeadlineNode* node = pinged_.FirstSince(now - options_.pong_timeout)) {
+    auto* const session = static_cast<Session*>(node);
+    // One that is not read because its commands wait cannot be heard: its time begins again.
+    pinged_.Append(session, now);
+    if (!session->paused()) session->Close(CloseCode::kNoPong, "no pong", /*drop_unsent=*/true);
+  }
+  while (DeadlineNode* node = closing_.FirstSince(now - options_.close_timeout)) {
+    node->Unlink();
+    static_cast<Session*>(node)->Abort();
+  }
+}
+
+void Worker::CloseLargestUnfinished() {
+  const auto largest = std::max_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
+    return (a->is_open() ? a->buffered_bytes() : 0) < (b->is_open() ? b->buffered_bytes() : 0);
+  });
+  if (largest == sessions_.end() || !(*largest)->is_open()) return;
+  spdlog::warn("unfinished messages take {} bytes: closing the connection with the largest", unfinished_bytes_);
+  (*largest)->Close(CloseCode::kTooBig, "too many unfinished messages");
+}
+
+void Worker::Report() {
+  const GroupService::Counters& counters = groups_.counters();
+  slot_->heartbeat_ms = MonotonicMs(clock_.Now());
+  slot_->connections = open_count_;
+  slot_->groups = groups_.table().group_count();
+  slot_->memberships = groups_.table().membership_count();
+  slot_->commands = counters.commands;
+  slot_->errors = counters.errors;
+  slot_->messages = counters.messages;
+  slot_->deliveries = counters.deliveries;
+  slot_->gaps = counters.gaps;
+  slot_->slow_consumers = slow_consumers_;
+  if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
+    slot_->state = SharedSlot::State::kReady;
+  }
+}
+
+void Worker::BeginDrain() {
+  if (draining_) return;
+  draining_ = true;
+  slot_->state = SharedSlot::State::kDraining;
+  acceptors_.clear();
+  drain_began_ = loop_->now();
+  drain_total_ = sessions_.size();
+  spdlog::info("draining {} connections", sessions_.size());
+  DrainSome();
+}
+
+void Worker::DrainSome() {
+  // How many should be closing by now, so that all are within the drain time, and few at once.
+  const double seconds = absl::ToDoubleSeconds(loop_->now() - drain_began_ + kTick);
+  const double rate =
+      std::max(kDrainPerSecondMin, static_cast<double>(drain_total_) / absl::ToDoubleSeconds(options_.drain_time));
+  const auto remaining =
+      static_cast<size_t>(std::max(0.0, static_cast<double>(drain_total_) - rate * seconds));
+  absl::BitGen random;
+  size_t open = 0;
+  for (const std::unique_ptr<Session>& session : sessions_) {
+    if (session->is_handshaking()) session->Abort();
+    if (!session->is_open() || ++open <= remaining) continue;
+    if (session->v1()) {
+      const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
+      session->Send(MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)));
+      session->Close(CloseCode::kDraining, "draining");
+    } else {
+      session->Close(CloseCode::kGoingAway, "going away");
+    }
+  }
+  const bool overdue = loop_->now() - drain_began_ >= options_.drain_time;
+  for (const std::unique_ptr<Session>& session : sessions_) {
+    if (overdue) session->Abort();
+  }
+  if (sessions_.empty()) loop_->Stop();
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,120 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WORKER_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WORKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/channel/channel.h"
+#include "services/common/clock.h"
+#include "services/common/event_loop.h"
+#include "services/common/posix.h"
+#include "services/websocket_service/deadline_list.h"
+#include "services/websocket_service/group_service.h"
+#include "services/websocket_service/pages.h"
+#include "services/websocket_service/session.h"
+#include "services/websocket_service/shared_page.h"
+
+namespace groupcast::service {
+
+struct WorkerOptions {
+  SessionOptions session;
+  GroupServiceOptions groups;
+
+  // From accept to the end of the handshake; over it the connection is dropped.
+  absl::Duration handshake_timeout = absl::Seconds(10);
+  // A connection that was silent for so long is sent a ping, and closed with 4002 if it is silent for the other after that.
+  absl::Duration ping_interval = absl::Seconds(25);
+  absl::Duration pong_timeout = absl::Seconds(10);
+  // How long a closing connection may take.
+  absl::Duration close_timeout = absl::Seconds(5);
+  // Over how long a draining worker spreads the closing of its connections.
+  absl::Duration drain_time = absl::Seconds(5);
+
+  // Over it, a handshake is answered with 503.
+  size_t connections_max = 100'000;
+  // What unfinished messages of all connections may take; over it, the connection with the largest is closed with 1009.
+  size_t unfinished_bytes_max = 64u << 20;
+
+  // Null: none are served.
+  std::shared_ptr<const Pages> pages;
+};
+
+// One process of the pool: it accepts connections and serves them, on one thread and without locks. Made after fork(2).
+class Worker final : private SessionHost {
+ public:
+  using ChannelFactory =
+      std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
+
+  // `listener` is a listening socket. `control` is the worker's end of a socket to the supervisor. `slot` must
+  // outlive the worker.
+  static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
+                                                        const ChannelFactory& make_channel, Fd listener,
+                                                        Fd control, SharedSlot* slot);
+  ~Worker();
+
+  // Serves until SIGTERM, which must be blocked, then drains. kFailedPrecondition: misconfigured.
+  absl::Status Run();
+
+ private:
+  class Acceptor;
+  class SignalWatcher;
+  class SupervisorLink;
+
+  Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop);
+  absl::Status Start(const ChannelFactory& make_channel, Fd listener, Fd control);
+
+  const SessionOptions& session_options() const override { return options_.session; }
+  HttpContext http_context() const override;
+  void OnOpen(Session* session) override;
+  bool OnText(Session* session, absl::string_view text) override;
+  void OnActivity(Session* session) override;
+  void OnClosing(Session* session) override;
+  void OnTouched(Session* session) override;
+  void OnBufferedBytes(Session* session, int64_t change) override;
+
+  void OnAccepted(Fd socket);
+  bool FlushTouched();
+  void Destroy(Session* session);
+  void Tick();
+  void CheckDeadlines();
+  void CloseLargestUnfinished();
+  void Report();
+  void BeginDrain();
+  void DrainSome();
+
+  const WorkerOptions options_;
+  SharedSlot* const slot_;
+  MonotonicClock clock_;
+  std::unique_ptr<EventLoop> loop_;
+  GroupService groups_;
+  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<SignalWatcher> signals_;
+  std::unique_ptr<SupervisorLink> supervisor_;
+  std::map<int, std::unique_ptr<Acceptor>> acceptors_;  // by socket index; -1 is the worker's own
+
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<Session*> touched_;
+  size_t open_count_ = 0;
+  uint64_t slow_consumers_ = 0;
+  int64_t unfinished_bytes_ = 0;
+  DeadlineList handshaking_;
+  DeadlineList silent_;     // since they were heard last
+  DeadlineList pinged_;     // since the ping
+  DeadlineList closing_;
+
+  bool draining_ = false;
+  absl::Time drain_began_;
+  size_t drain_total_ = 0;
+  absl::Status failure_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WORKER_H_
