@@ -33,7 +33,8 @@ struct Message {
   Content content;
 };
 
-// The answer to FetchHistory. Messages after `after` are complete if and only if `after` >= `floor`.
+// The answer to FetchHistory. Messages after `after` are complete if and only if `after` >=
+// `floor`.
 struct History {
   struct Entry {
     uint64_t offset = 0;
@@ -47,18 +48,21 @@ struct History {
   std::vector<Entry> messages;  // in offset order
 };
 
-// Is told what the channel brings. It is called from the channel's loop, never from inside a call to the channel.
+// Is told what the channel brings. It is called from the channel's loop, never from inside a call
+// to the channel.
 class ChannelListener {
  public:
-  // The subscription of `group_id` is in place: every message after `head` will come, unless it is lost on the
-  // way, which its successor's `previous` shows. May come again at any time, with the head of that time.
+  // The subscription of `group_id` is in place: every message after `head` will come, unless it is
+  // lost on the way, which its successor's `previous` shows. May come again at any time, with the
+  // head of that time.
   virtual void OnHead(absl::string_view group_id, const Position& head) = 0;
 
-  // In the channel's order, and for groups with a subscription only; some may come before the first OnHead.
+  // In the channel's order, and for groups with a subscription only; some may come before the first
+  // OnHead.
   virtual void OnMessage(const Message& message) = 0;
 
-  // `connected`: publications are taken. It begins as not connected. Subscriptions survive a lost connection; when it
-  // is back, each is announced again by OnHead.
+  // `connected`: publications are taken. It begins as not connected. Subscriptions survive a lost
+  // connection; when it is back, each is announced again by OnHead.
   virtual void OnConnectionState(bool connected) = 0;
 
   // The channel cannot be used as this process is configured, and trying again would not help.
@@ -68,32 +72,33 @@ class ChannelListener {
   ~ChannelListener() = default;
 };
 
-// What lies between workers: it takes publications, gives each group's messages one order and hands them to all
-// subscribers. An engine implements it; services know only this.
+// What lies between workers: it takes publications, gives each group's messages one order and hands
+// them to all subscribers. An engine implements it; services know only this.
 //
 // Not thread-safe: an engine lives on its worker's loop. The listener must outlive it.
 class Channel {
  public:
   // The publication's place in its group's order, or why it has none:
   //   kUnavailable        it was not handed over; try again
-  //   kUnknown            the connection was lost before the answer came: it may or may not be in the log
-  //   kResourceExhausted  larger than the channel takes
+  //   kUnknown            the connection was lost before the answer came: it may or may not be in
+  //   the log kResourceExhausted  larger than the channel takes
   using PublishCallback = std::function<void(absl::StatusOr<Position>)>;
   using HistoryCallback = std::function<void(absl::StatusOr<History>)>;
 
   virtual ~Channel() = default;
 
-  // The callback is called exactly once, later, unless the engine is destroyed first: when the publication is
-  // in the log and has been handed to all subscribers. The engine holds at most its window of publications
-  // without an answer; over it, the answer is kUnavailable.
-  virtual void Publish(absl::string_view group_id, const Content& content, PublishCallback done) = 0;
+  // The callback is called exactly once, later, unless the engine is destroyed first: when the
+  // publication is in the log and has been handed to all subscribers. The engine holds at most its
+  // window of publications without an answer; over it, the answer is kUnavailable.
+  virtual void Publish(absl::string_view group_id, const Content& content,
+                       PublishCallback done) = 0;
 
   // Subscribing twice is a defect of the caller. `group_id` must be a group id (group_id.h).
   virtual void Subscribe(absl::string_view group_id) = 0;
   virtual void Unsubscribe(absl::string_view group_id) = 0;
 
-  // The newest `limit` messages after offset `after` that are still there; `limit` 0 is all. kUnavailable when
-  // the connection is not there or goes before the answer.
+  // The newest `limit` messages after offset `after` that are still there; `limit` 0 is all.
+  // kUnavailable when the connection is not there or goes before the answer.
   virtual void FetchHistory(absl::string_view group_id, uint64_t after, uint32_t limit,
                             HistoryCallback done) = 0;
 

@@ -24,8 +24,10 @@ Feed::Verdict Feed::OnMessage(const Position& position, uint64_t previous) {
     position_ = position;
     return Verdict::kDeliver;
   }
-  // Either messages between are missing (`previous` above the last), or the chain belongs to another history
-  // (`previous` below it, or another epoch). In each case what is delivered next does not follow on.
+  // Either messages between are missing (`previous` above the last), or the chain belongs to
+  // another history
+  // (`previous` below it, or another epoch). In each case what is delivered next does not follow
+  // on.
   gap_ = {.new_epoch = new_epoch, .from = position_.offset, .to = previous};
   position_ = position;
   return Verdict::kGap;

@@ -7,12 +7,12 @@
 
 namespace groupcast::service {
 
-// A worker's state for one group: the position of what it delivered last, and from it the verdict on what the
-// channel brings next. Logic only: no IO, no time.
+// A worker's state for one group: the position of what it delivered last, and from it the verdict
+// on what the channel brings next. Logic only: no IO, no time.
 //
-// A feed is cold until the first announcement of the group's head. That head is where delivery begins; messages
-// that come before it are part of it. From then on the feed is warm, and messages are delivered as a chain: each
-// names its predecessor.
+// A feed is cold until the first announcement of the group's head. That head is where delivery
+// begins; messages that come before it are part of it. From then on the feed is warm, and messages
+// are delivered as a chain: each names its predecessor.
 class Feed {
  public:
   enum class Verdict {
@@ -27,8 +27,9 @@ class Feed {
     kGap,     // messages up to this head are missing: see gap()
   };
 
-  // Messages in (from, to] of `epoch` are missing, and `to` is the feed's position now. With another epoch than
-  // before (`new_epoch`), `from` has no meaning: the offsets of two epochs cannot be compared.
+  // Messages in (from, to] of `epoch` are missing, and `to` is the feed's position now. With
+  // another epoch than before (`new_epoch`), `from` has no meaning: the offsets of two epochs
+  // cannot be compared.
   struct Gap {
     bool new_epoch = false;
     uint64_t from = 0;

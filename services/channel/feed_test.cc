@@ -16,7 +16,8 @@ Feed WarmFeed(uint64_t offset) {
   return feed;
 }
 
-// They are part of the head that will be announced; delivering them would put them before the join's position.
+// They are part of the head that will be announced; delivering them would put them before the
+// join's position.
 TEST(FeedTest, DropsWhatComesBeforeTheFirstAnnouncement) {
   Feed feed;
   EXPECT_EQ(feed.OnMessage(At(5), 4), Feed::Verdict::kDrop);
@@ -50,7 +51,8 @@ TEST(FeedTest, NamesTheGapBeforeAMessageWhosePredecessorIsUnknown) {
   EXPECT_EQ(feed.OnMessage(At(10), 9), Feed::Verdict::kDeliver);
 }
 
-// Its predecessor is older than what was delivered: it does not come after that, whatever its offset says.
+// Its predecessor is older than what was delivered: it does not come after that, whatever its
+// offset says.
 TEST(FeedTest, AMessageThatSkipsWhatWasDeliveredIsOfAnotherHistory) {
   Feed feed = WarmFeed(5);
   EXPECT_EQ(feed.OnMessage(At(9), 3), Feed::Verdict::kGap);

@@ -30,7 +30,8 @@ uint64_t Load(const char* from) {
 void Store(char* to, uint64_t value) { std::memcpy(to, &value, sizeof(value)); }
 
 absl::Status WrongVersion(uint8_t version) {
-  return absl::InvalidArgumentError(absl::StrCat("wire version ", version, ", this side speaks ", kWireVersion));
+  return absl::InvalidArgumentError(
+      absl::StrCat("wire version ", version, ", this side speaks ", kWireVersion));
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame) {
   if (version != kWireVersion) return WrongVersion(version);
   parsed.header.kind = static_cast<LiveKind>(header[kKindAt]);
   if (parsed.header.kind < LiveKind::kPublication || parsed.header.kind > LiveKind::kAnnouncement) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown kind ", static_cast<int>(parsed.header.kind)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown kind ", static_cast<int>(parsed.header.kind)));
   }
   parsed.header.publisher = PublisherId{Load(header + kPublisherAt)};
   parsed.header.number = Load(header + kNumberAt);
@@ -118,7 +120,8 @@ absl::StatusOr<ControlView> ParseControlFrame(absl::string_view frame) {
   if (frame.size() < kControlHeaderBytes) return absl::InvalidArgumentError("header cut short");
   const uint8_t version = frame[0];
   if (version != kWireVersion) return WrongVersion(version);
-  return ControlView{.kind = static_cast<ControlKind>(frame[1]), .body = frame.substr(kControlHeaderBytes)};
+  return ControlView{.kind = static_cast<ControlKind>(frame[1]),
+                     .body = frame.substr(kControlHeaderBytes)};
 }
 
 }  // namespace groupcast::service

@@ -3,12 +3,14 @@
 
 // The frames between workers and the channel server; docs/channel_wire.md is the specification.
 //
-// A publication becomes a message by patching five numbers in place, so that the server neither copies nor
-// parses it: both have this layout, in one ZeroMQ frame, integers little-endian:
+// A publication becomes a message by patching five numbers in place, so that the server neither
+// copies nor parses it: both have this layout, in one ZeroMQ frame, integers little-endian:
 //
-//   group id | NUL | version u8 | kind u8 | zero u16 | publisher u64 | number u64 | epoch u64 | offset u64 | previous u64 | body
+//   group id | NUL | version u8 | kind u8 | zero u16 | publisher u64 | number u64 | epoch u64 |
+//   offset u64 | previous u64 | body
 //
-// A control frame is: version u8 | kind u8 | zero u16 | body. Bodies are the protobuf messages of proto/wire.proto.
+// A control frame is: version u8 | kind u8 | zero u16 | body. Bodies are the protobuf messages of
+// proto/wire.proto.
 
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +64,8 @@ struct LiveFrame {
   absl::string_view body;
 };
 
-// kInvalidArgument: no group id that is one, too short, an unknown version or kind. The sentence says which.
+// kInvalidArgument: no group id that is one, too short, an unknown version or kind. The sentence
+// says which.
 absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame);
 
 // A whole frame is this prefix and the body. Written where the frame is being built:
@@ -77,8 +80,8 @@ std::string LiveFramePrefix(absl::string_view group_id, const LiveHeader& header
 void PatchIntoMessage(absl::Span<char> frame, size_t group_id_bytes, const Position& position,
                       uint64_t previous);
 
-// What subscribers of a group subscribe to: its id and NUL. Topics match by prefix, and the NUL keeps
-// group "12" apart from "123".
+// What subscribers of a group subscribe to: its id and NUL. Topics match by prefix, and the NUL
+// keeps group "12" apart from "123".
 std::string TopicOf(absl::string_view group_id);
 
 // The group id of a topic; kInvalidArgument if it is not one.

@@ -9,21 +9,64 @@
 namespace groupcast::service {
 namespace {
 
-// The golden bytes of docs/channel_wire.md, which has them with an explanation. A change of one is a change of the
-// format: the document, the code and kWireVersion go with it.
+// The golden bytes of docs/channel_wire.md, which has them with an explanation. A change of one is
+// a change of the format: the document, the code and kWireVersion go with it.
 constexpr char kPublicationHex[] =
-    "31323300" "01010000" "8877665544332211" "0500000000000000" "0000000000000000" "0000000000000000" "0000000000000000"
-    "1205" "68656c6c6f" "18fbc098be9634";
+    "31323300"
+    "01010000"
+    "8877665544332211"
+    "0500000000000000"
+    "0000000000000000"
+    "0000000000000000"
+    "0000000000000000"
+    "1205"
+    "68656c6c6f"
+    "18fbc098be9634";
 constexpr char kMessageHex[] =
-    "31323300" "01020000" "8877665544332211" "0500000000000000" "efcdab8967452301" "2a00000000000000" "2900000000000000"
-    "1205" "68656c6c6f" "18fbc098be9634";
+    "31323300"
+    "01020000"
+    "8877665544332211"
+    "0500000000000000"
+    "efcdab8967452301"
+    "2a00000000000000"
+    "2900000000000000"
+    "1205"
+    "68656c6c6f"
+    "18fbc098be9634";
 constexpr char kAnnouncementHex[] =
-    "31323300" "01030000" "0000000000000000" "0000000000000000" "efcdab8967452301" "2a00000000000000" "0700000000000000";
-constexpr char kHelloHex[] = "01010000" "0806";
-constexpr char kHelloReplyHex[] = "01020000" "09efcdab8967452301" "1005" "18808004";
-constexpr char kAcknowledgementHex[] = "01030000" "09efcdab8967452301" "1005" "1a022a00" "220408061001";
-constexpr char kFetchHistoryHex[] = "01040000" "0801" "1203313233" "1829" "200a";
-constexpr char kHistoryHex[] = "01050000" "0801" "11efcdab8967452301" "182a" "2007";
+    "31323300"
+    "01030000"
+    "0000000000000000"
+    "0000000000000000"
+    "efcdab8967452301"
+    "2a00000000000000"
+    "0700000000000000";
+constexpr char kHelloHex[] =
+    "01010000"
+    "0806";
+constexpr char kHelloReplyHex[] =
+    "01020000"
+    "09efcdab8967452301"
+    "1005"
+    "18808004";
+constexpr char kAcknowledgementHex[] =
+    "01030000"
+    "09efcdab8967452301"
+    "1005"
+    "1a022a00"
+    "220408061001";
+constexpr char kFetchHistoryHex[] =
+    "01040000"
+    "0801"
+    "1203313233"
+    "1829"
+    "200a";
+constexpr char kHistoryHex[] =
+    "01050000"
+    "0801"
+    "11efcdab8967452301"
+    "182a"
+    "2007";
 
 constexpr PublisherId kPublisher{0x1122334455667788};
 constexpr Epoch kEpoch{0x0123456789abcdef};
@@ -35,7 +78,8 @@ std::string Publication() {
   channel::v1::Content content;
   content.set_data("hello");
   content.set_sent_at_ms(1792742400123);
-  return LiveFramePrefix("123", {.kind = LiveKind::kPublication, .publisher = kPublisher, .number = 5}) +
+  return LiveFramePrefix("123",
+                         {.kind = LiveKind::kPublication, .publisher = kPublisher, .number = 5}) +
          content.SerializeAsString();
 }
 
@@ -44,8 +88,10 @@ TEST(WireTest, LiveFramesHaveTheirGoldenBytes) {
   EXPECT_EQ(Hex(frame), kPublicationHex);
   PatchIntoMessage(absl::MakeSpan(frame), 3, {kEpoch, 42}, 41);
   EXPECT_EQ(Hex(frame), kMessageHex);
-  EXPECT_EQ(Hex(LiveFramePrefix("123", {.kind = LiveKind::kAnnouncement, .epoch = kEpoch, .offset = 42, .previous = 7})),
-            kAnnouncementHex);
+  EXPECT_EQ(
+      Hex(LiveFramePrefix(
+          "123", {.kind = LiveKind::kAnnouncement, .epoch = kEpoch, .offset = 42, .previous = 7})),
+      kAnnouncementHex);
 }
 
 TEST(WireTest, ControlFramesHaveTheirGoldenBytes) {
@@ -134,8 +180,10 @@ TEST(WireTest, RefusesUnknownKindsAndGroupIdsThatAreNone) {
   EXPECT_FALSE(ParseLiveFrame(frame).ok());
   EXPECT_FALSE(ParseLiveFrame(LiveFramePrefix("", {.kind = LiveKind::kMessage})).ok());
   EXPECT_FALSE(ParseLiveFrame(LiveFramePrefix("a\n", {.kind = LiveKind::kMessage})).ok());
-  EXPECT_FALSE(ParseLiveFrame(LiveFramePrefix(std::string(129, 'g'), {.kind = LiveKind::kMessage})).ok());
-  EXPECT_TRUE(ParseLiveFrame(LiveFramePrefix(std::string(128, 'g'), {.kind = LiveKind::kMessage})).ok());
+  EXPECT_FALSE(
+      ParseLiveFrame(LiveFramePrefix(std::string(129, 'g'), {.kind = LiveKind::kMessage})).ok());
+  EXPECT_TRUE(
+      ParseLiveFrame(LiveFramePrefix(std::string(128, 'g'), {.kind = LiveKind::kMessage})).ok());
 }
 
 // Topics match by prefix.

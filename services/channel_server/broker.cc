@@ -1,6 +1,7 @@
 #include "services/channel_server/broker.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -12,8 +13,14 @@ namespace {
 
 using channel::v1::Refusal;
 
-// A hello is answered and a publisher swept long before anybody could notice that this is not exact.
+// A hello is answered and a publisher swept long before anybody could notice that this is not
+// exact.
 constexpr absl::Duration kPublisherSweepPeriod = absl::Minutes(1);
+
+// A publisher that cannot be reached is tried again so often, and for so long. By then heartbeats
+// have ended its connection, and with it the worker has given up on what was under way.
+constexpr absl::Duration kUnreachableTryPeriod = absl::Milliseconds(100);
+constexpr absl::Duration kUnreachableMax = absl::Seconds(10);
 
 // Publications are a little larger than the message in them: protobuf's tags, the time it was sent.
 constexpr size_t kContentOverheadBytes = 64;
@@ -55,10 +62,9 @@ struct Broker::Group {
 struct Broker::Publisher {
   uint64_t last_accepted = 0;
   absl::Time last_heard;
-  // Results that were not sent yet: of first_result, first_result + 1, …
-  uint64_t first_result = 0;
-  std::vector<uint64_t> results;
-  std::vector<Refusal> refusals;
+  // Results that were not sent yet, a frame for each run of numbers without a hole.
+  std::vector<channel::v1::Acknowledgement> results;
+  absl::Time unreachable_since = absl::InfiniteFuture();
 };
 
 Broker::Broker(const BrokerOptions& options, const Clock* clock)
@@ -88,22 +94,21 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
     ++counters_.repeated;
     return absl::AlreadyExistsError("publication that was accepted before");
   }
-  if (publisher.results.empty()) {
-    publisher.first_result = header.number;
-    to_acknowledge_.push_back(header.publisher);
-  } else if (header.number != publisher.last_accepted + 1) {
-    publisher.results.resize(header.number - publisher.first_result);
+  if (publisher.results.empty()) to_acknowledge_.push_back(header.publisher);
+  if (publisher.results.empty() || header.number != publisher.last_accepted + 1) {
+    channel::v1::Acknowledgement& run = publisher.results.emplace_back();
+    run.set_epoch(static_cast<uint64_t>(options_.epoch));
+    run.set_first_number(header.number);
   }
   counters_.holes += header.number - publisher.last_accepted - 1;
   publisher.last_accepted = header.number;
 
   const auto refuse = [&](Refusal::Reason reason, absl::string_view why) {
     ++counters_.refused;
-    publisher.results.push_back(0);
-    Refusal refusal;
-    refusal.set_number(header.number);
-    refusal.set_reason(reason);
-    publisher.refusals.push_back(std::move(refusal));
+    publisher.results.back().add_offsets(0);
+    Refusal* const refusal = publisher.results.back().add_refusals();
+    refusal->set_number(header.number);
+    refusal->set_reason(reason);
     return absl::InvalidArgumentError(why);
   };
   if (header.kind != LiveKind::kPublication) {
@@ -118,7 +123,7 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
   PatchIntoMessage(frame, parsed->group_id.size(), {options_.epoch, offset}, group.head);
   group.head = offset;
   Retain(&group, frame, offset);
-  publisher.results.push_back(offset);
+  publisher.results.back().add_offsets(offset);
   ++counters_.publications;
   return absl::OkStatus();
 }
@@ -175,8 +180,8 @@ absl::Status Broker::OnControl(PublisherId from, absl::string_view frame, Broker
       break;
   }
   ++counters_.malformed;
-  return absl::InvalidArgumentError(
-      absl::StrCat("control frame of kind ", static_cast<int>(control->kind), " that cannot be read"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "control frame of kind ", static_cast<int>(control->kind), " that cannot be read"));
 }
 
 void Broker::EndTurn(BrokerSink* sink) {
@@ -196,24 +201,40 @@ void Broker::EndTurn(BrokerSink* sink) {
   }
   to_announce_.clear();
 
-  std::vector<PublisherId> not_reached;
+  Acknowledge(sink);
+}
+
+void Broker::Acknowledge(BrokerSink* sink) {
+  if (!unreachable_.empty() && now_ >= next_unreachable_try_) {
+    next_unreachable_try_ = now_ + kUnreachableTryPeriod;
+    to_acknowledge_.insert(to_acknowledge_.end(), unreachable_.begin(), unreachable_.end());
+    unreachable_.clear();
+  }
   for (const PublisherId id : to_acknowledge_) {
     const auto found = publishers_.find(id);
     if (found == publishers_.end()) continue;
     Publisher& publisher = *found->second;
-    channel::v1::Acknowledgement acknowledgement;
-    acknowledgement.set_epoch(static_cast<uint64_t>(options_.epoch));
-    acknowledgement.set_first_number(publisher.first_result);
-    acknowledgement.mutable_offsets()->Add(publisher.results.begin(), publisher.results.end());
-    acknowledgement.mutable_refusals()->Add(publisher.refusals.begin(), publisher.refusals.end());
-    if (!sink->SendControl(id, ControlFrame(ControlKind::kAcknowledgement, acknowledgement))) {
-      not_reached.push_back(id);
+    size_t sent = 0;
+    while (sent < publisher.results.size() &&
+           sink->SendControl(
+               id, ControlFrame(ControlKind::kAcknowledgement, publisher.results[sent]))) {
+      ++sent;
+    }
+    publisher.results.erase(publisher.results.begin(),
+                            publisher.results.begin() + static_cast<ptrdiff_t>(sent));
+    if (publisher.results.empty()) {
+      publisher.unreachable_since = absl::InfiniteFuture();
       continue;
     }
-    publisher.results.clear();
-    publisher.refusals.clear();
+    publisher.unreachable_since = std::min(publisher.unreachable_since, now_);
+    if (now_ - publisher.unreachable_since < kUnreachableMax) {
+      unreachable_.push_back(id);
+    } else {
+      publisher.results.clear();
+      publisher.unreachable_since = absl::InfiniteFuture();
+    }
   }
-  to_acknowledge_ = std::move(not_reached);
+  to_acknowledge_.clear();
 }
 
 Broker::Group& Broker::KnowGroup(absl::string_view id) {
@@ -283,6 +304,8 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   std::unique_ptr<Publisher>& publisher = publishers_[from];
   if (publisher == nullptr) publisher = std::make_unique<Publisher>();
   publisher->last_heard = now_;
+  publisher->results
+      .clear();  // of a connection before this one, whose end was the end of waiting for them
   // What came before it was acknowledged already, by this server or by the one before it.
   if (hello.first_unacknowledged() > publisher->last_accepted + 1) {
     publisher->last_accepted = hello.first_unacknowledged() - 1;

@@ -20,7 +20,8 @@
 namespace groupcast::service {
 
 struct BrokerOptions {
-  // Names the log that this broker's offsets belong to. Random for a broker that begins with nothing.
+  // Names the log that this broker's offsets belong to. Random for a broker that begins with
+  // nothing.
   Epoch epoch{};
 
   // A larger publication is refused. Workers may not be configured above it.
@@ -30,7 +31,8 @@ struct BrokerOptions {
   size_t history_messages_max = 100;
   absl::Duration history_age_max = absl::Seconds(300);
 
-  // What all groups' histories may take together, counted as bytes of frames. Over it, the oldest go first.
+  // What all groups' histories may take together, counted as bytes of frames. Over it, the oldest
+  // go first.
   size_t history_bytes_max = 512u << 20;
 
   // A publisher that was not heard of for this long is forgotten, and must say hello again.
@@ -42,34 +44,36 @@ class BrokerSink {
  public:
   // To all subscribers of the group that the frame begins with.
   virtual void Announce(absl::string_view frame) = 0;
-  // False: it could not be sent now. The broker keeps what must not be lost and tries again at the next turn's end.
+  // False: it could not be sent now. The broker keeps results and tries again in later turns, for
+  // ten seconds.
   virtual bool SendControl(PublisherId to, absl::string_view frame) = 0;
 
  protected:
   ~BrokerSink() = default;
 };
 
-// What the channel server decides: offsets, who is announced and acknowledged what, what is kept as history.
-// Logic only: it knows no socket, and time comes from the clock it is given.
+// What the channel server decides: offsets, who is announced and acknowledged what, what is kept as
+// history. Logic only: it knows no socket, and time comes from the clock it is given.
 //
-// It works in turns. Its shell calls BeginTurn, then hands in what each socket has, with all subscriptions that
-// can be read before any publication, then EndTurn. Publications are handed to subscribers by the shell, at once and in the
-// order of the calls; announcements come at the turn's end, so an announced head is one that was handed out.
+// It works in turns. Its shell calls BeginTurn, then hands in what each socket has, with all
+// subscriptions that can be read before any publication, then EndTurn. Publications are handed to
+// subscribers by the shell, at once and in the order of the calls; announcements come at the turn's
+// end, so an announced head is one that was handed out.
 //
-// Offsets come from one counter for all groups: a group's offsets grow, not necessarily by 1. A group that has neither
-// subscribers nor history is forgotten; when it comes back, its head is the highest offset ever forgotten, so a chain is
-// never continued that might have a hole.
+// Offsets come from one counter for all groups: a group's offsets grow, not necessarily by 1. A
+// group that has neither subscribers nor history is forgotten; when it comes back, its head is the
+// highest offset ever forgotten, so a chain is never continued that might have a hole.
 //
 // Not thread-safe.
 class Broker {
  public:
   struct Counters {
-    uint64_t publications = 0;   // made messages
-    uint64_t repeated = 0;       // dropped: their number was accepted before
-    uint64_t holes = 0;          // numbers that never came
-    uint64_t strangers = 0;      // dropped: their publisher has not said hello
-    uint64_t refused = 0;        // told to the publisher: too large or not a publication
-    uint64_t malformed = 0;      // ignored: frames and topics that are none
+    uint64_t publications = 0;  // made messages
+    uint64_t repeated = 0;      // dropped: their number was accepted before
+    uint64_t holes = 0;         // numbers that never came
+    uint64_t strangers = 0;     // dropped: their publisher has not said hello
+    uint64_t refused = 0;       // told to the publisher: too large or not a publication
+    uint64_t malformed = 0;     // ignored: frames and topics that are none
     uint64_t announcements = 0;
   };
 
@@ -81,8 +85,8 @@ class Broker {
 
   void BeginTurn();
 
-  // Makes the publication in `frame` a message in place. Only if this is OK may the frame be handed out. The errors
-  // are for the log; whoever must be told is told at the turn's end.
+  // Makes the publication in `frame` a message in place. Only if this is OK may the frame be handed
+  // out. The errors are for the log; whoever must be told is told at the turn's end.
   absl::Status OnPublication(absl::Span<char> frame);
 
   // kInvalidArgument: not the topic of a group; nothing happens.
@@ -111,6 +115,7 @@ class Broker {
   void DropOldest(Group* group);
   void ExpireHistory();
   void ExpirePublishers();
+  void Acknowledge(BrokerSink* sink);
 
   void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
   void Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
@@ -126,7 +131,9 @@ class Broker {
   std::vector<std::string> to_announce_;
 
   absl::flat_hash_map<PublisherId, std::unique_ptr<Publisher>> publishers_;
-  std::vector<PublisherId> to_acknowledge_;
+  std::vector<PublisherId> to_acknowledge_;  // those with results of this turn
+  std::vector<PublisherId> unreachable_;     // those with results that could not be sent
+  absl::Time next_unreachable_try_ = absl::InfinitePast();
   absl::Time next_publisher_sweep_ = absl::InfinitePast();
 
   // All groups' histories in one list, oldest first; each group's own list runs through it.

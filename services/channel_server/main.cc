@@ -70,7 +70,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   ServerOptions options;
   options.address.host = absl::GetFlag(FLAGS_bind_address);
   options.address.publish_port = static_cast<uint16_t>(port);
-  options.address.subscribe_port = static_cast<uint16_t>(subscribe_port ? subscribe_port : port + 1);
+  options.address.subscribe_port =
+      static_cast<uint16_t>(subscribe_port ? subscribe_port : port + 1);
   options.address.control_port = static_cast<uint16_t>(control_port ? control_port : port + 2);
   options.subscriber_queue_frames_max = absl::GetFlag(FLAGS_subscriber_queue_frames);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
@@ -83,7 +84,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
 }
 
 absl::Status Main() {
-  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "channel_server"); !status.ok()) {
+  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "channel_server");
+      !status.ok()) {
     return status;
   }
   const absl::StatusOr<ServerOptions> options = OptionsFromFlags();
@@ -101,20 +103,25 @@ absl::Status Main() {
   if (!server.ok()) return server.status();
   const ChannelAddress& address = (*server)->address();
   if (address.host != "127.0.0.1" && address.host != "::1" && address.host != "localhost") {
-    spdlog::warn("LISTENING ON {} WITHOUT KEYS: whoever reaches these ports reads and writes every group",
-                 address.host);
+    spdlog::warn(
+        "LISTENING ON {} WITHOUT KEYS: whoever reaches these ports reads and writes every group",
+        address.host);
   }
-  spdlog::info("epoch {}, publish {}, subscribe {}, control {} on {}", EpochText(options->broker.epoch),
-               address.publish_port, address.subscribe_port, address.control_port, address.host);
+  spdlog::info("epoch {}, publish {}, subscribe {}, control {} on {}",
+               EpochText(options->broker.epoch), address.publish_port, address.subscribe_port,
+               address.control_port, address.host);
   if (const std::string ready_file = absl::GetFlag(FLAGS_ready_file); !ready_file.empty()) {
-    if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok()) return status;
+    if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok())
+      return status;
   }
   const absl::StatusOr<int> signal = (*server)->Run(stop_signals);
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
-  spdlog::info("{}: {} messages, {} announcements; {} repeated, {} holes, {} strangers, {} refused, {} malformed",
-               strsignal(*signal), counters.publications, counters.announcements, counters.repeated,
-               counters.holes, counters.strangers, counters.refused, counters.malformed);
+  spdlog::info(
+      "{}: {} messages, {} announcements; {} repeated, {} holes, {} strangers, {} refused, {} "
+      "malformed",
+      strsignal(*signal), counters.publications, counters.announcements, counters.repeated,
+      counters.holes, counters.strangers, counters.refused, counters.malformed);
   return absl::OkStatus();
 }
 

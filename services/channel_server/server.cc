@@ -111,7 +111,8 @@ absl::Status Server::BindAt(const std::string& host, uint16_t port, uint16_t sub
                   &address_.control_port);
   }
   if (status.ok()) {
-    // To everything, once: publishers need not know who listens, and only the subscribe link filters.
+    // To everything, once: publishers need not know who listens, and only the subscribe link
+    // filters.
     static constexpr char kSubscribeAll = 1;
     publish_.send(zmq::buffer(&kSubscribeAll, 1), zmq::send_flags::none);
   }
@@ -134,7 +135,8 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
       if (error.num() != EINTR) return absl::InternalError(error.what());
     }
     signalfd_siginfo info;
-    if (read(signals.get(), &info, sizeof(info)) == sizeof(info)) return static_cast<int>(info.ssi_signo);
+    if (read(signals.get(), &info, sizeof(info)) == sizeof(info))
+      return static_cast<int>(info.ssi_signo);
     Turn();
   }
 }

@@ -21,9 +21,9 @@ struct ServerOptions {
   // Port 0 for the publish link takes three consecutive free ports.
   ChannelAddress address;
 
-  // How many frames may wait for one subscriber before more are dropped for it. It counts frames, not bytes: a worker
-  // that stands still can cost this many times the size of the messages, once for all such workers together, because
-  // frames are shared.
+  // How many frames may wait for one subscriber before more are dropped for it. It counts frames,
+  // not bytes: a worker that stands still can cost this many times the size of the messages, once
+  // for all such workers together, because frames are shared.
   int subscriber_queue_frames_max = 100'000;
 
   // Threads of ZeroMQ that read and write sockets.
@@ -32,7 +32,8 @@ struct ServerOptions {
   BrokerOptions broker;
 };
 
-// The sockets around the broker, and the loop that serves them. One thread; it runs in the thread that calls Run.
+// The sockets around the broker, and the loop that serves them. One thread; it runs in the thread
+// that calls Run.
 class Server final : private BrokerSink {
  public:
   // Binds. kAlreadyExists: a port is in use; the sentence names it.

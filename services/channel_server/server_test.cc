@@ -57,7 +57,8 @@ class Recorder final : public ChannelListener {
     heads[std::string(group_id)].push_back(head);
   }
   void OnMessage(const Message& message) override {
-    messages.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset, " ", message.content.data));
+    messages.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset,
+                                    " ", message.content.data));
     last_offset = message.offset;
   }
   void OnConnectionState(bool connected) override { states.push_back(connected); }
@@ -86,9 +87,11 @@ class ServerTest : public testing::Test {
     return options;
   }
 
-  std::unique_ptr<ZmqChannel> Connect(const RunningServer& server, Recorder* recorder, ZmqChannelOptions options = {}) {
+  std::unique_ptr<ZmqChannel> Connect(const RunningServer& server, Recorder* recorder,
+                                      ZmqChannelOptions options = {}) {
     options.server = server.address();
-    absl::StatusOr<std::unique_ptr<ZmqChannel>> channel = ZmqChannel::Create(options, loop_.get(), recorder);
+    absl::StatusOr<std::unique_ptr<ZmqChannel>> channel =
+        ZmqChannel::Create(options, loop_.get(), recorder);
     EXPECT_TRUE(channel.ok()) << channel.status();
     return *std::move(channel);
   }
@@ -115,7 +118,8 @@ TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
   first->Subscribe("g");
   second->Subscribe("g");
   ASSERT_TRUE(RunUntil([&] {
-    return first->connected() && second->connected() && !first_log.heads["g"].empty() && !second_log.heads["g"].empty();
+    return first->connected() && second->connected() && !first_log.heads["g"].empty() &&
+           !second_log.heads["g"].empty();
   }));
   int acknowledged = 0;
   for (int i = 0; i < 1'000; ++i) {
@@ -126,7 +130,8 @@ TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
     });
   }
   ASSERT_TRUE(RunUntil([&] {
-    return acknowledged == 1'000 && first_log.messages.size() == 1'000 && second_log.messages.size() == 1'000;
+    return acknowledged == 1'000 && first_log.messages.size() == 1'000 &&
+           second_log.messages.size() == 1'000;
   }));
   EXPECT_EQ(first_log.messages, second_log.messages);
 }
@@ -138,7 +143,8 @@ TEST_F(ServerTest, TopicsDoNotMatchByPrefix) {
   channel->Subscribe("12");
   channel->Subscribe("1234");
   ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads.size() == 2; }));
-  for (const char* id : {"1", "12", "123", "1234"}) channel->Publish(id, {.data = "x"}, [](auto) {});
+  for (const char* id : {"1", "12", "123", "1234"})
+    channel->Publish(id, {.data = "x"}, [](auto) {});
   ASSERT_TRUE(RunUntil([&] { return log.messages.size() == 2; }));
   EXPECT_EQ(log.messages, std::vector<std::string>({"12 0→2 x", "1234 0→4 x"}));
 }
@@ -155,12 +161,14 @@ TEST_F(ServerTest, AnAnnouncementIsAJoinPointAlsoUnderLoad) {
     joiner->Subscribe("g");
     uint64_t acknowledged = 0;
     ASSERT_TRUE(RunUntil([&] {
-      sender->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) { acknowledged = position->offset; });
+      sender->Publish("g", {.data = "x"},
+                      [&](absl::StatusOr<Position> position) { acknowledged = position->offset; });
       return log.messages.size() >= 10;
     }));
     ASSERT_EQ(log.heads["g"].size(), 1u);
     const uint64_t head = log.heads["g"][0].offset;
-    // What came before the announcement is in its head; the first one after it names the head as its predecessor.
+    // What came before the announcement is in its head; the first one after it names the head as
+    // its predecessor.
     size_t after = 0;
     for (const std::string& message : log.messages) {
       if (after == 0 && absl::StrContains(message, absl::StrCat("→", head + 1, " "))) {
@@ -168,9 +176,12 @@ TEST_F(ServerTest, AnAnnouncementIsAJoinPointAlsoUnderLoad) {
       }
       ++after;
     }
-    EXPECT_TRUE(std::any_of(log.messages.begin(), log.messages.end(), [&](const std::string& message) {
-      return absl::StrContains(message, absl::StrCat(" ", head, "→", head + 1, " "));
-    })) << "head " << head;
+    EXPECT_TRUE(std::any_of(log.messages.begin(), log.messages.end(),
+                            [&](const std::string& message) {
+                              return absl::StrContains(message,
+                                                       absl::StrCat(" ", head, "→", head + 1, " "));
+                            }))
+        << "head " << head;
     ASSERT_TRUE(RunUntil([&] { return acknowledged >= log.last_offset; }));
   }
 }
@@ -190,11 +201,13 @@ TEST_F(ServerTest, HistoryIsReadableOverControl) {
   ASSERT_TRUE(RunUntil([&] { return channel->connected(); }));
   int acknowledged = 0;
   for (const char* text : {"a", "b", "c"}) {
-    channel->Publish("g", {.kind = Content::Kind::kJson, .data = text, .sent_at_ms = 5}, [&](auto) { ++acknowledged; });
+    channel->Publish("g", {.kind = Content::Kind::kJson, .data = text, .sent_at_ms = 5},
+                     [&](auto) { ++acknowledged; });
   }
   ASSERT_TRUE(RunUntil([&] { return acknowledged == 3; }));
   absl::StatusOr<History> history = absl::UnknownError("not answered");
-  channel->FetchHistory("g", 1, 0, [&](absl::StatusOr<History> answer) { history = std::move(answer); });
+  channel->FetchHistory("g", 1, 0,
+                        [&](absl::StatusOr<History> answer) { history = std::move(answer); });
   ASSERT_TRUE(RunUntil([&] { return history.ok(); }));
   ASSERT_EQ(history->messages.size(), 2u);
   EXPECT_EQ(history->messages[1].data, "c");
@@ -214,7 +227,8 @@ TEST_F(ServerTest, ARestartedServerIsANewEpochAndEverySubscriptionIsAnnouncedAga
   server.reset();
   ASSERT_TRUE(RunUntil([&] { return !channel->connected(); }));
   absl::Status away;
-  channel->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) { away = position.status(); });
+  channel->Publish("g", {.data = "x"},
+                   [&](absl::StatusOr<Position> position) { away = position.status(); });
   ASSERT_TRUE(RunUntil([&] { return !away.ok(); }));
   EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable);
 
@@ -222,7 +236,8 @@ TEST_F(ServerTest, ARestartedServerIsANewEpochAndEverySubscriptionIsAnnouncedAga
   ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() >= 2; }));
   EXPECT_NE(log.heads["g"].back().epoch, log.heads["g"].front().epoch);
   bool published = false;
-  channel->Publish("g", {.data = "again"}, [&](absl::StatusOr<Position> position) { published = position.ok(); });
+  channel->Publish("g", {.data = "again"},
+                   [&](absl::StatusOr<Position> position) { published = position.ok(); });
   ASSERT_TRUE(RunUntil([&] { return published && log.messages.size() == 1; }));
   EXPECT_EQ(log.messages[0], "g 0→1 again");
   EXPECT_EQ(log.states, std::vector<bool>({true, false, true}));
@@ -256,9 +271,11 @@ TEST_F(ServerTest, AWorkerThatTakesMoreThanTheServerIsMisconfigured) {
 
 TEST_F(ServerTest, APortInUseIsNamed) {
   RunningServer server(Options());
-  const absl::StatusOr<std::unique_ptr<Server>> second = Server::Create(Options(server.address().publish_port));
+  const absl::StatusOr<std::unique_ptr<Server>> second =
+      Server::Create(Options(server.address().publish_port));
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat(":", server.address().publish_port)));
+  EXPECT_TRUE(absl::StrContains(second.status().message(),
+                                absl::StrCat(":", server.address().publish_port)));
 }
 
 TEST_F(ServerTest, TakesThreeConsecutiveFreePorts) {

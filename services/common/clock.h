@@ -7,8 +7,9 @@
 
 namespace groupcast::service {
 
-// Where logic takes its time from. The time is monotonic: it never goes back and its distance to the
-// calendar is unknown, so it is good for ages and deadlines and for nothing that leaves the process.
+// Where logic takes its time from. The time is monotonic: it never goes back and its distance to
+// the calendar is unknown, so it is good for ages and deadlines and for nothing that leaves the
+// process.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -59,7 +59,8 @@ void EventLoop::RunOnce(absl::Duration wait) {
     wait_ms = static_cast<int>(
         absl::ToInt64Milliseconds(std::max(wait, absl::ZeroDuration()) + absl::Microseconds(999)));
   }
-  const int count = epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
+  const int count =
+      epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
   now_ = clock_.Now();
   ready_count_ = std::max(count, 0);  // EINTR is a turn without events
   for (int i = 0; i < ready_count_; ++i) {

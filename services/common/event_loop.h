@@ -27,9 +27,9 @@ class EventHandler {
   ~EventHandler() = default;
 };
 
-// A level-triggered epoll loop that works in turns: handle what is ready, then timers that are due, then
-// the turn hooks in the order they were added. The hooks are where work that a turn has collected is done
-// once: batches taken from the channel, outboxes flushed.
+// A level-triggered epoll loop that works in turns: handle what is ready, then timers that are due,
+// then the turn hooks in the order they were added. The hooks are where work that a turn has
+// collected is done once: batches taken from the channel, outboxes flushed.
 //
 // Not thread-safe, and made after fork(2): an epoll set must not be shared with a parent.
 class EventLoop {
@@ -42,7 +42,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // `fd` stays the caller's, and `handler` must be there until Remove. An fd is removed before it is closed.
+  // `fd` stays the caller's, and `handler` must be there until Remove. An fd is removed before it
+  // is closed.
   absl::Status Add(int fd, uint32_t events, EventHandler* handler);
   void Modify(int fd, uint32_t events, EventHandler* handler);
   // After this, `handler` gets no event any more, not even one of the present turn.

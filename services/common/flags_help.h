@@ -5,7 +5,8 @@
 
 namespace groupcast::service {
 
-// `--help` prints `usage` and the flags that the program's main.cc defines. Before ParseCommandLine.
+// `--help` prints `usage` and the flags that the program's main.cc defines. Before
+// ParseCommandLine.
 void SetHelp(absl::string_view usage);
 
 }  // namespace groupcast::service

@@ -15,8 +15,8 @@ absl::Status InitLogging(absl::string_view level, absl::string_view who) {
     return absl::InvalidArgumentError(
         absl::StrCat("log level \"", level, "\" is not trace, debug, info, warning, error or off"));
   }
-  auto logger = std::make_shared<spdlog::logger>(
-      std::string(who), std::make_shared<spdlog::sinks::stderr_sink_st>());
+  auto logger = std::make_shared<spdlog::logger>(std::string(who),
+                                                 std::make_shared<spdlog::sinks::stderr_sink_st>());
   logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %L [%n] %v");
   logger->set_level(parsed);
   spdlog::set_default_logger(std::move(logger));

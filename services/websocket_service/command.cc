@@ -28,7 +28,8 @@ bool ReadFields(JsonReader* reader, Fields* fields) {
   do {
     absl::string_view raw_name;
     absl::string_view value;
-    if (!reader->ReadString(&raw_name) || !reader->Expect(':') || !reader->ReadValue(&value)) return false;
+    if (!reader->ReadString(&raw_name) || !reader->Expect(':') || !reader->ReadValue(&value))
+      return false;
     name.clear();
     AppendJsonText(raw_name, &name);
     for (const auto& [known, field] :
@@ -67,7 +68,8 @@ GroupIdField ReadGroupId(absl::string_view raw) {
 // Reads each command's own fields into `command`; what is wrong goes into `error`.
 class Interpreter {
  public:
-  Interpreter(const Fields& fields, const CommandLimits& limits) : fields_(fields), limits_(limits) {}
+  Interpreter(const Fields& fields, const CommandLimits& limits)
+      : fields_(fields), limits_(limits) {}
 
   std::variant<Command, CommandError> Run() {
     if (ReadId() && ReadCmd() && ReadGroups() && ReadMessage()) return std::move(command_);
@@ -116,7 +118,8 @@ class Interpreter {
     if (command_.kind == Command::Kind::kPing) return true;
     const bool sends = command_.kind == Command::Kind::kSendToGroup;
     if (sends && !fields_.group_ids.empty()) return ReadGroupIds();
-    if (fields_.group_id.empty()) return Fail(ErrorCode::kGroupIdInvalid, "there is no field \"group_id\"");
+    if (fields_.group_id.empty())
+      return Fail(ErrorCode::kGroupIdInvalid, "there is no field \"group_id\"");
     GroupIdField field = ReadGroupId(fields_.group_id);
     if (!field.defect.empty()) {
       return Fail(ErrorCode::kGroupIdInvalid, absl::StrCat("group_id ", field.defect));
@@ -187,7 +190,8 @@ absl::string_view CommandName(Command::Kind kind) {
   return "";
 }
 
-std::variant<Command, CommandError> ParseCommand(absl::string_view text, const CommandLimits& limits) {
+std::variant<Command, CommandError> ParseCommand(absl::string_view text,
+                                                 const CommandLimits& limits) {
   JsonReader reader(text);
   Fields fields;
   if (!ReadFields(&reader, &fields)) {

@@ -40,7 +40,8 @@ struct CommandLimits {
 };
 
 // Reads one text frame. The result is a command or what to tell its sender.
-std::variant<Command, CommandError> ParseCommand(absl::string_view text, const CommandLimits& limits);
+std::variant<Command, CommandError> ParseCommand(absl::string_view text,
+                                                 const CommandLimits& limits);
 
 }  // namespace groupcast::service
 

@@ -10,7 +10,8 @@ namespace {
 
 void BM_ParseJoin(benchmark::State& state) {
   const CommandLimits limits;
-  for (auto _ : state) benchmark::DoNotOptimize(ParseCommand(R"({"cmd":"add_group","group_id":"123"})", limits));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(ParseCommand(R"({"cmd":"add_group","group_id":"123"})", limits));
 }
 BENCHMARK(BM_ParseJoin);
 

@@ -1,4 +1,5 @@
-// Commands from the wire: nothing may crash, and what counts as JSON is what a library says is JSON.
+// Commands from the wire: nothing may crash, and what counts as JSON is what a library says is
+// JSON.
 
 #include <boost/json.hpp>
 #include <cstdio>
@@ -17,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   groupcast::service::Utf8Checker utf8;
   if (!utf8.Check(text) || !utf8.complete()) return 0;
 
-  const auto result = groupcast::service::ParseCommand(text, {.message_bytes_max = 100, .group_ids_max = 4});
+  const auto result =
+      groupcast::service::ParseCommand(text, {.message_bytes_max = 100, .group_ids_max = 4});
   if (const auto* command = std::get_if<groupcast::service::Command>(&result)) {
     if (command->message.size() > 100 || command->group_ids.size() > 4) std::abort();
   }

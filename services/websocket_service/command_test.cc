@@ -45,11 +45,15 @@ TEST(CommandTest, AnIntegerGroupIdIsItsDecimalText) {
 }
 
 TEST(CommandTest, RefusesGroupIdsThatAreNone) {
-  for (const char* id : {R"("")", "1.5", "1e2", "true", "null", "[]", "{}", R"("a\u0000")", R"("\u007f")"}) {
-    EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":)" + std::string(id) + "}"), "group_id_invalid") << id;
+  for (const char* id :
+       {R"("")", "1.5", "1e2", "true", "null", "[]", "{}", R"("a\u0000")", R"("\u007f")"}) {
+    EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":)" + std::string(id) + "}"),
+              "group_id_invalid")
+        << id;
   }
   EXPECT_EQ(Refusal(R"({"cmd":"add_group"})"), "group_id_invalid");
-  EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":")" + std::string(129, 'g') + "\"}"), "group_id_invalid");
+  EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":")" + std::string(129, 'g') + "\"}"),
+            "group_id_invalid");
   EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":")" + std::string(128, 'g') + "\"}"), "none");
 }
 
@@ -74,20 +78,26 @@ TEST(CommandTest, TellsWhichCommandWasWrong) {
 }
 
 TEST(CommandTest, RefusesWhatIsNotOneObject) {
-  for (const char* text : {"", "x", "[]", "1", "null", "\"cmd\"", "{", R"({"cmd":"ping"} x)", R"({"cmd":"ping",})",
-                           R"({"cmd":"ping"}{"cmd":"ping"})", R"({"a":"\ud800"})"}) {
+  for (const char* text :
+       {"", "x", "[]", "1", "null", "\"cmd\"", "{", R"({"cmd":"ping"} x)", R"({"cmd":"ping",})",
+        R"({"cmd":"ping"}{"cmd":"ping"})", R"({"a":"\ud800"})"}) {
     EXPECT_EQ(Refusal(text), "bad_json") << text;
   }
 }
 
 TEST(CommandTest, RefusesUnknownCommands) {
-  for (const char* text : {"{}", R"({"cmd":1})", R"({"cmd":null})", R"({"cmd":""})", R"({"cmd":"ADD_GROUP"})"}) {
+  for (const char* text :
+       {"{}", R"({"cmd":1})", R"({"cmd":null})", R"({"cmd":""})", R"({"cmd":"ADD_GROUP"})"}) {
     EXPECT_EQ(Refusal(text), "unknown_command") << text;
   }
 }
 
 TEST(CommandTest, IgnoresUnknownFieldsAndTakesTheLastOfTwo) {
-  EXPECT_EQ(Parse(R"({"x":{"cmd":"ping"},"cmd":"ping","cmd":"leave_group","group_id":1,"group_id":2})").group_ids.at(0).id, "2");
+  EXPECT_EQ(
+      Parse(R"({"x":{"cmd":"ping"},"cmd":"ping","cmd":"leave_group","group_id":1,"group_id":2})")
+          .group_ids.at(0)
+          .id,
+      "2");
 }
 
 TEST(CommandTest, FieldNamesMayBeEscaped) { EXPECT_EQ(Refusal(R"({"\u0063md":"ping"})"), "none"); }
@@ -112,12 +122,14 @@ TEST(CommandTest, TheLimitCountsTheMessageAsItIsDelivered) {
   };
   EXPECT_EQ(refusal("\"" + std::string(20, 'x') + "\""), "none");
   EXPECT_EQ(refusal("\"" + std::string(21, 'x') + "\""), "message_too_large");
-  EXPECT_EQ(refusal(R"("\u0041\u0041\u0041\u0041\u0041")"), "none");  // 30 bytes here, 5 when delivered
+  EXPECT_EQ(refusal(R"("\u0041\u0041\u0041\u0041\u0041")"),
+            "none");  // 30 bytes here, 5 when delivered
   EXPECT_EQ(refusal("[" + std::string(50, ' ') + "]"), "none");
 }
 
 TEST(CommandTest, ReadsManyGroupsAndSaysWhatIsWrongWithEach) {
-  const Command send = Parse(R"({"cmd":"send_to_group","group_ids":["a",7,"b\u0000"],"message":1})");
+  const Command send =
+      Parse(R"({"cmd":"send_to_group","group_ids":["a",7,"b\u0000"],"message":1})");
   EXPECT_TRUE(send.many);
   ASSERT_EQ(send.group_ids.size(), 3u);
   EXPECT_EQ(send.group_ids[0].defect, "");

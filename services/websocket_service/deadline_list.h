@@ -27,9 +27,10 @@ class DeadlineNode {
   absl::Time since_;
 };
 
-// Those that wait for one thing and all have the same time for it, so that the order of arrival is the order of their
-// deadlines: joining, leaving and finding the next to expire take constant time, with no timer of its own for any. It
-// does not own its nodes; a node that is destroyed leaves by itself.
+// Those that wait for one thing and all have the same time for it, so that the order of arrival is
+// the order of their deadlines: joining, leaving and finding the next to expire take constant time,
+// with no timer of its own for any. It does not own its nodes; a node that is destroyed leaves by
+// itself.
 class DeadlineList {
  public:
   DeadlineList() { end_.next_ = end_.previous_ = &end_; }

@@ -24,12 +24,12 @@ std::string ErrorFields(ErrorCode code, absl::string_view message) {
 
 }  // namespace
 
-std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval, const WelcomeLimits& limits) {
-  return absl::StrFormat(
-      R"({"event":"welcome","connection_id":"%016x","ping_interval_ms":%d,)"
-      R"("limits":{"message_bytes":%d,"groups":%d,"frame_bytes":%d}})",
-      connection_id, absl::ToInt64Milliseconds(ping_interval), limits.message_bytes, limits.groups,
-      limits.frame_bytes);
+std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
+                         const WelcomeLimits& limits) {
+  return absl::StrFormat(R"({"event":"welcome","connection_id":"%016x","ping_interval_ms":%d,)"
+                         R"("limits":{"message_bytes":%d,"groups":%d,"frame_bytes":%d}})",
+                         connection_id, absl::ToInt64Milliseconds(ping_interval),
+                         limits.message_bytes, limits.groups, limits.frame_bytes);
 }
 
 std::string PongReply(absl::string_view id) {
@@ -40,7 +40,8 @@ std::string LeaveReply(absl::string_view id, absl::string_view group_id) {
   return absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quoted(group_id), "}");
 }
 
-std::string PositionReply(absl::string_view id, absl::string_view group_id, const Position& position) {
+std::string PositionReply(absl::string_view id, absl::string_view group_id,
+                          const Position& position) {
   return absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quoted(group_id), ",",
                       PositionFields(position), "}");
 }
@@ -82,10 +83,11 @@ std::string MessageEvent(const Message& message) {
   return json;
 }
 
-std::string GapEvent(absl::string_view group_id, Epoch epoch, bool new_epoch, uint64_t from, uint64_t to) {
-  return absl::StrCat(R"({"event":"gap","group_id":)", Quoted(group_id), R"(,"epoch":")", EpochText(epoch),
-                      R"(","from":)", new_epoch ? std::string("null") : absl::StrCat(from), ",\"to\":", to,
-                      "}");
+std::string GapEvent(absl::string_view group_id, Epoch epoch, bool new_epoch, uint64_t from,
+                     uint64_t to) {
+  return absl::StrCat(R"({"event":"gap","group_id":)", Quoted(group_id), R"(,"epoch":")",
+                      EpochText(epoch), R"(","from":)",
+                      new_epoch ? std::string("null") : absl::StrCat(from), ",\"to\":", to, "}");
 }
 
 std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after) {

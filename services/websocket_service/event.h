@@ -23,13 +23,15 @@ struct WelcomeLimits {
   size_t frame_bytes = 0;
 };
 
-std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval, const WelcomeLimits& limits);
+std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
+                         const WelcomeLimits& limits);
 
 // `id` is the JSON of the command's id, as everywhere below.
 std::string PongReply(absl::string_view id);
 std::string LeaveReply(absl::string_view id, absl::string_view group_id);
 // The reply to add_group, and to send_to_group with one group.
-std::string PositionReply(absl::string_view id, absl::string_view group_id, const Position& position);
+std::string PositionReply(absl::string_view id, absl::string_view group_id,
+                          const Position& position);
 
 // What became of one group of a send_to_group with group_ids.
 struct SendResult {
@@ -45,7 +47,8 @@ std::string ErrorEvent(const CommandError& error);
 std::string MessageEvent(const Message& message);
 
 // `from` is null in the event after a change of epoch.
-std::string GapEvent(absl::string_view group_id, Epoch epoch, bool new_epoch, uint64_t from, uint64_t to);
+std::string GapEvent(absl::string_view group_id, Epoch epoch, bool new_epoch, uint64_t from,
+                     uint64_t to);
 
 std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after);
 

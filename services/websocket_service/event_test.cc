@@ -24,26 +24,30 @@ TEST(EventTest, Replies) {
 }
 
 TEST(EventTest, ResultsOfManyGroups) {
-  EXPECT_EQ(ResultsReply("4", {{.group_id = "a", .position = {kPosition.epoch, 43}},
-                               {.group_id = std::string("b\0", 2),
-                                .error = "group_id has a control character",
-                                .code = ErrorCode::kGroupIdInvalid}}),
-            R"({"event":"reply","id":4,"results":[{"group_id":"a","epoch":"5f0c2ab3d1e94477","offset":43},)"
-            R"({"group_id":"b\u0000","code":"group_id_invalid","message":"group_id has a control character","retry":false}]})");
+  EXPECT_EQ(
+      ResultsReply("4", {{.group_id = "a", .position = {kPosition.epoch, 43}},
+                         {.group_id = std::string("b\0", 2),
+                          .error = "group_id has a control character",
+                          .code = ErrorCode::kGroupIdInvalid}}),
+      R"({"event":"reply","id":4,"results":[{"group_id":"a","epoch":"5f0c2ab3d1e94477","offset":43},)"
+      R"({"group_id":"b\u0000","code":"group_id_invalid","message":"group_id has a control character","retry":false}]})");
 }
 
 TEST(EventTest, MessageKeepsTextAsAStringAndJsonAsItIs) {
-  Message message{.group_id = "123",
-                  .epoch = kPosition.epoch,
-                  .offset = 42,
-                  .previous = 41,
-                  .content = {.kind = Content::Kind::kText, .data = "hello", .sent_at_ms = 1792742400123}};
-  EXPECT_EQ(MessageEvent(message),
-            R"({"event":"message","group_id":"123","message":"hello","offset":42,"previous":41,"sent_at":1792742400123})");
+  Message message{
+      .group_id = "123",
+      .epoch = kPosition.epoch,
+      .offset = 42,
+      .previous = 41,
+      .content = {.kind = Content::Kind::kText, .data = "hello", .sent_at_ms = 1792742400123}};
+  EXPECT_EQ(
+      MessageEvent(message),
+      R"({"event":"message","group_id":"123","message":"hello","offset":42,"previous":41,"sent_at":1792742400123})");
   message.content.kind = Content::Kind::kJson;
   message.content.data = R"({"n":0.10})";
-  EXPECT_EQ(MessageEvent(message),
-            R"({"event":"message","group_id":"123","message":{"n":0.10},"offset":42,"previous":41,"sent_at":1792742400123})");
+  EXPECT_EQ(
+      MessageEvent(message),
+      R"({"event":"message","group_id":"123","message":{"n":0.10},"offset":42,"previous":41,"sent_at":1792742400123})");
 }
 
 TEST(EventTest, Gap) {

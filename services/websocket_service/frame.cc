@@ -28,7 +28,8 @@ FramePtr MakeFrame(Opcode opcode, absl::string_view payload) {
     const int length_bytes = size <= 0xffff ? 2 : 8;
     header[1] = static_cast<char>(length_bytes == 2 ? 126 : 127);
     for (int i = 0; i < length_bytes; ++i) {
-      header[2 + i] = static_cast<char>(static_cast<uint64_t>(size) >> (8 * (length_bytes - 1 - i)));
+      header[2 + i] =
+          static_cast<char>(static_cast<uint64_t>(size) >> (8 * (length_bytes - 1 - i)));
     }
     header_bytes += length_bytes;
   }

@@ -33,8 +33,8 @@ enum class CloseCode : uint16_t {
   kNoPong = 4002,
 };
 
-// Immutable bytes that are ready to be written to a connection, shared by all connections they go to. The count of
-// references is not atomic: a frame belongs to one worker's thread.
+// Immutable bytes that are ready to be written to a connection, shared by all connections they go
+// to. The count of references is not atomic: a frame belongs to one worker's thread.
 class FramePtr {
  public:
   FramePtr() = default;
@@ -51,7 +51,9 @@ class FramePtr {
   }
 
   explicit operator bool() const { return block_ != nullptr; }
-  absl::string_view bytes() const { return {reinterpret_cast<const char*>(block_ + 1), block_->size}; }
+  absl::string_view bytes() const {
+    return {reinterpret_cast<const char*>(block_ + 1), block_->size};
+  }
   size_t size() const { return block_->size; }
 
  private:
@@ -69,10 +71,12 @@ class FramePtr {
   Block* block_ = nullptr;
 };
 
-// An unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). `payload` is below 4 GiB.
+// An unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). `payload` is below
+// 4 GiB.
 FramePtr MakeFrame(Opcode opcode, absl::string_view payload);
 
-// A close frame; the reason is at most 123 bytes of UTF-8 (section 5.5). kNone makes one without a body.
+// A close frame; the reason is at most 123 bytes of UTF-8 (section 5.5). kNone makes one without a
+// body.
 FramePtr MakeCloseFrame(CloseCode code, absl::string_view reason);
 
 // Bytes that are no WebSocket frame: an HTTP response.

@@ -60,7 +60,8 @@ FrameDecoder::Event FrameDecoder::Next(absl::Span<char>* input, size_t message_b
       if (CheckLength(message_bytes_max) == Event::kError) return Event::kError;
       in_payload_ = true;
     }
-    if (const Event event = ReadPayload(input); event != Event::kNeedMore || in_payload_) return event;
+    if (const Event event = ReadPayload(input); event != Event::kNeedMore || in_payload_)
+      return event;
     // The end of a fragment that is not the last: on with the next frame.
   }
 }
@@ -94,7 +95,8 @@ FrameDecoder::Event FrameDecoder::CheckStart() {
     case Opcode::kPing:
     case Opcode::kPong:
       if (!is_final()) return Fail(CloseCode::kProtocolError, "fragmented control frame");
-      if (length > kControlBytesMax) return Fail(CloseCode::kProtocolError, "control frame over 125 bytes");
+      if (length > kControlBytesMax)
+        return Fail(CloseCode::kProtocolError, "control frame over 125 bytes");
       break;
     default:
       return Fail(CloseCode::kProtocolError, "reserved opcode");
@@ -114,8 +116,10 @@ FrameDecoder::Event FrameDecoder::CheckLength(size_t message_bytes_max) {
   if ((length == 126 && payload_left_ < 126) || (length == 127 && payload_left_ <= 0xffff)) {
     return Fail(CloseCode::kProtocolError, "length not in its shortest form");
   }
-  if (payload_left_ >> 63 != 0) return Fail(CloseCode::kProtocolError, "length with the top bit set");
-  if (!is_control() && payload_left_ > message_bytes_max - std::min(message_bytes_, message_bytes_max)) {
+  if (payload_left_ >> 63 != 0)
+    return Fail(CloseCode::kProtocolError, "length with the top bit set");
+  if (!is_control() &&
+      payload_left_ > message_bytes_max - std::min(message_bytes_, message_bytes_max)) {
     return Fail(CloseCode::kTooBig, "message over the limit");
   }
   mask_phase_ = 0;
@@ -160,7 +164,8 @@ FrameDecoder::Event FrameDecoder::ReadPayload(absl::Span<char>* input) {
     message_bytes_ = 0;
     drop_buffer_tail_ = true;
   }
-  if (!utf8_.complete()) return Fail(CloseCode::kInvalidPayload, "text that ends inside of a character");
+  if (!utf8_.complete())
+    return Fail(CloseCode::kInvalidPayload, "text that ends inside of a character");
   return Event::kText;
 }
 

@@ -18,7 +18,8 @@ std::string ClientFrame(size_t payload_bytes) {
   return frame;
 }
 
-// One whole frame per read, as under light load. The copy stands for the read: decoding unmasks in place.
+// One whole frame per read, as under light load. The copy stands for the read: decoding unmasks in
+// place.
 void BM_DecodeText(benchmark::State& state) {
   const std::string frame = ClientFrame(static_cast<size_t>(state.range(0)));
   std::string bytes;
@@ -26,7 +27,8 @@ void BM_DecodeText(benchmark::State& state) {
   for (auto _ : state) {
     bytes = frame;
     absl::Span<char> input = absl::MakeSpan(bytes);
-    if (decoder.Next(&input, 1 << 20) != FrameDecoder::Event::kText) state.SkipWithError("not a text");
+    if (decoder.Next(&input, 1 << 20) != FrameDecoder::Event::kText)
+      state.SkipWithError("not a text");
     benchmark::DoNotOptimize(decoder.payload().data());
   }
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * state.range(0));

@@ -1,5 +1,5 @@
-// Gives the same bytes to the frame decoder and to Beast's WebSocket stream: both must see the same messages and
-// control frames, and end in the same way.
+// Gives the same bytes to the frame decoder and to Beast's WebSocket stream: both must see the same
+// messages and control frames, and end in the same way.
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -30,7 +30,8 @@ struct Seen {
   // How it ended: 0, more was expected; a close code and whether it came from the peer.
   int close_code = 0;
   bool by_peer = false;
-  bool bad_close_payload = false;  // Beast has one error for a bad code and for a reason that is not UTF-8
+  bool bad_close_payload =
+      false;  // Beast has one error for a bad code and for a reason that is not UTF-8
 };
 
 Seen WithDecoder(std::string bytes, size_t piece) {
@@ -64,7 +65,8 @@ Seen WithDecoder(std::string bytes, size_t piece) {
 
 int CloseCodeOf(beast::error_code error) {
   if (error == websocket::error::bad_frame_payload) return 1007;
-  if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow) return 1009;
+  if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow)
+    return 1009;
   return 1002;
 }
 
@@ -99,8 +101,10 @@ Seen WithBeast(const std::string& bytes) {
     }
     if (error == websocket::error::closed) {
       seen.by_peer = true;
-      seen.close_code = stream.reason().code == websocket::close_code::none ? 1005 : stream.reason().code;
-    } else if (error.category() == websocket::make_error_code(websocket::error::closed).category() ||
+      seen.close_code =
+          stream.reason().code == websocket::close_code::none ? 1005 : stream.reason().code;
+    } else if (error.category() ==
+                   websocket::make_error_code(websocket::error::closed).category() ||
                error == websocket::condition::protocol_violation) {
       seen.close_code = CloseCodeOf(error);
       seen.bad_close_payload = error == websocket::error::bad_close_payload;
@@ -111,15 +115,17 @@ Seen WithBeast(const std::string& bytes) {
 
 [[noreturn]] void Differ(const char* what, const Seen& ours, const Seen& theirs) {
   std::fprintf(stderr, "%s\n", what);
-  for (const auto& [name, seen] : {std::pair<const char*, const Seen&>{"decoder", ours}, {"beast", theirs}}) {
-    std::fprintf(stderr, "%s: %zu events, close code %d%s\n", name, seen.events.size(), seen.close_code,
-                 seen.by_peer ? " by the peer" : "");
+  for (const auto& [name, seen] :
+       {std::pair<const char*, const Seen&>{"decoder", ours}, {"beast", theirs}}) {
+    std::fprintf(stderr, "%s: %zu events, close code %d%s\n", name, seen.events.size(),
+                 seen.close_code, seen.by_peer ? " by the peer" : "");
     for (const std::string& event : seen.events) std::fprintf(stderr, "  %s\n", event.c_str());
   }
   std::abort();
 }
 
-// The C library's opinion, for where the two differ: Beast 1.81 takes some messages that end inside of a character.
+// The C library's opinion, for where the two differ: Beast 1.81 takes some messages that end inside
+// of a character.
 bool IsUtf8(const std::string& text) {
   static const bool have_locale = std::setlocale(LC_CTYPE, "C.UTF-8") != nullptr;
   if (!have_locale) std::abort();
@@ -142,14 +148,19 @@ void Compare(const std::string& bytes, size_t piece) {
   }
   // Binary messages are refused here, at their header.
   if (ours.close_code == 1003 && !ours.by_peer) {
-    if (theirs.events.size() < ours.events.size()) Differ("events before a binary message", ours, theirs);
+    if (theirs.events.size() < ours.events.size())
+      Differ("events before a binary message", ours, theirs);
     return;
   }
-  if (ours.close_code == 1007 && theirs.events.size() > common && !IsUtf8(theirs.events[common].substr(5))) return;
-  if (ours.events.size() != theirs.events.size()) Differ("different numbers of events", ours, theirs);
+  if (ours.close_code == 1007 && theirs.events.size() > common &&
+      !IsUtf8(theirs.events[common].substr(5)))
+    return;
+  if (ours.events.size() != theirs.events.size())
+    Differ("different numbers of events", ours, theirs);
   // 1014 was registered after Beast's list was written.
   if (ours.by_peer && ours.close_code == 1014) return;
-  // The decoder sees what is wrong at the earliest byte, Beast sometimes only with the whole header.
+  // The decoder sees what is wrong at the earliest byte, Beast sometimes only with the whole
+  // header.
   if (theirs.close_code == 0 && ours.close_code != 0 && !ours.by_peer) return;
   if (theirs.bad_close_payload && ours.close_code == 1007) return;
   // Section 7.4.2 has nothing above 4999; Beast lets it through.
@@ -168,6 +179,7 @@ void Compare(const std::string& bytes, size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const size_t piece = data[0] == 0 ? size : data[0];
-  groupcast::service::Compare(std::string(reinterpret_cast<const char*>(data + 1), size - 1), piece);
+  groupcast::service::Compare(std::string(reinterpret_cast<const char*>(data + 1), size - 1),
+                              piece);
   return 0;
 }

@@ -15,7 +15,8 @@ using Event = FrameDecoder::Event;
 constexpr size_t kMax = 1000;
 
 // A client's frame. `first` is FIN, reserved bits and opcode.
-std::string ClientFrame(int first, std::string payload, const std::string& mask = "\x11\x22\x33\x44") {
+std::string ClientFrame(int first, std::string payload,
+                        const std::string& mask = "\x11\x22\x33\x44") {
   std::string frame(1, static_cast<char>(first));
   if (payload.size() < 126) {
     frame += static_cast<char>(0x80 | payload.size());
@@ -25,9 +26,11 @@ std::string ClientFrame(int first, std::string payload, const std::string& mask 
     frame += static_cast<char>(payload.size());
   } else {
     frame += static_cast<char>(0x80 | 127);
-    for (int shift = 56; shift >= 0; shift -= 8) frame += static_cast<char>(payload.size() >> shift);
+    for (int shift = 56; shift >= 0; shift -= 8)
+      frame += static_cast<char>(payload.size() >> shift);
   }
-  for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(payload[i] ^ mask[i % 4]);
+  for (size_t i = 0; i < payload.size(); ++i)
+    payload[i] = static_cast<char>(payload[i] ^ mask[i % 4]);
   return frame + mask + payload;
 }
 
@@ -50,7 +53,8 @@ std::string Name(Event event) {
 }
 
 // Feeds `bytes` in pieces of `step` and lists the events up to the first close or error.
-std::vector<std::string> Decode(std::string bytes, size_t step = 1 << 20, FrameDecoder* decoder = nullptr) {
+std::vector<std::string> Decode(std::string bytes, size_t step = 1 << 20,
+                                FrameDecoder* decoder = nullptr) {
   FrameDecoder fresh;
   if (decoder == nullptr) decoder = &fresh;
   std::vector<std::string> events;
@@ -60,8 +64,9 @@ std::vector<std::string> Decode(std::string bytes, size_t step = 1 << 20, FrameD
       const Event event = decoder->Next(&input, kMax);
       if (event == Event::kNeedMore) break;
       const bool last = event == Event::kClose || event == Event::kError;
-      events.push_back(last ? absl::StrCat(Name(event), " ", static_cast<int>(decoder->close_code()))
-                            : absl::StrCat(Name(event), " ", decoder->payload()));
+      events.push_back(last
+                           ? absl::StrCat(Name(event), " ", static_cast<int>(decoder->close_code()))
+                           : absl::StrCat(Name(event), " ", decoder->payload()));
       if (last) return events;
     }
     EXPECT_TRUE(input.empty());
@@ -77,12 +82,18 @@ TEST(FrameDecoderTest, ReadsTheMaskedExampleOfTheRfc) {
 }
 
 TEST(FrameDecoderTest, SeesTheSameEventsHoweverTheBytesAreCut) {
-  const std::string conversation =
-      ClientFrame(0x81, "whole") + ClientFrame(0x01, "be") + ClientFrame(0x89, "ping inside") +
-      ClientFrame(0x00, "tw") + ClientFrame(0x00, "") + ClientFrame(0x8a, "") + ClientFrame(0x80, "een ü") +
-      ClientFrame(0x81, "") + ClientFrame(0x81, std::string(300, 'x')) + ClientFrame(0x88, "\x03\xe8" "bye");
-  const Events expected = {"text whole", "ping ping inside",  "pong ", "text between ü",
-                           "text ",      "text " + std::string(300, 'x'), "close 1000"};
+  const std::string conversation = ClientFrame(0x81, "whole") + ClientFrame(0x01, "be") +
+                                   ClientFrame(0x89, "ping inside") + ClientFrame(0x00, "tw") +
+                                   ClientFrame(0x00, "") + ClientFrame(0x8a, "") +
+                                   ClientFrame(0x80, "een ü") + ClientFrame(0x81, "") +
+                                   ClientFrame(0x81, std::string(300, 'x')) +
+                                   ClientFrame(0x88,
+                                               "\x03\xe8"
+                                               "bye");
+  const Events expected = {"text whole", "ping ping inside",
+                           "pong ",      "text between ü",
+                           "text ",      "text " + std::string(300, 'x'),
+                           "close 1000"};
   for (size_t step = 1; step <= conversation.size(); ++step) {
     ASSERT_EQ(Decode(conversation, step), expected) << "step " << step;
   }
@@ -132,12 +143,17 @@ TEST(FrameDecoderTest, RefusesAtTheSecondByte) {
   EXPECT_EQ(Decode("\x82\x80"s), Events({"error 1003"}));
 }
 
-TEST(FrameDecoderTest, RefusesBinaryMessages) { EXPECT_EQ(Decode(ClientFrame(0x82, "x")), Events({"error 1003"})); }
+TEST(FrameDecoderTest, RefusesBinaryMessages) {
+  EXPECT_EQ(Decode(ClientFrame(0x82, "x")), Events({"error 1003"}));
+}
 
 TEST(FrameDecoderTest, RefusesAMessageOverTheLimitBeforeItsPayloadComes) {
-  EXPECT_EQ(Decode(ClientFrame(0x81, std::string(kMax, 'x'))), Events({"text " + std::string(kMax, 'x')}));
-  EXPECT_EQ(Decode(ClientFrame(0x81, std::string(kMax + 1, 'x')).substr(0, 8)), Events({"error 1009"}));
-  EXPECT_EQ(Decode(ClientFrame(0x01, std::string(600, 'x')) + ClientFrame(0x00, std::string(401, 'x')).substr(0, 8)),
+  EXPECT_EQ(Decode(ClientFrame(0x81, std::string(kMax, 'x'))),
+            Events({"text " + std::string(kMax, 'x')}));
+  EXPECT_EQ(Decode(ClientFrame(0x81, std::string(kMax + 1, 'x')).substr(0, 8)),
+            Events({"error 1009"}));
+  EXPECT_EQ(Decode(ClientFrame(0x01, std::string(600, 'x')) +
+                   ClientFrame(0x00, std::string(401, 'x')).substr(0, 8)),
             Events({"error 1009"}));
 }
 
@@ -157,8 +173,9 @@ TEST(FrameDecoderTest, ReadsCloseFrames) {
 
 TEST(FrameDecoderTest, KnowsWhichCloseCodesMayBeOnTheWire) {
   for (int code = 0; code <= 65535; ++code) {
-    const bool allowed = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
-                         (code >= 3000 && code <= 4999);
+    const bool allowed =
+        (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+        (code >= 3000 && code <= 4999);
     ASSERT_EQ(IsCloseCodeOnWire(static_cast<uint16_t>(code)), allowed) << code;
   }
 }
@@ -169,7 +186,8 @@ TEST(UnmaskTest, IsItsOwnInverseAtEveryPhaseAndLength) {
     for (size_t size = 0; size < 20; ++size) {
       std::string bytes(size, 'x');
       Unmask(absl::MakeSpan(bytes), mask, phase);
-      for (size_t i = 0; i < size; ++i) ASSERT_EQ(bytes[i], static_cast<char>('x' ^ mask[(phase + i) % 4]));
+      for (size_t i = 0; i < size; ++i)
+        ASSERT_EQ(bytes[i], static_cast<char>('x' ^ mask[(phase + i) % 4]));
       Unmask(absl::MakeSpan(bytes), mask, phase);
       ASSERT_EQ(bytes, std::string(size, 'x'));
     }

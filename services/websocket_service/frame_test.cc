@@ -15,7 +15,8 @@ std::string Bytes(const FramePtr& frame) { return std::string(frame.bytes()); }
 TEST(FrameTest, MatchesTheExamplesOfTheRfc) {
   EXPECT_EQ(Bytes(MakeFrame(Opcode::kText, "Hello")), "\x81\x05Hello");
   EXPECT_EQ(Bytes(MakeFrame(Opcode::kPing, "Hello")), "\x89\x05Hello");
-  EXPECT_EQ(Bytes(MakeFrame(Opcode::kBinary, std::string(256, 'x'))).substr(0, 4), "\x82\x7e\x01\x00"s);
+  EXPECT_EQ(Bytes(MakeFrame(Opcode::kBinary, std::string(256, 'x'))).substr(0, 4),
+            "\x82\x7e\x01\x00"s);
   EXPECT_EQ(Bytes(MakeFrame(Opcode::kBinary, std::string(65536, 'x'))).substr(0, 10),
             "\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"s);
 }
@@ -29,7 +30,9 @@ TEST(FrameTest, UsesTheShortestLengthOnBothSidesOfEachBoundary) {
 }
 
 TEST(FrameTest, ACloseFrameHasItsCodeInNetworkOrder) {
-  EXPECT_EQ(Bytes(MakeCloseFrame(CloseCode::kGoingAway, "bye")), "\x88\x05\x03\xe9" "bye");
+  EXPECT_EQ(Bytes(MakeCloseFrame(CloseCode::kGoingAway, "bye")),
+            "\x88\x05\x03\xe9"
+            "bye");
   EXPECT_EQ(Bytes(MakeCloseFrame(CloseCode::kNone, "")), "\x88\x00"s);
 }
 

@@ -10,7 +10,9 @@ namespace groupcast::service {
 namespace {
 
 // What stands in a bare connection's frame.
-FramePtr BareFrame(const Message& message) { return MakeFrame(Opcode::kText, message.content.data); }
+FramePtr BareFrame(const Message& message) {
+  return MakeFrame(Opcode::kText, message.content.data);
+}
 
 FramePtr V1Frame(const Message& message) { return MakeFrame(Opcode::kText, MessageEvent(message)); }
 
@@ -67,7 +69,8 @@ void GroupService::AddGroup(Member* member, const Command& command) {
   const bool is_member = group != nullptr && table_.IsMember(*group, *member);
   if (!is_member && member->group_count() >= options_.groups_per_connection_max) {
     Refuse(member, {.code = ErrorCode::kTooManyGroups,
-                    .message = absl::StrCat("a connection may be in ", options_.groups_per_connection_max, " groups"),
+                    .message = absl::StrCat("a connection may be in ",
+                                            options_.groups_per_connection_max, " groups"),
                     .id = command.id,
                     .cmd = std::string(CommandName(command.kind))});
     return;
@@ -101,20 +104,21 @@ void GroupService::SendToGroup(Member* member, const Command& command) {
   const Content content{.kind = command.message_kind,
                         .data = command.message,
                         .sent_at_ms = absl::ToUnixMillis(absl::Now())};
-  channel_->Publish(
-      group_id, content,
-      [this, connection = member->connection_id(), id = command.id, group_id](absl::StatusOr<Position> position) {
-        Member* const sender = FindMember(connection);
-        if (sender == nullptr) return;
-        if (!position.ok()) {
-          Refuse(sender, {.code = ErrorCodeOf(position.status()),
-                          .message = std::string(position.status().message()),
-                          .id = id,
-                          .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
-        } else if (!id.empty()) {
-          Reply(sender, PositionReply(id, group_id, *position));
-        }
-      });
+  channel_->Publish(group_id, content,
+                    [this, connection = member->connection_id(), id = command.id,
+                     group_id](absl::StatusOr<Position> position) {
+                      Member* const sender = FindMember(connection);
+                      if (sender == nullptr) return;
+                      if (!position.ok()) {
+                        Refuse(sender,
+                               {.code = ErrorCodeOf(position.status()),
+                                .message = std::string(position.status().message()),
+                                .id = id,
+                                .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
+                      } else if (!id.empty()) {
+                        Reply(sender, PositionReply(id, group_id, *position));
+                      }
+                    });
 }
 
 void GroupService::SendToGroups(Member* member, const Command& command) {
@@ -125,10 +129,11 @@ void GroupService::SendToGroups(Member* member, const Command& command) {
   };
   auto sending = std::make_shared<Sending>();
   sending->left = command.group_ids.size();
-  for (const GroupIdField& field : command.group_ids) sending->results.push_back({.group_id = field.id});
+  for (const GroupIdField& field : command.group_ids)
+    sending->results.push_back({.group_id = field.id});
 
-  const auto finish_one = [this, sending, connection = member->connection_id(),
-                           id = command.id](size_t index, absl::StatusOr<Position> position, ErrorCode code) {
+  const auto finish_one = [this, sending, connection = member->connection_id(), id = command.id](
+                              size_t index, absl::StatusOr<Position> position, ErrorCode code) {
     SendResult& result = sending->results[index];
     if (position.ok()) {
       result.position = *position;
@@ -219,7 +224,8 @@ void GroupService::CheckDeadlines() {
   const absl::Time now = clock_->Now();
   std::vector<Group*> cold;
   for (const auto& [id, group] : table_.groups()) {
-    if (!group->pending_joins.empty() && group->pending_joins.front().deadline <= now) cold.push_back(group.get());
+    if (!group->pending_joins.empty() && group->pending_joins.front().deadline <= now)
+      cold.push_back(group.get());
   }
   for (Group* group : cold) {
     while (!group->pending_joins.empty() && group->pending_joins.front().deadline <= now) {
@@ -273,8 +279,10 @@ void GroupService::TellGap(const Group& group) {
   const Feed::Gap& gap = group.feed.gap();
   const Epoch epoch = group.feed.position().epoch;
   if (const int64_t count = gap_log_limit_.Admit(clock_->Now())) {
-    spdlog::warn("group \"{}\": messages up to offset {} of epoch {} are lost ({} gaps since the last such line)",
-                 group.id, gap.to, EpochText(epoch), count);
+    spdlog::warn(
+        "group \"{}\": messages up to offset {} of epoch {} are lost ({} gaps since the last such "
+        "line)",
+        group.id, gap.to, EpochText(epoch), count);
   }
   FramePtr event;
   for (const Group::Place& place : group.members) {

@@ -27,8 +27,9 @@ struct GroupServiceOptions {
   absl::Duration join_timeout = absl::Seconds(5);
 };
 
-// What a worker does for groups: it carries out its connections' commands on the channel, and hands what the channel
-// brings to the members. It knows neither sockets nor frames on the wire; members are an interface.
+// What a worker does for groups: it carries out its connections' commands on the channel, and hands
+// what the channel brings to the members. It knows neither sockets nor frames on the wire; members
+// are an interface.
 //
 // Not thread-safe; it lives on its worker's loop.
 class GroupService final : public ChannelListener {
@@ -53,8 +54,8 @@ class GroupService final : public ChannelListener {
   // It leaves its groups, and answers that are on the way to it are dropped.
   void Remove(Member* member);
 
-  // Carries out one command. False: it must wait, and with it all that follow, until ResumeCommands; then it is to be
-  // handed in again.
+  // Carries out one command. False: it must wait, and with it all that follow, until
+  // ResumeCommands; then it is to be handed in again.
   bool HandleCommand(Member* member, absl::string_view text);
 
   // Fails joins that have waited too long. To be called now and then.

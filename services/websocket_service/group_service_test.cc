@@ -14,10 +14,12 @@ namespace {
 
 constexpr Epoch kEpoch{0x0a};
 
-// A connection as the groups see it: it records what it is sent, and holds commands back as a session does.
+// A connection as the groups see it: it records what it is sent, and holds commands back as a
+// session does.
 class FakeMember final : public Member {
  public:
-  FakeMember(uint64_t id, bool v1, GroupService* service) : Member(ConnectionId{id}), v1_(v1), service_(service) {
+  FakeMember(uint64_t id, bool v1, GroupService* service)
+      : Member(ConnectionId{id}), v1_(v1), service_(service) {
     service_->Add(this);
   }
   ~FakeMember() override { service_->Remove(this); }
@@ -27,7 +29,9 @@ class FakeMember final : public Member {
     if (waiting_.size() == 1) ResumeCommands();
   }
 
-  void Send(const FramePtr& frame) override { received.emplace_back(frame.bytes().substr(frame.size() < 128 ? 2 : 4)); }
+  void Send(const FramePtr& frame) override {
+    received.emplace_back(frame.bytes().substr(frame.size() < 128 ? 2 : 4));
+  }
   void ResumeCommands() override {
     while (!waiting_.empty() && service_->HandleCommand(this, waiting_.front())) {
       waiting_.erase(waiting_.begin());
@@ -47,14 +51,21 @@ using Received = std::vector<std::string>;
 
 class GroupServiceTest : public testing::Test {
  protected:
-  GroupServiceTest() : service_({.groups_per_connection_max = 3}, &clock_), hub_(kEpoch), channel_(&hub_, &service_) {
+  GroupServiceTest()
+      : service_({.groups_per_connection_max = 3}, &clock_),
+        hub_(kEpoch),
+        channel_(&hub_, &service_) {
     service_.SetChannel(&channel_);
     channel_.SetConnected(true);
     hub_.Pump();
   }
 
-  std::unique_ptr<FakeMember> Bare() { return std::make_unique<FakeMember>(++last_id_, false, &service_); }
-  std::unique_ptr<FakeMember> V1() { return std::make_unique<FakeMember>(++last_id_, true, &service_); }
+  std::unique_ptr<FakeMember> Bare() {
+    return std::make_unique<FakeMember>(++last_id_, false, &service_);
+  }
+  std::unique_ptr<FakeMember> V1() {
+    return std::make_unique<FakeMember>(++last_id_, true, &service_);
+  }
 
   FakeClock clock_;
   GroupService service_;
@@ -77,7 +88,8 @@ TEST_F(GroupServiceTest, TheReplyToAJoinComesBeforeAnyMessage) {
   client->Do(R"({"cmd":"send_to_group","group_id":"g","message":1})");
   hub_.Pump();
   ASSERT_EQ(client->received.size(), 2u);
-  EXPECT_EQ(client->received[0], R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":0})");
+  EXPECT_EQ(client->received[0],
+            R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":0})");
   EXPECT_TRUE(absl::StrContains(client->received[1], R"("message":1,"offset":1,"previous":0)"));
 }
 
@@ -101,8 +113,10 @@ TEST_F(GroupServiceTest, JoiningAWarmGroupIsAnsweredWithThePositionOfWhatWasDeli
   hub_.Pump();
   const auto second = Bare();
   second->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
-  EXPECT_EQ(second->received,
-            Received({R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":1})"}));
+  EXPECT_EQ(
+      second->received,
+      Received(
+          {R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":1})"}));
 }
 
 TEST_F(GroupServiceTest, EachMemberGetsAMessageInItsOwnForm) {
@@ -117,7 +131,8 @@ TEST_F(GroupServiceTest, EachMemberGetsAMessageInItsOwnForm) {
   hub_.Pump();
   EXPECT_EQ(bare->received, Received({R"({"a":0.10})"}));
   ASSERT_EQ(v1->received.size(), 1u);
-  EXPECT_TRUE(absl::StartsWith(v1->received[0], R"({"event":"message","group_id":"g","message":{"a":0.10},"offset":1)"));
+  EXPECT_TRUE(absl::StartsWith(
+      v1->received[0], R"({"event":"message","group_id":"g","message":{"a":0.10},"offset":1)"));
   EXPECT_EQ(other->received, Received());
 }
 
@@ -125,8 +140,10 @@ TEST_F(GroupServiceTest, TheReplyToASendIsItsPosition) {
   const auto client = Bare();
   client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","id":"x"})");
   hub_.Pump();
-  EXPECT_EQ(client->received,
-            Received({R"({"event":"reply","id":"x","group_id":"g","epoch":"000000000000000a","offset":1})"}));
+  EXPECT_EQ(
+      client->received,
+      Received(
+          {R"({"event":"reply","id":"x","group_id":"g","epoch":"000000000000000a","offset":1})"}));
 }
 
 TEST_F(GroupServiceTest, ASendToManyGroupsIsAnsweredOnceWithEachResult) {
@@ -134,9 +151,12 @@ TEST_F(GroupServiceTest, ASendToManyGroupsIsAnsweredOnceWithEachResult) {
   client->Do(R"({"cmd":"send_to_group","group_ids":["a","","b"],"message":"m","id":1})");
   hub_.Pump();
   ASSERT_EQ(client->received.size(), 1u);
-  EXPECT_TRUE(absl::StrContains(client->received[0], R"({"group_id":"a","epoch":"000000000000000a","offset":1})"));
-  EXPECT_TRUE(absl::StrContains(client->received[0], R"({"group_id":"","code":"group_id_invalid")"));
-  EXPECT_TRUE(absl::StrContains(client->received[0], R"({"group_id":"b","epoch":"000000000000000a","offset":2})"));
+  EXPECT_TRUE(absl::StrContains(client->received[0],
+                                R"({"group_id":"a","epoch":"000000000000000a","offset":1})"));
+  EXPECT_TRUE(
+      absl::StrContains(client->received[0], R"({"group_id":"","code":"group_id_invalid")"));
+  EXPECT_TRUE(absl::StrContains(client->received[0],
+                                R"({"group_id":"b","epoch":"000000000000000a","offset":2})"));
 }
 
 TEST_F(GroupServiceTest, ErrorsAreAnsweredAlsoWithoutAnId) {
@@ -203,7 +223,8 @@ TEST_F(GroupServiceTest, AJoinThatTheChannelDoesNotAnswerFailsAndCommandsGoOn) {
   clock_.Advance(absl::Seconds(1));
   service_.CheckDeadlines();
   ASSERT_EQ(client->received.size(), 2u);
-  EXPECT_TRUE(absl::StrContains(client->received[0], R"("id":1,"cmd":"add_group","code":"unavailable")"));
+  EXPECT_TRUE(
+      absl::StrContains(client->received[0], R"("id":1,"cmd":"add_group","code":"unavailable")"));
   EXPECT_EQ(client->received[1], R"({"event":"reply","id":2,"pong":true})");
   EXPECT_EQ(service_.table().group_count(), 0u);
 }
@@ -223,12 +244,15 @@ TEST_F(GroupServiceTest, V1MembersAreToldOfAGapAndBareOnesAreDeliveredOn) {
   bare->Do(R"({"cmd":"add_group","group_id":"g"})");
   v1->Do(R"({"cmd":"add_group","group_id":"g"})");
   hub_.Pump();
-  service_.OnMessage({.group_id = "g", .epoch = kEpoch, .offset = 9, .previous = 7, .content = {.data = "m"}});
+  service_.OnMessage(
+      {.group_id = "g", .epoch = kEpoch, .offset = 9, .previous = 7, .content = {.data = "m"}});
   EXPECT_EQ(bare->received, Received({"m"}));
   ASSERT_EQ(v1->received.size(), 2u);
-  EXPECT_EQ(v1->received[0], R"({"event":"gap","group_id":"g","epoch":"000000000000000a","from":0,"to":7})");
+  EXPECT_EQ(v1->received[0],
+            R"({"event":"gap","group_id":"g","epoch":"000000000000000a","from":0,"to":7})");
   service_.OnHead("g", {Epoch{0x0b}, 3});
-  EXPECT_EQ(v1->received.back(), R"({"event":"gap","group_id":"g","epoch":"000000000000000b","from":null,"to":3})");
+  EXPECT_EQ(v1->received.back(),
+            R"({"event":"gap","group_id":"g","epoch":"000000000000000b","from":null,"to":3})");
   EXPECT_EQ(service_.counters().gaps, 2u);
 }
 

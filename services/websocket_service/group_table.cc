@@ -21,8 +21,9 @@ GroupTable::Added GroupTable::FindOrAdd(absl::string_view id) {
 void GroupTable::Remove(Group* group) { groups_.erase(groups_.find(group->id)); }
 
 bool GroupTable::IsMember(const Group& group, const Member& member) const {
-  return std::any_of(member.memberships_.begin(), member.memberships_.end(),
-                     [&](const Member::Membership& membership) { return membership.group == &group; });
+  return std::any_of(
+      member.memberships_.begin(), member.memberships_.end(),
+      [&](const Member::Membership& membership) { return membership.group == &group; });
 }
 
 bool GroupTable::Join(Group* group, Member* member) {
@@ -44,7 +45,8 @@ bool GroupTable::Leave(Group* group, Member* member) {
   *found = memberships.back();
   memberships.pop_back();
   if (found != memberships.end()) {
-    found->group->members[found->place].membership = static_cast<uint32_t>(found - memberships.begin());
+    found->group->members[found->place].membership =
+        static_cast<uint32_t>(found - memberships.begin());
   }
   return true;
 }

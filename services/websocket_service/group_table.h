@@ -21,7 +21,8 @@ struct Group;
 // Distinct over all workers and their incarnations: random, so that it can be shown to clients.
 enum class ConnectionId : uint64_t {};
 
-// What the groups know of a connection. It must be removed from the table (LeaveAll) before it is destroyed.
+// What the groups know of a connection. It must be removed from the table (LeaveAll) before it is
+// destroyed.
 class Member {
  public:
   explicit Member(ConnectionId id) : connection_id_(id) {}
@@ -73,10 +74,12 @@ struct Group {
   std::deque<PendingJoin> pending_joins;  // in the order of their deadlines
 };
 
-// Which connections are in which groups. Joining, leaving and the removal of a connection take constant time for each
-// group concerned (finding one of a connection's groups takes a look at each of them).
+// Which connections are in which groups. Joining, leaving and the removal of a connection take
+// constant time for each group concerned (finding one of a connection's groups takes a look at each
+// of them).
 //
-// A group is in the table while it has members or pending joins; who takes the last away removes it.
+// A group is in the table while it has members or pending joins; who takes the last away removes
+// it.
 class GroupTable {
  public:
   // Null: there is no such group.

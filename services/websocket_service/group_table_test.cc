@@ -42,8 +42,8 @@ TEST(GroupTableTest, FindsAGroupByItsWholeIdOnly) {
   EXPECT_EQ(table.Find("123"), nullptr);
 }
 
-// Against the obvious model, through thousands of random joins, leaves and closed connections: the back references
-// between members and groups stay right, and a closed connection leaves no trace.
+// Against the obvious model, through thousands of random joins, leaves and closed connections: the
+// back references between members and groups stay right, and a closed connection leaves no trace.
 TEST(GroupTableTest, AgreesWithAModelThroughRandomChurn) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -77,7 +77,8 @@ TEST(GroupTableTest, AgreesWithAModelThroughRandomChurn) {
         }
         break;
       default:
-        ASSERT_EQ(table.Join(table.FindOrAdd(id).group, chosen->second.get()), model[id].insert(chosen->first).second);
+        ASSERT_EQ(table.Join(table.FindOrAdd(id).group, chosen->second.get()),
+                  model[id].insert(chosen->first).second);
     }
     size_t memberships = 0;
     for (const auto& [name, ids] : model) {

@@ -22,7 +22,8 @@ namespace http = boost::beast::http;
 using Request = http::request<http::empty_body>;
 
 constexpr absl::string_view kHeadEnd = "\r\n\r\n";
-constexpr absl::string_view kAcceptGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
+constexpr absl::string_view kAcceptGuid =
+    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
 constexpr absl::string_view kServerName = "groupcast";
 
 boost::beast::string_view Beast(absl::string_view text) { return {text.data(), text.size()}; }
@@ -105,7 +106,8 @@ HttpAnswer Handshake(const Request& request) {
   }
   const auto key = request[http::field::sec_websocket_key];
   if (Count(request, http::field::sec_websocket_key) != 1 || !IsKey({key.data(), key.size()})) {
-    return Refuse(http::status::bad_request, "Sec-WebSocket-Key must be there once: 16 bytes in base64.");
+    return Refuse(http::status::bad_request,
+                  "Sec-WebSocket-Key must be there once: 16 bytes in base64.");
   }
   http::response<http::empty_body> response(http::status::switching_protocols, 11);
   response.set(http::field::server, Beast(kServerName));
@@ -114,8 +116,7 @@ HttpAnswer Handshake(const Request& request) {
   response.set(http::field::sec_websocket_accept, AcceptKey({key.data(), key.size()}));
   const bool v1 = HasToken(request, http::field::sec_websocket_protocol, kV1Subprotocol);
   if (v1) {
-    response.set(http::field::sec_websocket_protocol,
-                 Beast(kV1Subprotocol));
+    response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
   }
   return {.upgraded = true, .v1 = v1, .bytes = Serialize(std::move(response))};
 }
@@ -129,22 +130,24 @@ HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
     return {.bytes = Serialize(std::move(response))};
   }
   const auto target = request.target();
-  const absl::string_view path = absl::string_view(target.data(), target.size()).substr(0, target.find('?'));
+  const absl::string_view path =
+      absl::string_view(target.data(), target.size()).substr(0, target.find('?'));
   if (path == "/healthz") {
-    return {.bytes = Serialize(context.channel_connected
-                                   ? Plain(http::status::ok, "ok")
-                                   : Plain(http::status::service_unavailable, "the channel is away"),
+    return {.bytes = Serialize(context.channel_connected ? Plain(http::status::ok, "ok")
+                                                         : Plain(http::status::service_unavailable,
+                                                                 "the channel is away"),
                                head_only)};
   }
   if (context.pages == nullptr) {
     return UpgradeRequired("This is a WebSocket service. Connect to it with a WebSocket client.");
   }
   const Pages::Page* const page = context.pages->Find(path);
-  if (page == nullptr) return {.bytes = Serialize(Plain(http::status::not_found, "There is no such page."), head_only)};
+  if (page == nullptr)
+    return {.bytes =
+                Serialize(Plain(http::status::not_found, "There is no such page."), head_only)};
   http::response<http::string_body> response(http::status::ok, 11);
   response.set(http::field::server, Beast(kServerName));
-  response.set(http::field::content_type,
-               Beast(page->content_type));
+  response.set(http::field::content_type, Beast(page->content_type));
   response.set(http::field::cache_control, "no-cache");
   response.set("X-Content-Type-Options", "nosniff");
   response.set(http::field::connection, "close");
@@ -179,7 +182,8 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
     return Refuse(http::status::bad_request, "The header Host must be there once.");
   }
   if (context.full) {
-    return Refuse(http::status::service_unavailable, "This worker has as many connections as it may have.");
+    return Refuse(http::status::service_unavailable,
+                  "This worker has as many connections as it may have.");
   }
   const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
                                Count(request, http::field::sec_websocket_key) > 0 ||
@@ -188,8 +192,9 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
 }
 
 HttpAnswer AnswerTooLarge() {
-  return Refuse(http::status::request_header_fields_too_large,
-                absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
+  return Refuse(
+      http::status::request_header_fields_too_large,
+      absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
 }
 
 std::string AcceptKey(absl::string_view key) {

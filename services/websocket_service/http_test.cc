@@ -9,7 +9,8 @@ namespace groupcast::service {
 namespace {
 
 constexpr char kHandshake[] =
-    "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: "
+    "Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
 
 HttpAnswer Answer(const std::string& head, const HttpContext& context = {}) {
@@ -24,7 +25,8 @@ TEST(HttpTest, AnswersTheHandshakeOfTheRfc) {
   EXPECT_TRUE(answer.upgraded);
   EXPECT_FALSE(answer.v1);
   EXPECT_EQ(Status(answer), 101);
-  EXPECT_TRUE(absl::StrContains(answer.bytes, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+  EXPECT_TRUE(
+      absl::StrContains(answer.bytes, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
   EXPECT_FALSE(absl::StrContains(answer.bytes, "Sec-WebSocket-Protocol"));
   EXPECT_TRUE(absl::EndsWith(answer.bytes, "\r\n\r\n"));
 }
@@ -53,7 +55,9 @@ TEST(HttpTest, SaysWhatIsWrongWithAHandshake) {
   EXPECT_EQ(with("Version: 13", "Version: 8"), 426);
   EXPECT_EQ(with("Sec-WebSocket-Version: 13\r\n", ""), 426);
   EXPECT_EQ(Status(Answer(std::string(kHandshake) + "Content-Length: 5\r\n")), 400);
-  EXPECT_EQ(Status(Answer(std::string(kHandshake) + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")), 400);
+  EXPECT_EQ(
+      Status(Answer(std::string(kHandshake) + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")),
+      400);
 }
 
 TEST(HttpTest, TellsClientsOfOtherVersionsWhichOneItSpeaks) {

@@ -111,7 +111,8 @@ bool JsonReader::SkipValue() {
 }
 
 bool JsonReader::SkipContainer() {
-  if (++depth_ > kJsonDepthMax - 1) return Fail("brackets nest too deep");  // the command itself is one level
+  if (++depth_ > kJsonDepthMax - 1)
+    return Fail("brackets nest too deep");  // the command itself is one level
   const bool is_object = text_[at_++] == '{';
   const char end = is_object ? '}' : ']';
   if (!Accept(end)) {

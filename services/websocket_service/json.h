@@ -9,16 +9,17 @@
 
 namespace groupcast::service {
 
-// Reads JSON (RFC 8259) where it lies, without building a tree: commands have a handful of fields, and the message in
-// them must be passed on with its own bytes. The input must be UTF-8, which the frame codec has checked.
+// Reads JSON (RFC 8259) where it lies, without building a tree: commands have a handful of fields,
+// and the message in them must be passed on with its own bytes. The input must be UTF-8, which the
+// frame codec has checked.
 //
 // Beyond the grammar, \u escapes must not be lone surrogates: such a string has no UTF-8.
 class JsonReader {
  public:
   explicit JsonReader(absl::string_view text) : text_(text) {}
 
-  // Each reads one thing after insignificant whitespace. False: it is not there, or not well-formed; the reader must
-  // not be used again then, and error() says what is wrong.
+  // Each reads one thing after insignificant whitespace. False: it is not there, or not
+  // well-formed; the reader must not be used again then, and error() says what is wrong.
   bool ReadValue(absl::string_view* raw);   // any value; `raw` is the bytes it takes
   bool ReadString(absl::string_view* raw);  // with its quotes
   bool Expect(char c);
@@ -47,7 +48,8 @@ class JsonReader {
   absl::string_view what_;  // what failed
 };
 
-// Brackets may nest this deep; deeper input is refused, so that it cannot exhaust the stack of whoever reads it later.
+// Brackets may nest this deep; deeper input is refused, so that it cannot exhaust the stack of
+// whoever reads it later.
 inline constexpr int kJsonDepthMax = 64;
 
 // The text of a JSON string that JsonReader accepted; `raw` has its quotes. Appends.

@@ -34,18 +34,53 @@ std::string Quoted(absl::string_view text) {
 }
 
 TEST(JsonReaderTest, AcceptsWhatRfc8259Allows) {
-  for (const char* text : {"0", "-0", "10", "1.5", "1e5", "1E+5", "-1.25e-3", "true", "false", "null", "\"\"", "[]", "{}",
-                           " [ 1 , {\"a\" : \"b\"} ] ", "\"\\u0000\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\ud83d\\ude00\""}) {
+  for (const char* text : {"0", "-0", "10", "1.5", "1e5", "1E+5", "-1.25e-3", "true", "false",
+                           "null", "\"\"", "[]", "{}", " [ 1 , {\"a\" : \"b\"} ] ",
+                           "\"\\u0000\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\ud83d\\ude00\""}) {
     EXPECT_TRUE(Accepts(text)) << text;
   }
 }
 
 TEST(JsonReaderTest, RefusesWhatItDoesNot) {
-  for (const char* text :
-       {"", " ", "01", "-", "+1", ".5", "1.", "1e", "1e+", "tru", "nul", "True", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"",
-        "\"\\u12g4\"", "\"\n\"", "[", "[1", "[1,", "[1,]", "[,1]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}",
-        "{a:1}", "{1:2}", "1 2", "[] []", "NaN", "'a'", "/**/1", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"",
-        "\"\\ud800x\""}) {
+  for (const char* text : {"",
+                           " ",
+                           "01",
+                           "-",
+                           "+1",
+                           ".5",
+                           "1.",
+                           "1e",
+                           "1e+",
+                           "tru",
+                           "nul",
+                           "True",
+                           "\"",
+                           "\"\\\"",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\u12g4\"",
+                           "\"\n\"",
+                           "[",
+                           "[1",
+                           "[1,",
+                           "[1,]",
+                           "[,1]",
+                           "{",
+                           "{\"a\"",
+                           "{\"a\":",
+                           "{\"a\":1",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "{1:2}",
+                           "1 2",
+                           "[] []",
+                           "NaN",
+                           "'a'",
+                           "/**/1",
+                           "\"\\ud800\"",
+                           "\"\\udc00\"",
+                           "\"\\ud800\\u0041\"",
+                           "\"\\ud800x\""}) {
     EXPECT_FALSE(Accepts(text)) << text;
   }
 }
@@ -59,7 +94,8 @@ TEST(JsonReaderTest, SaysWhatIsWrongAndWhere) {
 
 TEST(JsonReaderTest, BoundsTheDepth) {
   const auto nested = [](int depth) { return std::string(depth, '[') + std::string(depth, ']'); };
-  EXPECT_TRUE(Accepts(nested(kJsonDepthMax - 1)));  // with the command's own brackets, kJsonDepthMax
+  EXPECT_TRUE(
+      Accepts(nested(kJsonDepthMax - 1)));  // with the command's own brackets, kJsonDepthMax
   EXPECT_FALSE(Accepts(nested(kJsonDepthMax)));
   EXPECT_FALSE(Accepts(std::string(100'000, '[')));
 }
@@ -82,7 +118,8 @@ TEST(JsonTextTest, DecodesEveryEscape) {
 }
 
 TEST(CompactJsonTest, RemovesWhitespaceOutsideOfStringsOnly) {
-  EXPECT_EQ(Compact("{ \"a b\" :\t[ 0.10 ,\n1e2 , \" \\\" \" ] }"), "{\"a b\":[0.10,1e2,\" \\\" \"]}");
+  EXPECT_EQ(Compact("{ \"a b\" :\t[ 0.10 ,\n1e2 , \" \\\" \" ] }"),
+            "{\"a b\":[0.10,1e2,\" \\\" \"]}");
 }
 
 TEST(JsonStringTest, EscapesWhatMustBeAndNothingElse) {
@@ -90,14 +127,15 @@ TEST(JsonStringTest, EscapesWhatMustBeAndNothingElse) {
   EXPECT_EQ(Quoted(""), "\"\"");
 }
 
-// The library is the judge: on random input made of JSON's own characters, both give the same verdict, and
-// what was accepted means the same after it was compacted.
+// The library is the judge: on random input made of JSON's own characters, both give the same
+// verdict, and what was accepted means the same after it was compacted.
 TEST(JsonReaderTest, AgreesWithALibraryOnRandomInput) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::vector<std::string> pieces = {"{", "}", "[", "]", ":", ",", "\"", "\\", "\\u00e9", "\\ud83d", "\\ude00",
-                                           "0", "1", "-", ".", "e", "true", "null", " ", "\n", "a", "\"k\":", "\"v\""};
+  const std::vector<std::string> pieces = {
+      "{", "}", "[", "]", ":",    ",",    "\"", "\\", "\\u00e9", "\\ud83d", "\\ude00", "0",
+      "1", "-", ".", "e", "true", "null", " ",  "\n", "a",       "\"k\":",  "\"v\""};
   int accepted = 0;
   for (int i = 0; i < 200'000; ++i) {
     std::string text;

@@ -54,7 +54,8 @@ absl::StatusOr<Fd> Bind(const std::string& text, const Address& address, bool sh
   // TIME_WAIT of an earlier run must not keep the port.
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (share) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  // Accepted sockets inherit it: a small frame must not wait for the acknowledgement of the one before.
+  // Accepted sockets inherit it: a small frame must not wait for the acknowledgement of the one
+  // before.
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
     const absl::Status status =

@@ -15,9 +15,10 @@ struct Listeners {
   uint16_t port = 0;
 };
 
-// Opens `count` listening sockets on one address and port (0: a free one) among which the kernel spreads connections
-// (SO_REUSEPORT). kAlreadyExists: something listens there already, also another service of this kind, which could
-// otherwise share the port and take half of the connections. kInvalidArgument: `address` is no IP address.
+// Opens `count` listening sockets on one address and port (0: a free one) among which the kernel
+// spreads connections (SO_REUSEPORT). kAlreadyExists: something listens there already, also another
+// service of this kind, which could otherwise share the port and take half of the connections.
+// kInvalidArgument: `address` is no IP address.
 absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
 
 }  // namespace groupcast::service

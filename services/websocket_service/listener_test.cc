@@ -14,13 +14,15 @@ TEST(ListenerTest, OpensAllSocketsOnOneFreePort) {
   EXPECT_NE(listeners->port, 0);
 }
 
-// Without the probe, SO_REUSEPORT would let a second service share the port and take half of the connections.
+// Without the probe, SO_REUSEPORT would let a second service share the port and take half of the
+// connections.
 TEST(ListenerTest, RefusesAPortOnWhichAnotherServiceListens) {
   const absl::StatusOr<Listeners> first = OpenListeners("127.0.0.1", 0, 2);
   ASSERT_TRUE(first.ok());
   const absl::StatusOr<Listeners> second = OpenListeners("127.0.0.1", first->port, 2);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat("port ", first->port))) << second.status();
+  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat("port ", first->port)))
+      << second.status();
 }
 
 TEST(ListenerTest, ThePortIsFreeAgainOnceTheSocketsAreClosed) {

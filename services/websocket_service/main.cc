@@ -27,24 +27,38 @@ ABSL_FLAG(std::string, bind_address, "127.0.0.1", "IP address to listen on");
 ABSL_FLAG(int, port, 1234, "port to listen on; 0 takes a free one");
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, channel, "127.0.0.1:2206", "HOST:PORT of the channel server's publish port");
-ABSL_FLAG(int, channel_subscribe_port, 0, "the channel server's subscribe port; 0 is its publish port + 1");
-ABSL_FLAG(int, channel_control_port, 0, "the channel server's control port; 0 is its publish port + 2");
-ABSL_FLAG(std::string, pages, "", "directory whose files are served to browsers; read at start and on SIGHUP");
+ABSL_FLAG(int, channel_subscribe_port, 0,
+          "the channel server's subscribe port; 0 is its publish port + 1");
+ABSL_FLAG(int, channel_control_port, 0,
+          "the channel server's control port; 0 is its publish port + 2");
+ABSL_FLAG(std::string, pages, "",
+          "directory whose files are served to browsers; read at start and on SIGHUP");
 ABSL_FLAG(std::string, ready_file, "",
           "file that appears, with the port in it as JSON, when the service can be used");
-ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024, "largest message, in bytes; not above the channel server's");
-ABSL_FLAG(int64_t, max_frame_bytes, 1 << 20, "largest frame from a client, in bytes; over it: close 1009");
+ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
+          "largest message, in bytes; not above the channel server's");
+ABSL_FLAG(int64_t, max_frame_bytes, 1 << 20,
+          "largest frame from a client, in bytes; over it: close 1009");
 ABSL_FLAG(int64_t, max_groups_per_connection, 128, "groups that one connection may be in");
-ABSL_FLAG(int64_t, max_connections_per_worker, 100'000, "connections of one worker; over it: HTTP 503");
-ABSL_FLAG(int64_t, outbox_bytes, 1 << 20, "what may wait to be sent to one connection, in bytes; over it: close 4001");
+ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
+          "connections of one worker; over it: HTTP 503");
+ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
+          "what may wait to be sent to one connection, in bytes; over it: close 4001");
 ABSL_FLAG(int64_t, window_bytes, 64 << 20, "unacknowledged publications of one worker, in bytes");
-ABSL_FLAG(int64_t, unfinished_bytes, 64 << 20, "unfinished messages of one worker's clients, in bytes");
-ABSL_FLAG(absl::Duration, handshake_timeout, absl::Seconds(10), "from accept to the end of the handshake");
-ABSL_FLAG(absl::Duration, ping_interval, absl::Seconds(25), "silence after which a client is pinged");
-ABSL_FLAG(absl::Duration, pong_timeout, absl::Seconds(10), "silence after a ping; over it: close 4002");
-ABSL_FLAG(absl::Duration, channel_timeout, absl::Seconds(5), "how long a join waits for the channel");
-ABSL_FLAG(absl::Duration, drain_time, absl::Seconds(5), "over how long connections are closed when stopping");
-ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(10), "a worker that stands still so long is replaced");
+ABSL_FLAG(int64_t, unfinished_bytes, 64 << 20,
+          "unfinished messages of one worker's clients, in bytes");
+ABSL_FLAG(absl::Duration, handshake_timeout, absl::Seconds(10),
+          "from accept to the end of the handshake");
+ABSL_FLAG(absl::Duration, ping_interval, absl::Seconds(25),
+          "silence after which a client is pinged");
+ABSL_FLAG(absl::Duration, pong_timeout, absl::Seconds(10),
+          "silence after a ping; over it: close 4002");
+ABSL_FLAG(absl::Duration, channel_timeout, absl::Seconds(5),
+          "how long a join waits for the channel");
+ABSL_FLAG(absl::Duration, drain_time, absl::Seconds(5),
+          "over how long connections are closed when stopping");
+ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(10),
+          "a worker that stands still so long is replaced");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
 namespace groupcast::service {
@@ -63,8 +77,8 @@ absl::StatusOr<ChannelAddress> ReadChannelAddress() {
   const std::string text = absl::GetFlag(FLAGS_channel);
   const size_t colon = text.rfind(':');
   int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 ||
-      port > 65'533) {
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 || port > 65'533) {
     return absl::InvalidArgumentError(absl::StrCat("--channel=", text, " is not HOST:PORT"));
   }
   ChannelAddress address;
@@ -79,27 +93,30 @@ absl::StatusOr<ChannelAddress> ReadChannelAddress() {
 
 // All that workers need, from the flags as they are now.
 absl::StatusOr<Configuration> ReadConfiguration() {
-  for (const auto& [flag, value] : {std::pair<absl::string_view, int64_t>
-           {"max_message_bytes", absl::GetFlag(FLAGS_max_message_bytes)},
-           {"max_frame_bytes", absl::GetFlag(FLAGS_max_frame_bytes)},
-           {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
-           {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
-           {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
-           {"window_bytes", absl::GetFlag(FLAGS_window_bytes)},
-           {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)}}) {
-    if (absl::Status status = Check(value > 0 && value <= int64_t{1} << 31,
-                                    absl::StrCat("--", flag, "=", value, " is not between 1 and 2^31"));
+  for (const auto& [flag, value] :
+       {std::pair<absl::string_view, int64_t>{"max_message_bytes",
+                                              absl::GetFlag(FLAGS_max_message_bytes)},
+        {"max_frame_bytes", absl::GetFlag(FLAGS_max_frame_bytes)},
+        {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
+        {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
+        {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
+        {"window_bytes", absl::GetFlag(FLAGS_window_bytes)},
+        {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)}}) {
+    if (absl::Status status =
+            Check(value > 0 && value <= int64_t{1} << 31,
+                  absl::StrCat("--", flag, "=", value, " is not between 1 and 2^31"));
         !status.ok()) {
       return status;
     }
   }
-  for (const auto& [flag, value] : {std::pair<absl::string_view, absl::Duration>
-           {"handshake_timeout", absl::GetFlag(FLAGS_handshake_timeout)},
-           {"ping_interval", absl::GetFlag(FLAGS_ping_interval)},
-           {"pong_timeout", absl::GetFlag(FLAGS_pong_timeout)},
-           {"channel_timeout", absl::GetFlag(FLAGS_channel_timeout)},
-           {"drain_time", absl::GetFlag(FLAGS_drain_time)},
-           {"stall_timeout", absl::GetFlag(FLAGS_stall_timeout)}}) {
+  for (const auto& [flag, value] :
+       {std::pair<absl::string_view, absl::Duration>{"handshake_timeout",
+                                                     absl::GetFlag(FLAGS_handshake_timeout)},
+        {"ping_interval", absl::GetFlag(FLAGS_ping_interval)},
+        {"pong_timeout", absl::GetFlag(FLAGS_pong_timeout)},
+        {"channel_timeout", absl::GetFlag(FLAGS_channel_timeout)},
+        {"drain_time", absl::GetFlag(FLAGS_drain_time)},
+        {"stall_timeout", absl::GetFlag(FLAGS_stall_timeout)}}) {
     if (absl::Status status = Check(value > absl::ZeroDuration() && value <= absl::Hours(24),
                                     absl::StrCat("--", flag, " must be above 0 and at most 24h"));
         !status.ok()) {
@@ -113,8 +130,10 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   WorkerOptions& worker = configuration.worker;
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));
   worker.session.outbox_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_bytes));
-  worker.groups.commands.message_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
-  worker.groups.groups_per_connection_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
+  worker.groups.commands.message_bytes_max =
+      static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
+  worker.groups.groups_per_connection_max =
+      static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
   worker.groups.join_timeout = absl::GetFlag(FLAGS_channel_timeout);
   worker.handshake_timeout = absl::GetFlag(FLAGS_handshake_timeout);
   worker.ping_interval = absl::GetFlag(FLAGS_ping_interval);
@@ -135,23 +154,25 @@ absl::StatusOr<Configuration> ReadConfiguration() {
 
 int RunWorker(const Configuration& configuration, Supervisor::WorkerParts parts) {
   SharedSlot* const slot = parts.slot;
-  const absl::Status logging =
-      InitLogging(absl::GetFlag(FLAGS_log_level), absl::StrCat("websocket_service worker ", parts.number));
+  const absl::Status logging = InitLogging(absl::GetFlag(FLAGS_log_level),
+                                           absl::StrCat("websocket_service worker ", parts.number));
   static_cast<void>(logging);  // the supervisor has begun with the same level
-  const auto make_channel = [&configuration](EventLoop* loop, ChannelListener* listener)
-      -> absl::StatusOr<std::unique_ptr<Channel>> {
+  const auto make_channel =
+      [&configuration](EventLoop* loop,
+                       ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
     return ZmqChannel::Create(configuration.channel, loop, listener);
   };
-  absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Create(
-      configuration.worker, make_channel, std::move(parts.listener), std::move(parts.control), slot);
+  absl::StatusOr<std::unique_ptr<Worker>> worker =
+      Worker::Create(configuration.worker, make_channel, std::move(parts.listener),
+                     std::move(parts.control), slot);
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
   slot->SetFailure(status.message());
   return kExitMisconfigured;
 }
 
-// The flags are parsed again, for those that stand in a --flagfile. What cannot be parsed ends the process that
-// tries, so a child tries first.
+// The flags are parsed again, for those that stand in a --flagfile. What cannot be parsed ends the
+// process that tries, so a child tries first.
 absl::Status ParseFlagsAgain(int argc, char** argv) {
   std::fflush(nullptr);
   const pid_t child = fork();
@@ -171,7 +192,8 @@ absl::Status ParseFlagsAgain(int argc, char** argv) {
 }
 
 absl::Status Main(int argc, char** argv) {
-  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service"); !status.ok()) {
+  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
+      !status.ok()) {
     return status;
   }
   absl::StatusOr<Configuration> configuration = ReadConfiguration();
@@ -186,7 +208,8 @@ absl::Status Main(int argc, char** argv) {
   }
   RaiseOpenFilesLimit();
   const std::string address = absl::GetFlag(FLAGS_bind_address);
-  absl::StatusOr<Listeners> listeners = OpenListeners(address, static_cast<uint16_t>(port), workers);
+  absl::StatusOr<Listeners> listeners =
+      OpenListeners(address, static_cast<uint16_t>(port), workers);
   if (!listeners.ok()) return listeners.status();
 
   SupervisorOptions options;
@@ -199,7 +222,9 @@ absl::Status Main(int argc, char** argv) {
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
   absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(
       options, *std::move(listeners),
-      [&configuration](Supervisor::WorkerParts parts) { return RunWorker(*configuration, std::move(parts)); },
+      [&configuration](Supervisor::WorkerParts parts) {
+        return RunWorker(*configuration, std::move(parts));
+      },
       [&configuration, argc, argv] {
         if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok()) return status;
         absl::StatusOr<Configuration> fresh = ReadConfiguration();
@@ -217,7 +242,8 @@ absl::Status Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   groupcast::service::SetHelp(
       "Groupcast's WebSocket service: serves clients with a pool of worker processes.\n"
-      "Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains and stops, SIGHUP replaces the\n"
+      "Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains and stops, SIGHUP "
+      "replaces the\n"
       "workers (flags in a --flagfile and the pages are read again), SIGUSR1 prints numbers.\n\n"
       "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]");
   absl::ParseCommandLine(argc, argv);

@@ -54,7 +54,8 @@ void Outbox::Consume(size_t bytes) {
 }
 
 void Outbox::DropUnsent() {
-  // A frame of which the peer has the beginning must be finished, or the next would be read as its rest.
+  // A frame of which the peer has the beginning must be finished, or the next would be read as its
+  // rest.
   const uint32_t kept = first_written_ > 0 ? 1 : 0;
   while (count_ > kept) {
     FramePtr dropped = std::move(At(--count_));

@@ -13,25 +13,26 @@
 
 namespace groupcast::service {
 
-// The bounded queue of frames to one connection. It holds references to shared frames, and no memory of its own while it
-// is empty and has not been busy. Logic only: writing is the session's.
+// The bounded queue of frames to one connection. It holds references to shared frames, and no
+// memory of its own while it is empty and has not been busy. Logic only: writing is the session's.
 //
-// The policy when it is full: the frame is refused, and the connection is to be closed as a slow consumer. (Leaving
-// frames out would be a silent gap.)
+// The policy when it is full: the frame is refused, and the connection is to be closed as a slow
+// consumer. (Leaving frames out would be a silent gap.)
 class Outbox {
  public:
   Outbox() = default;
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // kResourceExhausted: over `bytes_max` together with what waits already; nothing was queued. A frame alone always
-  // fits, so that a limit below a frame's size means one frame at a time.
+  // kResourceExhausted: over `bytes_max` together with what waits already; nothing was queued. A
+  // frame alone always fits, so that a limit below a frame's size means one frame at a time.
   absl::Status Push(FramePtr frame, size_t bytes_max);
 
   // Like Push without a bound, for the one close frame that ends a connection.
   void PushLast(FramePtr frame);
 
-  // Fills `vectors` with what waits, oldest first, for one gathered write; returns how many were used.
+  // Fills `vectors` with what waits, oldest first, for one gathered write; returns how many were
+  // used.
   int Gather(absl::Span<iovec> vectors) const;
 
   // The first `bytes` of what waits have been written.

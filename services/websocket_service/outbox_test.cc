@@ -67,7 +67,8 @@ TEST(OutboxTest, GathersNoMoreThanItIsAskedFor) {
   EXPECT_EQ(outbox.Gather(absl::MakeSpan(vectors)), 3);
 }
 
-// The peer has the beginning of that frame: what came instead of its rest would be read as part of it.
+// The peer has the beginning of that frame: what came instead of its rest would be read as part of
+// it.
 TEST(OutboxTest, DropUnsentFinishesTheFrameThatWasBegun) {
   Outbox outbox;
   ASSERT_TRUE(outbox.Push(Raw("begun"), 100).ok());

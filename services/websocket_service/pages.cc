@@ -22,15 +22,15 @@ namespace fs = std::filesystem;
 
 absl::string_view ContentType(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
-  for (const auto& [known, type] : {std::pair<absl::string_view, absl::string_view>
-           {".html", "text/html; charset=utf-8"},
-           {".js", "text/javascript; charset=utf-8"},
-           {".css", "text/css; charset=utf-8"},
-           {".json", "application/json"},
-           {".svg", "image/svg+xml"},
-           {".png", "image/png"},
-           {".ico", "image/x-icon"},
-           {".txt", "text/plain; charset=utf-8"}}) {
+  for (const auto& [known, type] :
+       {std::pair<absl::string_view, absl::string_view>{".html", "text/html; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".json", "application/json"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".ico", "image/x-icon"},
+        {".txt", "text/plain; charset=utf-8"}}) {
     if (extension == known) return type;
   }
   return "application/octet-stream";
@@ -50,7 +50,8 @@ std::optional<std::string> PercentDecode(absl::string_view encoded) {
       encoded.remove_prefix(1);
       continue;
     }
-    if (encoded.size() < 3 || !absl::ascii_isxdigit(encoded[1]) || !absl::ascii_isxdigit(encoded[2])) {
+    if (encoded.size() < 3 || !absl::ascii_isxdigit(encoded[1]) ||
+        !absl::ascii_isxdigit(encoded[2])) {
       return std::nullopt;
     }
     text += absl::HexStringToBytes(encoded.substr(1, 2));
@@ -73,13 +74,15 @@ absl::StatusOr<Pages> Pages::Load(const std::string& directory) {
     if (error) return absl::UnknownError(absl::StrCat("pages: ", directory, ": ", error.message()));
     if (!at->is_regular_file(error)) continue;
     if (at->is_symlink(error) && !IsBelow(root, fs::canonical(at->path(), error))) {
-      spdlog::warn("pages: {} leads out of {} and is not served", at->path().string(), root.string());
+      spdlog::warn("pages: {} leads out of {} and is not served", at->path().string(),
+                   root.string());
       continue;
     }
     bytes += at->file_size(error);
     if (bytes > kBytesMax) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("pages: more than ", kBytesMax >> 20, " MiB below ", directory, "; is it the right one?"));
+      return absl::ResourceExhaustedError(absl::StrCat("pages: more than ", kBytesMax >> 20,
+                                                       " MiB below ", directory,
+                                                       "; is it the right one?"));
     }
     std::ifstream file(at->path(), std::ios::binary);
     if (!file) {
@@ -88,7 +91,8 @@ absl::StatusOr<Pages> Pages::Load(const std::string& directory) {
     }
     Page page{.content_type = ContentType(at->path()),
               .body = std::string(std::istreambuf_iterator<char>(file), {})};
-    pages.pages_.emplace(absl::StrCat("/", fs::relative(at->path(), root, error).string()), std::move(page));
+    pages.pages_.emplace(absl::StrCat("/", fs::relative(at->path(), root, error).string()),
+                         std::move(page));
   }
   return pages;
 }

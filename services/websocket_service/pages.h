@@ -10,8 +10,9 @@
 
 namespace groupcast::service {
 
-// The files below one directory, read once and served from memory. So no request touches the disk, and none can
-// name anything outside of the directory: what was not read does not exist. Links that lead out of it are not read.
+// The files below one directory, read once and served from memory. So no request touches the disk,
+// and none can name anything outside of the directory: what was not read does not exist. Links that
+// lead out of it are not read.
 //
 // Read-only once loaded; loaded before fork(2), the workers share its memory.
 class Pages {
@@ -25,11 +26,12 @@ class Pages {
 
   Pages() = default;
 
-  // kNotFound: no such directory. kResourceExhausted: more than kBytesMax in it, most likely the wrong one.
+  // kNotFound: no such directory. kResourceExhausted: more than kBytesMax in it, most likely the
+  // wrong one.
   static absl::StatusOr<Pages> Load(const std::string& directory);
 
-  // `path` is the path of a request target, percent-encoded, without query. A path that ends in a slash names the
-  // index.html there. Null: there is no such page.
+  // `path` is the path of a request target, percent-encoded, without query. A path that ends in a
+  // slash names the index.html there. Null: there is no such page.
   const Page* Find(absl::string_view path) const;
 
   bool empty() const { return pages_.empty(); }

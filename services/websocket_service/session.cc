@@ -26,7 +26,7 @@ Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
     : Member(id), host_(host), loop_(loop), socket_(std::move(socket)) {}
 
 Session::~Session() {
-  if (watched_ != 0) loop_->Remove(socket_.get(), this);
+  if (registered_) loop_->Remove(socket_.get(), this);
   if (decoder_.buffered_bytes() != 0) {
     host_->OnBufferedBytes(this, -static_cast<int64_t>(decoder_.buffered_bytes()));
   }
@@ -34,7 +34,9 @@ Session::~Session() {
 
 absl::Status Session::Start() {
   watched_ = EPOLLIN;
-  return loop_->Add(socket_.get(), watched_, this);
+  absl::Status status = loop_->Add(socket_.get(), watched_, this);
+  registered_ = status.ok();
+  return status;
 }
 
 void Session::OnEvents(uint32_t events) {
@@ -44,7 +46,8 @@ void Session::OnEvents(uint32_t events) {
     Touch();
   }
   if ((events & EPOLLIN) != 0) return Read();
-  // A hang-up with nothing left to read; while reading is paused, what is left is read first, later.
+  // A hang-up with nothing left to read; while reading is paused, what is left is read first,
+  // later.
   if ((events & EPOLLHUP) != 0) Abort();
 }
 
@@ -81,9 +84,10 @@ void Session::ReadRequest(absl::Span<char> input) {
   const size_t head_bytes = RequestHeadBytes(*request_, before);
   if (head_bytes == 0 && request_->size() < kRequestBytesMax) return;
   const bool too_large = head_bytes == 0 || head_bytes > kRequestBytesMax;
-  const HttpAnswer answer = too_large ? AnswerTooLarge()
-                                      : AnswerRequest(absl::string_view(*request_).substr(0, head_bytes),
-                                                      host_->http_context());
+  const HttpAnswer answer = too_large
+                                ? AnswerTooLarge()
+                                : AnswerRequest(absl::string_view(*request_).substr(0, head_bytes),
+                                                host_->http_context());
   request_.reset();
   if (!answer.upgraded) {
     BeginClosing(MakeRaw(answer.bytes), /*drop_unsent=*/false);
@@ -102,13 +106,14 @@ void Session::ReadRequest(absl::Span<char> input) {
 void Session::ReadFrames(absl::Span<char> input) {
   const auto buffered_before = static_cast<int64_t>(decoder_.buffered_bytes());
   while (state_ == State::kOpen) {
-    const FrameDecoder::Event event = decoder_.Next(&input, host_->session_options().frame_bytes_max);
+    const FrameDecoder::Event event =
+        decoder_.Next(&input, host_->session_options().frame_bytes_max);
     if (event == FrameDecoder::Event::kNeedMore) break;
     switch (event) {
       case FrameDecoder::Event::kText:
         if (host_->OnText(this, decoder_.payload())) continue;
-        held_ = std::make_unique<Held>(
-            Held{.command = std::string(decoder_.payload()), .input = std::string(input.data(), input.size())});
+        held_ = std::make_unique<Held>(Held{.command = std::string(decoder_.payload()),
+                                            .input = std::string(input.data(), input.size())});
         WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
         break;
       case FrameDecoder::Event::kPing:
@@ -171,10 +176,8 @@ void Session::BeginClosing(FramePtr last, bool drop_unsent) {
 void Session::Abort() {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
-  if (watched_ != 0) {
-    loop_->Remove(socket_.get(), this);
-    watched_ = 0;
-  }
+  if (registered_) loop_->Remove(socket_.get(), this);
+  registered_ = false;
   Touch();
 }
 
@@ -192,11 +195,14 @@ void Session::Flush() {
       return Abort();
     }
     outbox_.Consume(static_cast<size_t>(written));
+    // A page may be large and its reader slow: while it reads, its time begins again.
+    if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
   }
   write_blocked_ = !outbox_.empty();
   WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
   if (state_ == State::kClosing && outbox_.empty() && !sent_shutdown_) {
-    // Not close(2): with unread input it would reset the connection, and the peer might never see our last bytes.
+    // Not close(2): with unread input it would reset the connection, and the peer might never see
+    // our last bytes.
     shutdown(socket_.get(), SHUT_WR);
     sent_shutdown_ = true;
     if (peer_closed_) Abort();
@@ -206,7 +212,7 @@ void Session::Flush() {
 void Session::Touch() { host_->OnTouched(this); }
 
 void Session::WatchFor(uint32_t events) {
-  if (events == watched_ || ended()) return;
+  if (events == watched_ || !registered_) return;
   watched_ = events;
   loop_->Modify(socket_.get(), watched_, this);
 }

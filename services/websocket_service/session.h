@@ -23,7 +23,7 @@ namespace groupcast::service {
 class Session;
 
 struct SessionOptions {
-  size_t frame_bytes_max = 1u << 20;   // also of a message of several frames
+  size_t frame_bytes_max = 1u << 20;  // also of a message of several frames
   size_t outbox_bytes_max = 1u << 20;
 };
 
@@ -50,11 +50,13 @@ class SessionHost {
   ~SessionHost() = default;
 };
 
-// One connection, from accept to its end: HTTP until the handshake is done, then RFC 6455, then the closing handshake.
-// It owns the socket. It reads into a buffer that is its worker's, so that an idle connection holds none.
+// One connection, from accept to its end: HTTP until the handshake is done, then RFC 6455, then the
+// closing handshake. It owns the socket. It reads into a buffer that is its worker's, so that an
+// idle connection holds none.
 //
-// What it does to its end happens in steps, so that nobody is surprised by a session that is gone: Close and
-// errors only change its state, and the worker destroys it at the end of a turn once `ended`.
+// What it does to its end happens in steps, so that nobody is surprised by a session that is gone:
+// Close and errors only change its state, and the worker destroys it at the end of a turn once
+// `ended`.
 class Session final : public Member, public EventHandler, public DeadlineNode {
  public:
   Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id);
@@ -63,8 +65,8 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   // Begins to listen to the socket.
   absl::Status Start();
 
-  // Sends a close frame (or, before the handshake is done, just ends) and waits for the peer's. Frames that were not
-  // written yet are dropped if `drop_unsent`, else they go out before it.
+  // Sends a close frame (or, before the handshake is done, just ends) and waits for the peer's.
+  // Frames that were not written yet are dropped if `drop_unsent`, else they go out before it.
   void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
   void SendPing();
 
@@ -96,7 +98,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   enum class State : uint8_t {
     kHandshake,  // HTTP
     kOpen,       // WebSocket
-    kClosing,    // our last bytes are queued; whatever comes is discarded, until the peer closes too
+    kClosing,  // our last bytes are queued; whatever comes is discarded, until the peer closes too
     kEnded,
   };
   // What came after a command that must wait.
@@ -120,11 +122,12 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   State state_ = State::kHandshake;
   bool v1_ = false;
   bool was_open_ = false;
-  bool slow_ = false;            // it was closed because its outbox was full
-  bool write_blocked_ = false;   // the socket was full; it is watched for room
-  bool sent_shutdown_ = false;   // our side of the TCP connection is closed
-  bool peer_closed_ = false;     // the peer's side is
-  uint32_t watched_ = 0;         // epoll bits
+  bool slow_ = false;           // it was closed because its outbox was full
+  bool write_blocked_ = false;  // the socket was full; it is watched for room
+  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
+  bool peer_closed_ = false;    // the peer's side is
+  bool registered_ = false;     // in the loop
+  uint32_t watched_ = 0;        // epoll bits
   FrameDecoder decoder_;
   Outbox outbox_;
   std::unique_ptr<std::string> request_;  // only during the handshake

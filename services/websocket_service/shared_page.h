@@ -9,8 +9,9 @@
 
 namespace groupcast::service {
 
-// What a worker tells its supervisor, in memory that both share: mapped before fork(2). One writer, the worker; the
-// supervisor resets it before it forks. Lock-free atomics are address-free, so they work between processes.
+// What a worker tells its supervisor, in memory that both share: mapped before fork(2). One writer,
+// the worker; the supervisor resets it before it forks. Lock-free atomics are address-free, so they
+// work between processes.
 struct SharedSlot {
   enum class State : uint32_t { kStarting, kReady, kDraining };
 
@@ -37,10 +38,12 @@ struct SharedSlot {
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
 };
 
-// A worker that exits so would fail again: the configuration must be changed (EX_CONFIG of sysexits.h).
+// A worker that exits so would fail again: the configuration must be changed (EX_CONFIG of
+// sysexits.h).
 inline constexpr int kExitMisconfigured = 78;
 
-// One byte of command, one of the socket's index; the socket itself comes along with kAdopt (SCM_RIGHTS).
+// One byte of command, one of the socket's index; the socket itself comes along with kAdopt
+// (SCM_RIGHTS).
 enum class SocketCommand : uint8_t {
   kAdopt = 'a',    // accept on this socket too, whose worker is away
   kRelease = 'r',  // its worker is back

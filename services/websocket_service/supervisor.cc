@@ -70,18 +70,19 @@ std::string ExitText(int status) {
 
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const SupervisorOptions& options,
                                                                Listeners listeners,
-                                                               WorkerMain worker_main, Reload reload) {
+                                                               WorkerMain worker_main,
+                                                               Reload reload) {
   std::unique_ptr<Supervisor> supervisor(
       new Supervisor(options, std::move(listeners), std::move(worker_main), std::move(reload)));
-  void* const page = mmap(nullptr, supervisor->slot_count_ * sizeof(SharedSlot), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const page = mmap(nullptr, supervisor->slot_count_ * sizeof(SharedSlot),
+                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return ErrnoStatus("mmap");
   supervisor->slots_ = static_cast<SharedSlot*>(page);
   return supervisor;
 }
 
-Supervisor::Supervisor(const SupervisorOptions& options, Listeners listeners, WorkerMain worker_main,
-                       Reload reload)
+Supervisor::Supervisor(const SupervisorOptions& options, Listeners listeners,
+                       WorkerMain worker_main, Reload reload)
     : options_(options),
       worker_main_(std::move(worker_main)),
       reload_(std::move(reload)),
@@ -144,7 +145,8 @@ absl::Status Supervisor::StartWorker(int socket) {
   const int free_slot = FreeSlot();
   if (free_slot < 0) return absl::OkStatus();  // too many still drain: later
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return ErrnoStatus("socketpair");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return ErrnoStatus("socketpair");
   Fd ours(ends[0]);
   Fd theirs(ends[1]);
   SharedSlot* const shared = new (&slots_[free_slot]) SharedSlot();
@@ -156,7 +158,8 @@ absl::Status Supervisor::StartWorker(int socket) {
   if (pid == 0) {
     // The parent may have died before the first line was reached.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
-    // Only SIGTERM is the worker's; Ctrl-C goes to the whole group, and the supervisor decides what follows.
+    // Only SIGTERM is the worker's; Ctrl-C goes to the whole group, and the supervisor decides what
+    // follows.
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
@@ -214,9 +217,10 @@ void Supervisor::OnExit(const Process& process, int status) {
   socket.failures = now - process.started < kEarlyEnd ? socket.failures + 1 : 0;
   const absl::Duration backoff = BackoffAfter(socket.failures);
   socket.start_at = now + backoff;
-  spdlog::error("worker {} (pid {}) {}; its successor starts {}", process.socket + 1, process.pid,
-                ExitText(status),
-                backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
+  spdlog::error(
+      "worker {} (pid {}) {}; its successor starts {}", process.socket + 1, process.pid,
+      ExitText(status),
+      backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
   if (backoff > absl::ZeroDuration()) Lend(process.socket);
   // What it had borrowed goes to somebody else, if its worker is still away.
   for (const int borrowed : process.borrowed) {
@@ -230,8 +234,8 @@ void Supervisor::CheckProcesses() {
     const SharedSlot& shared = slot(process);
     const absl::Duration silent = now - absl::FromUnixMillis(shared.heartbeat_ms.load());
     if (silent > options_.stall_timeout && process.kill_at == absl::InfiniteFuture()) {
-      spdlog::error("worker {} (pid {}) has stalled for {}: killing it", process.socket + 1, process.pid,
-                    absl::FormatDuration(silent));
+      spdlog::error("worker {} (pid {}) has stalled for {}: killing it", process.socket + 1,
+                    process.pid, absl::FormatDuration(silent));
       process.kill_at = now;
     }
     if (!process.ready_seen && shared.state == SharedSlot::State::kReady) {
@@ -255,7 +259,8 @@ void Supervisor::CheckReady() {
   if (ready == options_.workers) {
     ready_told_ = true;
     if (!options_.ready_file.empty()) {
-      if (absl::Status status = WriteReadyFile(options_.ready_file, listeners_.port); !status.ok()) {
+      if (absl::Status status = WriteReadyFile(options_.ready_file, listeners_.port);
+          !status.ok()) {
         failure_ = status;
         BeginStop("cannot write the ready file");
         return;
@@ -271,9 +276,11 @@ void Supervisor::CheckReady() {
 void Supervisor::Lend(int socket) {
   for (Process& process : processes_) {
     if (process.retiring || process.socket == socket || !process.ready_seen) continue;
-    SendSocket(process.control.get(), SocketCommand::kAdopt, socket, listeners_.sockets[socket].get());
+    SendSocket(process.control.get(), SocketCommand::kAdopt, socket,
+               listeners_.sockets[socket].get());
     process.borrowed.push_back(socket);
-    spdlog::info("worker {} serves worker {}'s connections meanwhile", process.socket + 1, socket + 1);
+    spdlog::info("worker {} serves worker {}'s connections meanwhile", process.socket + 1,
+                 socket + 1);
     return;
   }
 }
@@ -295,7 +302,9 @@ void Supervisor::Retire(Process* process) {
 void Supervisor::KillOverdue() {
   for (const Process& process : processes_) {
     if (process.kill_at > clock_.Now()) continue;
-    if (process.retiring) spdlog::error("worker {} (pid {}) did not end in time: killing it", process.socket + 1, process.pid);
+    if (process.retiring)
+      spdlog::error("worker {} (pid {}) did not end in time: killing it", process.socket + 1,
+                    process.pid);
     kill(process.pid, SIGKILL);
   }
 }
@@ -303,7 +312,8 @@ void Supervisor::KillOverdue() {
 void Supervisor::ReplaceAll() {
   if (stopping_) return;
   if (absl::Status status = reload_(); !status.ok()) {
-    spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}", std::string(status.message()));
+    spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
+                  std::string(status.message()));
     return;
   }
   spdlog::info("SIGHUP: replacing {} workers", options_.workers);
@@ -313,7 +323,8 @@ void Supervisor::ReplaceAll() {
   }
 }
 
-// One worker at a time: the new one shares its predecessor's socket, and when it is ready the old one drains.
+// One worker at a time: the new one shares its predecessor's socket, and when it is ready the old
+// one drains.
 void Supervisor::ReplaceNext() {
   while (!to_replace_.empty()) {
     const int socket = to_replace_.back();
@@ -373,32 +384,36 @@ int Supervisor::FreeSlot() const {
 
 void Supervisor::PrintTable(absl::string_view status) const {
   const std::string listen = absl::StrCat("ws://", options_.bind_address, ":", listeners_.port);
-  std::string text = absl::StrFormat("\n  %-20s %-26s %-10s %s\n", "service", "listen address", "processes", "status");
+  std::string text = absl::StrFormat("\n  %-20s %-26s %-10s %s\n", "service", "listen address",
+                                     "processes", "status");
   absl::StrAppendFormat(&text, "  %-20s %-26s %-10s %s\n", "websocket_service", listen,
                         absl::StrCat("1 + ", options_.workers), status);
   absl::StrAppendFormat(&text, "\n  channel server: %s\n", options_.channel);
   if (!options_.pages.empty()) {
-    absl::StrAppendFormat(&text, "  pages:          http://%s:%d/ (%s)\n", options_.bind_address, listeners_.port,
-                          options_.pages);
+    absl::StrAppendFormat(&text, "  pages:          http://%s:%d/ (%s)\n", options_.bind_address,
+                          listeners_.port, options_.pages);
   }
   if (status == "running") {
-    absl::StrAppendFormat(&text, "\n  %-8s %-8s %-10s %-12s %-10s %-12s %-12s %-8s %-6s %s\n", "worker", "pid",
-                          "state", "connections", "groups", "memberships", "deliveries", "errors", "gaps", "slow");
+    absl::StrAppendFormat(&text, "\n  %-8s %-8s %-10s %-12s %-10s %-12s %-12s %-8s %-6s %s\n",
+                          "worker", "pid", "state", "connections", "groups", "memberships",
+                          "deliveries", "errors", "gaps", "slow");
     for (const Process& process : processes_) {
       const SharedSlot& shared = slot(process);
       const SharedSlot::State state = shared.state;
-      absl::StrAppendFormat(&text, "  %-8d %-8d %-10s %-12d %-10d %-12d %-12d %-8d %-6d %d\n", process.socket + 1,
-                            process.pid,
+      absl::StrAppendFormat(&text, "  %-8d %-8d %-10s %-12d %-10d %-12d %-12d %-8d %-6d %d\n",
+                            process.socket + 1, process.pid,
                             state == SharedSlot::State::kReady      ? "ready"
                             : state == SharedSlot::State::kStarting ? "starting"
                                                                     : "draining",
-                            shared.connections.load(), shared.groups.load(), shared.memberships.load(),
-                            shared.deliveries.load(), shared.errors.load(), shared.gaps.load(),
-                            shared.slow_consumers.load());
+                            shared.connections.load(), shared.groups.load(),
+                            shared.memberships.load(), shared.deliveries.load(),
+                            shared.errors.load(), shared.gaps.load(), shared.slow_consumers.load());
     }
   }
-  absl::StrAppendFormat(&text, "\n  stop: Ctrl-C or kill %d    replace workers: kill -HUP %d    numbers: kill -USR1 %d\n\n",
-                        getpid(), getpid(), getpid());
+  absl::StrAppendFormat(
+      &text,
+      "\n  stop: Ctrl-C or kill %d    replace workers: kill -HUP %d    numbers: kill -USR1 %d\n\n",
+      getpid(), getpid(), getpid());
   std::fputs(text.c_str(), stderr);
 }
 

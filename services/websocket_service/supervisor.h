@@ -35,14 +35,16 @@ struct SupervisorOptions {
   absl::Duration stall_timeout = absl::Seconds(10);
 };
 
-// The parent of the pool: it forks a worker for each listening socket, replaces those that end, and stops them all.
+// The parent of the pool: it forks a worker for each listening socket, replaces those that end, and
+// stops them all.
 //
-// It has one thread and makes plain system calls only: nothing here has a thread, a lock or an event loop that a
-// fork would tear apart. It keeps all listening sockets, so that connections which wait in the backlog of a
-// worker that died are served by its successor; while that one is held back, another worker is lent the socket.
+// It has one thread and makes plain system calls only: nothing here has a thread, a lock or an
+// event loop that a fork would tear apart. It keeps all listening sockets, so that connections
+// which wait in the backlog of a worker that died are served by its successor; while that one is
+// held back, another worker is lent the socket.
 //
-// Signals: SIGTERM and SIGINT drain and stop (a second one stops at once), SIGHUP replaces all workers one after the
-// other, SIGUSR1 prints the table.
+// Signals: SIGTERM and SIGINT drain and stop (a second one stops at once), SIGHUP replaces all
+// workers one after the other, SIGUSR1 prints the table.
 class Supervisor {
  public:
   // What a worker is born with. It owns both descriptors.
@@ -52,15 +54,17 @@ class Supervisor {
     Fd control;
     SharedSlot* slot = nullptr;
   };
-  // Runs in the child and returns its exit code: 0, or kExitMisconfigured with the reason in the slot.
+  // Runs in the child and returns its exit code: 0, or kExitMisconfigured with the reason in the
+  // slot.
   using WorkerMain = std::function<int(WorkerParts)>;
 
-  // Before workers are replaced on SIGHUP: takes up the new configuration. On an error the old workers stay.
+  // Before workers are replaced on SIGHUP: takes up the new configuration. On an error the old
+  // workers stay.
   using Reload = std::function<absl::Status()>;
 
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(const SupervisorOptions& options,
-                                                            Listeners listeners, WorkerMain worker_main,
-                                                            Reload reload);
+                                                            Listeners listeners,
+                                                            WorkerMain worker_main, Reload reload);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -76,16 +80,17 @@ class Supervisor {
     Fd control;
     absl::Time started;
     bool ready_seen = false;
-    bool retiring = false;         // it was told to drain; nobody is to replace it
+    bool retiring = false;  // it was told to drain; nobody is to replace it
     absl::Time kill_at = absl::InfiniteFuture();
-    std::vector<int> borrowed;     // sockets that it was lent
+    std::vector<int> borrowed;  // sockets that it was lent
   };
   struct Socket {
     int failures = 0;  // ends in a row that came early
     absl::Time start_at = absl::InfinitePast();
   };
 
-  Supervisor(const SupervisorOptions& options, Listeners listeners, WorkerMain worker_main, Reload reload);
+  Supervisor(const SupervisorOptions& options, Listeners listeners, WorkerMain worker_main,
+             Reload reload);
 
   absl::Status StartMissing();
   absl::Status StartWorker(int socket);

@@ -7,11 +7,13 @@
 
 namespace groupcast::service {
 
-// Checks UTF-8 (RFC 3629 section 4) piece by piece, and refuses at the first byte that cannot be part of any valid
-// text: overlong forms, surrogates and code points above U+10FFFF are refused at their second byte.
+// Checks UTF-8 (RFC 3629 section 4) piece by piece, and refuses at the first byte that cannot be
+// part of any valid text: overlong forms, surrogates and code points above U+10FFFF are refused at
+// their second byte.
 class Utf8Checker {
  public:
-  // False: what came so far cannot begin any valid text. Must not be called again then, without Reset.
+  // False: what came so far cannot begin any valid text. Must not be called again then, without
+  // Reset.
   bool Check(absl::string_view piece);
 
   // Whether the text may end here, not inside of a character.

@@ -31,13 +31,17 @@ TEST(Utf8Test, AcceptsEveryCodePointAndNoSurrogate) {
 }
 
 TEST(Utf8Test, RefusesOverlongForms) {
-  for (const char* text : {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf"}) {
+  for (const char* text : {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
+                           "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf"}) {
     EXPECT_FALSE(IsUtf8(text));
   }
 }
 
 TEST(Utf8Test, RefusesAContinuationWithoutBeginningAndABeginningWithoutContinuation) {
-  for (const char* text : {"\x80", "a\xbf", "\xc3", "\xc3" "a", "\xe2\x82", "\xf0\x9f\x98", "\xff", "\xfe"}) {
+  for (const char* text : {"\x80", "a\xbf", "\xc3",
+                           "\xc3"
+                           "a",
+                           "\xe2\x82", "\xf0\x9f\x98", "\xff", "\xfe"}) {
     EXPECT_FALSE(IsUtf8(text));
   }
 }
@@ -49,7 +53,8 @@ TEST(Utf8Test, RefusesAtTheFirstByteThatMakesItCertain) {
 }
 
 TEST(Utf8Test, GivesTheSameVerdictHoweverTheTextIsCut) {
-  const std::string text = "plain ASCII of some length, الرسالة, 漢字, \xf0\x9f\x98\x80 and more ASCII";
+  const std::string text =
+      "plain ASCII of some length, الرسالة, 漢字, \xf0\x9f\x98\x80 and more ASCII";
   for (size_t cut = 0; cut <= text.size(); ++cut) {
     Utf8Checker checker;
     EXPECT_TRUE(checker.Check(absl::string_view(text).substr(0, cut)));

@@ -16,7 +16,8 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(250);
 
-// How many connections one turn accepts, so that a storm of them does not keep those that are there waiting.
+// How many connections one turn accepts, so that a storm of them does not keep those that are there
+// waiting.
 constexpr int kAcceptsPerTurn = 64;
 
 // A draining worker closes at least so many connections per second.
@@ -42,7 +43,8 @@ class Worker::Acceptor final : public EventHandler {
     return worker_->loop_->Add(socket_.get(), EPOLLIN, this);
   }
 
-  // After the process was out of descriptors: a listening socket stays readable, so it is not watched until then.
+  // After the process was out of descriptors: a listening socket stays readable, so it is not
+  // watched until then.
   void Retry() {
     if (watching_) return;
     if (Start().ok()) OnEvents(EPOLLIN);
@@ -56,7 +58,8 @@ class Worker::Acceptor final : public EventHandler {
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        spdlog::error("cannot accept: {}; trying again in a moment", std::string(ErrnoStatus("accept").message()));
+        spdlog::error("cannot accept: {}; trying again in a moment",
+                      std::string(ErrnoStatus("accept").message()));
         worker_->loop_->Remove(socket_.get(), this);
         watching_ = false;
         return;
@@ -132,12 +135,13 @@ class Worker::SupervisorLink final : public EventHandler {
 };
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& options,
-                                                       const ChannelFactory& make_channel, Fd listener,
-                                                       Fd control, SharedSlot* slot) {
+                                                       const ChannelFactory& make_channel,
+                                                       Fd listener, Fd control, SharedSlot* slot) {
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
   if (!loop.ok()) return loop.status();
   std::unique_ptr<Worker> worker(new Worker(options, slot, *std::move(loop)));
-  if (absl::Status status = worker->Start(make_channel, std::move(listener), std::move(control)); !status.ok()) {
+  if (absl::Status status = worker->Start(make_channel, std::move(listener), std::move(control));
+      !status.ok()) {
     return status;
   }
   return worker;
@@ -154,10 +158,13 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
-  signals_ = std::make_unique<SignalWatcher>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)));
-  if (absl::Status status = loop_->Add(signals_->fd(), EPOLLIN, signals_.get()); !status.ok()) return status;
+  signals_ =
+      std::make_unique<SignalWatcher>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)));
+  if (absl::Status status = loop_->Add(signals_->fd(), EPOLLIN, signals_.get()); !status.ok())
+    return status;
   supervisor_ = std::make_unique<SupervisorLink>(this, std::move(control));
-  if (absl::Status status = loop_->Add(supervisor_->fd(), EPOLLIN, supervisor_.get()); !status.ok()) return status;
+  if (absl::Status status = loop_->Add(supervisor_->fd(), EPOLLIN, supervisor_.get()); !status.ok())
+    return status;
 
   groups_.OnFatal([this](const absl::Status& why) {
     failure_ = why;
@@ -191,7 +198,8 @@ HttpContext Worker::http_context() const {
 
 void Worker::OnAccepted(Fd socket) {
   SessionHost* const host = this;
-  auto session = std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
+  auto session =
+      std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
   if (!session->Start().ok()) return;
   handshaking_.Append(session.get(), loop_->now());
   session->place = static_cast<uint32_t>(sessions_.size());
@@ -204,14 +212,17 @@ void Worker::OnOpen(Session* session) {
   groups_.Add(session);
   if (session->v1()) {
     session->Send(MakeFrame(
-        Opcode::kText, WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
-                                    {.message_bytes = options_.groups.commands.message_bytes_max,
-                                     .groups = options_.groups.groups_per_connection_max,
-                                     .frame_bytes = options_.session.frame_bytes_max})));
+        Opcode::kText,
+        WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
+                     {.message_bytes = options_.groups.commands.message_bytes_max,
+                      .groups = options_.groups.groups_per_connection_max,
+                      .frame_bytes = options_.session.frame_bytes_max})));
   }
 }
 
-bool Worker::OnText(Session* session, absl::string_view text) { return groups_.HandleCommand(session, text); }
+bool Worker::OnText(Session* session, absl::string_view text) {
+  return groups_.HandleCommand(session, text);
+}
 
 void Worker::OnActivity(Session* session) {
   if (session->is_open()) silent_.Append(session, loop_->now());
@@ -228,7 +239,8 @@ void Worker::OnTouched(Session* session) {
 void Worker::OnBufferedBytes(Session*, int64_t change) { unfinished_bytes_ += change; }
 
 bool Worker::FlushTouched() {
-  if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max)) CloseLargestUnfinished();
+  if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max))
+    CloseLargestUnfinished();
   // By index: a session that leaves its groups may touch others.
   for (size_t i = 0; i < touched_.size(); ++i) {
     Session* const session = touched_[i];
@@ -286,11 +298,13 @@ void Worker::CheckDeadlines() {
 }
 
 void Worker::CloseLargestUnfinished() {
-  const auto largest = std::max_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
-    return (a->is_open() ? a->buffered_bytes() : 0) < (b->is_open() ? b->buffered_bytes() : 0);
-  });
+  const auto largest =
+      std::max_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
+        return (a->is_open() ? a->buffered_bytes() : 0) < (b->is_open() ? b->buffered_bytes() : 0);
+      });
   if (largest == sessions_.end() || !(*largest)->is_open()) return;
-  spdlog::warn("unfinished messages take {} bytes: closing the connection with the largest", unfinished_bytes_);
+  spdlog::warn("unfinished messages take {} bytes: closing the connection with the largest",
+               unfinished_bytes_);
   (*largest)->Close(CloseCode::kTooBig, "too many unfinished messages");
 }
 
@@ -325,8 +339,8 @@ void Worker::BeginDrain() {
 void Worker::DrainSome() {
   // How many should be closing by now, so that all are within the drain time, and few at once.
   const double seconds = absl::ToDoubleSeconds(loop_->now() - drain_began_ + kTick);
-  const double rate =
-      std::max(kDrainPerSecondMin, static_cast<double>(drain_total_) / absl::ToDoubleSeconds(options_.drain_time));
+  const double rate = std::max(kDrainPerSecondMin, static_cast<double>(drain_total_) /
+                                                       absl::ToDoubleSeconds(options_.drain_time));
   const auto remaining =
       static_cast<size_t>(std::max(0.0, static_cast<double>(drain_total_) - rate * seconds));
   absl::BitGen random;
@@ -336,7 +350,8 @@ void Worker::DrainSome() {
     if (!session->is_open() || ++open <= remaining) continue;
     if (session->v1()) {
       const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-      session->Send(MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)));
+      session->Send(
+          MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)));
       session->Close(CloseCode::kDraining, "draining");
     } else {
       session->Close(CloseCode::kGoingAway, "going away");

@@ -29,7 +29,8 @@ struct WorkerOptions {
 
   // From accept to the end of the handshake; over it the connection is dropped.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  // A connection that was silent for so long is sent a ping, and closed with 4002 if it is silent for the other after that.
+  // A connection that was silent for so long is sent a ping, and closed with 4002 if it is silent
+  // for the other after that.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
   // How long a closing connection may take.
@@ -39,24 +40,26 @@ struct WorkerOptions {
 
   // Over it, a handshake is answered with 503.
   size_t connections_max = 100'000;
-  // What unfinished messages of all connections may take; over it, the connection with the largest is closed with 1009.
+  // What unfinished messages of all connections may take; over it, the connection with the largest
+  // is closed with 1009.
   size_t unfinished_bytes_max = 64u << 20;
 
   // Null: none are served.
   std::shared_ptr<const Pages> pages;
 };
 
-// One process of the pool: it accepts connections and serves them, on one thread and without locks. Made after fork(2).
+// One process of the pool: it accepts connections and serves them, on one thread and without locks.
+// Made after fork(2).
 class Worker final : private SessionHost {
  public:
   using ChannelFactory =
       std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
 
-  // `listener` is a listening socket. `control` is the worker's end of a socket to the supervisor. `slot` must
-  // outlive the worker.
+  // `listener` is a listening socket. `control` is the worker's end of a socket to the supervisor.
+  // `slot` must outlive the worker.
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
-                                                        const ChannelFactory& make_channel, Fd listener,
-                                                        Fd control, SharedSlot* slot);
+                                                        const ChannelFactory& make_channel,
+                                                        Fd listener, Fd control, SharedSlot* slot);
   ~Worker();
 
   // Serves until SIGTERM, which must be blocked, then drains. kFailedPrecondition: misconfigured.
@@ -105,8 +108,8 @@ class Worker final : private SessionHost {
   uint64_t slow_consumers_ = 0;
   int64_t unfinished_bytes_ = 0;
   DeadlineList handshaking_;
-  DeadlineList silent_;     // since they were heard last
-  DeadlineList pinged_;     // since the ping
+  DeadlineList silent_;  // since they were heard last
+  DeadlineList pinged_;  // since the ping
   DeadlineList closing_;
 
   bool draining_ = false;

@@ -1,5 +1,5 @@
-// Runs a fuzz target without a fuzzer: on each file that it is given, and on mutations of those, the same ones in
-// every run. (libFuzzer finds more, but needs clang; see defs.bzl.)
+// Runs a fuzz target without a fuzzer: on each file that it is given, and on mutations of those,
+// the same ones in every run. (libFuzzer finds more, but needs clang; see defs.bzl.)
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,8 @@ void Run(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
 }
 
-std::string Mutate(std::string input, const std::vector<std::string>& corpus, std::mt19937& random) {
+std::string Mutate(std::string input, const std::vector<std::string>& corpus,
+                   std::mt19937& random) {
   const auto below = [&random](size_t limit) { return limit == 0 ? 0 : random() % limit; };
   for (size_t changes = 1 + below(4); changes > 0; --changes) {
     const size_t at = below(input.size());
@@ -65,7 +66,8 @@ int main(int argc, char** argv) {
   }
   for (const std::string& input : corpus) Run(input);
   std::mt19937 random(1);
-  for (int i = 0; i < kMutations; ++i) Run(Mutate(corpus[random() % corpus.size()], corpus, random));
+  for (int i = 0; i < kMutations; ++i)
+    Run(Mutate(corpus[random() % corpus.size()], corpus, random));
   std::printf("%zu inputs and %d mutations\n", corpus.size(), kMutations);
   return 0;
 }

@@ -24,7 +24,8 @@ MemoryChannel::~MemoryChannel() {
   for (auto& [id, group] : hub_->groups_) std::erase(group.subscribers, this);
 }
 
-void MemoryChannel::Publish(absl::string_view group_id, const Content& content, PublishCallback done) {
+void MemoryChannel::Publish(absl::string_view group_id, const Content& content,
+                            PublishCallback done) {
   if (!connected_) {
     hub_->Later([done = std::move(done)] { done(absl::UnavailableError("not connected")); });
     return;
@@ -101,11 +102,13 @@ void MemoryChannel::Deliver(absl::string_view group_id, const History::Entry& en
 }
 
 void MemoryChannel::Announce(const std::string& group_id) {
-  // The head of this moment: what was queued before is part of it, what is queued later comes after it.
-  hub_->Later([self = self_, group_id, head = Position{hub_->epoch_, hub_->groups_[group_id].head}] {
-    if (*self == nullptr || !(*self)->connected_) return;
-    if ((*self)->subscriptions_.contains(group_id)) (*self)->listener_->OnHead(group_id, head);
-  });
+  // The head of this moment: what was queued before is part of it, what is queued later comes after
+  // it.
+  hub_->Later(
+      [self = self_, group_id, head = Position{hub_->epoch_, hub_->groups_[group_id].head}] {
+        if (*self == nullptr || !(*self)->connected_) return;
+        if ((*self)->subscriptions_.contains(group_id)) (*self)->listener_->OnHead(group_id, head);
+      });
 }
 
 }  // namespace groupcast::service

@@ -17,17 +17,19 @@ namespace groupcast::service {
 
 class MemoryChannel;
 
-// A channel within one process, for tests: what channel servers do, without sockets and without loss. It keeps all
-// history for as long as it lives.
+// A channel within one process, for tests: what channel servers do, without sockets and without
+// loss. It keeps all history for as long as it lives.
 //
-// Everything that it tells listeners is queued until Pump, so that no listener is called from inside a call of its own.
+// Everything that it tells listeners is queued until Pump, so that no listener is called from
+// inside a call of its own.
 //
 // Not thread-safe.
 class MemoryHub {
  public:
   explicit MemoryHub(Epoch epoch) : epoch_(epoch) {}
 
-  // Hands out what is queued, also what listeners cause meanwhile. Returns whether there was anything.
+  // Hands out what is queued, also what listeners cause meanwhile. Returns whether there was
+  // anything.
   bool Pump();
 
  private:
@@ -60,8 +62,8 @@ class MemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
 
-  // As if the connection came or went. While it is away nothing is handed to this channel's listener, and nothing is
-  // taken; when it is back, subscriptions are announced again.
+  // As if the connection came or went. While it is away nothing is handed to this channel's
+  // listener, and nothing is taken; when it is back, subscriptions are announced again.
   void SetConnected(bool connected);
 
  private:

@@ -15,9 +15,12 @@ class Recorder final : public ChannelListener {
     log.push_back(absl::StrCat("head ", group_id, " ", head.offset));
   }
   void OnMessage(const Message& message) override {
-    log.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset, " ", message.content.data));
+    log.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset, " ",
+                               message.content.data));
   }
-  void OnConnectionState(bool connected) override { log.push_back(connected ? "connected" : "away"); }
+  void OnConnectionState(bool connected) override {
+    log.push_back(connected ? "connected" : "away");
+  }
   void OnMisconfigured(const absl::Status&) override {}
   std::vector<std::string> log;
 };
@@ -35,7 +38,8 @@ class MemoryChannelTest : public testing::Test {
   }
   void Publish(MemoryChannel* channel, absl::string_view group_id, absl::string_view text) {
     channel->Publish(group_id, {.data = text}, [this](absl::StatusOr<Position> position) {
-      results_.push_back(position.ok() ? absl::StrCat(position->offset) : std::string(position.status().message()));
+      results_.push_back(position.ok() ? absl::StrCat(position->offset)
+                                       : std::string(position.status().message()));
     });
   }
 

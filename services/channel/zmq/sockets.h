@@ -23,8 +23,8 @@ struct ChannelAddress {
 // "tcp://HOST:PORT", with brackets around an IPv6 host.
 std::string Endpoint(absl::string_view host, uint16_t port);
 
-// What every socket of the channel has: heartbeats, so that a half-open connection is noticed within 3 s, and no
-// lingering, so that a process ends when it is told to.
+// What every socket of the channel has: heartbeats, so that a half-open connection is noticed
+// within 3 s, and no lingering, so that a process ends when it is told to.
 void SetCommonOptions(zmq::socket_t& socket);
 
 // Limits the frames that peers may send, on a socket that is bound. A peer over it is disconnected.

@@ -15,7 +15,8 @@ using channel::v1::Refusal;
 
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 
-// How many messages one turn takes from the subscribe link, so that a flood does not keep clients waiting.
+// How many messages one turn takes from the subscribe link, so that a flood does not keep clients
+// waiting.
 constexpr int kMessagesPerTurn = 512;
 
 constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
@@ -95,7 +96,8 @@ absl::Status ZmqChannel::Connect() {
     }
     control_monitor_.connect(kMonitorEndpoint);
     for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
-      if (absl::Status status = loop_->Add(socket->get(zmq::sockopt::fd), EPOLLIN, this); !status.ok()) {
+      if (absl::Status status = loop_->Add(socket->get(zmq::sockopt::fd), EPOLLIN, this);
+          !status.ok()) {
         return status;
       }
     }
@@ -116,7 +118,7 @@ absl::Status ZmqChannel::Connect() {
 void ZmqChannel::Publish(absl::string_view group_id, const Content& content, PublishCallback done) {
   touched_ = true;
   outgoing_.set_kind(content.kind == Content::Kind::kText ? channel::v1::Content::TEXT
-                                                         : channel::v1::Content::JSON);
+                                                          : channel::v1::Content::JSON);
   outgoing_.set_data(content.data.data(), content.data.size());
   outgoing_.set_sent_at_ms(content.sent_at_ms);
   const size_t prefix_bytes = LiveFramePrefixBytes(group_id);
@@ -129,9 +131,9 @@ void ZmqChannel::Publish(absl::string_view group_id, const Content& content, Pub
     return;
   }
   zmq::message_t frame(bytes);
-  WriteLiveFramePrefix(group_id,
-                       {.kind = LiveKind::kPublication, .publisher = publisher_, .number = next_number_++},
-                       frame.data<char>());
+  WriteLiveFramePrefix(
+      group_id, {.kind = LiveKind::kPublication, .publisher = publisher_, .number = next_number_++},
+      frame.data<char>());
   outgoing_.SerializeWithCachedSizesToArray(frame.data<uint8_t>() + prefix_bytes);
   publish_.send(frame, zmq::send_flags::dontwait);
   window_.push_back({std::move(done), bytes});
@@ -215,7 +217,8 @@ void ZmqChannel::DrainPublishLink() {
   zmq::message_t message;
   while (publish_.recv(message, zmq::recv_flags::dontwait)) {
     const absl::string_view subscription = View(message);
-    if (subscription.size() != 1) continue;  // the server subscribes to everything: the empty prefix
+    if (subscription.size() != 1)
+      continue;  // the server subscribes to everything: the empty prefix
     publish_link_up_ = subscription[0] == 1;
     UpdateConnected();
   }
@@ -230,7 +233,8 @@ void ZmqChannel::DrainControl() {
       continue;
     }
     const auto parse = [&](auto* body) {
-      const bool ok = body->ParseFromArray(control->body.data(), static_cast<int>(control->body.size()));
+      const bool ok =
+          body->ParseFromArray(control->body.data(), static_cast<int>(control->body.size()));
       if (!ok) NoteBadInput("control", "a body that cannot be read");
       return ok;
     };
@@ -349,8 +353,9 @@ void ZmqChannel::OnAcknowledgement(const channel::v1::Acknowledgement& acknowled
     }
     const bool refused = next_refusal < acknowledgement.refusals_size() &&
                          acknowledgement.refusals(next_refusal).number() == number;
-    publication.done(refused ? RefusalStatus(acknowledgement.refusals(next_refusal).reason())
-                             : absl::UnknownError("the publication did not reach the channel server"));
+    publication.done(refused
+                         ? RefusalStatus(acknowledgement.refusals(next_refusal).reason())
+                         : absl::UnknownError("the publication did not reach the channel server"));
   }
 }
 
@@ -366,7 +371,8 @@ void ZmqChannel::OnHistory(const channel::v1::History& history) {
     const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
     channel::v1::Content wire;
     Content content;
-    if (!frame.ok() || !wire.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size())) ||
+    if (!frame.ok() ||
+        !wire.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size())) ||
         !ContentFromWire(wire, &content)) {
       NoteBadInput("control", "a message in a history that cannot be read");
       done(absl::InternalError("the history cannot be read"));

@@ -28,7 +28,8 @@ namespace groupcast::service {
 struct ZmqChannelOptions {
   ChannelAddress server;
 
-  // The largest message this worker takes from clients. A server that takes less is a misconfiguration.
+  // The largest message this worker takes from clients. A server that takes less is a
+  // misconfiguration.
   size_t max_message_bytes = 64 * 1024;
 
   // Publications without an answer may take this many bytes; over it, Publish answers kUnavailable.
@@ -40,12 +41,11 @@ struct ZmqChannelOptions {
 
 // The engine that speaks to a channel server, over three links (docs/channel_wire.md):
 //
-//   publish    XPUB, not PUB: it sees the server's subscription, so it knows from when on it does not lose
-//   subscribe  SUB
-//   control    DEALER: hello, acknowledgements, history
+//   publish    XPUB, not PUB: it sees the server's subscription, so it knows from when on it does
+//   not lose subscribe  SUB control    DEALER: hello, acknowledgements, history
 //
-// It counts as connected when hello was answered and the publish link is up. It works at the end of the loop's turns:
-// what came in since the last turn is handed to the listener as one batch.
+// It counts as connected when hello was answered and the publish link is up. It works at the end of
+// the loop's turns: what came in since the last turn is handed to the listener as one batch.
 class ZmqChannel final : public Channel, private EventHandler {
  public:
   // Begins to connect. `loop` and `listener` must outlive it. Must be made after fork(2).
@@ -132,8 +132,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   std::shared_ptr<ZmqChannel*> self_;
 };
 
-// The body of a live frame as the seam has it; the views point into `body`. False: it has a kind this version
-// does not know.
+// The body of a live frame as the seam has it; the views point into `body`. False: it has a kind
+// this version does not know.
 bool ContentFromWire(const channel::v1::Content& wire, Content* content);
 
 }  // namespace groupcast::service

@@ -1,0 +1,185 @@
+#include "tools/load/channel_load.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/channel/zmq/zmq_channel.h"
+#include "services/common/event_loop.h"
+#include "tools/load/process_cost.h"
+
+namespace groupcast::load {
+namespace {
+
+using service::Channel;
+using service::EventLoop;
+using service::Message;
+using service::Position;
+using service::ZmqChannel;
+using service::ZmqChannelOptions;
+
+constexpr char kGroup[] = "load";
+constexpr absl::Duration kPatience = absl::Seconds(60);
+
+class Listener final : public service::ChannelListener {
+ public:
+  void OnHead(absl::string_view, const Position& head) override {
+    announced = true;
+    last = std::max(last, head.offset);
+  }
+  void OnMessage(const Message& message) override {
+    ++received;
+    if (message.offset <= last) ++out_of_order;
+    if (message.previous != last) ++gaps;
+    last = message.offset;
+  }
+  void OnConnectionState(bool) override {}
+  void OnMisconfigured(const absl::Status&) override {}
+
+  bool announced = false;
+  int64_t received = 0;
+  int64_t out_of_order = 0;
+  int64_t gaps = 0;
+  uint64_t last = 0;
+};
+
+struct Connection {
+  std::unique_ptr<EventLoop> loop;
+  Listener listener;
+  std::unique_ptr<ZmqChannel> channel;
+
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(uint16_t port) {
+    auto connection = std::make_unique<Connection>();
+    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+    if (!loop.ok()) return loop.status();
+    connection->loop = *std::move(loop);
+    ZmqChannelOptions options;
+    options.server.publish_port = port;
+    options.server.subscribe_port = static_cast<uint16_t>(port + 1);
+    options.server.control_port = static_cast<uint16_t>(port + 2);
+    absl::StatusOr<std::unique_ptr<ZmqChannel>> channel =
+        ZmqChannel::Create(options, connection->loop.get(), &connection->listener);
+    if (!channel.ok()) return channel.status();
+    connection->channel = *std::move(channel);
+    if (!connection->RunUntil([&] { return connection->channel->connected(); }, kPatience)) {
+      return absl::UnavailableError("no channel server");
+    }
+    return connection;
+  }
+
+  // False: `limit` passed without it.
+  bool RunUntil(const std::function<bool()>& done, absl::Duration limit) {
+    const absl::Time give_up = absl::Now() + limit;
+    while (!done()) {
+      if (absl::Now() > give_up) return false;
+      loop->RunOnce(absl::Milliseconds(10));
+    }
+    return true;
+  }
+};
+
+// Publishes all, with as much in flight as the window allows; the exit code says whether all were
+// acknowledged.
+int RunPublisher(const ChannelLoadOptions& options) {
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
+  if (!connection.ok()) return 1;
+  const std::string text(options.message_bytes, 'x');
+  int64_t sent = 0;
+  int64_t acknowledged = 0;
+  // Enough to keep every stage busy, without a window of megabytes in each socket.
+  constexpr int64_t kInFlight = 20'000;
+  const bool done = (*connection)
+                        ->RunUntil(
+                            [&] {
+                              while (sent < options.messages && sent - acknowledged < kInFlight) {
+                                ++sent;
+                                (*connection)
+                                    ->channel->Publish(kGroup, {.data = text},
+                                                       [&](absl::StatusOr<Position> position) {
+                                                         if (position.ok()) ++acknowledged;
+                                                       });
+                              }
+                              return acknowledged == options.messages;
+                            },
+                            kPatience);
+  return done ? 0 : 1;
+}
+
+}  // namespace
+
+absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& options) {
+  const pid_t publisher = fork();
+  if (publisher < 0) return service::ErrnoStatus("fork");
+  if (publisher == 0) {
+    // Begins when it is told that the subscriber is there.
+    raise(SIGSTOP);
+    _exit(RunPublisher(options));
+  }
+  waitpid(publisher, nullptr, WUNTRACED);
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
+  if (!connection.ok()) {
+    kill(publisher, SIGKILL);
+    waitpid(publisher, nullptr, 0);
+    return connection.status();
+  }
+  Listener& listener = (*connection)->listener;
+  (*connection)->channel->Subscribe(kGroup);
+  (*connection)->RunUntil([&] { return listener.announced; }, kPatience);
+  const std::vector<pid_t> server = ProcessTree(options.server);
+  const absl::Duration cpu_before = CpuTime(server);
+  kill(publisher, SIGCONT);
+  absl::Time began;
+  (*connection)->RunUntil([&] { return listener.received > 0; }, kPatience);
+  began = absl::Now();
+  const uint64_t first = listener.last - static_cast<uint64_t>(listener.received);
+  absl::Time progressed = absl::Now();
+  int64_t seen = 0;
+  // Until all came, or nothing more does: then what is missing is lost.
+  (*connection)
+      ->RunUntil(
+          [&] {
+            if (listener.received != seen) {
+              seen = listener.received;
+              progressed = absl::Now();
+            }
+            return listener.last >= first + static_cast<uint64_t>(options.messages) ||
+                   absl::Now() - progressed > absl::Seconds(3);
+          },
+          kPatience);
+  const absl::Time ended = progressed;
+  ChannelLoadResult result;
+  result.wall = ended - began;
+  result.server_cpu = CpuTime(server) - cpu_before;
+  result.received = listener.received;
+  result.lost = options.messages - listener.received;
+  result.out_of_order = listener.out_of_order;
+  int status = 0;
+  waitpid(publisher, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    return absl::InternalError("the publisher failed");
+  return result;
+}
+
+absl::StatusOr<JoinResult> MeasureJoins(const ChannelLoadOptions& options, int count) {
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
+  if (!connection.ok()) return connection.status();
+  std::vector<absl::Duration> times;
+  for (int i = 0; i < count; ++i) {
+    (*connection)->listener.announced = false;
+    const absl::Time began = absl::Now();
+    (*connection)->channel->Subscribe(absl::StrCat("join ", getpid(), " ", i));
+    if (!(*connection)->RunUntil([&] { return (*connection)->listener.announced; }, kPatience)) {
+      return absl::DeadlineExceededError("no announcement");
+    }
+    times.push_back(absl::Now() - began);
+  }
+  std::sort(times.begin(), times.end());
+  return JoinResult{.p50 = times[times.size() / 2], .p99 = times[times.size() * 99 / 100]};
+}
+
+}  // namespace groupcast::load

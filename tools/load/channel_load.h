@@ -1,0 +1,43 @@
+#ifndef GROUPCAST_TOOLS_LOAD_CHANNEL_LOAD_H_
+#define GROUPCAST_TOOLS_LOAD_CHANNEL_LOAD_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace groupcast::load {
+
+struct ChannelLoadOptions {
+  uint16_t port = 2206;  // the channel server's publish port
+  pid_t server = 0;      // its process
+  int64_t messages = 2'000'000;
+  size_t message_bytes = 200;
+};
+
+struct ChannelLoadResult {
+  absl::Duration wall;  // from the first publication to the last message received
+  absl::Duration server_cpu;
+  int64_t received = 0;
+  int64_t lost = 0;  // by their offsets
+  int64_t out_of_order = 0;
+};
+
+// One publisher, in a process of its own, and one subscriber, in this one, through the channel
+// server.
+absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& options);
+
+struct JoinResult {
+  absl::Duration p50;
+  absl::Duration p99;
+};
+
+// From Subscribe on a new group to its announcement, so many times in turn.
+absl::StatusOr<JoinResult> MeasureJoins(const ChannelLoadOptions& options, int count);
+
+}  // namespace groupcast::load
+
+#endif  // GROUPCAST_TOOLS_LOAD_CHANNEL_LOAD_H_
