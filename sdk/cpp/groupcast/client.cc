@@ -1,0 +1,383 @@
+#include "sdk/cpp/groupcast/client.h"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sdk/cpp/groupcast/backoff.h"
+#include "sdk/cpp/groupcast/command.h"
+#include "sdk/cpp/groupcast/connection.h"
+#include "sdk/cpp/groupcast/event.h"
+#include "sdk/cpp/groupcast/session.h"
+#include "sdk/cpp/groupcast/status.h"
+#include "sdk/cpp/groupcast/url.h"
+
+namespace groupcast {
+namespace {
+
+namespace asio = boost::asio;
+
+// A server may ask for more, but must not be able to keep a client away.
+constexpr absl::Duration kReconnectAfterMax = absl::Minutes(1);
+
+constexpr uint16_t kCloseNormal = 1000;
+constexpr uint16_t kCloseProtocolError = 1002;
+
+std::function<double()> NewRandom() {
+  return [engine = std::mt19937_64(std::random_device()())]() mutable {
+    return std::uniform_real_distribution<double>(0, 1)(engine);
+  };
+}
+
+absl::Status CheckOptions(const ClientOptions& options) {
+  const struct {
+    absl::string_view name;
+    absl::Duration value;
+  } durations[] = {
+      {"connect_timeout", options.connect_timeout},
+      {"dead_peer_timeout", options.dead_peer_timeout},
+      {"close_timeout", options.close_timeout},
+      {"backoff_base", options.backoff_base},
+      {"backoff_cap", options.backoff_cap},
+      {"backoff_reset_after", options.backoff_reset_after},
+  };
+  for (const auto& duration : durations) {
+    if (duration.value <= absl::ZeroDuration() || duration.value > absl::Hours(24)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(duration.name, " is not above zero and at most a day"));
+    }
+  }
+  if (options.backoff_base > options.backoff_cap) {
+    return absl::InvalidArgumentError("backoff_base is above backoff_cap");
+  }
+  if (options.queue_bytes_max < options.message_bytes_max) {
+    return absl::InvalidArgumentError("queue_bytes_max is below message_bytes_max");
+  }
+  if (options.frame_bytes_max == 0) return absl::InvalidArgumentError("frame_bytes_max is 0");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// Two sides meet in session_: the application's calls, on any thread, and the client's own thread,
+// which runs io_ and owns everything else. The former change session_ and wake the latter.
+class Client::Impl final : private ConnectionHandler {
+ public:
+  Impl(ClientOptions options, Url url)
+      : options_(std::move(options)),
+        connection_options_{std::move(url), options_.connect_timeout, options_.dead_peer_timeout,
+                            options_.close_timeout, options_.frame_bytes_max},
+        reconnect_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
+        join_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
+        session_({options_.queue_bytes_max, options_.groups_max}) {
+    asio::post(io_, [this] { Connect(); });
+    thread_ = std::thread([this] { io_.run(); });
+  }
+
+  ~Impl() {
+    if (on_own_thread()) {
+      std::fputs("groupcast::Client was destroyed by one of its own callbacks\n", stderr);
+      std::abort();
+    }
+    Close();
+  }
+
+  absl::Status Join(absl::string_view group_id, GroupCallbacks callbacks);
+  void Leave(absl::string_view group_id);
+  absl::Status Send(absl::string_view group_id, absl::string_view json, SendCallback on_sent);
+  void Close();
+
+  const ClientOptions& options() const { return options_; }
+
+ private:
+  bool on_own_thread() { return io_.get_executor().running_in_this_thread(); }
+
+  // Makes the own thread write what session_ has. Requires mutex_.
+  void Wake();
+
+  // The rest runs on the own thread.
+  void OnFrame(absl::string_view frame) override;
+  void OnWritten() override { Write(); }
+  void OnClosed(uint16_t code, const absl::Status& why) override;
+
+  void Connect();
+  void OnWelcome();
+  void Write();
+  void RunCallbacks();
+  void RetryJoinsLater();
+  void BeginClose();
+  void Finish();
+  void EndSession(const absl::Status& why);
+  void Notify(ConnectionState state, const absl::Status& why);
+  template <typename Handler>
+  void Arm(asio::steady_timer* timer, absl::Duration after, Handler handler);
+
+  const ClientOptions options_;
+  const ConnectionOptions connection_options_;
+
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::shared_ptr<Connection> connection_;
+  Backoff reconnect_backoff_;
+  Backoff join_backoff_;
+  asio::steady_timer reconnect_timer_{io_};
+  asio::steady_timer stable_timer_{io_};
+  asio::steady_timer join_timer_{io_};
+  bool join_timer_armed_ = false;
+  bool joins_unsettled_ = false;  // A join was refused for the moment.
+  bool closing_ = false;          // Close() was called.
+  bool forbidden_ = false;        // The server forbade to come back.
+
+  std::mutex mutex_;
+  Session session_;     // Guarded by mutex_.
+  bool woken_ = false;  // Guarded by mutex_.
+
+  std::thread thread_;
+  std::mutex join_mutex_;  // Held while waiting for thread_.
+};
+
+absl::Status Client::Impl::Join(absl::string_view group_id, GroupCallbacks callbacks) {
+  if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
+  if (!callbacks.on_message) return absl::InvalidArgumentError("on_message is empty");
+  // Outside of the lock's scope: what a callback holds must not be destroyed under the lock.
+  auto shared = std::make_shared<const GroupCallbacks>(std::move(callbacks));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Status status = session_.Join(group_id, shared);
+  Wake();
+  return status;
+}
+
+void Client::Impl::Leave(absl::string_view group_id) {
+  std::shared_ptr<const GroupCallbacks> released;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  released = session_.Leave(group_id);
+  Wake();
+}
+
+absl::Status Client::Impl::Send(absl::string_view group_id, absl::string_view json,
+                                SendCallback on_sent) {
+  if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Status status = session_.Send(group_id, json, std::move(on_sent));
+  Wake();
+  return status;
+}
+
+void Client::Impl::Close() {
+  if (on_own_thread()) {
+    asio::post(io_, [this] { BeginClose(); });
+    return;
+  }
+  const std::lock_guard<std::mutex> lock(join_mutex_);
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this] { BeginClose(); });
+  thread_.join();
+}
+
+void Client::Impl::Wake() {
+  if (woken_) return;
+  woken_ = true;
+  asio::post(io_, [this] {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      woken_ = false;
+    }
+    Write();
+  });
+}
+
+void Client::Impl::Connect() {
+  connection_ = Connection::Start(&io_, connection_options_, this);
+  Notify(ConnectionState::kConnecting, absl::OkStatus());
+}
+
+void Client::Impl::OnFrame(absl::string_view frame) {
+  absl::StatusOr<Event> event = ParseEvent(frame);
+  absl::Status status = event.status();
+  bool welcomed = false;
+  bool closing = false;
+  bool joins_refused = false;
+  bool joins_settled = false;
+  if (status.ok()) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const bool was_connected = session_.connected();
+    const bool was_closing = session_.closing();
+    status = session_.OnEvent(*std::move(event));
+    welcomed = !was_connected && session_.connected();
+    closing = !was_closing && session_.closing();
+    joins_refused = session_.has_refused_joins();
+    joins_settled = joins_unsettled_ && session_.joins_settled();
+  }
+  if (!status.ok()) return connection_->Close(kCloseProtocolError, status);
+
+  if (welcomed) OnWelcome();
+  if (closing) connection_->EndAfter(options_.connect_timeout, "the server announced to close");
+  if (joins_refused) RetryJoinsLater();
+  if (joins_settled) {
+    joins_unsettled_ = false;
+    join_backoff_.Reset();
+  }
+  RunCallbacks();
+  Write();
+}
+
+void Client::Impl::OnWelcome() {
+  connection_->Established();
+  Arm(&stable_timer_, options_.backoff_reset_after, [this] { reconnect_backoff_.Reset(); });
+  Notify(ConnectionState::kConnected, absl::OkStatus());
+}
+
+void Client::Impl::OnClosed(uint16_t code, const absl::Status& why) {
+  connection_.reset();
+  stable_timer_.cancel();
+  join_timer_.cancel();
+  join_timer_armed_ = false;
+  if (closing_) return Finish();
+  if (!MayReconnect(code)) {
+    forbidden_ = true;
+    EndSession(why);
+    return Notify(ConnectionState::kClosed, why);
+  }
+
+  std::optional<absl::Duration> asked;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    asked = session_.OnDisconnected();
+  }
+  const absl::Duration after =
+      asked.has_value() ? std::min(*asked, kReconnectAfterMax) : reconnect_backoff_.Next();
+  Arm(&reconnect_timer_, after, [this] {
+    if (!closing_) Connect();
+  });
+  Notify(ConnectionState::kWaiting, why);
+  RunCallbacks();
+}
+
+void Client::Impl::Write() {
+  if (!connection_ || !connection_->can_write()) return;
+  std::optional<std::string> frame;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    frame = session_.NextFrame();
+  }
+  if (frame.has_value()) connection_->Write(*std::move(frame));
+}
+
+void Client::Impl::RunCallbacks() {
+  while (true) {
+    std::function<void()> run;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      run = session_.NextCallback();
+    }
+    if (!run) return;
+    run();
+  }
+}
+
+void Client::Impl::RetryJoinsLater() {
+  if (join_timer_armed_) return;
+  join_timer_armed_ = true;
+  joins_unsettled_ = true;
+  Arm(&join_timer_, join_backoff_.Next(), [this] {
+    join_timer_armed_ = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      session_.RetryJoins();
+    }
+    Write();
+  });
+}
+
+void Client::Impl::BeginClose() {
+  if (closing_) return;
+  closing_ = true;
+  reconnect_timer_.cancel();
+  EndSession(absl::CancelledError("the client was closed"));
+  if (connection_) {
+    connection_->Close(kCloseNormal, absl::OkStatus());
+  } else {
+    Finish();
+  }
+}
+
+void Client::Impl::Finish() {
+  if (!forbidden_) Notify(ConnectionState::kClosed, absl::OkStatus());
+  work_.reset();
+}
+
+void Client::Impl::EndSession(const absl::Status& why) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    session_.Shutdown(why);
+  }
+  RunCallbacks();
+}
+
+void Client::Impl::Notify(ConnectionState state, const absl::Status& why) {
+  if (options_.on_state) options_.on_state(state, why);
+}
+
+template <typename Handler>
+void Client::Impl::Arm(asio::steady_timer* timer, absl::Duration after, Handler handler) {
+  timer->expires_after(absl::ToChronoNanoseconds(after));
+  timer->async_wait([handler = std::move(handler)](const boost::system::error_code& error) {
+    if (!error) handler();
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
+  absl::StatusOr<Url> url = ParseUrl(options.url);
+  if (!url.ok()) return url.status();
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  return std::unique_ptr<Client>(
+      new Client(std::make_unique<Impl>(std::move(options), *std::move(url))));
+}
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Client::~Client() {
+  // While impl_ is whole: a callback that runs meanwhile may use it.
+  impl_->Close();
+}
+
+absl::Status Client::Join(absl::string_view group_id, MessageCallback on_message,
+                          JoinCallback on_join, GapCallback on_gap) {
+  return impl_->Join(group_id, {std::move(on_message), std::move(on_join), std::move(on_gap)});
+}
+
+void Client::Leave(absl::string_view group_id) { impl_->Leave(group_id); }
+
+absl::Status Client::Send(absl::string_view group_id, absl::string_view text,
+                          SendCallback on_sent) {
+  if (text.size() > impl_->options().message_bytes_max) {
+    return absl::InvalidArgumentError("the text is over message_bytes_max");
+  }
+  const absl::StatusOr<std::string> json = EncodeText(text);
+  if (!json.ok()) return json.status();
+  return impl_->Send(group_id, *json, std::move(on_sent));
+}
+
+absl::Status Client::SendJson(absl::string_view group_id, absl::string_view json,
+                              SendCallback on_sent) {
+  if (json.size() > impl_->options().message_bytes_max) {
+    return absl::InvalidArgumentError("the message is over message_bytes_max");
+  }
+  if (absl::Status status = CheckJson(json); !status.ok()) return status;
+  return impl_->Send(group_id, json, std::move(on_sent));
+}
+
+void Client::Close() { impl_->Close(); }
+
+}  // namespace groupcast

@@ -1,0 +1,613 @@
+#include "sdk/cpp/groupcast/client.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "sdk/cpp/groupcast/testing/fake_server.h"
+
+namespace groupcast {
+namespace {
+
+using absl::StatusCode;
+
+#define ASSERT_OK(expression) ASSERT_EQ((expression), absl::OkStatus())
+
+// Hands what callbacks hear to the test's thread. std::mutex, because the thread sanitizer does not
+// see into the system's Abseil.
+template <typename T>
+class Inbox {
+ public:
+  void Push(T value) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    values_.push_back(std::move(value));
+    filled_.notify_one();
+  }
+
+  // Waits for the next value; nothing only if the test is broken.
+  std::optional<T> Pop() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (!filled_.wait_for(lock, std::chrono::seconds(60), [this] { return !values_.empty(); })) {
+      ADD_FAILURE() << "nothing came";
+      return std::nullopt;
+    }
+    std::optional<T> value = std::move(values_.front());
+    values_.pop_front();
+    return value;
+  }
+
+  bool empty() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return values_.empty();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::deque<T> values_;
+};
+
+// What a callback was given, without sharing a Status between threads.
+struct Outcome {
+  StatusCode code = StatusCode::kOk;
+  std::string word;
+  Position position;
+};
+
+Outcome OutcomeOf(const absl::StatusOr<Position>& result) {
+  if (result.ok()) return {StatusCode::kOk, "", *result};
+  return {result.status().code(), ErrorWord(result.status()), {}};
+}
+
+struct State {
+  ConnectionState state;
+  StatusCode why;
+
+  friend bool operator==(const State&, const State&) = default;
+};
+
+class ClientTest : public testing::Test {
+ protected:
+  ClientTest() {
+    options_.url = server_.url();
+    options_.close_timeout = absl::Milliseconds(50);
+    options_.backoff_base = absl::Milliseconds(1);
+    options_.backoff_cap = absl::Milliseconds(10);
+    options_.on_state = [this](ConnectionState state, const absl::Status& why) {
+      states_.Push({state, why.code()});
+    };
+  }
+
+  void Start() {
+    absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(options_);
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+
+  std::unique_ptr<FakePeer> Accept() {
+    absl::StatusOr<std::unique_ptr<FakePeer>> peer = server_.Accept();
+    EXPECT_TRUE(peer.ok()) << peer.status();
+    return peer.ok() ? *std::move(peer) : nullptr;
+  }
+
+  void StartAndAccept() {
+    Start();
+    peer_ = Accept();
+    ASSERT_NE(peer_, nullptr);
+  }
+
+  absl::Status Join(absl::string_view group_id) {
+    return client_->Join(
+        group_id, [this](const Message& message) { messages_.Push(message); },
+        [this](const absl::StatusOr<Position>& result) { joins_.Push(OutcomeOf(result)); },
+        [this](const Gap& gap) { gaps_.Push(gap); });
+  }
+
+  SendCallback OnSent() {
+    return [this](const absl::StatusOr<Position>& result) { sends_.Push(OutcomeOf(result)); };
+  }
+
+  void AwaitState(ConnectionState state, StatusCode why) {
+    while (std::optional<State> next = states_.Pop()) {
+      if (next->state != state) continue;
+      EXPECT_EQ(next->why, why);
+      return;
+    }
+  }
+
+  // The next command, which must be `cmd`.
+  ReceivedCommand Expect(absl::string_view cmd) {
+    absl::StatusOr<ReceivedCommand> command = peer_->NextCommand();
+    EXPECT_TRUE(command.ok()) << command.status();
+    if (!command.ok()) return {};
+    EXPECT_EQ(command->cmd, cmd);
+    return *std::move(command);
+  }
+
+  FakeServer server_;
+  ClientOptions options_;
+  Inbox<State> states_;
+  Inbox<Message> messages_;
+  Inbox<Outcome> joins_;
+  Inbox<Outcome> sends_;
+  Inbox<Gap> gaps_;
+  std::unique_ptr<FakePeer> peer_;
+  std::unique_ptr<Client> client_;  // Goes first: its callbacks use the others.
+};
+
+TEST_F(ClientTest, JoinsAndReceives) {
+  StartAndAccept();
+  AwaitState(ConnectionState::kConnecting, StatusCode::kOk);
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 41}));
+  ASSERT_OK(peer_->SendMessage("g", "\"هذه هي الرسالة\"", 41, 42));
+  ASSERT_OK(peer_->SendMessage("g", "{\"n\":0.1}", 42, 43));
+
+  EXPECT_EQ(joins_.Pop()->position, (Position{"e", 41}));
+  const std::optional<Message> text = messages_.Pop();
+  ASSERT_TRUE(text.has_value());
+  EXPECT_EQ(text->group_id, "g");
+  EXPECT_EQ(text->text, "هذه هي الرسالة");
+  EXPECT_EQ(text->json, "\"هذه هي الرسالة\"");
+  EXPECT_EQ(text->offset, 42u);
+  EXPECT_EQ(text->previous, 41u);
+  EXPECT_EQ(text->epoch, "e");
+  EXPECT_EQ(text->sent_at, absl::FromUnixMillis(1792742400123));
+  const std::optional<Message> object = messages_.Pop();
+  ASSERT_TRUE(object.has_value());
+  EXPECT_EQ(object->json, "{\"n\":0.1}");
+  EXPECT_FALSE(object->text.has_value());
+}
+
+TEST_F(ClientTest, SendsAndHearsOfIt) {
+  StartAndAccept();
+  ASSERT_OK(client_->Send("g", "say \"hi\"\n", OnSent()));
+  ASSERT_OK(client_->SendJson("g", "[1, 2]", OnSent()));
+  ASSERT_OK(client_->Send("g", "unacknowledged is fine too"));
+  const ReceivedCommand text = Expect("send_to_group");
+  EXPECT_EQ(text.group_id, "g");
+  EXPECT_EQ(text.message, R"("say \"hi\"\n")");
+  const ReceivedCommand json = Expect("send_to_group");
+  EXPECT_EQ(json.message, "[1,2]");
+  Expect("send_to_group");
+
+  ASSERT_OK(peer_->Reply(text.id, "g", {"e", 1}));
+  ASSERT_OK(peer_->Error(json.id, "message_too_large", false));
+  EXPECT_EQ(sends_.Pop()->position, (Position{"e", 1}));
+  const std::optional<Outcome> refused = sends_.Pop();
+  EXPECT_EQ(refused->code, StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused->word, "message_too_large");
+}
+
+TEST_F(ClientTest, RefusesWhatTheServerWouldRefuse) {
+  options_.message_bytes_max = 10;
+  Start();
+  EXPECT_EQ(Join("").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Join("g", nullptr).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Send("a\nb", "x").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Send("g", "\xFF").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Send("g", "12345678901").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->SendJson("g", "{").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->SendJson("g", "12345678901").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Send("g", "1234567890"), absl::OkStatus());
+}
+
+TEST_F(ClientTest, RejoinsAfterACutAndReportsWhatWasMissed) {
+  StartAndAccept();
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 5}));
+  EXPECT_EQ(joins_.Pop()->position.offset, 5u);
+  peer_->Cut();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  ASSERT_OK(client_->Send("g", "while away", OnSent()));
+
+  peer_ = Accept();
+  const ReceivedCommand rejoin = Expect("add_group");
+  // The send is not written before the reply; what it would overtake is this message.
+  ASSERT_OK(peer_->Reply(rejoin.id, "g", {"e", 8}));
+  ASSERT_OK(peer_->SendMessage("g", "9", 8, 9));
+  ASSERT_OK(peer_->Reply(Expect("send_to_group").id, "g", {"e", 10}));
+  EXPECT_EQ(joins_.Pop()->position.offset, 8u);
+  const std::optional<Gap> gap = gaps_.Pop();
+  EXPECT_EQ(gap->from, 5u);
+  EXPECT_EQ(gap->to, 8u);
+  EXPECT_EQ(messages_.Pop()->offset, 9u);
+  EXPECT_EQ(sends_.Pop()->position.offset, 10u);
+}
+
+TEST_F(ClientTest, DropsDuplicatesAndReportsGaps) {
+  StartAndAccept();
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 5}));
+  ASSERT_OK(peer_->SendMessage("g", "6", 5, 6));
+  ASSERT_OK(peer_->SendMessage("g", "6", 5, 6));
+  ASSERT_OK(peer_->SendMessage("g", "9", 8, 9));
+  ASSERT_OK(peer_->SendFrame(R"({"event":"gap","group_id":"g","epoch":"f","from":null,"to":3})"));
+  ASSERT_OK(peer_->SendMessage("g", "4", 3, 4));
+  EXPECT_EQ(messages_.Pop()->offset, 6u);
+  EXPECT_EQ(messages_.Pop()->offset, 9u);
+  const std::optional<Message> last = messages_.Pop();
+  EXPECT_EQ(last->offset, 4u);
+  EXPECT_EQ(last->epoch, "f");
+  EXPECT_EQ(gaps_.Pop()->to, 8u);
+  EXPECT_EQ(gaps_.Pop()->from, std::nullopt);
+}
+
+TEST_F(ClientTest, ASendCutOffFromItsReplyHasAnUnknownOutcome) {
+  StartAndAccept();
+  ASSERT_OK(client_->Send("g", "x", OnSent()));
+  Expect("send_to_group");
+  peer_->Cut();
+  const std::optional<Outcome> outcome = sends_.Pop();
+  EXPECT_EQ(outcome->code, StatusCode::kUnknown);
+  EXPECT_EQ(outcome->word, "outcome_unknown");
+}
+
+TEST_F(ClientTest, TheQueueIsBounded) {
+  options_.message_bytes_max = 100;
+  options_.queue_bytes_max = 1000;
+  Start();  // Nobody accepts.
+  const std::string text(100, 'x');
+  absl::Status status;
+  int taken = 0;
+  while (status.ok() && taken < 100) {
+    status = client_->Send("g", text, OnSent());
+    if (status.ok()) ++taken;
+  }
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_GT(taken, 3);
+  EXPECT_LT(taken, 10);
+  client_->Close();
+  for (int i = 0; i < taken; ++i) EXPECT_EQ(sends_.Pop()->code, StatusCode::kCancelled);
+  EXPECT_TRUE(sends_.empty());
+}
+
+TEST_F(ClientTest, KeepsTryingWhileNobodyListens) {
+  server_.StopListening();
+  Start();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  server_.Listen();
+  peer_ = Accept();
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+}
+
+TEST_F(ClientTest, KeepsTryingWhileTheHandshakeIsRefused) {
+  Start();
+  ASSERT_OK(server_.Refuse());
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  ASSERT_OK(server_.Refuse());
+  peer_ = Accept();
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+}
+
+TEST_F(ClientTest, AServerWithoutTheSubprotocolIsReported) {
+  Start();
+  ASSERT_TRUE(server_.AcceptBare().ok());
+  AwaitState(ConnectionState::kWaiting, StatusCode::kInternal);
+}
+
+TEST_F(ClientTest, GivesUpOnAServerThatNeverAnswersTheHandshake) {
+  options_.connect_timeout = absl::Milliseconds(50);
+  Start();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ClientTest, GivesUpOnAServerThatNeverWelcomes) {
+  options_.connect_timeout = absl::Milliseconds(200);
+  Start();
+  auto peer = server_.AcceptSilently();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ClientTest, GivesUpOnADeadPeer) {
+  options_.dead_peer_timeout = absl::Milliseconds(200);
+  StartAndAccept();
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+  // The peer is there, but answers no ping, as nothing runs it.
+  AwaitState(ConnectionState::kWaiting, StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ClientTest, StaysAwayWhenTheServerForbidsToComeBack) {
+  StartAndAccept();
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+  ASSERT_OK(Join("g"));
+  Expect("add_group");
+  ASSERT_OK(client_->Send("g", "x", OnSent()));
+  Expect("send_to_group");
+  ASSERT_OK(peer_->Close(4502, "forbidden"));
+  AwaitState(ConnectionState::kClosed, StatusCode::kPermissionDenied);
+  EXPECT_EQ(joins_.Pop()->code, StatusCode::kPermissionDenied);
+  EXPECT_EQ(sends_.Pop()->code, StatusCode::kUnknown);
+  EXPECT_EQ(client_->Send("g", "x").code(), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Join("h").code(), StatusCode::kPermissionDenied);
+  client_->Close();
+  EXPECT_TRUE(states_.empty());
+}
+
+TEST_F(ClientTest, ComesBackAfterOtherCloseCodes) {
+  Start();
+  const std::pair<uint16_t, StatusCode> cases[] = {
+      {1001, StatusCode::kUnavailable}, {4000, StatusCode::kUnavailable},
+      {4001, StatusCode::kUnavailable}, {1002, StatusCode::kInternal},
+      {1009, StatusCode::kInternal},
+  };
+  for (const auto& [code, why] : cases) {
+    peer_ = Accept();
+    ASSERT_NE(peer_, nullptr);
+    ASSERT_OK(peer_->Close(code));
+    AwaitState(ConnectionState::kWaiting, why);
+  }
+}
+
+TEST_F(ClientTest, TheServerMayNameTheTimeToComeBack) {
+  options_.backoff_base = absl::Hours(24);
+  options_.backoff_cap = absl::Hours(24);
+  StartAndAccept();
+  ASSERT_OK(peer_->SendFrame(
+      R"({"event":"closing","code":4000,"reason":"draining","reconnect_after_ms":1})"));
+  ASSERT_OK(peer_->Close(4000));
+  peer_ = Accept();
+  ASSERT_NE(peer_, nullptr);
+}
+
+TEST_F(ClientTest, EndsAConnectionThatIsAnnouncedToCloseButDoesNot) {
+  options_.connect_timeout = absl::Milliseconds(300);
+  StartAndAccept();
+  ASSERT_OK(peer_->SendFrame(
+      R"({"event":"closing","code":4000,"reason":"draining","reconnect_after_ms":1})"));
+  AwaitState(ConnectionState::kWaiting, StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ClientTest, LeavesAServerThatDoesNotSpeakTheProtocol) {
+  Start();
+  for (const char* frame :
+       {"hello", "", "[]", "{\"event\":\"message\"}", "{\"event\":\"welcome\"}", "{\"event\":"}) {
+    peer_ = Accept();
+    ASSERT_NE(peer_, nullptr);
+    ASSERT_OK(peer_->SendFrame(frame));
+    EXPECT_EQ(peer_->AwaitClose().value(), 1002) << frame;
+    AwaitState(ConnectionState::kWaiting, StatusCode::kInternal);
+  }
+  peer_ = Accept();
+  ASSERT_OK(peer_->SendBinary("{}"));
+  EXPECT_EQ(peer_->AwaitClose().value(), 1003);
+  AwaitState(ConnectionState::kWaiting, StatusCode::kInternal);
+  peer_ = Accept();
+  ASSERT_OK(peer_->SendFrame("\"\xFF\""));
+  EXPECT_EQ(peer_->AwaitClose().value(), 1007);
+  AwaitState(ConnectionState::kWaiting, StatusCode::kInternal);
+}
+
+TEST_F(ClientTest, LeavesAServerWhoseFrameIsTooLarge) {
+  options_.frame_bytes_max = 1000;
+  StartAndAccept();
+  ASSERT_OK(peer_->SendFrame(std::string(2000, ' ')));
+  AwaitState(ConnectionState::kWaiting, StatusCode::kInternal);
+}
+
+TEST_F(ClientTest, AJoinRefusedForTheMomentIsTriedAgain) {
+  StartAndAccept();
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->Error(Expect("add_group").id, "unavailable", true));
+  ASSERT_OK(peer_->Error(Expect("add_group").id, "unavailable", true));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  EXPECT_EQ(joins_.Pop()->code, StatusCode::kUnavailable);
+  EXPECT_EQ(joins_.Pop()->word, "unavailable");
+  EXPECT_EQ(joins_.Pop()->position, (Position{"e", 1}));
+}
+
+TEST_F(ClientTest, NoMessageFollowsLeave) {
+  StartAndAccept();
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(Join("h"));
+  ASSERT_OK(peer_->ExpectJoin("h", {"e", 1}));
+  client_->Leave("g");
+  EXPECT_EQ(Expect("leave_group").group_id, "g");
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  ASSERT_OK(peer_->SendMessage("h", "1", 1, 3));
+  EXPECT_EQ(messages_.Pop()->group_id, "h");
+  EXPECT_TRUE(messages_.empty());
+}
+
+TEST_F(ClientTest, CallbacksMayCallTheClient) {
+  StartAndAccept();
+  ASSERT_OK(client_->Join("g", [this](const Message&) {
+    EXPECT_EQ(client_->Send("g", "from the callback", OnSent()), absl::OkStatus());
+    client_->Leave("g");
+    EXPECT_EQ(Join("h"), absl::OkStatus());
+  }));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  ASSERT_OK(peer_->Reply(Expect("send_to_group").id, "g", {"e", 3}));
+  Expect("leave_group");
+  ASSERT_OK(peer_->ExpectJoin("h", {"e", 3}));
+  EXPECT_EQ(sends_.Pop()->position.offset, 3u);
+  EXPECT_EQ(joins_.Pop()->position.offset, 3u);
+}
+
+// What a callback holds may call the client from its destructor: no lock is held then.
+TEST_F(ClientTest, CallbacksAreReleasedOutsideOfTheLock) {
+  StartAndAccept();
+  const auto guard = [this] {
+    return std::shared_ptr<void>(nullptr, [this](void*) { client_->Leave("nowhere"); });
+  };
+  ASSERT_OK(client_->Join("g", [held = guard()](const Message&) {}));
+  client_->Leave("g");
+  EXPECT_EQ(client_->Join("", [held = guard()](const Message&) {}).code(),
+            StatusCode::kInvalidArgument);
+  ASSERT_OK(client_->Join("h", [held = guard()](const Message&) {}));
+  EXPECT_EQ(client_->Join("h", [held = guard()](const Message&) {}).code(),
+            StatusCode::kAlreadyExists);
+  ASSERT_OK(client_->Send("g", "x", [held = guard()](const absl::StatusOr<Position>&) {}));
+  client_->Close();
+}
+
+TEST_F(ClientTest, CloseSaysGoodbye) {
+  StartAndAccept();
+  AwaitState(ConnectionState::kConnected, StatusCode::kOk);
+  std::future<absl::StatusOr<uint16_t>> code =
+      std::async(std::launch::async, [this] { return peer_->AwaitClose(); });
+  client_->Close();
+  EXPECT_EQ(code.get().value(), 1000);
+  AwaitState(ConnectionState::kClosed, StatusCode::kOk);
+  EXPECT_EQ(client_->Send("g", "x").code(), StatusCode::kCancelled);
+  client_->Close();
+}
+
+TEST_F(ClientTest, ACallbackMayClose) {
+  StartAndAccept();
+  ASSERT_OK(client_->Join("g", [this](const Message&) { client_->Close(); }));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  EXPECT_EQ(peer_->AwaitClose().value(), 1000);
+  AwaitState(ConnectionState::kClosed, StatusCode::kOk);
+}
+
+TEST_F(ClientTest, TheDestructorWaitsForARunningCallback) {
+  StartAndAccept();
+  std::promise<void> entered;
+  std::promise<void> release;
+  std::atomic<bool> finished = false;
+  ASSERT_OK(client_->Join("g", [&](const Message&) {
+    entered.set_value();
+    release.get_future().wait();
+    finished = true;
+  }));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  entered.get_future().wait();
+
+  std::promise<void> destroying;
+  std::thread destroyer([&] {
+    destroying.set_value();
+    client_.reset();
+    EXPECT_TRUE(finished);
+  });
+  destroying.get_future().wait();
+  release.set_value();
+  destroyer.join();
+}
+
+TEST_F(ClientTest, MayBeDestroyedWhileConnecting) {
+  options_.connect_timeout = absl::Hours(1);
+  Start();
+  AwaitState(ConnectionState::kConnecting, StatusCode::kOk);
+  ASSERT_OK(client_->Send("g", "x", OnSent()));
+  client_.reset();
+  EXPECT_EQ(sends_.Pop()->code, StatusCode::kCancelled);
+  AwaitState(ConnectionState::kClosed, StatusCode::kOk);
+}
+
+TEST_F(ClientTest, MayBeDestroyedWhileWaitingToReconnect) {
+  options_.backoff_base = absl::Hours(24);
+  options_.backoff_cap = absl::Hours(24);
+  server_.StopListening();
+  Start();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  client_.reset();
+  AwaitState(ConnectionState::kClosed, StatusCode::kOk);
+}
+
+TEST_F(ClientTest, MayBeDestroyedAtOnce) {
+  for (int i = 0; i < 50; ++i) {
+    Start();
+    client_.reset();
+  }
+}
+
+TEST_F(ClientTest, AbortsWhenDestroyedByItsOwnCallback) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        StartAndAccept();
+        std::promise<void> never;
+        (void)client_->Join(
+            "g", [](const Message&) {},
+            [this](const absl::StatusOr<Position>&) { client_.reset(); });
+        (void)peer_->ExpectJoin("g", {"e", 1});
+        never.get_future().wait();
+      },
+      "destroyed by one of its own callbacks");
+}
+
+// Every send is answered once, whatever the threads do and however often the connection is cut.
+TEST_F(ClientTest, ManyThreadsMayUseOneClient) {
+  constexpr int kThreads = 4;
+  constexpr int kSends = 100;
+  StartAndAccept();
+  // When all is answered, the client tells the server so, until it hears that it did.
+  const std::function<void()> finish = [&] {
+    (void)client_->Send("finished", "", [&](const absl::StatusOr<Position>& result) {
+      if (!result.ok()) finish();
+    });
+  };
+  std::atomic<int> answers = 0;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, group_id = absl::StrCat("g", t)] {
+      for (int i = 0; i < kSends; ++i) {
+        EXPECT_EQ(Join(group_id), absl::OkStatus());
+        const auto on_sent = [&](const absl::StatusOr<Position>&) {
+          if (++answers == kThreads * kSends) finish();
+        };
+        EXPECT_EQ(client_->Send(group_id, "x", on_sent), absl::OkStatus());
+        client_->Leave(group_id);
+      }
+    });
+  }
+  bool finished = false;
+  for (int commands = 1; !finished; ++commands) {
+    if (commands % 150 == 0) {
+      peer_->Cut();
+      peer_ = Accept();
+      ASSERT_NE(peer_, nullptr);
+    }
+    const absl::StatusOr<ReceivedCommand> command = peer_->NextCommand();
+    ASSERT_TRUE(command.ok()) << command.status();
+    finished = command->group_id == "finished";
+    if (command->id != 0) {
+      ASSERT_OK(peer_->Reply(command->id, command->group_id, {"e", command->id}));
+    }
+  }
+  for (std::jthread& thread : threads) thread.join();
+  client_->Close();  // Its callbacks use what is here.
+  EXPECT_EQ(answers, kThreads * kSends);
+}
+
+TEST(ClientOptionsTest, NonsenseIsRefused) {
+  const auto create = [](auto change) {
+    ClientOptions options;
+    options.url = "ws://127.0.0.1:1";
+    change(&options);
+    return Client::Create(std::move(options)).status().code();
+  };
+  EXPECT_EQ(create([](ClientOptions*) {}), StatusCode::kOk);
+  EXPECT_EQ(create([](ClientOptions* o) { o->url = ""; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->url = "wss://h"; }), StatusCode::kUnimplemented);
+  EXPECT_EQ(create([](ClientOptions* o) { o->backoff_base = absl::ZeroDuration(); }),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->connect_timeout = absl::InfiniteDuration(); }),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->backoff_cap = o->backoff_base / 2; }),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->queue_bytes_max = 1; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->frame_bytes_max = 0; }), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace groupcast

@@ -1,0 +1,88 @@
+#include "sdk/cpp/groupcast/command.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kGroupIdBytesMax = 128;
+
+// The server lets brackets nest 64 deep, and the command around the message is the first.
+constexpr size_t kMessageDepthMax = 63;
+
+std::string Quote(absl::string_view text) {
+  return json::serialize(json::string_view(text.data(), text.size()));
+}
+
+boost::system::error_code Parse(absl::string_view text) {
+  json::parse_options options;
+  options.max_depth = kMessageDepthMax;
+  boost::system::error_code error;
+  json::parse(json::string_view(text.data(), text.size()), error, {}, options);
+  return error;
+}
+
+// U+0000 to U+001F and U+007F to U+009F, in valid UTF-8.
+bool HasControlCharacter(absl::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7F) return true;
+    if (byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status CheckGroupId(absl::string_view group_id) {
+  if (group_id.empty() || group_id.size() > kGroupIdBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("a group id has 1 to ", kGroupIdBytesMax,
+                                                   " bytes, this one ", group_id.size()));
+  }
+  if (!EncodeText(group_id).ok()) return absl::InvalidArgumentError("the group id is not UTF-8");
+  if (HasControlCharacter(group_id)) {
+    return absl::InvalidArgumentError("the group id has a control character");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> EncodeText(absl::string_view text) {
+  std::string quoted = Quote(text);
+  // The serializer copies bytes as they are; the parser is what knows UTF-8.
+  if (Parse(quoted)) return absl::InvalidArgumentError("the text is not UTF-8");
+  return quoted;
+}
+
+absl::Status CheckJson(absl::string_view json) {
+  if (const auto error = Parse(json)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the message is not a JSON value: ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+std::string AddGroupFrame(absl::string_view group_id, CommandId id) {
+  return absl::StrCat(R"({"cmd":"add_group","group_id":)", Quote(group_id), R"(,"id":)",
+                      static_cast<uint64_t>(id), "}");
+}
+
+std::string LeaveGroupFrame(absl::string_view group_id) {
+  return absl::StrCat(R"({"cmd":"leave_group","group_id":)", Quote(group_id), "}");
+}
+
+std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,
+                             CommandId id) {
+  return absl::StrCat(R"({"cmd":"send_to_group","group_id":)", Quote(group_id), R"(,"message":)",
+                      message_json, R"(,"id":)", static_cast<uint64_t>(id), "}");
+}
+
+}  // namespace groupcast

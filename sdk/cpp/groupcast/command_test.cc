@@ -1,0 +1,80 @@
+#include "sdk/cpp/groupcast/command.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast {
+namespace {
+
+using absl::StatusCode;
+
+TEST(CommandTest, FramesAreAsSpecified) {
+  EXPECT_EQ(AddGroupFrame("123", CommandId{7}), R"({"cmd":"add_group","group_id":"123","id":7})");
+  EXPECT_EQ(LeaveGroupFrame("123"), R"({"cmd":"leave_group","group_id":"123"})");
+  EXPECT_EQ(SendToGroupFrame("123", R"({"n":0.1})", CommandId{8}),
+            R"({"cmd":"send_to_group","group_id":"123","message":{"n":0.1},"id":8})");
+}
+
+TEST(CommandTest, GroupIdsAreEscaped) {
+  EXPECT_EQ(LeaveGroupFrame("a\"b\\c"), R"({"cmd":"leave_group","group_id":"a\"b\\c"})");
+}
+
+// Whatever the text is, a JSON parser gets it back.
+TEST(CommandTest, TextSurvivesEncoding) {
+  std::string all_ascii;
+  for (int c = 0; c < 128; ++c) all_ascii.push_back(static_cast<char>(c));
+  for (const std::string& text : {std::string(), all_ascii, std::string("هذه هي الرسالة"),
+                                  std::string("😀\u2028\"\\"), std::string("\xF4\x8F\xBF\xBF")}) {
+    const absl::StatusOr<std::string> json = EncodeText(text);
+    ASSERT_TRUE(json.ok()) << json.status();
+    const boost::json::value value = boost::json::parse(*json);
+    EXPECT_EQ(std::string(value.as_string()), text);
+    for (unsigned char c : *json) EXPECT_GE(c, 0x20);
+  }
+}
+
+TEST(CommandTest, TextMustBeUtf8) {
+  for (const char* text :
+       {"\xFF", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "a\x80"}) {
+    EXPECT_EQ(EncodeText(text).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(CommandTest, JsonMustBeOneValue) {
+  for (const char* json :
+       {"null", "1", "12345678901234567890123", "\"x\"", " [1, {\"a\": 0.1}] "}) {
+    EXPECT_TRUE(CheckJson(json).ok()) << json;
+  }
+  for (const char* json :
+       {"", "{", "1 2", "nul", "{'a':1}", "[1,]", "\"\\ud800\"", "\"\xFF\"", "NaN", "1}"}) {
+    EXPECT_EQ(CheckJson(json).code(), StatusCode::kInvalidArgument) << json;
+  }
+}
+
+TEST(CommandTest, JsonMayNestAsTheServerAllows) {
+  const auto nested = [](int depth) {
+    return absl::StrCat(std::string(depth, '['), std::string(depth, ']'));
+  };
+  EXPECT_TRUE(CheckJson(nested(63)).ok());
+  EXPECT_EQ(CheckJson(nested(64)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckJson(nested(100000)).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(CommandTest, GroupIdsAreChecked) {
+  for (const std::string& id : {std::string("1"), std::string(128, 'x'), std::string("é"),
+                                std::string("\u00A0"), std::string("غرفة")}) {
+    EXPECT_TRUE(CheckGroupId(id).ok()) << id;
+  }
+  for (const std::string& id :
+       {std::string(), std::string(129, 'x'), std::string(1, '\0'), std::string("a\nb"),
+        std::string("\x7F"), std::string("\u0080"), std::string("\u009F"), std::string("\xFF")}) {
+    EXPECT_EQ(CheckGroupId(id).code(), StatusCode::kInvalidArgument) << id;
+  }
+}
+
+}  // namespace
+}  // namespace groupcast

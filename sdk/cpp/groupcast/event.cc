@@ -1,0 +1,199 @@
+#include "sdk/cpp/groupcast/event.h"
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace groupcast {
+namespace {
+
+namespace json = boost::json;
+
+// A message nests 63 deep at most; the rest is for fields that a newer server may add.
+constexpr size_t kDepthMax = 80;
+
+constexpr uint64_t kNumberMax = (uint64_t{1} << 53) - 1;
+
+absl::Status Malformed(absl::string_view what) {
+  return absl::InternalError(absl::StrCat("the server sent ", what));
+}
+
+absl::Status Malformed(absl::string_view event, absl::string_view field) {
+  return Malformed(absl::StrCat("an event \"", event, "\" without a valid \"", field, "\""));
+}
+
+std::optional<std::string> GetString(const json::object& object, absl::string_view name) {
+  const json::value* value = object.if_contains({name.data(), name.size()});
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  return std::string(value->get_string().data(), value->get_string().size());
+}
+
+// All numbers of the protocol are below 2^53, so the parser has them as int64.
+std::optional<uint64_t> GetNumber(const json::object& object, absl::string_view name) {
+  const json::value* value = object.if_contains({name.data(), name.size()});
+  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
+  return static_cast<uint64_t>(value->get_int64());
+}
+
+std::optional<CommandId> GetId(const json::object& object) {
+  const std::optional<uint64_t> id = GetNumber(object, "id");
+  if (!id.has_value()) return std::nullopt;
+  return CommandId{*id};
+}
+
+// Steps through a JSON object that is known to be valid, to find where a member's value stands.
+// The parser's own value will not do: printing it again would change numbers.
+class MemberScanner {
+ public:
+  explicit MemberScanner(absl::string_view object) : text_(object) {}
+
+  // The bytes of the last member called `name`, or empty if no member's name is written so.
+  absl::string_view Find(absl::string_view name) {
+    absl::string_view found;
+    SkipBlanks();
+    ++at_;  // {
+    for (SkipBlanks(); text_[at_] == '"'; SkipBlanks()) {
+      const size_t name_begin = at_;
+      SkipString();
+      const absl::string_view quoted = text_.substr(name_begin, at_ - name_begin);
+      SkipBlanks();
+      ++at_;  // :
+      SkipBlanks();
+      const size_t value_begin = at_;
+      SkipValue();
+      if (quoted.substr(1, quoted.size() - 2) == name) {
+        found = text_.substr(value_begin, at_ - value_begin);
+      }
+      SkipBlanks();
+      if (text_[at_] == ',') ++at_;
+    }
+    return found;
+  }
+
+ private:
+  void SkipBlanks() {
+    while (absl::string_view(" \t\r\n").find(text_[at_]) != absl::string_view::npos) ++at_;
+  }
+
+  void SkipString() {
+    for (++at_; text_[at_] != '"'; ++at_) {
+      if (text_[at_] == '\\') ++at_;
+    }
+    ++at_;
+  }
+
+  void SkipValue() {
+    int depth = 0;
+    do {
+      const char c = text_[at_];
+      if (c == '"') {
+        SkipString();
+      } else if (c == '{' || c == '[') {
+        ++depth;
+        ++at_;
+      } else if (c == '}' || c == ']') {
+        --depth;
+        ++at_;
+      } else if (depth > 0) {
+        ++at_;
+      } else {
+        at_ = text_.find_first_of(",} \t\r\n", at_);
+      }
+    } while (depth > 0);
+  }
+
+  const absl::string_view text_;
+  size_t at_ = 0;
+};
+
+absl::StatusOr<Event> ParseReply(const json::object& object) {
+  ReplyEvent reply;
+  reply.id = GetId(object);
+  std::optional<std::string> epoch = GetString(object, "epoch");
+  const std::optional<uint64_t> offset = GetNumber(object, "offset");
+  if (epoch.has_value() && offset.has_value()) {
+    reply.position = Position{*std::move(epoch), *offset};
+  }
+  return reply;
+}
+
+absl::StatusOr<Event> ParseError(const json::object& object) {
+  std::optional<std::string> word = GetString(object, "code");
+  if (!word.has_value()) return Malformed("error", "code");
+  ErrorEvent event;
+  event.id = GetId(object);
+  event.error.word = *std::move(word);
+  event.error.message = GetString(object, "message").value_or("");
+  const json::value* retry = object.if_contains("retry");
+  event.error.retry = retry != nullptr && retry->is_bool() && retry->get_bool();
+  return event;
+}
+
+absl::StatusOr<Event> ParseMessage(const json::object& object, absl::string_view frame) {
+  std::optional<std::string> group_id = GetString(object, "group_id");
+  if (!group_id.has_value()) return Malformed("message", "group_id");
+  const std::optional<uint64_t> offset = GetNumber(object, "offset");
+  if (!offset.has_value()) return Malformed("message", "offset");
+  const std::optional<uint64_t> previous = GetNumber(object, "previous");
+  if (!previous.has_value()) return Malformed("message", "previous");
+  const std::optional<uint64_t> sent_at = GetNumber(object, "sent_at");
+  if (!sent_at.has_value()) return Malformed("message", "sent_at");
+  const json::value* value = object.if_contains("message");
+  if (value == nullptr) return Malformed("message", "message");
+
+  MessageEvent event;
+  event.message.group_id = *std::move(group_id);
+  event.message.offset = *offset;
+  event.message.previous = *previous;
+  event.message.sent_at = absl::FromUnixMillis(static_cast<int64_t>(*sent_at));
+  event.message.json = std::string(MemberScanner(frame).Find("message"));
+  if (event.message.json.empty()) event.message.json = json::serialize(*value);
+  event.message.text = GetString(object, "message");
+  return event;
+}
+
+absl::StatusOr<Event> ParseGap(const json::object& object) {
+  std::optional<std::string> group_id = GetString(object, "group_id");
+  if (!group_id.has_value()) return Malformed("gap", "group_id");
+  std::optional<std::string> epoch = GetString(object, "epoch");
+  if (!epoch.has_value()) return Malformed("gap", "epoch");
+  const std::optional<uint64_t> to = GetNumber(object, "to");
+  if (!to.has_value()) return Malformed("gap", "to");
+  return GapEvent{Gap{*std::move(group_id), *std::move(epoch), GetNumber(object, "from"), *to}};
+}
+
+absl::StatusOr<Event> ParseClosing(const json::object& object) {
+  const uint64_t after = std::min(GetNumber(object, "reconnect_after_ms").value_or(0), kNumberMax);
+  return ClosingEvent{absl::Milliseconds(static_cast<int64_t>(after))};
+}
+
+}  // namespace
+
+absl::StatusOr<Event> ParseEvent(absl::string_view frame) {
+  json::parse_options options;
+  options.max_depth = kDepthMax;
+  boost::system::error_code error;
+  const json::value value =
+      json::parse(json::string_view(frame.data(), frame.size()), error, {}, options);
+  if (error) return Malformed(absl::StrCat("a frame that is not JSON: ", error.message()));
+  if (!value.is_object()) return Malformed("a frame that is not a JSON object");
+  const json::object& object = value.get_object();
+  const std::optional<std::string> name = GetString(object, "event");
+  if (!name.has_value()) return Malformed("a frame without a field \"event\"");
+
+  if (*name == "message") return ParseMessage(object, frame);
+  if (*name == "reply") return ParseReply(object);
+  if (*name == "error") return ParseError(object);
+  if (*name == "gap") return ParseGap(object);
+  if (*name == "welcome") return WelcomeEvent{};
+  if (*name == "closing") return ParseClosing(object);
+  return UnknownEvent{};
+}
+
+}  // namespace groupcast

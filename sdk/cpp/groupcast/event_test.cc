@@ -1,0 +1,120 @@
+#include "sdk/cpp/groupcast/event.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast {
+namespace {
+
+template <typename T>
+T Parse(absl::string_view frame) {
+  absl::StatusOr<Event> event = ParseEvent(frame);
+  EXPECT_TRUE(event.ok()) << event.status();
+  if (!event.ok() || !std::holds_alternative<T>(*event)) {
+    ADD_FAILURE() << "another event: " << frame;
+    return T();
+  }
+  return std::get<T>(*std::move(event));
+}
+
+Message ParseMessageOf(absl::string_view json) {
+  return Parse<MessageEvent>(absl::StrCat(R"({"event":"message","group_id":"g","message":)", json,
+                                          R"(,"offset":42,"previous":41,"sent_at":1792742400123})"))
+      .message;
+}
+
+TEST(EventTest, Message) {
+  const Message message = ParseMessageOf(R"("h\u00e9llo\n")");
+  EXPECT_EQ(message.group_id, "g");
+  EXPECT_EQ(message.json, R"("h\u00e9llo\n")");
+  EXPECT_EQ(message.text, "héllo\n");
+  EXPECT_EQ(message.offset, 42u);
+  EXPECT_EQ(message.previous, 41u);
+  EXPECT_EQ(message.sent_at, absl::FromUnixMillis(1792742400123));
+}
+
+// What the application gets is what the sender wrote, not what a parser made of it.
+TEST(EventTest, MessageJsonIsTheServersBytes) {
+  for (const char* json : {"0.1", "-1e400", "12345678901234567890123", "null", "true", "[]", "{}",
+                           R"("")", R"("a\"b\\")", R"([1,{"message":"]}"},"\\\"[",[[]]])",
+                           R"({"message":{"message":2},"x":"}"})"}) {
+    EXPECT_EQ(ParseMessageOf(json).json, json);
+  }
+  EXPECT_FALSE(ParseMessageOf("{}").text.has_value());
+}
+
+TEST(EventTest, FieldsMayComeInAnyOrderWithBlanks) {
+  const Message message =
+      Parse<MessageEvent>(
+          " { \"message\" : [ 1 ] , \"sent_at\":0,\t\"previous\":0 ,\"offset\" : 1,\n"
+          "\"group_id\":\"g\", \"event\":\"message\" , \"from\": { \"message\" : 3 } } ")
+          .message;
+  EXPECT_EQ(message.json, "[ 1 ]");
+}
+
+TEST(EventTest, MessageUnderAnEscapedNameIsStillFound) {
+  const Message message =
+      Parse<MessageEvent>(
+          R"({"event":"message","group_id":"g","m\u0065ssage":{"n":1},"offset":1,"previous":0,"sent_at":0})")
+          .message;
+  EXPECT_EQ(message.json, R"({"n":1})");
+}
+
+TEST(EventTest, Reply) {
+  const auto reply =
+      Parse<ReplyEvent>(R"({"event":"reply","id":1,"group_id":"123","epoch":"5f","offset":41})");
+  EXPECT_EQ(reply.id, CommandId{1});
+  EXPECT_EQ(reply.position, (Position{"5f", 41}));
+  const auto pong = Parse<ReplyEvent>(R"({"event":"reply","id":"mine","pong":true})");
+  EXPECT_FALSE(pong.id.has_value());
+  EXPECT_FALSE(pong.position.has_value());
+}
+
+TEST(EventTest, Error) {
+  const auto event = Parse<ErrorEvent>(
+      R"({"event":"error","id":3,"cmd":"send_to_group","code":"unavailable","message":"later","retry":true})");
+  EXPECT_EQ(event.id, CommandId{3});
+  EXPECT_EQ(event.error.word, "unavailable");
+  EXPECT_EQ(event.error.message, "later");
+  EXPECT_TRUE(event.error.retry);
+}
+
+TEST(EventTest, Gap) {
+  const auto event =
+      Parse<GapEvent>(R"({"event":"gap","group_id":"g","epoch":"e","from":42,"to":57})");
+  EXPECT_EQ(event.gap.from, 42u);
+  EXPECT_EQ(event.gap.to, 57u);
+  const auto new_epoch =
+      Parse<GapEvent>(R"({"event":"gap","group_id":"g","epoch":"e","from":null,"to":57})");
+  EXPECT_FALSE(new_epoch.gap.from.has_value());
+}
+
+TEST(EventTest, Closing) {
+  EXPECT_EQ(Parse<ClosingEvent>(R"({"event":"closing","code":4000,"reconnect_after_ms":740})")
+                .reconnect_after,
+            absl::Milliseconds(740));
+  EXPECT_EQ(Parse<ClosingEvent>(R"({"event":"closing"})").reconnect_after, absl::ZeroDuration());
+}
+
+TEST(EventTest, EventsOfNewerServersAreKnownAsUnknown) {
+  Parse<UnknownEvent>(R"({"event":"member_joined","group_id":"g"})");
+}
+
+TEST(EventTest, WhatIsNoEventIsInternal) {
+  for (
+      const std::string& frame :
+      {std::string(), std::string("hello"), std::string("[1]"), std::string("{}"),
+       std::string(R"({"event":1})"), std::string(R"({"event":"message"})"),
+       std::string(
+           R"({"event":"message","group_id":"g","message":1,"offset":-1,"previous":0,"sent_at":0})"),
+       std::string(R"({"event":"message","group_id":"g","offset":1,"previous":0,"sent_at":0})"),
+       std::string(R"({"event":"gap","group_id":"g","epoch":"e"})"),
+       std::string(R"({"event":"error"})"), std::string(100000, '[')}) {
+    EXPECT_EQ(ParseEvent(frame).status().code(), absl::StatusCode::kInternal)
+        << frame.substr(0, 80);
+  }
+}
+
+}  // namespace
+}  // namespace groupcast

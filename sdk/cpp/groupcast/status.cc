@@ -1,0 +1,92 @@
+#include "sdk/cpp/groupcast/status.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "sdk/cpp/groupcast/types.h"
+
+namespace groupcast {
+namespace {
+
+constexpr absl::string_view kWordPayload = "groupcast/error_word";
+constexpr absl::string_view kTransientPayload = "groupcast/transient";
+
+constexpr struct {
+  absl::string_view word;
+  absl::StatusCode code;
+} kWords[] = {
+    {"bad_json", absl::StatusCode::kInvalidArgument},
+    {"unknown_command", absl::StatusCode::kUnimplemented},
+    {"group_id_invalid", absl::StatusCode::kInvalidArgument},
+    {"message_missing", absl::StatusCode::kInvalidArgument},
+    {"message_too_large", absl::StatusCode::kInvalidArgument},
+    {"too_many_groups", absl::StatusCode::kResourceExhausted},
+    {"rate_limited", absl::StatusCode::kResourceExhausted},
+    {"unauthorized", absl::StatusCode::kUnauthenticated},
+    {"token_expired", absl::StatusCode::kUnauthenticated},
+    {"forbidden", absl::StatusCode::kPermissionDenied},
+    {"unavailable", absl::StatusCode::kUnavailable},
+    {"outcome_unknown", absl::StatusCode::kUnknown},
+    {"internal", absl::StatusCode::kInternal},
+};
+
+absl::StatusCode CodeOf(const ServerError& error) {
+  for (const auto& known : kWords) {
+    if (known.word == error.word) return known.code;
+  }
+  // A newer server's word: `retry` still says what to do about it.
+  return error.retry ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition;
+}
+
+absl::StatusCode CodeOf(uint16_t close_code) {
+  switch (close_code) {
+    case 1002:
+    case 1003:
+    case 1007:
+    case 1009:
+      return absl::StatusCode::kInternal;
+    case 4500:
+    case 4501:
+      return absl::StatusCode::kUnauthenticated;
+    case 4502:
+      return absl::StatusCode::kPermissionDenied;
+    case 4503:
+      return absl::StatusCode::kResourceExhausted;
+    default:
+      return MayReconnect(close_code) ? absl::StatusCode::kUnavailable
+                                      : absl::StatusCode::kFailedPrecondition;
+  }
+}
+
+}  // namespace
+
+absl::Status ToStatus(const ServerError& error) {
+  absl::Status status(CodeOf(error), absl::StrCat(error.word, ": ", error.message));
+  status.SetPayload(kWordPayload, absl::Cord(error.word));
+  if (error.retry) status.SetPayload(kTransientPayload, absl::Cord());
+  return status;
+}
+
+std::string ErrorWord(const absl::Status& status) {
+  return std::string(status.GetPayload(kWordPayload).value_or(absl::Cord()));
+}
+
+bool IsTransient(const absl::Status& status) {
+  return status.GetPayload(kTransientPayload).has_value();
+}
+
+absl::Status OutcomeUnknown() {
+  return ToStatus({"outcome_unknown", "the connection broke before the acknowledgement", true});
+}
+
+absl::Status CloseStatus(uint16_t code, absl::string_view reason) {
+  return absl::Status(CodeOf(code), absl::StrCat("the server closed the connection with ", code,
+                                                 reason.empty() ? "" : ": ", reason));
+}
+
+bool MayReconnect(uint16_t code) { return code < 4500 || code > 4999; }
+
+}  // namespace groupcast

@@ -1,0 +1,66 @@
+#include "sdk/cpp/groupcast/status.h"
+
+#include <gtest/gtest.h>
+
+#include "sdk/cpp/groupcast/types.h"
+
+namespace groupcast {
+namespace {
+
+TEST(StatusTest, EveryWordHasItsCodeAndIsKept) {
+  const struct {
+    const char* word;
+    bool retry;
+    absl::StatusCode code;
+  } cases[] = {
+      {"bad_json", false, absl::StatusCode::kInvalidArgument},
+      {"unknown_command", false, absl::StatusCode::kUnimplemented},
+      {"group_id_invalid", false, absl::StatusCode::kInvalidArgument},
+      {"message_missing", false, absl::StatusCode::kInvalidArgument},
+      {"message_too_large", false, absl::StatusCode::kInvalidArgument},
+      {"too_many_groups", false, absl::StatusCode::kResourceExhausted},
+      {"unavailable", true, absl::StatusCode::kUnavailable},
+      {"outcome_unknown", true, absl::StatusCode::kUnknown},
+      {"internal", true, absl::StatusCode::kInternal},
+      {"word_of_a_newer_server", true, absl::StatusCode::kUnavailable},
+      {"word_of_a_newer_server", false, absl::StatusCode::kFailedPrecondition},
+  };
+  for (const auto& c : cases) {
+    const absl::Status status = ToStatus({c.word, "a sentence", c.retry});
+    EXPECT_EQ(status.code(), c.code) << c.word;
+    EXPECT_EQ(ErrorWord(status), c.word);
+    EXPECT_EQ(IsTransient(status), c.retry) << c.word;
+    EXPECT_EQ(status.message(), std::string(c.word) + ": a sentence");
+  }
+}
+
+TEST(StatusTest, OtherErrorsHaveNoWord) {
+  EXPECT_EQ(ErrorWord(absl::OkStatus()), "");
+  EXPECT_EQ(ErrorWord(absl::UnavailableError("unavailable")), "");
+  EXPECT_FALSE(IsTransient(absl::UnavailableError("unavailable")));
+}
+
+TEST(StatusTest, OnlyCodesFrom4500To4999ForbidToReconnect) {
+  for (uint16_t code : {1000, 1001, 1002, 1006, 1009, 1011, 3000, 4000, 4001, 4499}) {
+    EXPECT_TRUE(MayReconnect(code)) << code;
+  }
+  for (uint16_t code : {4500, 4503, 4999}) EXPECT_FALSE(MayReconnect(code)) << code;
+}
+
+TEST(StatusTest, CloseCodesOfDefectsAreInternal) {
+  for (uint16_t code : {1002, 1003, 1007, 1009}) {
+    EXPECT_EQ(CloseStatus(code, "").code(), absl::StatusCode::kInternal) << code;
+  }
+  for (uint16_t code : {1001, 4000, 4001, 4002}) {
+    EXPECT_EQ(CloseStatus(code, "").code(), absl::StatusCode::kUnavailable) << code;
+  }
+  EXPECT_EQ(CloseStatus(4501, "").code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(CloseStatus(4502, "").code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(CloseStatus(4503, "").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CloseStatus(4999, "").code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CloseStatus(4001, "slow consumer").message(),
+            "the server closed the connection with 4001: slow consumer");
+}
+
+}  // namespace
+}  // namespace groupcast

@@ -1,0 +1,105 @@
+#ifndef SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_
+#define SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "sdk/cpp/groupcast/types.h"
+
+namespace groupcast {
+
+// A command as a fake server got it.
+struct ReceivedCommand {
+  std::string cmd;
+  std::string group_id;
+  uint64_t id = 0;      // 0 if there is none.
+  std::string message;  // JSON; empty if there is none.
+};
+
+// The server's end of one client's connection, played by the test's script.
+//
+// Nothing happens by itself: pings and close frames too are answered only while a call of this
+// class waits. A test that calls nothing has a server that hangs. Calls wait for as long as it
+// takes within a generous deadline, after which the connection is cut and the result is
+// kDeadlineExceeded.
+//
+// Not thread-safe; its FakeServer must outlive it. The destructor cuts the connection.
+class FakePeer {
+ public:
+  // The next command of the client. kUnavailable: the connection has ended.
+  absl::StatusOr<ReceivedCommand> NextCommand();
+
+  absl::Status SendFrame(absl::string_view text);
+  absl::Status SendBinary(absl::string_view bytes);
+  absl::Status Welcome();
+  absl::Status Reply(uint64_t id, absl::string_view group_id, const Position& position);
+  absl::Status Error(uint64_t id, absl::string_view word, bool retry);
+  // `message` is JSON.
+  absl::Status SendMessage(absl::string_view group_id, absl::string_view message, uint64_t previous,
+                           uint64_t offset);
+  // Answers the next command, which must be an add_group of `group_id`.
+  absl::Status ExpectJoin(absl::string_view group_id, const Position& position);
+
+  // The closing handshake, from this side.
+  absl::Status Close(uint16_t code, absl::string_view reason = "");
+  // Waits until the client ends the connection, ignoring its commands. Its close code, or 1006.
+  absl::StatusOr<uint16_t> AwaitClose();
+  // Cuts the TCP connection, with no close frame.
+  void Cut();
+
+ private:
+  friend class FakeServer;
+  using Stream = boost::beast::websocket::stream<boost::beast::tcp_stream>;
+
+  FakePeer(boost::asio::io_context* io, boost::asio::ip::tcp::socket socket);
+  template <typename Start>
+  absl::Status Run(Start start);
+  absl::Status Read(std::string* text);
+
+  boost::asio::io_context* const io_;
+  Stream stream_;
+};
+
+// A server to test the client against, on a free port of 127.0.0.1. It runs on the test's own
+// thread, inside of the calls.
+class FakeServer {
+ public:
+  FakeServer();
+
+  // ws://127.0.0.1:PORT/fake
+  std::string url() const;
+
+  // Waits for a client, does the handshake and sends the welcome.
+  absl::StatusOr<std::unique_ptr<FakePeer>> Accept();
+  // The same without the welcome.
+  absl::StatusOr<std::unique_ptr<FakePeer>> AcceptSilently();
+  // Waits for a client and does the handshake, but agrees to no subprotocol.
+  absl::StatusOr<std::unique_ptr<FakePeer>> AcceptBare();
+  // Waits for a client and answers its handshake with HTTP 503.
+  absl::Status Refuse();
+
+  // No connection is accepted by the system from now on, until Listen(), on the same port.
+  void StopListening();
+  void Listen();
+
+ private:
+  absl::StatusOr<boost::asio::ip::tcp::socket> AcceptSocket();
+  absl::StatusOr<std::unique_ptr<FakePeer>> Handshake(bool agree);
+
+  boost::asio::io_context io_{1};
+  boost::asio::ip::tcp::endpoint endpoint_;
+  boost::asio::ip::tcp::acceptor acceptor_{io_};
+};
+
+}  // namespace groupcast
+
+#endif  // SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_

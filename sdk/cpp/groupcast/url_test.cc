@@ -1,0 +1,50 @@
+#include "sdk/cpp/groupcast/url.h"
+
+#include <gtest/gtest.h>
+
+namespace groupcast {
+namespace {
+
+struct Good {
+  const char* text;
+  const char* host;
+  const char* port;
+  const char* target;
+  const char* authority;
+};
+
+TEST(UrlTest, TakesApart) {
+  const Good cases[] = {
+      {"ws://127.0.0.1:1234", "127.0.0.1", "1234", "/", "127.0.0.1:1234"},
+      {"ws://example.org", "example.org", "80", "/", "example.org"},
+      {"WS://example.org/a/b?c=d/e", "example.org", "80", "/a/b?c=d/e", "example.org"},
+      {"ws://example.org:65535?c=d", "example.org", "65535", "/?c=d", "example.org:65535"},
+      {"ws://[::1]:1234/x", "::1", "1234", "/x", "[::1]:1234"},
+      {"ws://[::1]", "::1", "80", "/", "[::1]"},
+  };
+  for (const Good& good : cases) {
+    const absl::StatusOr<Url> url = ParseUrl(good.text);
+    ASSERT_TRUE(url.ok()) << url.status();
+    EXPECT_EQ(url->host, good.host) << good.text;
+    EXPECT_EQ(url->port, good.port) << good.text;
+    EXPECT_EQ(url->target, good.target) << good.text;
+    EXPECT_EQ(url->authority, good.authority) << good.text;
+  }
+}
+
+TEST(UrlTest, RefusesWhatIsNoWebSocketUrl) {
+  for (const char* text :
+       {"", "example.org", "http://example.org", "ws://", "ws:///path", "ws://:80",
+        "ws://h:", "ws://h:0", "ws://h:65536", "ws://h:80x", "ws://h:-1", "ws://user@h",
+        "ws://h/#top", "ws://h/a b", "ws://h/a\r\nX-Header: 1", "ws://[::1", "ws://[::1]80",
+        "ws://[]", "ws://ü"}) {
+    EXPECT_EQ(ParseUrl(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(UrlTest, SaysThatTlsIsMissing) {
+  EXPECT_EQ(ParseUrl("wss://example.org").status().code(), absl::StatusCode::kUnimplemented);
+}
+
+}  // namespace
+}  // namespace groupcast
