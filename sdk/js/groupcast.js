@@ -1,0 +1,647 @@
+/**
+ * Groupcast for JavaScript: join groups and send to them over a WebSocket.
+ *
+ * One file without dependencies, for browsers (global `groupcast`) and Node 18 or later (`require`).
+ * Node before 22 has no WebSocket of its own: hand one over, such as npm's `ws`.
+ *
+ *     const client = new groupcast.Client('ws://127.0.0.1:1234');     // Node: , {WebSocket: require('ws')}
+ *     await client.join('123', (message) => console.log(message));
+ *     await client.send('123', 'hello');
+ *     client.close();
+ *
+ * The client connects when it is made and reconnects until it is closed. After a reconnect it joins its
+ * groups again. What was sent to a group in the meantime is not fetched: `onGap` tells that there may be some.
+ * The types are in groupcast.d.ts; what goes over the wire is in docs/protocol.md.
+ */
+(function (root, factory) {
+  if (typeof module === 'object' && module.exports) {
+    module.exports = factory();
+  } else {
+    root.groupcast = factory();
+  }
+})(typeof globalThis === 'object' ? globalThis : self, function () {
+  'use strict';
+
+  const SUBPROTOCOL = 'groupcast.v1.json';
+
+  // From the connection attempt to the server's welcome; after it the attempt counts as failed.
+  const CONNECT_TIMEOUT_MS = 10000;
+  // The server pings every ping_interval_ms, but a browser shows no pings. So after that much silence and
+  // this margin the client asks for itself, and takes the connection for dead without any answer in PONG_TIMEOUT_MS.
+  const SILENCE_MARGIN_MS = 10000;
+  const PONG_TIMEOUT_MS = 10000;
+  const DEFAULT_PING_INTERVAL_MS = 25000;
+  // `closing` may ask for a pause before the reconnect, but not for more than this.
+  const RECONNECT_AFTER_MAX_MS = 60000;
+  // The server takes brackets nested 64 deep; the command around a message is the first.
+  const MESSAGE_DEPTH_MAX = 63;
+  // WebSocket.OPEN
+  const OPEN = 1;
+
+  /**
+   * An error of the server, with the `code` that docs/protocol.md lists, or one of this client's own:
+   *
+   * | code              | retry | means                                                                        |
+   * |-------------------|-------|------------------------------------------------------------------------------|
+   * | `queue_full`      | yes   | sends are waiting for the network and this one is over `sendQueueBytesMax`   |
+   * | `outcome_unknown` | yes   | the connection broke before the answer: the send may or may not have been done |
+   * | `left`            | no    | leave() was called before the join was answered                              |
+   * | `closed`          | no    | the client is closed, by close() or for good by the server                   |
+   * | `no_websocket`    | no    | there is no WebSocket here, and none was given                               |
+   *
+   * `retry` says whether the same call may work later.
+   */
+  class GroupcastError extends Error {
+    constructor(code, message, retry, groupId) {
+      super(message);
+      this.name = 'GroupcastError';
+      this.code = code;
+      this.retry = retry;
+      if (groupId !== undefined) this.groupId = groupId;
+    }
+  }
+
+  // The server's own rule: an integer is taken as its decimal text.
+  function toGroupId(groupId) {
+    if (Number.isSafeInteger(groupId)) return String(groupId);
+    if (typeof groupId !== 'string') {
+      throw new GroupcastError('group_id_invalid', 'group id must be a string or an integer', false);
+    }
+    checkJson(JSON.stringify(groupId), groupId);
+    return groupId;
+  }
+
+  function toMessageJson(message, groupId) {
+    let json;
+    try {
+      json = JSON.stringify(message);
+    } catch (error) {
+      throw new GroupcastError('bad_json', 'message has no JSON: ' + error.message, false, groupId);
+    }
+    if (json === undefined) {
+      throw new GroupcastError('message_missing', 'message has no JSON value', false, groupId);
+    }
+    checkJson(json, groupId);
+    return json;
+  }
+
+  // Finds what makes a whole command unreadable. The server could not say which command its error is about,
+  // so the promise would never settle.
+  function checkJson(json, groupId) {
+    let depth = 0;
+    let inString = false;
+    for (let i = 0; i < json.length; ++i) {
+      const c = json[i];
+      if (inString) {
+        if (c === '"') {
+          inString = false;
+        } else if (c === '\\') {
+          // JSON.stringify escapes a surrogate only if it stands alone.
+          if (/^ud[89a-f]/.test(json.substr(i + 1, 3))) {
+            throw new GroupcastError('bad_json', 'text has a lone surrogate', false, groupId);
+          }
+          ++i;
+        }
+      } else if (c === '"') {
+        inString = true;
+      } else if (c === '[' || c === '{') {
+        if (++depth > MESSAGE_DEPTH_MAX) {
+          throw new GroupcastError('bad_json', 'message is nested too deeply', false, groupId);
+        }
+      } else if (c === ']' || c === '}') {
+        --depth;
+      }
+    }
+  }
+
+  function utf8Length(text) {
+    let bytes = text.length;
+    for (let i = 0; i < text.length; ++i) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) ++bytes;
+      // A surrogate is half of a character of four bytes: two for each half.
+      if (unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff)) ++bytes;
+    }
+    return bytes;
+  }
+
+  // Only with 4500 to 4999 does the server say not to come back. The codes of a protocol error (1002, 1003, 1007,
+  // 1009) are no reason to stay away: what caused it is never written twice, and the backoff is a limit.
+  function isFinal(closeCode) {
+    return closeCode >= 4500 && closeCode <= 4999;
+  }
+
+  function positiveOr(value, fallback) {
+    return typeof value === 'number' && value > 0 && Number.isFinite(value) ? value : fallback;
+  }
+
+  // One group the user wants to be in. It outlives connections: `joined` is about the current one.
+  class Group {
+    constructor(id) {
+      this.id = id;
+      this.onMessage = null;
+      this.onGap = null;
+      this.position = null;  // {epoch, offset} of what was seen last; null before the first join's reply
+      this.joined = false;   // the current connection's add_group has been answered
+      this.waiters = [];     // {resolve, reject} of join() calls without an answer
+      this.failures = 0;     // rejoins in a row that the server put off
+      this.retryTimer = null;
+    }
+  }
+
+  class Client {
+    /**
+     * Starts to connect.
+     *
+     * @param {string} url such as 'ws://127.0.0.1:1234'
+     * @param {object} [options]
+     * @param {Function} [options.WebSocket] the constructor to use; default: the global one
+     * @param {number} [options.sendQueueBytesMax=1048576] bound of the sends that wait for the network, in
+     *     bytes of UTF-8; over it send() rejects with `queue_full`, and what waits keeps waiting
+     * @param {number} [options.backoffBaseMs=100] the first reconnect comes within this time
+     * @param {number} [options.backoffCapMs=10000] and each later one within twice as much as before, up to this
+     * @param {function(): number} [options.random=Math.random] for tests
+     * @param {{setTimeout, clearTimeout, now}} [options.timers] for tests; default: the global ones and Date.now
+     * @throws {GroupcastError} `no_websocket`
+     * @throws what the WebSocket constructor throws, for example for a malformed url
+     */
+    constructor(url, options = {}) {
+      this._url = String(url);
+      this._WebSocket = options.WebSocket || (typeof WebSocket === 'function' ? WebSocket : null);
+      if (!this._WebSocket) {
+        throw new GroupcastError('no_websocket',
+            'no WebSocket here: pass one, for example {WebSocket: require("ws")}', false);
+      }
+      this._sendQueueBytesMax = positiveOr(options.sendQueueBytesMax, 1024 * 1024);
+      this._backoffBaseMs = positiveOr(options.backoffBaseMs, 100);
+      this._backoffCapMs = positiveOr(options.backoffCapMs, 10000);
+      this._random = options.random || Math.random;
+      this._timers = options.timers || {
+        setTimeout: (callback, ms) => setTimeout(callback, ms),
+        clearTimeout: (timer) => clearTimeout(timer),
+        now: () => Date.now(),
+      };
+
+      this._listeners = {state: new Set(), error: new Set()};
+      this._groups = new Map();   // group id -> Group
+      this._queue = [];           // sends without a connection, oldest first
+      this._queueBytes = 0;
+      this._pending = new Map();  // command id -> command written to this connection and not yet answered
+      this._nextId = 1;
+
+      this._socket = null;
+      this._welcome = null;       // of the current connection; null while there is none
+      this._draining = null;      // the `closing` event, once it has come
+      this._failures = 0;         // connections in a row that did not last
+      this._connectTimer = null;  // for the welcome while connecting, for the next attempt while waiting
+      this._livenessTimer = null;
+      this._heardAt = 0;
+      this._openedAt = 0;
+
+      this._state = 'connecting';
+      this._connect();
+    }
+
+    /** @returns {'connecting'|'open'|'waiting'|'closed'} */
+    get state() {
+      return this._state;
+    }
+
+    /** @returns {string} */
+    get url() {
+      return this._url;
+    }
+
+    /**
+     * Calls `listener` on each event of this name, until the function that is returned is called.
+     *
+     * `state`: the state is now {state, ...}:
+     *   `connecting`: an attempt is under way;
+     *   `open`: connected, groups are being joined again and queued sends are on their way;
+     *   `waiting`: not connected, the next attempt comes in `retryInMs`; `closeCode`, `reason` of the last connection;
+     *   `closed`: for good; `closeCode`, `reason` if the server ended it. The client cannot be used any more.
+     * `error`: a GroupcastError that belongs to no promise: a group (`groupId`) could not be joined again and is
+     *   gone, or the server did not say which command its error is about. Without a listener it goes to the console.
+     *
+     * @returns {function(): void}
+     */
+    on(event, listener) {
+      if (!Object.prototype.hasOwnProperty.call(this._listeners, event)) {
+        throw new TypeError('no such event: ' + event);
+      }
+      this._listeners[event].add(listener);
+      return () => this._listeners[event].delete(listener);
+    }
+
+    /**
+     * Joins a group, now or as soon as there is a connection, and again after each reconnect. To join again
+     * replaces the callbacks.
+     *
+     * `onMessage(message, {groupId, epoch, offset, sentAt})` gets each message once, in the group's order; those
+     * of this client too. `onGap({groupId, epoch, from, to})`: messages with an offset in (from, to] may be
+     * missing before the next message; `from` is null if the group's numbering began anew.
+     *
+     * @returns {Promise<{epoch: string, offset: number}>} where delivery begins; rejects with the server's
+     *     error, `left` or `closed`. While there is no connection it stays pending.
+     */
+    async join(groupId, onMessage, {onGap = null} = {}) {
+      this._requireNotClosed();
+      const id = toGroupId(groupId);
+      if (typeof onMessage !== 'function') throw new TypeError('onMessage must be a function');
+      let group = this._groups.get(id);
+      const isNew = !group;
+      if (isNew) {
+        group = new Group(id);
+        this._groups.set(id, group);
+      }
+      group.onMessage = onMessage;
+      group.onGap = onGap;
+      if (group.joined) return Object.assign({}, group.position);
+      const answer = new Promise((resolve, reject) => group.waiters.push({resolve, reject}));
+      if (isNew && this._canWrite()) this._writeJoin(group);
+      return answer;
+    }
+
+    /**
+     * Leaves a group. Its callbacks are not called any more, from now on. To leave a group one is not in is fine.
+     *
+     * @returns {Promise<void>}
+     */
+    async leave(groupId) {
+      this._requireNotClosed();
+      const id = toGroupId(groupId);
+      const group = this._groups.get(id);
+      if (!group) return undefined;
+      this._forget(group, new GroupcastError('left', 'the group was left before it was joined', false, id));
+      // Without a connection there is no membership: the next one simply does not join the group.
+      if (!this._canWrite()) return undefined;
+      return new Promise((resolve, reject) => {
+        this._write(JSON.stringify({cmd: 'leave_group', id: this._nextId, group_id: id}), {
+          onReply: () => resolve(),
+          onError: reject,
+          onLost: () => resolve(),  // a closed connection has left all its groups
+        });
+      });
+    }
+
+    /**
+     * Sends any JSON value to a group; one need not be in it. Without a connection it waits in a queue,
+     * bounded by `sendQueueBytesMax`.
+     *
+     * @returns {Promise<{epoch: string, offset: number}>} the message's place in the group's order; rejects
+     *     with the server's error, `queue_full`, `outcome_unknown` or `closed`.
+     */
+    async send(groupId, message) {
+      this._requireNotClosed();
+      const id = toGroupId(groupId);
+      const json = toMessageJson(message, id);
+      return new Promise((resolve, reject) => {
+        const commandId = this._nextId++;
+        const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(id) +
+            ',"message":' + json + '}';
+        this._enqueue({commandId, groupId: id, text, bytes: utf8Length(text), resolve, reject});
+      });
+    }
+
+    /**
+     * Ends the connection and the client. Queued sends and joins without an answer reject with `closed`, sends
+     * without an answer with `outcome_unknown`.
+     */
+    close() {
+      this._end('closed by close()', {});
+    }
+
+    // ---- Connection ----
+
+    _connect() {
+      this._welcome = null;
+      this._draining = null;
+      const socket = new this._WebSocket(this._url, [SUBPROTOCOL]);
+      this._socket = socket;
+      socket.onmessage = (event) => this._onFrame(event.data);
+      socket.onclose = (event) => this._onLost(event.code, event.reason);
+      socket.onerror = () => {};  // a close always follows, and says more
+      this._connectTimer = this._timers.setTimeout(
+          () => this._abandon('no welcome in time'), CONNECT_TIMEOUT_MS);
+    }
+
+    _onWelcome(welcome) {
+      this._timers.clearTimeout(this._connectTimer);
+      this._welcome = welcome;
+      this._openedAt = this._timers.now();
+      this._watchLiveness();
+      for (const group of this._groups.values()) this._writeJoin(group);
+      // The server lets a send wait for the joins before it, so these need not be answered first.
+      const queue = this._queue;
+      this._queue = [];
+      this._queueBytes = 0;
+      for (const send of queue) this._writeSend(send);
+      this._setState('open', {});
+    }
+
+    // Nothing can be heard from the peer, so its close is not waited for.
+    _abandon(reason) {
+      this._onLost(1006, reason);
+    }
+
+    // Lets go of the socket: nothing that it still does is heard.
+    _dropSocket(closeGently) {
+      const socket = this._socket;
+      this._socket = null;
+      this._welcome = null;
+      this._timers.clearTimeout(this._connectTimer);
+      this._timers.clearTimeout(this._livenessTimer);
+      if (!socket) return;
+      socket.onmessage = socket.onclose = null;
+      if (closeGently || typeof socket.terminate !== 'function') {
+        socket.close();
+      } else {
+        socket.terminate();  // `ws` in Node would wait 30 s for an answer
+      }
+    }
+
+    _onLost(closeCode, reason) {
+      const lasted = this._welcome && this._timers.now() - this._openedAt >= this._backoffCapMs;
+      const draining = this._draining;
+      this._dropSocket(false);
+      if (isFinal(closeCode)) {
+        this._end('the server ended the connection: ' + closeCode + ' ' + reason, {closeCode, reason});
+        return;
+      }
+      for (const group of this._groups.values()) {
+        group.joined = false;
+        this._timers.clearTimeout(group.retryTimer);
+      }
+      this._failPending();
+
+      // A server that accepts and closes at once must not be hammered, so only a connection that lasted
+      // starts the backoff anew.
+      if (lasted) this._failures = 0;
+      let retryInMs = this._backoffMs(this._failures);
+      if (draining) {
+        retryInMs = Math.min(positiveOr(draining.reconnect_after_ms, retryInMs), RECONNECT_AFTER_MAX_MS);
+      } else {
+        ++this._failures;
+      }
+      this._connectTimer = this._timers.setTimeout(() => {
+        this._connect();
+        this._setState('connecting', {});
+      }, retryInMs);
+      this._setState('waiting', {retryInMs, closeCode, reason});
+    }
+
+    // Full jitter: after a failure of the server its clients come back evenly spread, not in waves.
+    _backoffMs(failures) {
+      return this._random() * Math.min(this._backoffCapMs, this._backoffBaseMs * Math.pow(2, failures));
+    }
+
+    _end(why, detail) {
+      if (this._state === 'closed') return;
+      this._state = 'closed';  // at once, so that no callback below can start anything
+      this._dropSocket(true);
+      const closed = (groupId) => new GroupcastError('closed', why, false, groupId);
+      for (const group of Array.from(this._groups.values())) this._forget(group, closed(group.id));
+      const queue = this._queue;
+      this._queue = [];
+      this._queueBytes = 0;
+      for (const send of queue) send.reject(closed(send.groupId));
+      this._failPending();
+      this._emit('state', Object.assign({state: 'closed'}, detail));
+    }
+
+    _failPending() {
+      const pending = Array.from(this._pending.values());
+      this._pending.clear();
+      for (const command of pending) command.onLost();
+    }
+
+    // Looks every now and then instead of setting a timer anew for each frame.
+    _watchLiveness() {
+      const silenceMaxMs =
+          positiveOr(this._welcome.ping_interval_ms, DEFAULT_PING_INTERVAL_MS) + SILENCE_MARGIN_MS;
+      const check = () => {
+        const leftMs = this._heardAt + silenceMaxMs - this._timers.now();
+        if (leftMs > 0) {
+          this._livenessTimer = this._timers.setTimeout(check, leftMs);
+          return;
+        }
+        const askedAt = this._timers.now();
+        this._write(JSON.stringify({cmd: 'ping', id: this._nextId}),
+            {onReply: () => {}, onError: () => {}, onLost: () => {}});
+        this._livenessTimer = this._timers.setTimeout(() => {
+          if (this._heardAt >= askedAt) {
+            check();
+          } else {
+            this._abandon('no answer to a ping');
+          }
+        }, PONG_TIMEOUT_MS);
+      };
+      check();
+    }
+
+    // ---- What is written ----
+
+    // After `closing`, or while the socket closes, what is written may not get there; the next connection is for it.
+    _canWrite() {
+      return this._welcome !== null && this._draining === null && this._socket.readyState === OPEN;
+    }
+
+    _write(text, command) {
+      this._pending.set(this._nextId++, command);
+      this._socket.send(text);
+    }
+
+    _writeJoin(group) {
+      this._write(JSON.stringify({cmd: 'add_group', id: this._nextId, group_id: group.id}), {
+        onReply: (reply) => this._onJoined(group, reply),
+        onError: (error) => this._onJoinFailed(group, error),
+        onLost: () => {},  // the next connection joins it
+      });
+    }
+
+    _enqueue(send) {
+      const open = this._canWrite();
+      const waiting = open ? this._socket.bufferedAmount || 0 : this._queueBytes;
+      if (waiting + send.bytes > this._sendQueueBytesMax) {
+        send.reject(new GroupcastError('queue_full',
+            'more than ' + this._sendQueueBytesMax + ' bytes wait to be sent', true, send.groupId));
+      } else if (open) {
+        this._writeSend(send);
+      } else {
+        this._queue.push(send);
+        this._queueBytes += send.bytes;
+      }
+    }
+
+    _writeSend(send) {
+      const limits = this._welcome.limits || {};
+      if (send.bytes > positiveOr(limits.frame_bytes, Infinity)) {
+        // The server would close the connection.
+        send.reject(new GroupcastError('message_too_large',
+            'the command is over ' + limits.frame_bytes + ' bytes', false, send.groupId));
+        return;
+      }
+      this._pending.set(send.commandId, {
+        onReply: (reply) => send.resolve({epoch: reply.epoch, offset: reply.offset}),
+        onError: send.reject,
+        onLost: () => send.reject(new GroupcastError('outcome_unknown',
+            'the connection was lost before the answer: it may or may not have been sent', true, send.groupId)),
+      });
+      this._socket.send(send.text);
+    }
+
+    // ---- What is heard ----
+
+    _onFrame(data) {
+      this._heardAt = this._timers.now();
+      let event;
+      try {
+        event = JSON.parse(data);
+      } catch (error) {
+        event = null;
+      }
+      if (event === null || typeof event !== 'object') {
+        this._reportError(new GroupcastError('bad_json', 'the server sent something that is no event', false));
+        return;
+      }
+      if (!this._welcome) {
+        if (event.event === 'welcome') this._onWelcome(event);
+        return;
+      }
+      switch (event.event) {
+        case 'reply': return this._onReply(event);
+        case 'error': return this._onError(event);
+        case 'message': return this._onMessage(event);
+        case 'gap': return this._onGap(event);
+        case 'closing': this._draining = event; return undefined;
+        default: return undefined;  // of a later version
+      }
+    }
+
+    _takePending(id) {
+      const command = this._pending.get(id);
+      this._pending.delete(id);
+      return command;
+    }
+
+    _onReply(reply) {
+      const command = this._takePending(reply.id);
+      if (command) command.onReply(reply);
+    }
+
+    _onError(event) {
+      const command = this._takePending(event.id);
+      const error = new GroupcastError(event.code, event.message, event.retry === true);
+      if (command) {
+        command.onError(error);
+      } else {
+        this._reportError(error);
+      }
+    }
+
+    _onJoined(group, reply) {
+      if (this._groups.get(group.id) !== group) return;  // left since
+      const before = group.position;
+      const position = {epoch: reply.epoch, offset: reply.offset};
+      group.joined = true;
+      group.failures = 0;
+      // A lower offset in the same epoch: this worker has yet to hear what was seen here already, and will
+      // begin with duplicates.
+      const nothingMissed = before && before.epoch === position.epoch && position.offset <= before.offset;
+      if (!nothingMissed) group.position = position;
+      const waiters = group.waiters;
+      group.waiters = [];
+      for (const waiter of waiters) waiter.resolve(Object.assign({}, group.position));
+      if (before && !nothingMissed) {
+        const from = before.epoch === position.epoch ? before.offset : null;
+        this._tellGap(group, from, position);
+      }
+    }
+
+    _onJoinFailed(group, error) {
+      if (this._groups.get(group.id) !== group) return;
+      error.groupId = group.id;
+      const wasMember = group.position !== null;
+      if (wasMember && error.retry) {
+        group.retryTimer = this._timers.setTimeout(() => {
+          if (this._canWrite()) this._writeJoin(group);
+        }, this._backoffMs(group.failures++));
+        return;
+      }
+      this._forget(group, error);
+      // Its join() was answered long ago.
+      if (wasMember) this._reportError(error);
+    }
+
+    _onMessage(event) {
+      const group = this._groups.get(event.group_id);
+      // Not joined: a membership that was left, and was joined again before the server heard of it.
+      if (!group || !group.joined) return;
+      const position = group.position;
+      if (event.offset <= position.offset) return;  // a duplicate
+      if (event.previous > position.offset) {
+        this._tellGap(group, position.offset, {epoch: position.epoch, offset: event.previous});
+      }
+      // Unless onGap left the group.
+      if (this._groups.get(group.id) !== group) return;
+      group.position = {epoch: position.epoch, offset: event.offset};
+      const about = {groupId: group.id, epoch: position.epoch, offset: event.offset, sentAt: event.sent_at};
+      this._call(() => group.onMessage(event.message, about));
+    }
+
+    _onGap(event) {
+      const group = this._groups.get(event.group_id);
+      if (!group || !group.joined) return;
+      group.position = {epoch: event.epoch, offset: event.to};
+      this._tellGap(group, event.from, group.position);
+    }
+
+    _tellGap(group, from, position) {
+      if (!group.onGap) return;
+      const gap = {groupId: group.id, epoch: position.epoch, from, to: position.offset};
+      this._call(() => group.onGap(gap));
+    }
+
+    // ---- Small things ----
+
+    _requireNotClosed() {
+      if (this._state === 'closed') throw new GroupcastError('closed', 'the client is closed', false);
+    }
+
+    _forget(group, error) {
+      this._groups.delete(group.id);
+      this._timers.clearTimeout(group.retryTimer);
+      const waiters = group.waiters;
+      group.waiters = [];
+      for (const waiter of waiters) waiter.reject(error);
+    }
+
+    _setState(state, detail) {
+      this._state = state;
+      this._emit('state', Object.assign({state}, detail));
+    }
+
+    _reportError(error) {
+      if (this._listeners.error.size > 0) {
+        this._emit('error', error);
+      } else if (typeof console === 'object') {
+        console.error('groupcast: ' + error.code + ': ' + error.message);
+      }
+    }
+
+    _emit(event, value) {
+      for (const listener of Array.from(this._listeners[event])) this._call(() => listener(value));
+    }
+
+    // What a callback throws is its owner's: it goes where uncaught errors go, and stops nothing here.
+    _call(callback) {
+      try {
+        callback();
+      } catch (error) {
+        this._timers.setTimeout(() => { throw error; }, 0);
+      }
+    }
+  }
+
+  return {Client, GroupcastError};
+});

@@ -1,0 +1,107 @@
+'use strict';
+
+// groupcast.js in Node, against the real services.
+
+const assert = require('node:assert/strict');
+const test = require('node:test');
+const harness = require('./harness.js');
+const {startChannelServer, startWebSocketService, until, withCleanUp} = harness;
+
+const WebSocket = harness.requireInstalled('ws');
+const groupcast = require(harness.argument('groupcast'));
+
+const TIMEOUT = {timeout: 120000};
+
+function connect(service) {
+  const client = new groupcast.Client(`ws://127.0.0.1:${service.port}`, {WebSocket});
+  client.states = [];
+  client.on('state', ({state}) => client.states.push(state));
+  return client;
+}
+
+test('everybody gets every message once, in one order, until they leave', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  const clients = [connect(service), connect(service)];
+  const [a, b] = clients;
+  try {
+    const logs = [[], []];
+    const positions = await Promise.all(clients.map((client, i) => client.join(
+        'orders', (message, info) => logs[i].push([info.offset, message]),
+        {onGap: (gap) => assert.fail('a gap: ' + JSON.stringify(gap))})));
+    const sends = [];
+    for (let n = 0; n < 500; ++n) {
+      sends.push(a.send('orders', {from: 'a', n}), b.send('orders', {from: 'b', n}));
+    }
+    const acknowledged = await Promise.all(sends);
+    await until('both have 1,000 messages', () => logs.every((log) => log.length >= 1000));
+
+    assert.deepEqual(logs[0], logs[1]);
+    const offsets = logs[0].map(([offset]) => offset);
+    assert.ok(offsets[0] > Math.max(positions[0].offset, positions[1].offset));
+    assert.deepEqual(offsets, [...new Set(offsets)].sort((x, y) => x - y), 'in order, once');
+    assert.deepEqual(offsets, acknowledged.map(({offset}) => offset).sort((x, y) => x - y),
+        'the offsets are those of the acknowledgements');
+    for (const from of ['a', 'b']) {
+      const numbers = logs[0].filter(([, message]) => message.from === from).map(([, message]) => message.n);
+      assert.deepEqual(numbers, Array.from({length: 500}, (_, n) => n), 'the sends of one client keep their order');
+    }
+
+    await b.leave('orders');
+    await a.send('orders', 'b is gone');
+    await until('a hears itself', () => logs[0].length === 1001);
+    // What b hears of another group comes after anything that was under way to it.
+    const other = [];
+    await b.join('other', (message) => other.push(message));
+    await a.send('other', 'x');
+    await until('b hears of the other group', () => other.length === 1);
+    assert.equal(logs[1].length, 1000);
+  } finally {
+    for (const client of clients) client.close();
+  }
+}));
+
+test('errors of the server reject with their code', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  const client = connect(service);
+  const fails = (promise, code) => assert.rejects(promise, (error) => {
+    assert.ok(error instanceof groupcast.GroupcastError, String(error));
+    assert.deepEqual([error.code, error.retry], [code, false]);
+    return true;
+  });
+  try {
+    await fails(client.join('', () => {}), 'group_id_invalid');
+    await fails(client.join('a\u0000', () => {}), 'group_id_invalid');
+    await fails(client.send('x'.repeat(129), 'x'), 'group_id_invalid');
+    await fails(client.send('a', 'x'.repeat(65537)), 'message_too_large');
+    let deep = 'x';
+    for (let i = 0; i < 63; ++i) deep = [deep];
+    assert.ok((await client.send('a', deep)).offset > 0, 'the deepest that is let through is fine with the server');
+    await Promise.all(Array.from({length: 128}, (_, i) => client.join('group ' + i, () => {})));
+    await fails(client.join('one more', () => {}), 'too_many_groups');
+    assert.equal(client.state, 'open');
+  } finally {
+    client.close();
+  }
+}));
+
+test('a client reconnects, joins again, and sends what has waited', TIMEOUT, withCleanUp(async () => {
+  const channelServer = await startChannelServer();
+  const first = await startWebSocketService(channelServer);
+  const client = connect(first);
+  const log = [];
+  try {
+    await client.join(123, (message) => log.push(message));
+    await client.send('123', 'before');
+    await until('it is heard', () => log.length === 1);
+    await first.stop();
+    await until('the client waits', () => client.states.includes('waiting'));
+    const waiting = client.send(123, 'waited');
+    await startWebSocketService(channelServer, first.port);
+    assert.ok((await waiting).offset > 0);
+    await until('it is heard', () => log.length === 2);
+    assert.deepEqual(log, ['before', 'waited']);
+    assert.equal(client.state, 'open');
+  } finally {
+    client.close();
+  }
+}));
