@@ -32,6 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   boost::system::error_code error;
   const boost::json::value value = boost::json::parse(text, error, {}, options);
   if (accepted == !error) return 0;
+  // The grammar allows it; the library has no number for it.
+  if (error == boost::json::error::exponent_overflow) return 0;
   std::fprintf(stderr, "%s: library says %s\n", text.c_str(), error.message().c_str());
   std::abort();
 }
