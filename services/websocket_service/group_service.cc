@@ -38,9 +38,11 @@ void GroupService::Remove(Member* member) {
 bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   std::variant<Command, CommandError> parsed = ParseCommand(text, options_.commands);
   const auto* command = std::get_if<Command>(&parsed);
-  // Joins run side by side; everything else waits for the joins before it.
+  // Joins run side by side, up to a bound; everything else waits for the joins before it.
   const bool is_join = command != nullptr && command->kind == Command::Kind::kAddGroup;
-  if (member->pending_joins > 0 && !is_join) return false;
+  const bool may_join =
+      is_join && static_cast<size_t>(member->pending_joins) < options_.groups_per_connection_max;
+  if (member->pending_joins > 0 && !may_join) return false;
   ++counters_.commands;
   if (command == nullptr) {
     Refuse(member, std::get<CommandError>(std::move(parsed)));

@@ -204,10 +204,21 @@ TEST_F(GroupServiceTest, BoundsTheGroupsOfAConnection) {
   for (const char* id : {"a", "b", "c", "a"}) {
     client->Do(absl::StrCat(R"({"cmd":"add_group","group_id":")", id, "\"}"));
   }
+  hub_.Pump();
   EXPECT_EQ(client->received, Received());  // "a" again is not one more
   client->Do(R"({"cmd":"add_group","group_id":"d"})");
   ASSERT_EQ(client->received.size(), 1u);
   EXPECT_TRUE(absl::StrContains(client->received[0], "too_many_groups"));
+}
+
+// The same group again and again is one membership, but each command's answer takes memory while it waits.
+TEST_F(GroupServiceTest, BoundsTheJoinsThatWaitForTheChannel) {
+  const auto client = Bare();
+  for (int i = 0; i < 10; ++i) client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
+  EXPECT_EQ(client->pending_joins, 3);
+  hub_.Pump();
+  EXPECT_EQ(client->pending_joins, 0);
+  EXPECT_EQ(client->received.size(), 10u);
 }
 
 TEST_F(GroupServiceTest, AJoinThatTheChannelDoesNotAnswerFailsAndCommandsGoOn) {
