@@ -45,7 +45,7 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   if (member->pending_joins > 0 && !may_join) return false;
   ++counters_.commands;
   if (command == nullptr) {
-    Refuse(member, std::get<CommandError>(std::move(parsed)));
+    Refuse(member, std::get<CommandError>(parsed));
     return true;
   }
   switch (command->kind) {
@@ -300,7 +300,7 @@ void GroupService::Reply(Member* member, const std::string& event) {
   member->Send(MakeFrame(Opcode::kText, event));
 }
 
-void GroupService::Refuse(Member* member, CommandError error) {
+void GroupService::Refuse(Member* member, const CommandError& error) {
   ++counters_.errors;
   Reply(member, ErrorEvent(error));
 }

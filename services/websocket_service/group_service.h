@@ -76,7 +76,7 @@ class GroupService final : public ChannelListener {
   void SendToGroups(Member* member, const Command& command);
 
   void Reply(Member* member, const std::string& event);
-  void Refuse(Member* member, CommandError error);
+  void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
   void FinishPendingJoins(Group* group);
   void FinishJoin(Member* member);

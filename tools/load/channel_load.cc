@@ -16,7 +16,6 @@
 namespace groupcast::load {
 namespace {
 
-using service::Channel;
 using service::EventLoop;
 using service::Message;
 using service::Position;
