@@ -82,11 +82,11 @@ int Idle() {
   if (!result.ok()) return Fail(result.status());
   std::printf(
       "%d connections in %.1f s: %.2f KiB each (PSS of all server processes: %.1f MiB before, %.1f "
-      "MiB after)\n",
+      "MiB after); a message meanwhile p50 %.3f ms\n",
       options.connections, absl::ToDoubleSeconds(result->wall),
       static_cast<double>(result->pss_after - result->pss_before) / 1024 / options.connections,
       static_cast<double>(result->pss_before) / (1 << 20),
-      static_cast<double>(result->pss_after) / (1 << 20));
+      static_cast<double>(result->pss_after) / (1 << 20), absl::ToDoubleMilliseconds(result->p50));
   return 0;
 }
 

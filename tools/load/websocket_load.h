@@ -25,9 +25,11 @@ struct IdleResult {
   int64_t pss_before = 0;
   int64_t pss_after = 0;
   absl::Duration wall;  // to connect and join all
+  absl::Duration p50;   // from a member's send to its own copy, with all the others idle
 };
 
-// Connects, joins each connection to one of a thousand groups, and weighs the servers.
+// Connects, joins each connection to one of a thousand groups, weighs the servers, and sends a
+// message now and then.
 absl::StatusOr<IdleResult> MeasureIdle(const WebSocketLoadOptions& options);
 
 struct FanOutResult {
