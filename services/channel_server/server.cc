@@ -24,8 +24,10 @@ constexpr int kPublicationsPerTurn = 2'000;
 // The longest that housekeeping (expiry of history) waits while nothing comes.
 constexpr std::chrono::milliseconds kIdleTurn{1'000};
 
-// How many consecutive free ports are tried for `port = 0`.
-constexpr int kPortTries = 200;
+// Where three consecutive free ports are looked for with `port = 0`, and how often.
+constexpr uint16_t kFreePortMin = 10'000;
+constexpr uint16_t kFreePortMax = 65'533;
+constexpr int kPortTries = 1'000;
 
 // What workers send on the other two links is short: a topic, a hello, a request for history.
 constexpr int64_t kSubscriptionBytesMax = 256;
@@ -76,8 +78,12 @@ absl::Status Server::Bind(const ServerOptions& options) {
   }
   absl::Status status;
   for (int i = 0; i < kPortTries; ++i) {
+    // Anywhere in the range, not what the system would give: that comes from the ports of outgoing
+    // connections, where after a burst of those hardly three in a row are free.
+    const auto port =
+        static_cast<uint16_t>(kFreePortMin + RandomId() % (kFreePortMax - kFreePortMin));
     make_sockets();
-    status = BindAt(wanted.host, 0, 0, 0);
+    status = BindAt(wanted.host, port, port + 1, port + 2);
     if (status.code() != absl::StatusCode::kAlreadyExists) return status;
   }
   return status;
@@ -85,31 +91,22 @@ absl::Status Server::Bind(const ServerOptions& options) {
 
 absl::Status Server::BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
                             uint16_t control_port) {
-  const auto bind = [&](zmq::socket_t& socket, uint16_t at, uint16_t* taken) {
+  const auto bind = [&host](zmq::socket_t& socket, uint16_t at) {
     const std::string endpoint = Endpoint(host, at);
     try {
       socket.bind(endpoint);
     } catch (const zmq::error_t& error) {
       return BindStatus(error, endpoint);
     }
-    const std::string last = socket.get(zmq::sockopt::last_endpoint);
-    *taken = static_cast<uint16_t>(std::stoi(last.substr(last.rfind(':') + 1)));
     return absl::OkStatus();
   };
-  address_.host = host;
-  absl::Status status = bind(publish_, port, &address_.publish_port);
-  const bool next_ones = port == 0;
-  if (next_ones && address_.publish_port > 65'533) {
-    return absl::AlreadyExistsError("no room for three consecutive ports");
-  }
-  if (status.ok()) {
-    status = bind(subscribe_, next_ones ? address_.publish_port + 1 : subscribe_port,
-                  &address_.subscribe_port);
-  }
-  if (status.ok()) {
-    status = bind(control_, next_ones ? address_.publish_port + 2 : control_port,
-                  &address_.control_port);
-  }
+  address_ = {.host = host,
+              .publish_port = port,
+              .subscribe_port = subscribe_port,
+              .control_port = control_port};
+  absl::Status status = bind(publish_, port);
+  if (status.ok()) status = bind(subscribe_, subscribe_port);
+  if (status.ok()) status = bind(control_, control_port);
   if (status.ok()) {
     // To everything, once: publishers need not know who listens, and only the subscribe link
     // filters.

@@ -211,7 +211,8 @@ TEST_F(GroupServiceTest, BoundsTheGroupsOfAConnection) {
   EXPECT_TRUE(absl::StrContains(client->received[0], "too_many_groups"));
 }
 
-// The same group again and again is one membership, but each command's answer takes memory while it waits.
+// The same group again and again is one membership, but each command's answer takes memory while it
+// waits.
 TEST_F(GroupServiceTest, BoundsTheJoinsThatWaitForTheChannel) {
   const auto client = Bare();
   for (int i = 0; i < 10; ++i) client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");

@@ -82,6 +82,15 @@ bool HasToken(const Request& request, http::field field, absl::string_view token
   });
 }
 
+// Subprotocols, unlike other tokens, are told apart by case (RFC 6455 section 11.5).
+bool OffersV1(const Request& request) {
+  const auto [from, to] = request.equal_range(http::field::sec_websocket_protocol);
+  return std::any_of(from, to, [](const auto& header) {
+    const http::token_list offered{header.value()};
+    return std::find(offered.begin(), offered.end(), Beast(kV1Subprotocol)) != offered.end();
+  });
+}
+
 bool IsKey(absl::string_view key) {
   std::string bytes;
   return key.size() == 24 && absl::Base64Unescape(key, &bytes) && bytes.size() == 16;
@@ -114,7 +123,7 @@ HttpAnswer Handshake(const Request& request) {
   response.set(http::field::upgrade, "websocket");
   response.set(http::field::connection, "Upgrade");
   response.set(http::field::sec_websocket_accept, AcceptKey({key.data(), key.size()}));
-  const bool v1 = HasToken(request, http::field::sec_websocket_protocol, kV1Subprotocol);
+  const bool v1 = OffersV1(request);
   if (v1) {
     response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
   }

@@ -37,6 +37,8 @@ TEST(HttpTest, ChoosesItsSubprotocolAmongOthers) {
   EXPECT_TRUE(answer.v1);
   EXPECT_TRUE(absl::StrContains(answer.bytes, "Sec-WebSocket-Protocol: groupcast.v1.json\r\n"));
   EXPECT_FALSE(Answer(std::string(kHandshake) + "Sec-WebSocket-Protocol: other\r\n").v1);
+  EXPECT_FALSE(
+      Answer(std::string(kHandshake) + "Sec-WebSocket-Protocol: Groupcast.V1.json\r\n").v1);
 }
 
 TEST(HttpTest, SaysWhatIsWrongWithAHandshake) {

@@ -27,9 +27,8 @@ Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
 
 Session::~Session() {
   if (registered_) loop_->Remove(socket_.get(), this);
-  if (decoder_.buffered_bytes() != 0) {
-    host_->OnBufferedBytes(this, -static_cast<int64_t>(decoder_.buffered_bytes()));
-  }
+  decoder_ = FrameDecoder();
+  CountBuffered();
 }
 
 absl::Status Session::Start() {
@@ -104,7 +103,6 @@ void Session::ReadRequest(absl::Span<char> input) {
 }
 
 void Session::ReadFrames(absl::Span<char> input) {
-  const auto buffered_before = static_cast<int64_t>(decoder_.buffered_bytes());
   while (state_ == State::kOpen) {
     const FrameDecoder::Event event =
         decoder_.Next(&input, host_->session_options().frame_bytes_max);
@@ -130,8 +128,14 @@ void Session::ReadFrames(absl::Span<char> input) {
     }
     break;
   }
-  const auto buffered = static_cast<int64_t>(decoder_.buffered_bytes());
-  if (buffered != buffered_before) host_->OnBufferedBytes(this, buffered - buffered_before);
+  CountBuffered();
+}
+
+void Session::CountBuffered() {
+  const size_t buffered = decoder_.buffered_bytes();
+  if (buffered == counted_bytes_) return;
+  host_->OnBufferedBytes(static_cast<int64_t>(buffered) - static_cast<int64_t>(counted_bytes_));
+  counted_bytes_ = buffered;
 }
 
 void Session::ResumeCommands() {
@@ -168,6 +172,8 @@ void Session::BeginClosing(FramePtr last, bool drop_unsent) {
   outbox_.PushLast(std::move(last));
   state_ = State::kClosing;
   held_.reset();
+  decoder_ = FrameDecoder();  // nothing of the peer's is read any more
+  CountBuffered();
   WatchFor(watched_ | EPOLLIN);
   host_->OnClosing(this);
   Touch();

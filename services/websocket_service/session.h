@@ -43,8 +43,8 @@ class SessionHost {
   virtual void OnClosing(Session* session) = 0;
   // It has frames to write, or has ended. Flush is to be called at the turn's end.
   virtual void OnTouched(Session* session) = 0;
-  // How many bytes of unfinished messages it holds has changed.
-  virtual void OnBufferedBytes(Session* session, int64_t change) = 0;
+  // How many bytes of unfinished messages sessions hold has changed.
+  virtual void OnBufferedBytes(int64_t change) = 0;
 
  protected:
   ~SessionHost() = default;
@@ -114,6 +114,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   void ReadFrames(absl::Span<char> input);
   void BeginClosing(FramePtr last, bool drop_unsent);
   void Touch();
+  void CountBuffered();
   void WatchFor(uint32_t events);
 
   SessionHost* const host_;
@@ -129,6 +130,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   bool registered_ = false;     // in the loop
   uint32_t watched_ = 0;        // epoll bits
   FrameDecoder decoder_;
+  size_t counted_bytes_ = 0;  // of the decoder's, as the host was told
   Outbox outbox_;
   std::unique_ptr<std::string> request_;  // only during the handshake
   std::unique_ptr<Held> held_;

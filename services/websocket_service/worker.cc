@@ -236,7 +236,7 @@ void Worker::OnTouched(Session* session) {
   touched_.push_back(session);
 }
 
-void Worker::OnBufferedBytes(Session*, int64_t change) { unfinished_bytes_ += change; }
+void Worker::OnBufferedBytes(int64_t change) { unfinished_bytes_ += change; }
 
 bool Worker::FlushTouched() {
   if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max))

@@ -80,7 +80,7 @@ class Worker final : private SessionHost {
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;
   void OnTouched(Session* session) override;
-  void OnBufferedBytes(Session* session, int64_t change) override;
+  void OnBufferedBytes(int64_t change) override;
 
   void OnAccepted(Fd socket);
   bool FlushTouched();
