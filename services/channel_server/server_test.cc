@@ -161,11 +161,10 @@ TEST_F(ServerTest, AnAnnouncementIsAJoinPointAlsoUnderLoad) {
     const auto joiner = Connect(server, &log);
     joiner->Subscribe("g");
     ASSERT_TRUE(RunUntil([&] {
-      sender->Publish("g", {.data = "x"},
-                      [&](absl::StatusOr<Position> position) {
-                        ASSERT_TRUE(position.ok()) << position.status();
-                        acknowledged = position->offset;
-                      });
+      sender->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) {
+        ASSERT_TRUE(position.ok()) << position.status();
+        acknowledged = position->offset;
+      });
       return !log.heads["g"].empty() && log.last_offset > log.heads["g"][0].offset;
     }));
     ASSERT_EQ(log.heads["g"].size(), 1u);

@@ -1,5 +1,5 @@
-// libzmq comes from the system, without instrumentation: TSan sees the memory that its threads hand to each other,
-// but not the atomic operations by which they do.
+// libzmq comes from the system, without instrumentation: TSan sees the memory that its threads hand
+// to each other, but not the atomic operations by which they do.
 
 extern "C" const char* __tsan_default_suppressions();  // the runtime has no header for it
 

@@ -1,0 +1,181 @@
+// Peers that are too slow, or silent: each has its bound, and its neighbours are not delayed by it.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "tests/support/crowd.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/services.h"
+#include "tests/support/test_client.h"
+
+namespace groupcast::tests {
+namespace {
+
+constexpr char kFlood[] = "\"flood\"";
+
+int64_t Memberships(WebSocketService* service) {
+  int64_t sum = 0;
+  for (const WebSocketService::WorkerRow& row : service->Table()) sum += row.memberships;
+  return sum;
+}
+
+int64_t SlowConsumers(WebSocketService* service) {
+  int64_t sum = 0;
+  for (const WebSocketService::WorkerRow& row : service->Table()) sum += row.slow;
+  return sum;
+}
+
+TEST(HandshakeTimeoutTest, WhoDoesNotFinishItIsDropped) {
+  Groupcast groupcast(/*workers=*/1, {"--handshake_timeout=1s"});
+  TestClient neighbour(groupcast.service.port());
+  const absl::Time begin = absl::Now();
+  RawClient silent(groupcast.service.port());
+  RawClient unfinished(groupcast.service.port());
+  unfinished.Write(HandshakeRequest().substr(0, 60));
+  // The time is for all of it: a byte now and then does not buy more.
+  RawClient dribbling(groupcast.service.port());
+  const std::string endless = absl::StrCat("GET / HTTP/1.1\r\nX: ", std::string(5'000, 'x'));
+  for (size_t i = 0; i < endless.size() && dribbling.state() == RawClient::State::kOpen; ++i) {
+    dribbling.Write(endless.substr(i, 1));
+    dribbling.ReadMore(absl::Milliseconds(10));
+  }
+  for (RawClient* client : {&silent, &unfinished, &dribbling}) {
+    client->ReadToEnd();
+    EXPECT_EQ(client->received(), "");
+  }
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+  EXPECT_TRUE(neighbour.IsQuiet());
+}
+
+TEST(SlowReaderTest, IsClosedWith4001AndItsNeighboursGetEverything) {
+  Groupcast groupcast(/*workers=*/2, {"--outbox_bytes=65536"});
+  WebSocketService& service = groupcast.service;
+  std::vector<TestClient> neighbours = ConnectCrowd(&service, 8);
+  std::vector<TestClient> slow;
+  for (const Mode mode : {Mode::kBare, Mode::kV1})
+    slow.emplace_back(service.port(), mode, /*receive_buffer_bytes=*/4'096);
+  for (TestClient& client : neighbours) client.Join("flood");
+  for (TestClient& client : slow) client.Join("flood");
+  const std::vector<pid_t> workers = service.WorkerPids();
+
+  // The kernel takes some megabytes for a connection whose peer does not read, before the outbox
+  // fills.
+  const std::string filling(50'000, 'f');
+  int sent = 0;
+  for (; sent < 2'000 && (sent % 20 != 0 || Memberships(&service) != 8); ++sent) {
+    neighbours[0].Send(SendToGroup(kFlood, absl::StrCat("\"", sent, " ", filling, "\"")));
+    for (TestClient& client : neighbours)
+      ASSERT_EQ(client.NextText(), absl::StrCat(sent, " ", filling));
+  }
+  ASSERT_LT(sent, 2'000) << "the slow ones are still members";
+
+  // What they get is what came first, without a hole, and then the reason.
+  for (TestClient& client : slow) {
+    const TestClient::End end = client.WaitForEnd();
+    EXPECT_EQ(end.close_code, 4001);
+    ASSERT_LT(end.texts.size(), static_cast<size_t>(sent));
+    for (size_t i = 0; i < end.texts.size(); ++i) {
+      const std::string text =
+          &client == &slow[0] ? end.texts[i] : Event(end.texts[i]).Text("message");
+      ASSERT_EQ(text, absl::StrCat(i, " ", filling));
+    }
+  }
+  WaitUntil("both are counted", [&] { return SlowConsumers(&service) == 2; });
+  for (TestClient& client : neighbours) EXPECT_TRUE(client.IsQuiet());
+  EXPECT_EQ(service.WorkerPids(), workers);
+}
+
+// Nobody sends to it: what it does not read are the answers to its own commands and pings.
+TEST(SlowReaderTest, WhoAsksAndNeverListensIsClosedToo) {
+  Groupcast groupcast(/*workers=*/1, {"--outbox_bytes=65536"});
+  TestClient neighbour(groupcast.service.port());
+  for (const std::string& frame :
+       {MakeFrame(kPing, std::string(125, 'p')), TextFrame("no command"), TextFrame(Ping("1"))}) {
+    std::string bytes;
+    // More than the kernel takes for a connection whose peer does not read.
+    while (bytes.size() < 12'000'000) bytes += frame;
+    TestClient deaf(groupcast.service.port(), Mode::kBare, /*receive_buffer_bytes=*/4'096);
+    deaf.raw().Write(bytes);
+    EXPECT_EQ(deaf.WaitForEnd().close_code, 4001);
+    EXPECT_TRUE(neighbour.IsQuiet());
+  }
+}
+
+// A slow consumer that does not even read its close frame is cut off in the end.
+TEST(SlowReaderTest, IsCutOffWhenItNeverReads) {
+  Groupcast groupcast(/*workers=*/1, {"--outbox_bytes=65536"});
+  TestClient sender(groupcast.service.port());
+  sender.Join("flood");
+  TestClient deaf(groupcast.service.port(), Mode::kBare, /*receive_buffer_bytes=*/4'096);
+  deaf.Join("flood");
+  const std::string filling(50'000, 'f');
+  for (int i = 0; i < 2'000 && (i % 20 != 0 || Memberships(&groupcast.service) != 1); ++i) {
+    sender.Send(SendToGroup(kFlood, Quoted(filling)));
+    ASSERT_EQ(sender.NextText(), filling);
+  }
+  WaitForConnections(&groupcast.service, 1);
+  EXPECT_EQ(SlowConsumers(&groupcast.service), 1);
+}
+
+TEST(PongTimeoutTest, WhoAnswersNoPingIsClosedWith4002) {
+  Groupcast groupcast(/*workers=*/1, {"--ping_interval=300ms", "--pong_timeout=600ms"});
+  for (const Mode mode : {Mode::kBare, Mode::kV1}) {
+    TestClient silent(groupcast.service.port(), mode);
+    EXPECT_EQ(silent.NextFrame(), (Frame{.opcode = kPing, .payload = ""}));
+    const Frame last = silent.NextFrame();
+    EXPECT_EQ(last.opcode, kClose);
+    EXPECT_EQ(last.close_code(), 4002);
+    silent.raw().ReadToEnd();
+    EXPECT_EQ(silent.raw().received(), "");
+  }
+}
+
+TEST(PongTimeoutTest, WhoAnswersOrSendsAnythingStays) {
+  Groupcast groupcast(/*workers=*/1, {"--ping_interval=300ms", "--pong_timeout=600ms"});
+  TestClient answering(groupcast.service.port());
+  TestClient talking(groupcast.service.port());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(answering.NextFrame().opcode, kPing);
+    answering.raw().Write(MakeFrame(kPong, ""));
+    ASSERT_EQ(talking.NextFrame().opcode, kPing);
+    talking.Send(R"({"cmd":"ping"})");
+  }
+  EXPECT_TRUE(answering.IsQuiet());
+  EXPECT_TRUE(talking.IsQuiet());
+}
+
+TEST(ConnectionLimitTest, AboveItHandshakesAreAnsweredWith503) {
+  Groupcast groupcast(/*workers=*/1, {"--max_connections_per_worker=3"});
+  std::vector<TestClient> clients;
+  for (int i = 0; i < 3; ++i) clients.emplace_back(groupcast.service.port());
+  RawClient one_more(groupcast.service.port());
+  one_more.Write(HandshakeRequest());
+  one_more.ReadToEnd();
+  EXPECT_EQ(TakeResponse(&one_more.received())->status, 503);
+  clients.pop_back();
+  WaitUntil("there is room again", [&] {
+    RawClient client(groupcast.service.port());
+    client.Write(HandshakeRequest());
+    client.ReadMore();
+    return TakeResponse(&client.received())->status == 101;
+  });
+}
+
+// Unfinished messages have a bound over all connections of a worker: the largest goes.
+TEST(UnfinishedMessagesTest, TheLargestIsClosedWith1009WhenTheyAreTooMany) {
+  Groupcast groupcast(/*workers=*/1, {"--unfinished_bytes=1000000"});
+  TestClient small(groupcast.service.port());
+  small.raw().Write(MakeFrame(kText, Ping("1") + std::string(400'000, ' '), {.fin = false}));
+  TestClient large(groupcast.service.port());
+  large.raw().Write(MakeFrame(kText, std::string(800'000, ' '), {.fin = false}));
+  EXPECT_EQ(large.WaitForEnd().close_code, 1009);
+  small.raw().Write(MakeFrame(kContinuation, ""));
+  EXPECT_EQ(small.NextEvent().Number("id"), 1);
+}
+
+}  // namespace
+}  // namespace groupcast::tests

@@ -1,0 +1,185 @@
+// Services that cannot start as they were told say why, on stderr, and exit with 1.
+
+#include <csignal>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/services.h"
+#include "tests/support/test_client.h"
+
+namespace groupcast::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct WrongFlags {
+  std::string name;
+  std::string binary;
+  Flags flags;
+  std::vector<std::string> sentence;  // what the output must contain
+};
+
+std::ostream& operator<<(std::ostream& out, const WrongFlags& wrong) { return out << wrong.name; }
+
+class WrongFlagsTest : public ::testing::TestWithParam<WrongFlags> {};
+
+TEST_P(WrongFlagsTest, IsAClearError) {
+  Process process(GetParam().binary, GetParam().flags);
+  EXPECT_EQ(process.WaitForEnd(), 1);
+  for (const std::string& words : GetParam().sentence)
+    EXPECT_THAT(process.Output(), HasSubstr(words));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    WebSocketService, WrongFlagsTest,
+    ::testing::Values(
+        WrongFlags{"UnknownFlag", kWebSocketServiceBinary, {"--colour=red"}, {"colour"}},
+        WrongFlags{"PortTooLarge",
+                   kWebSocketServiceBinary,
+                   {"--port=70000"},
+                   {"--port=70000 is not a port"}},
+        WrongFlags{
+            "PortNegative", kWebSocketServiceBinary, {"--port=-1"}, {"--port=-1 is not a port"}},
+        WrongFlags{"PortNoNumber", kWebSocketServiceBinary, {"--port=http"}, {"http", "port"}},
+        WrongFlags{"PagesMissing",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--pages=/no/such/dir"},
+                   {"no directory /no/such/dir"}},
+        WrongFlags{"ChannelWithoutPort",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--channel=127.0.0.1"},
+                   {"--channel=127.0.0.1 is not HOST:PORT"}},
+        WrongFlags{"AddressMalformed",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--bind_address=here"},
+                   {"\"here\" is not an IP address"}},
+        WrongFlags{"AddressOfSomebodyElse",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--bind_address=192.0.2.1"},
+                   {"192.0.2.1", "Cannot assign requested address"}},
+        WrongFlags{"TooManyWorkers",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--workers=300"},
+                   {"--workers must be between 0 and 255"}},
+        WrongFlags{"LimitOfZero",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--outbox_bytes=0"},
+                   {"--outbox_bytes=0 is not between 1 and 2^31"}},
+        WrongFlags{"DurationOfZero",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--ping_interval=0"},
+                   {"--ping_interval must be above 0"}},
+        WrongFlags{"DurationWithoutUnit",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--ping_interval=5"},
+                   {"ping_interval"}},
+        WrongFlags{"LogLevelUnknown",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--log_level=loud"},
+                   {"loud"}}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    ChannelServer, WrongFlagsTest,
+    ::testing::Values(
+        WrongFlags{"UnknownFlag", kChannelServerBinary, {"--colour=red"}, {"colour"}},
+        WrongFlags{
+            "PortTooLarge", kChannelServerBinary, {"--port=70000"}, {"--port=70000 is not a port"}},
+        WrongFlags{"NoRoomForTheOtherPorts",
+                   kChannelServerBinary,
+                   {"--port=65534"},
+                   {"--port leaves no room"}},
+        WrongFlags{"DataDirOfALaterVersion",
+                   kChannelServerBinary,
+                   {"--port=0", "--data_dir=/tmp"},
+                   {"data_dir"}},
+        WrongFlags{"LimitOfZero",
+                   kChannelServerBinary,
+                   {"--port=0", "--max_message_bytes=0"},
+                   {"--max_message_bytes must be above 0"}},
+        WrongFlags{
+            "LogLevelUnknown", kChannelServerBinary, {"--port=0", "--log_level=loud"}, {"loud"}}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(StartupTest, ASecondWebSocketServiceOnThePortRefuses) {
+  Groupcast groupcast(/*workers=*/2);
+  const std::string port = absl::StrCat(groupcast.service.port());
+  Process second(kWebSocketServiceBinary,
+                 {"--port=" + port, "--workers=1",
+                  absl::StrCat("--channel=127.0.0.1:", groupcast.channel.port())});
+  EXPECT_EQ(second.WaitForEnd(), 1);
+  EXPECT_THAT(second.Output(), HasSubstr("cannot listen on 127.0.0.1 port " + port));
+  EXPECT_THAT(second.Output(), HasSubstr("Address already in use"));
+  for (int i = 0; i < 8; ++i) TestClient(groupcast.service.port()).Join("first");
+}
+
+TEST(StartupTest, ASecondChannelServerOnThePortRefuses) {
+  Groupcast groupcast(/*workers=*/1);
+  // The port of the first's third socket, too.
+  for (const int port : {groupcast.channel.port() + 0, groupcast.channel.port() + 2}) {
+    Process second(kChannelServerBinary, {absl::StrCat("--port=", port)});
+    EXPECT_EQ(second.WaitForEnd(), 1);
+    EXPECT_THAT(second.Output(),
+                HasSubstr(absl::StrCat("cannot listen on tcp://127.0.0.1:", port)));
+    EXPECT_THAT(second.Output(), HasSubstr("Address already in use"));
+  }
+  TestClient(groupcast.service.port()).Join("first");
+}
+
+// The port of a service that has just stopped can be used at once, though connections linger in
+// TIME_WAIT.
+TEST(StartupTest, ThePortIsFreeAgainAtOnce) {
+  ChannelServer channel;
+  uint16_t port = 0;
+  {
+    WebSocketService first(channel, /*workers=*/2, {"--drain_time=1s"});
+    port = first.port();
+    TestClient client(port);
+    first.process().Signal(SIGTERM);
+    EXPECT_EQ(client.WaitForEnd().close_code, 1001);
+    EXPECT_EQ(first.process().WaitForEnd(), 0);
+  }
+  WebSocketService second(channel, /*workers=*/2, {absl::StrCat("--port=", port)});
+  EXPECT_EQ(second.port(), port);
+  TestClient(port).Join("second");
+}
+
+TEST(StartupTest, MessagesAboveTheChannelServersLimitAreRefused) {
+  ChannelServer channel({"--max_message_bytes=1000"});
+  Process service(kWebSocketServiceBinary, {"--port=0", "--workers=2", "--max_message_bytes=1001",
+                                            absl::StrCat("--channel=127.0.0.1:", channel.port())});
+  EXPECT_EQ(service.WaitForEnd(), 1);
+  EXPECT_THAT(
+      service.Output(),
+      HasSubstr("messages of up to 1001 bytes are to be taken from clients, but the channel "
+                "server takes 1000: set --max_message_bytes of both alike"));
+  EXPECT_EQ(channel.process().Poll(), std::nullopt);
+}
+
+TEST(StartupTest, TheServiceIsReadyOnlyWhenItsChannelIs) {
+  ChannelServer channel;
+  channel.Kill();
+  const std::string ready_file = NewTempPath("ready");
+  Process service(kWebSocketServiceBinary, {"--port=0", "--workers=2", "--ready_file=" + ready_file,
+                                            absl::StrCat("--channel=127.0.0.1:", channel.port())});
+  service.WaitForOutput("waiting for the channel server");
+  EXPECT_NE(access(ready_file.c_str(), F_OK), 0) << "ready without a channel";
+  channel.StartAgain();
+  WaitUntil("the ready file", [&] { return access(ready_file.c_str(), F_OK) == 0; });
+}
+
+TEST(StartupTest, HelpNamesTheFlags) {
+  for (const auto& [binary, flag] :
+       {std::pair{kWebSocketServiceBinary, "--workers"}, {kChannelServerBinary, "--port"}}) {
+    Process process(binary, {"--help"});
+    process.WaitForEnd();
+    EXPECT_THAT(process.Output(), HasSubstr(flag));
+  }
+}
+
+}  // namespace
+}  // namespace groupcast::tests

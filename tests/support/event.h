@@ -1,0 +1,48 @@
+#ifndef GROUPCAST_TESTS_SUPPORT_EVENT_H_
+#define GROUPCAST_TESTS_SUPPORT_EVENT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "boost/json/object.hpp"
+
+namespace groupcast::tests {
+
+// A JSON object that the server has sent. Failure where something is not as asked for, with the
+// whole text.
+class Event {
+ public:
+  explicit Event(std::string text);
+
+  const std::string& text() const { return text_; }
+  const boost::json::object& fields() const { return fields_; }
+  bool Has(absl::string_view field) const;
+
+  // The field `event`, which must come first.
+  std::string name() const { return Text("event"); }
+  std::string Text(absl::string_view field) const;
+  int64_t Number(absl::string_view field) const;
+  bool IsNull(absl::string_view field) const;
+
+ private:
+  const boost::json::value& At(absl::string_view field) const;
+
+  std::string text_;
+  boost::json::object fields_;
+};
+
+// Commands as JSON. `group` and `message` are JSON themselves: "\"123\"" or "123". An empty id is
+// none.
+std::string AddGroup(absl::string_view group, absl::string_view id = "");
+std::string LeaveGroup(absl::string_view group, absl::string_view id = "");
+std::string SendToGroup(absl::string_view group, absl::string_view message,
+                        absl::string_view id = "");
+std::string Ping(absl::string_view id);
+
+// `text` as a JSON string. It must have no characters that need an escape.
+std::string Quoted(absl::string_view text);
+
+}  // namespace groupcast::tests
+
+#endif  // GROUPCAST_TESTS_SUPPORT_EVENT_H_

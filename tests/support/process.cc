@@ -1,0 +1,143 @@
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+
+namespace groupcast::tests {
+namespace {
+
+// How much of a process's output is printed when a test has failed.
+constexpr size_t kTailBytes = 4'000;
+
+// What can be read of it: a file in /proc ends in an error when its process does.
+std::string ReadFile(const std::string& path) {
+  std::string text;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  char buffer[16 * 1024];
+  for (ssize_t count; (count = read(fd, buffer, sizeof(buffer))) > 0;)
+    text.append(buffer, static_cast<size_t>(count));
+  close(fd);
+  return text;
+}
+
+std::string Environment(const char* name, const std::string& otherwise) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : otherwise;
+}
+
+std::string Runfile(const std::string& path) {
+  return absl::StrCat(Environment("TEST_SRCDIR", ".."), "/",
+                      Environment("TEST_WORKSPACE", "groupcast"), "/", path);
+}
+
+// Runs in the child: nothing here may allocate or lock.
+[[noreturn]] void Become(const char* binary, char* const* argv, int output, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The parent may have died before the line above was reached.
+  if (getppid() != parent) _exit(127);
+  const int none = open("/dev/null", O_RDONLY);
+  dup2(none, STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  sigset_t nothing;
+  sigemptyset(&nothing);
+  sigprocmask(SIG_SETMASK, &nothing, nullptr);
+  execv(binary, argv);
+  _exit(127);
+}
+
+}  // namespace
+
+Process::Process(const std::string& binary, const std::vector<std::string>& arguments)
+    : name_(binary.substr(binary.rfind('/') + 1)), output_path_(NewTempPath(name_ + ".log")) {
+  const std::string path = Runfile(binary);
+  std::vector<std::string> all = {path};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& argument : all) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const int output = open(output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (output < 0 || access(path.c_str(), X_OK) != 0)
+    throw Failure(absl::StrCat("cannot run ", path));
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ == 0) Become(path.c_str(), argv.data(), output, parent);
+  close(output);
+  if (pid_ < 0) throw Failure("cannot fork");
+}
+
+Process::~Process() {
+  if (!Poll().has_value()) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  if (!::testing::Test::HasFailure() && std::uncaught_exceptions() == 0) return;
+  const std::string output = Output();
+  const size_t from = output.size() - std::min(output.size(), kTailBytes);
+  std::fprintf(stderr, "---- %s (pid %d) wrote:\n%s----\n", name_.c_str(), pid_,
+               output.c_str() + from);
+}
+
+void Process::Signal(int signal) {
+  if (!end_.has_value()) kill(pid_, signal);
+}
+
+std::optional<int> Process::Poll() {
+  int status = 0;
+  if (!end_.has_value() && waitpid(pid_, &status, WNOHANG) == pid_) {
+    end_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  return end_;
+}
+
+int Process::WaitForEnd(absl::Duration patience) {
+  WaitUntil(
+      absl::StrCat("the end of ", name_), [this] { return Poll().has_value(); }, patience);
+  return *end_;
+}
+
+std::string Process::Output() const { return ReadFile(output_path_); }
+
+void Process::WaitForOutput(absl::string_view text, size_t from, absl::Duration patience) {
+  WaitUntil(
+      absl::StrCat(name_, " writes \"", text, "\""),
+      [&] { return Output().find(text.data(), from, text.size()) != std::string::npos; }, patience);
+}
+
+bool IsAlive(pid_t pid) {
+  const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
+  // The state follows the name, which stands in parentheses and may contain some itself.
+  const size_t state = stat.rfind(')') + 2;
+  return state < stat.size() && stat[state] != 'Z' && stat[state] != 'X';
+}
+
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  const std::string text = ReadFile(absl::StrCat("/proc/", pid, "/task/", pid, "/children"));
+  std::vector<pid_t> children;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipWhitespace())) {
+    const pid_t child = std::stoi(std::string(word));
+    if (IsAlive(child)) children.push_back(child);
+  }
+  std::sort(children.begin(), children.end());
+  return children;
+}
+
+std::string NewTempPath(absl::string_view name) {
+  static int count = 0;
+  return absl::StrCat(Environment("TEST_TMPDIR", "/tmp"), "/", getpid(), ".", ++count, ".", name);
+}
+
+}  // namespace groupcast::tests

@@ -1,0 +1,150 @@
+#include "tests/support/services.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+
+namespace groupcast::tests {
+namespace {
+
+// Waits for the ready file, and returns the port in it.
+uint16_t WaitForReady(Process* process, const std::string& ready_file) {
+  std::string text;
+  WaitUntil("the ready file", [&] {
+    std::ifstream file(ready_file);
+    std::getline(file, text);
+    if (text.empty() && process->Poll().has_value()) {
+      throw Failure(absl::StrCat("ended before it was ready: ", process->Output()));
+    }
+    return !text.empty();
+  });
+  int port = 0;
+  const std::vector<std::string> parts = absl::StrSplit(text, absl::ByAnyChar(":}"));
+  if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &port) || port <= 0) {
+    throw Failure(absl::StrCat("ready file: ", text));
+  }
+  return static_cast<uint16_t>(port);
+}
+
+bool IsFree(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return free;
+}
+
+// Three consecutive ports below those that the kernel gives to clients: a worker that tries to
+// reconnect to a server that is away could otherwise be given that very port as its own, and keep
+// the server from coming back.
+int ThreeFreePorts() {
+  std::random_device random;
+  for (;;) {
+    const int port = 10'000 + static_cast<int>(random() % 20'000);
+    if (IsFree(port) && IsFree(port + 1) && IsFree(port + 2)) return port;
+  }
+}
+
+}  // namespace
+
+ChannelServer::ChannelServer(Flags flags) : flags_(std::move(flags)) {
+  // Another test may have taken the ports since they were found free.
+  for (int tries = 1;; ++tries) {
+    port_ = static_cast<uint16_t>(ThreeFreePorts());
+    try {
+      Start();
+      return;
+    } catch (const Failure& failure) {
+      const bool taken = std::string(failure.what()).find("in use") != std::string::npos;
+      if (!taken || tries == 10) throw;
+    }
+  }
+}
+
+void ChannelServer::Start() {
+  const std::string ready_file = NewTempPath("channel_server.ready");
+  Flags flags = {absl::StrCat("--port=", port_), absl::StrCat("--ready_file=", ready_file)};
+  flags.insert(flags.end(), flags_.begin(), flags_.end());
+  process_ = std::make_unique<Process>(kChannelServerBinary, flags);
+  WaitForReady(process_.get(), ready_file);
+}
+
+void ChannelServer::Kill() {
+  process_->Signal(SIGKILL);
+  process_->WaitForEnd();
+}
+
+void ChannelServer::StartAgain() { Start(); }
+
+WebSocketService::WebSocketService(const ChannelServer& channel, int workers, Flags flags) {
+  const std::string ready_file = NewTempPath("websocket_service.ready");
+  Flags all = {"--port=0", absl::StrCat("--workers=", workers),
+               absl::StrCat("--channel=127.0.0.1:", channel.port()),
+               absl::StrCat("--ready_file=", ready_file)};
+  all.insert(all.end(), flags.begin(), flags.end());
+  process_ = std::make_unique<Process>(kWebSocketServiceBinary, all);
+  port_ = WaitForReady(process_.get(), ready_file);
+}
+
+WebSocketService::~WebSocketService() {
+  const std::vector<pid_t> workers = WorkerPids();
+  process_->Signal(SIGKILL);
+  process_->WaitForEnd();
+  try {
+    WaitUntil("the workers follow their supervisor",
+              [&] { return std::none_of(workers.begin(), workers.end(), IsAlive); });
+  } catch (const Failure& failure) {
+    ADD_FAILURE() << failure.what();
+  }
+}
+
+std::vector<WebSocketService::WorkerRow> WebSocketService::Table() {
+  const size_t before = process_->Output().size();
+  process_->Signal(SIGUSR1);
+  process_->WaitForOutput("numbers: kill -USR1", before);
+  std::vector<WorkerRow> rows;
+  std::istringstream lines(process_->Output().substr(before));
+  bool in_table = false;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string first;
+    words >> first;
+    if (first == "worker") {
+      in_table = true;
+      continue;
+    }
+    WorkerRow row;
+    if (!in_table || !absl::SimpleAtoi(first, &row.number) ||
+        !(words >> row.pid >> row.state >> row.connections >> row.groups >> row.memberships >>
+          row.deliveries >> row.errors >> row.gaps >> row.slow)) {
+      in_table = false;
+      continue;
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+WebSocketService::WorkerRow WebSocketService::RowOf(pid_t worker) {
+  for (const WorkerRow& row : Table()) {
+    if (row.pid == worker) return row;
+  }
+  throw Failure(absl::StrCat("no worker ", worker, " in the table"));
+}
+
+}  // namespace groupcast::tests

@@ -1,0 +1,82 @@
+#ifndef GROUPCAST_TESTS_SUPPORT_SERVICES_H_
+#define GROUPCAST_TESTS_SUPPORT_SERVICES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.h"
+
+namespace groupcast::tests {
+
+inline constexpr char kChannelServerBinary[] = "services/channel_server/channel_server";
+inline constexpr char kWebSocketServiceBinary[] = "services/websocket_service/websocket_service";
+
+using Flags = std::vector<std::string>;
+
+// A channel server that can be used. Its ports are `port()` and the next two.
+class ChannelServer {
+ public:
+  explicit ChannelServer(Flags flags = {});
+
+  uint16_t port() const { return port_; }
+  Process& process() { return *process_; }
+
+  // kill -9, waited for.
+  void Kill();
+  // The same port again, after Kill. It forgets everything, and has another epoch.
+  void StartAgain();
+
+ private:
+  void Start();
+
+  Flags flags_;
+  uint16_t port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+// A WebSocket service on a free port that can be used.
+class WebSocketService {
+ public:
+  // A line of the table that SIGUSR1 prints. Workers refresh their numbers four times a second.
+  struct WorkerRow {
+    int number = 0;
+    pid_t pid = 0;
+    std::string state;
+    int64_t connections = 0;
+    int64_t groups = 0;
+    int64_t memberships = 0;
+    int64_t deliveries = 0;
+    int64_t errors = 0;
+    int64_t gaps = 0;
+    int64_t slow = 0;
+  };
+
+  WebSocketService(const ChannelServer& channel, int workers, Flags flags = {});
+  // No worker is left when it returns.
+  ~WebSocketService();
+
+  uint16_t port() const { return port_; }
+  Process& process() { return *process_; }
+  std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
+  std::vector<WorkerRow> Table();
+  // The row of one worker, which must be there.
+  WorkerRow RowOf(pid_t worker);
+
+ private:
+  uint16_t port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+// A channel server and a WebSocket service that uses it.
+struct Groupcast {
+  explicit Groupcast(int workers, const Flags& flags = {}) : service(channel, workers, flags) {}
+
+  ChannelServer channel;
+  WebSocketService service;
+};
+
+}  // namespace groupcast::tests
+
+#endif  // GROUPCAST_TESTS_SUPPORT_SERVICES_H_
