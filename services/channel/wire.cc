@@ -97,15 +97,27 @@ std::string TopicOf(absl::string_view group_id) {
   return absl::StrCat(group_id, absl::string_view("\0", 1));
 }
 
-absl::StatusOr<absl::string_view> GroupOfTopic(absl::string_view topic) {
-  if (topic.empty() || topic.back() != '\0') {
-    return absl::InvalidArgumentError("no NUL ends the topic");
-  }
-  topic.remove_suffix(1);
-  if (const absl::string_view defect = GroupIdDefect(topic); !defect.empty()) {
+std::string ProofTopicOf(absl::string_view group_id, PublisherId nonce) {
+  std::string topic =
+      LiveFramePrefix(group_id, {.kind = LiveKind::kAnnouncement, .publisher = nonce});
+  topic.resize(group_id.size() + 1 + kNumberAt);
+  return topic;
+}
+
+absl::StatusOr<Topic> ParseTopic(absl::string_view topic) {
+  const size_t end = topic.find('\0');
+  if (end == absl::string_view::npos) return absl::InvalidArgumentError("no NUL ends the group id");
+  Topic parsed{.group_id = topic.substr(0, end)};
+  if (const absl::string_view defect = GroupIdDefect(parsed.group_id); !defect.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("group_id ", defect));
   }
-  return topic;
+  if (topic.size() == end + 1) return parsed;
+  if (topic.size() == end + 1 + kNumberAt) {
+    parsed.nonce = PublisherId{Load(topic.data() + end + 1 + kPublisherAt)};
+    const bool is_proof = topic == ProofTopicOf(parsed.group_id, parsed.nonce);
+    if (is_proof && parsed.nonce != PublisherId{}) return parsed;
+  }
+  return absl::InvalidArgumentError("something else follows the group id");
 }
 
 std::string ControlFrame(ControlKind kind, const google::protobuf::MessageLite& body) {

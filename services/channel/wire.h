@@ -33,7 +33,9 @@ enum class PublisherId : uint64_t {};
 enum class LiveKind : uint8_t {
   kPublication = 1,
   kMessage = 2,
-  kAnnouncement = 3,  // no body; epoch and offset are the group's head, previous its floor
+  // No body; epoch and offset are the group's head, previous its floor, publisher the nonce of the
+  // subscription that it answers.
+  kAnnouncement = 3,
 };
 
 enum class ControlKind : uint8_t {
@@ -84,8 +86,18 @@ void PatchIntoMessage(absl::Span<char> frame, size_t group_id_bytes, const Posit
 // keeps group "12" apart from "123".
 std::string TopicOf(absl::string_view group_id);
 
-// The group id of a topic; kInvalidArgument if it is not one.
-absl::StatusOr<absl::string_view> GroupOfTopic(absl::string_view topic);
+// A subscriber that wants proof that its subscription is in force subscribes to this as well, after
+// the group's topic, with a nonce of its own: it is how the announcement begins that answers it,
+// with the nonce as publisher.
+std::string ProofTopicOf(absl::string_view group_id, PublisherId nonce);
+
+struct Topic {
+  absl::string_view group_id;
+  PublisherId nonce{};  // zero: the topic of the group itself
+};
+
+// kInvalidArgument: neither of the two.
+absl::StatusOr<Topic> ParseTopic(absl::string_view topic);
 
 std::string ControlFrame(ControlKind kind, const google::protobuf::MessageLite& body);
 

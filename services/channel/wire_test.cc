@@ -43,12 +43,14 @@ constexpr char kAnnouncementHex[] =
     "0700000000000000";
 constexpr char kHelloHex[] =
     "01010000"
-    "0806";
+    "0806"
+    "1003";
 constexpr char kHelloReplyHex[] =
     "01020000"
     "09efcdab8967452301"
     "1005"
-    "18808004";
+    "18808004"
+    "2003";
 constexpr char kAcknowledgementHex[] =
     "01030000"
     "09efcdab8967452301"
@@ -97,12 +99,14 @@ TEST(WireTest, LiveFramesHaveTheirGoldenBytes) {
 TEST(WireTest, ControlFramesHaveTheirGoldenBytes) {
   channel::v1::Hello hello;
   hello.set_first_unacknowledged(6);
+  hello.set_attempt(3);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kHello, hello)), kHelloHex);
 
   channel::v1::HelloReply reply;
   reply.set_epoch(static_cast<uint64_t>(kEpoch));
   reply.set_last_accepted(5);
   reply.set_max_message_bytes(65536);
+  reply.set_attempt(3);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kHelloReply, reply)), kHelloReplyHex);
 
   channel::v1::Acknowledgement acknowledgement;
@@ -149,7 +153,7 @@ TEST(WireTest, ReadsWhatItWrites) {
   const absl::StatusOr<ControlView> view = ParseControlFrame(control);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->kind, ControlKind::kHello);
-  EXPECT_EQ(Hex(view->body), "0806");
+  EXPECT_EQ(Hex(view->body), "08061003");
 }
 
 TEST(WireTest, RefusesALiveFrameCutAnywhereInItsHeader) {
@@ -190,10 +194,31 @@ TEST(WireTest, RefusesUnknownKindsAndGroupIdsThatAreNone) {
 TEST(WireTest, NoTopicIsAPrefixOfAnother) {
   EXPECT_EQ(TopicOf("12"), std::string("12\0", 3));
   EXPECT_NE(TopicOf("123").substr(0, 3), TopicOf("12"));
-  EXPECT_EQ(*GroupOfTopic(TopicOf("12")), "12");
-  EXPECT_FALSE(GroupOfTopic("12").ok());
-  EXPECT_FALSE(GroupOfTopic("").ok());
-  EXPECT_FALSE(GroupOfTopic(absl::string_view("\0", 1)).ok());
+  EXPECT_EQ(ParseTopic(TopicOf("12"))->group_id, "12");
+  EXPECT_EQ(ParseTopic(TopicOf("12"))->nonce, PublisherId{});
+}
+
+TEST(WireTest, AProofTopicIsHowTheAnnouncementThatAnswersItBegins) {
+  const std::string topic = ProofTopicOf("123", kPublisher);
+  const std::string answer = LiveFramePrefix(
+      "123",
+      {.kind = LiveKind::kAnnouncement, .publisher = kPublisher, .epoch = kEpoch, .offset = 42});
+  EXPECT_EQ(answer.substr(0, topic.size()), topic);
+  const std::string other =
+      LiveFramePrefix("123", {.kind = LiveKind::kMessage, .publisher = kPublisher});
+  EXPECT_NE(other.substr(0, topic.size()), topic);
+  EXPECT_EQ(ParseTopic(topic)->group_id, "123");
+  EXPECT_EQ(ParseTopic(topic)->nonce, kPublisher);
+}
+
+TEST(WireTest, RefusesTopicsThatAreNeither) {
+  const std::string proof = ProofTopicOf("123", kPublisher);
+  for (size_t size = 0; size < proof.size(); ++size) {
+    EXPECT_EQ(ParseTopic(absl::string_view(proof).substr(0, size)).ok(), size == 4) << size;
+  }
+  EXPECT_FALSE(ParseTopic(proof + "x").ok());
+  EXPECT_FALSE(ParseTopic(ProofTopicOf("123", PublisherId{})).ok());
+  EXPECT_FALSE(ParseTopic(absl::string_view("\0", 1)).ok());
 }
 
 }  // namespace

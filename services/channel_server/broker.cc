@@ -25,6 +25,13 @@ constexpr absl::Duration kUnreachableMax = absl::Seconds(10);
 // Publications are a little larger than the message in them: protobuf's tags, the time it was sent.
 constexpr size_t kContentOverheadBytes = 64;
 
+// What a message in a history costs besides its frame: its node, and its group's if it is the only
+// one.
+constexpr size_t kRetainedOverheadBytes = 256;
+
+// The most that one answer to a request for history carries; what is older is left out.
+constexpr size_t kHistoryReplyBytesMax = 1u << 20;
+
 }  // namespace
 
 // A message of a group's history, with the whole frame behind it in one block.
@@ -128,29 +135,33 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
   return absl::OkStatus();
 }
 
-absl::Status Broker::OnSubscription(absl::string_view topic) {
-  const absl::StatusOr<absl::string_view> id = GroupOfTopic(topic);
-  if (!id.ok()) {
+absl::Status Broker::OnSubscription(absl::string_view bytes) {
+  const absl::StatusOr<Topic> topic = ParseTopic(bytes);
+  if (!topic.ok()) {
     ++counters_.malformed;
-    return id.status();
+    return topic.status();
   }
-  Group& group = KnowGroup(*id);
+  Group& group = KnowGroup(topic->group_id);
+  if (topic->nonce != PublisherId{}) {
+    to_announce_.emplace_back(*group.id, topic->nonce);
+    return absl::OkStatus();
+  }
   group.subscribed = true;
   if (!group.announce) {
     group.announce = true;
-    to_announce_.push_back(*group.id);
+    to_announce_.emplace_back(*group.id, PublisherId{});
   }
   return absl::OkStatus();
 }
 
-absl::Status Broker::OnUnsubscription(absl::string_view topic) {
-  const absl::StatusOr<absl::string_view> id = GroupOfTopic(topic);
-  if (!id.ok()) {
+absl::Status Broker::OnUnsubscription(absl::string_view bytes) {
+  const absl::StatusOr<Topic> topic = ParseTopic(bytes);
+  if (!topic.ok()) {
     ++counters_.malformed;
-    return id.status();
+    return topic.status();
   }
-  const auto found = groups_.find(*id);
-  if (found == groups_.end()) return absl::OkStatus();
+  const auto found = groups_.find(topic->group_id);
+  if (found == groups_.end() || topic->nonce != PublisherId{}) return absl::OkStatus();
   found->second.subscribed = false;
   ForgetGroup(&found->second);
   return absl::OkStatus();
@@ -187,17 +198,22 @@ absl::Status Broker::OnControl(PublisherId from, absl::string_view frame, Broker
 void Broker::EndTurn(BrokerSink* sink) {
   ExpireHistory();
   ExpirePublishers();
-  for (const std::string& id : to_announce_) {
+  for (const auto& [id, nonce] : to_announce_) {
     const auto found = groups_.find(id);
     if (found == groups_.end()) continue;  // its subscribers left within the turn
     Group& group = found->second;
-    if (!group.announce) continue;
-    group.announce = false;
+    if (nonce == PublisherId{}) {
+      if (!group.announce) continue;
+      group.announce = false;
+    }
     ++counters_.announcements;
     sink->Announce(LiveFramePrefix(id, {.kind = LiveKind::kAnnouncement,
+                                        .publisher = nonce,
                                         .epoch = options_.epoch,
                                         .offset = group.head,
                                         .previous = group.floor}));
+    // One that only a proof was asked for has no subscriber.
+    ForgetGroup(&group);
   }
   to_announce_.clear();
 
@@ -262,7 +278,7 @@ void Broker::Retain(Group* group, absl::Span<const char> frame, uint64_t offset)
   newest_ = retained;
   (group->newest != nullptr ? group->newest->group_newer : group->oldest) = retained;
   group->newest = retained;
-  history_bytes_ += retained->bytes;
+  history_bytes_ += retained->bytes + kRetainedOverheadBytes;
   if (++group->retained_count > options_.history_messages_max) DropOldest(group);
   while (history_bytes_ > options_.history_bytes_max) {
     Group* const victim = oldest_->group;
@@ -280,7 +296,7 @@ void Broker::DropOldest(Group* group) {
   if (group->oldest == nullptr) group->newest = nullptr;
   --group->retained_count;
   group->floor = dropped->offset;
-  history_bytes_ -= dropped->bytes;
+  history_bytes_ -= dropped->bytes + kRetainedOverheadBytes;
   Retained::Delete(dropped);
 }
 
@@ -301,6 +317,11 @@ void Broker::ExpirePublishers() {
 }
 
 void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink) {
+  if (publishers_.size() >= options_.publishers_max && !publishers_.contains(from)) {
+    publishers_.erase(std::min_element(
+        publishers_.begin(), publishers_.end(),
+        [](const auto& a, const auto& b) { return a.second->last_heard < b.second->last_heard; }));
+  }
   std::unique_ptr<Publisher>& publisher = publishers_[from];
   if (publisher == nullptr) publisher = std::make_unique<Publisher>();
   publisher->last_heard = now_;
@@ -314,6 +335,7 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   reply.set_epoch(static_cast<uint64_t>(options_.epoch));
   reply.set_last_accepted(publisher->last_accepted);
   reply.set_max_message_bytes(options_.max_message_bytes);
+  reply.set_attempt(hello.attempt());
   // If this cannot be sent, the connection is going: the next one begins with a hello of its own.
   sink->SendControl(from, ControlFrame(ControlKind::kHelloReply, reply));
 }
@@ -331,14 +353,19 @@ void Broker::Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, Bro
     history.set_head(group.head);
     history.set_floor(group.floor);
     size_t count = 0;
+    size_t bytes = 0;
     Retained* first = group.oldest;
     for (; first != nullptr && first->offset <= fetch.after(); first = first->group_newer) {
     }
-    for (Retained* at = first; at != nullptr; at = at->group_newer) ++count;
+    for (Retained* at = first; at != nullptr; at = at->group_newer) {
+      ++count;
+      bytes += at->bytes;
+    }
     const size_t limit = fetch.limit() == 0 ? count : fetch.limit();
-    for (; count > limit; --count) {
+    for (; count > limit || (count > 1 && bytes > kHistoryReplyBytesMax); --count) {
       // The newest are wanted; what is left out before them counts as not kept.
       history.set_floor(first->offset);
+      bytes -= first->bytes;
       first = first->group_newer;
     }
     for (Retained* at = first; at != nullptr; at = at->group_newer) {

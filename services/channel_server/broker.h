@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -31,12 +32,16 @@ struct BrokerOptions {
   size_t history_messages_max = 100;
   absl::Duration history_age_max = absl::Seconds(300);
 
-  // What all groups' histories may take together, counted as bytes of frames. Over it, the oldest
-  // go first.
+  // What all groups' histories may take together: the frames, and 256 bytes of bookkeeping for
+  // each. Over it, the oldest go first.
   size_t history_bytes_max = 512u << 20;
 
   // A publisher that was not heard of for this long is forgotten, and must say hello again.
   absl::Duration publisher_age_max = absl::Hours(24);
+
+  // So many publishers are known at once; over it, the one that was not heard of for longest is
+  // forgotten.
+  size_t publishers_max = 10'000;
 };
 
 // Where the broker's answers go.
@@ -128,7 +133,8 @@ class Broker {
   uint64_t last_offset_ = 0;
   uint64_t highest_forgotten_ = 0;
   absl::node_hash_map<std::string, Group> groups_;
-  std::vector<std::string> to_announce_;
+  // Groups, each with the nonce of the subscription to answer, or zero.
+  std::vector<std::pair<std::string, PublisherId>> to_announce_;
 
   absl::flat_hash_map<PublisherId, std::unique_ptr<Publisher>> publishers_;
   std::vector<PublisherId> to_acknowledge_;  // those with results of this turn

@@ -21,6 +21,9 @@ class FakeSink final : public BrokerSink {
     EXPECT_EQ(frame.header.epoch, kEpoch);
     log.push_back(absl::StrCat("head ", frame.group_id, " ", frame.header.offset, " floor ",
                                frame.header.previous));
+    if (const auto nonce = static_cast<uint64_t>(frame.header.publisher); nonce != 0) {
+      absl::StrAppend(&log.back(), " for ", nonce);
+    }
   }
 
   bool SendControl(PublisherId to, absl::string_view bytes) override {
@@ -69,7 +72,7 @@ class BrokerTest : public testing::Test {
   explicit BrokerTest(const BrokerOptions& options = {.epoch = kEpoch,
                                                       .max_message_bytes = 100,
                                                       .history_messages_max = 3,
-                                                      .history_bytes_max = 1000})
+                                                      .history_bytes_max = 10'000})
       : broker_(options, &clock_) {
     Hello(kA, 1);
     Hello(kB, 1);
@@ -144,6 +147,39 @@ TEST_F(BrokerTest, AnnouncesEachTopicOncePerTurnWithTheHeadOfItsEnd) {
   EXPECT_EQ(EndTurn(), Log());
   Subscribe("x");
   EXPECT_EQ(EndTurn(), Log({"head x 1 floor 0"}));
+}
+
+// Whoever asks for proof must be able to tell its answer from that to others.
+TEST_F(BrokerTest, AnswersEachProofThatIsAskedForWithItsNonce) {
+  Subscribe("x");
+  EXPECT_TRUE(broker_.OnSubscription(ProofTopicOf("x", PublisherId{77})).ok());
+  EXPECT_TRUE(broker_.OnSubscription(ProofTopicOf("x", PublisherId{78})).ok());
+  Publish(kA, 1, "x");
+  EXPECT_EQ(EndTurn(), Log({"head x 1 floor 0", "head x 1 floor 0 for 77",
+                            "head x 1 floor 0 for 78", "to 1: from 1: 1"}));
+  // The end of a proof is not the end of the subscription.
+  EXPECT_TRUE(broker_.OnUnsubscription(ProofTopicOf("x", PublisherId{77})).ok());
+  clock_.Advance(absl::Seconds(300));
+  broker_.BeginTurn();
+  EndTurn();
+  EXPECT_EQ(broker_.group_count(), 1u);
+}
+
+TEST_F(BrokerTest, AProofAloneLeavesNothingBehind) {
+  EXPECT_TRUE(broker_.OnSubscription(ProofTopicOf("x", PublisherId{77})).ok());
+  EXPECT_EQ(EndTurn(), Log({"head x 0 floor 0 for 77"}));
+  EXPECT_EQ(broker_.group_count(), 0u);
+}
+
+TEST_F(BrokerTest, BoundsThePublishersItKnows) {
+  for (uint64_t id = 100; id < 100 + 20'000; ++id) {
+    Hello(PublisherId{id}, 1);
+    if (id == 100) clock_.Advance(absl::Seconds(1));
+    broker_.BeginTurn();
+  }
+  sink_.log.clear();
+  EXPECT_EQ(Publish(kA, 1, "x"), "FAILED_PRECONDITION");  // heard of longest ago
+  EXPECT_EQ(Publish(PublisherId{100 + 19'999}, 1, "x"), "0→1");
 }
 
 TEST_F(BrokerTest, DoesNotAnnounceWhatNobodyWantsAnyMore) {
@@ -288,8 +324,8 @@ TEST_F(BrokerTest, HistoryExpires) {
 
 TEST_F(BrokerTest, HistoryOfAllGroupsTogetherIsBoundedInBytes) {
   for (uint64_t number = 1; number <= 100; ++number) Publish(kA, number, absl::StrCat("g", number));
-  EXPECT_LE(broker_.history_bytes(), 1000u);
-  EXPECT_GT(broker_.history_bytes(), 900u);
+  EXPECT_LE(broker_.history_bytes(), 10'000u);
+  EXPECT_GT(broker_.history_bytes(), 9'500u);
   EXPECT_EQ(Fetch("g1", 0).messages_size(), 0);
   EXPECT_EQ(Fetch("g100", 0).messages_size(), 1);
 }

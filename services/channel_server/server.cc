@@ -69,6 +69,8 @@ absl::Status Server::Bind(const ServerOptions& options) {
     subscribe_.set(zmq::sockopt::sndhwm, options.subscriber_queue_frames_max);
     // Each subscription is seen, also of a topic that has subscribers: each is announced.
     subscribe_.set(zmq::sockopt::xpub_verbose, true);
+    // Answers are at most 1 MiB; results that find no room are kept by the broker.
+    control_.set(zmq::sockopt::sndhwm, 200);
     control_.set(zmq::sockopt::router_handover, true);
     control_.set(zmq::sockopt::router_mandatory, true);
   };

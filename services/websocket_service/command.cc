@@ -62,6 +62,12 @@ GroupIdField ReadGroupId(absl::string_view raw) {
     return field;
   }
   field.defect = GroupIdDefect(field.id);
+  if (field.id.size() > kGroupIdBytesMax) {
+    // It goes back in the answer, which must not grow with it. Cut between characters.
+    size_t size = kGroupIdBytesMax;
+    while (size > 0 && (field.id[size] & 0xc0) == 0x80) --size;
+    field.id.resize(size);
+  }
   return field;
 }
 

@@ -262,6 +262,7 @@ void GroupService::FinishPendingJoins(Group* group) {
     }
     finished.push_back(member);
   }
+  RemoveIfUnused(group);  // if all who waited are gone
   // Last, because commands that go on may change the table.
   for (Member* member : finished) FinishJoin(member);
 }

@@ -14,6 +14,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace groupcast::service {
 namespace {
@@ -130,6 +131,17 @@ HttpAnswer Handshake(const Request& request) {
   return {.upgraded = true, .v1 = v1, .bytes = Serialize(std::move(response))};
 }
 
+// The path of a request target, without its query. Servers take the absolute form too (RFC 9112
+// section 3.2.2).
+absl::string_view PathOf(absl::string_view target) {
+  target = target.substr(0, target.find('?'));
+  if (absl::ConsumePrefix(&target, "http://")) {
+    const size_t slash = target.find('/');
+    return slash == absl::string_view::npos ? "/" : target.substr(slash);
+  }
+  return target;
+}
+
 HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
   const bool head_only = request.method() == http::verb::head;
   if (request.method() != http::verb::get && !head_only) {
@@ -138,9 +150,7 @@ HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
     response.set(http::field::allow, "GET, HEAD");
     return {.bytes = Serialize(std::move(response))};
   }
-  const auto target = request.target();
-  const absl::string_view path =
-      absl::string_view(target.data(), target.size()).substr(0, target.find('?'));
+  const absl::string_view path = PathOf({request.target().data(), request.target().size()});
   if (path == "/healthz") {
     return {.bytes = Serialize(context.channel_connected ? Plain(http::status::ok, "ok")
                                                          : Plain(http::status::service_unavailable,

@@ -124,6 +124,11 @@ absl::StatusOr<Configuration> ReadConfiguration() {
       return status;
     }
   }
+  if (absl::Status status = Check(absl::GetFlag(FLAGS_stall_timeout) >= absl::Seconds(1),
+                                  "--stall_timeout must be at least 1s");
+      !status.ok()) {
+    return status;
+  }
   const absl::StatusOr<ChannelAddress> channel_address = ReadChannelAddress();
   if (!channel_address.ok()) return channel_address.status();
 
@@ -168,6 +173,9 @@ int RunWorker(const Configuration& configuration, Supervisor::WorkerParts parts)
                      std::move(parts.control), slot);
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
+  spdlog::error("{}", std::string(status.message()));
+  const bool misconfigured = absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
+  if (!misconfigured) return 1;  // the next one may have better luck
   slot->SetFailure(status.message());
   return kExitMisconfigured;
 }
@@ -216,6 +224,7 @@ absl::Status Main(int argc, char** argv, std::unique_ptr<absl::FlagSaver> defaul
       OpenListeners(address, static_cast<uint16_t>(port), workers);
   if (!listeners.ok()) return listeners.status();
 
+  Configuration previous = *configuration;
   SupervisorOptions options;
   options.workers = workers;
   options.bind_address = address;
@@ -229,15 +238,17 @@ absl::Status Main(int argc, char** argv, std::unique_ptr<absl::FlagSaver> defaul
       [&configuration](Supervisor::WorkerParts parts) {
         return RunWorker(*configuration, std::move(parts));
       },
-      [&configuration, &defaults, argc, argv] {
-        if (absl::Status status = ParseFlagsAgain(argc, argv, &defaults); !status.ok()) {
-          return status;
-        }
-        absl::StatusOr<Configuration> fresh = ReadConfiguration();
-        if (!fresh.ok()) return fresh.status();
-        configuration = std::move(fresh);
-        return absl::OkStatus();
-      });
+      {.take_up =
+           [&] {
+             if (absl::Status status = ParseFlagsAgain(argc, argv, &defaults); !status.ok()) {
+               return status;
+             }
+             absl::StatusOr<Configuration> fresh = ReadConfiguration();
+             if (!fresh.ok()) return fresh.status();
+             previous = std::exchange(*configuration, *std::move(fresh));
+             return absl::OkStatus();
+           },
+       .roll_back = [&] { *configuration = previous; }});
   if (!supervisor.ok()) return supervisor.status();
   return (*supervisor)->Run();
 }

@@ -7,13 +7,18 @@ namespace groupcast::service {
 namespace {
 
 constexpr uint32_t kFirstCapacity = 4;
+
+// What a frame costs besides its bytes. Without it, a flood of empty pongs would stay below any
+// bound.
+constexpr size_t kFrameOverheadBytes = 64;
+
 // An outbox that grew beyond this gives its memory back when it is empty.
 constexpr uint32_t kKeptCapacity = 16;
 
 }  // namespace
 
 absl::Status Outbox::Push(FramePtr frame, size_t bytes_max) {
-  if (count_ != 0 && bytes_ + frame.size() > bytes_max) {
+  if (count_ != 0 && bytes_ + frame.size() + (count_ + 1) * kFrameOverheadBytes > bytes_max) {
     return absl::ResourceExhaustedError("outbox full");
   }
   PushLast(std::move(frame));

@@ -24,7 +24,8 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // kResourceExhausted: over `bytes_max` together with what waits already; nothing was queued. A
+  // kResourceExhausted: over `bytes_max` together with what waits already, where each frame counts
+  // 64 bytes more than it has; nothing was queued. A
   // frame alone always fits, so that a limit below a frame's size means one frame at a time.
   absl::Status Push(FramePtr frame, size_t bytes_max);
 

@@ -45,12 +45,20 @@ TEST(OutboxTest, KeepsTheOrderThroughPartialWritesOfEverySize) {
 
 TEST(OutboxTest, RefusesWhatIsOverItsBoundAndKeepsWhatItHas) {
   Outbox outbox;
-  ASSERT_TRUE(outbox.Push(Raw("12345"), 10).ok());
-  ASSERT_TRUE(outbox.Push(Raw("67890"), 10).ok());
-  EXPECT_EQ(outbox.Push(Raw("x"), 10).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(outbox.Push(Raw("12345"), 138).ok());
+  ASSERT_TRUE(outbox.Push(Raw("67890"), 138).ok());
+  EXPECT_EQ(outbox.Push(Raw("x"), 138).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(Waiting(outbox), "1234567890");
-  outbox.Consume(1);
-  EXPECT_TRUE(outbox.Push(Raw("x"), 10).ok());
+  outbox.Consume(5);
+  EXPECT_TRUE(outbox.Push(Raw("x"), 138).ok());
+}
+
+// Each costs memory, however small it is.
+TEST(OutboxTest, CountsWhatAFrameCostsBesidesItsBytes) {
+  Outbox outbox;
+  int taken = 0;
+  while (outbox.Push(Raw(""), 6'400).ok()) ++taken;
+  EXPECT_EQ(taken, 100);
 }
 
 // Otherwise a limit below the size of a message would make every member a slow consumer.
@@ -62,7 +70,7 @@ TEST(OutboxTest, TakesOneFrameOverItsBoundWhenItIsEmpty) {
 
 TEST(OutboxTest, GathersNoMoreThanItIsAskedFor) {
   Outbox outbox;
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(outbox.Push(Raw("x"), 100).ok());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(outbox.Push(Raw("x"), 1'000).ok());
   std::vector<iovec> vectors(3);
   EXPECT_EQ(outbox.Gather(absl::MakeSpan(vectors)), 3);
 }
@@ -71,8 +79,8 @@ TEST(OutboxTest, GathersNoMoreThanItIsAskedFor) {
 // it.
 TEST(OutboxTest, DropUnsentFinishesTheFrameThatWasBegun) {
   Outbox outbox;
-  ASSERT_TRUE(outbox.Push(Raw("begun"), 100).ok());
-  ASSERT_TRUE(outbox.Push(Raw("waiting"), 100).ok());
+  ASSERT_TRUE(outbox.Push(Raw("begun"), 1'000).ok());
+  ASSERT_TRUE(outbox.Push(Raw("waiting"), 1'000).ok());
   outbox.Consume(2);
   outbox.DropUnsent();
   outbox.PushLast(Raw("|close"));
@@ -82,7 +90,7 @@ TEST(OutboxTest, DropUnsentFinishesTheFrameThatWasBegun) {
 
 TEST(OutboxTest, DropUnsentDropsAFrameThatWasNotBegun) {
   Outbox outbox;
-  ASSERT_TRUE(outbox.Push(Raw("waiting"), 100).ok());
+  ASSERT_TRUE(outbox.Push(Raw("waiting"), 1'000).ok());
   outbox.DropUnsent();
   EXPECT_TRUE(outbox.empty());
   EXPECT_EQ(outbox.bytes(), 0u);

@@ -28,6 +28,7 @@ Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
 Session::~Session() {
   if (registered_) loop_->Remove(socket_.get(), this);
   decoder_ = FrameDecoder();
+  held_.reset();
   CountBuffered();
 }
 
@@ -132,7 +133,7 @@ void Session::ReadFrames(absl::Span<char> input) {
 }
 
 void Session::CountBuffered() {
-  const size_t buffered = decoder_.buffered_bytes();
+  const size_t buffered = buffered_bytes();
   if (buffered == counted_bytes_) return;
   host_->OnBufferedBytes(static_cast<int64_t>(buffered) - static_cast<int64_t>(counted_bytes_));
   counted_bytes_ = buffered;
@@ -151,7 +152,15 @@ void Session::ResumeCommands() {
 
 void Session::Send(const FramePtr& frame) {
   if (state_ != State::kOpen) return;
-  if (!outbox_.Push(frame, host_->session_options().outbox_bytes_max).ok()) {
+  const size_t bytes_max = host_->session_options().outbox_bytes_max;
+  absl::Status queued = outbox_.Push(frame, bytes_max);
+  if (!queued.ok()) {
+    // A turn may bring more than an outbox holds; only who does not read either is slow.
+    Flush();
+    if (state_ != State::kOpen) return;
+    queued = outbox_.Push(frame, bytes_max);
+  }
+  if (!queued.ok()) {
     slow_ = true;
     Close(CloseCode::kSlowConsumer, "too slow: the outbox is full", /*drop_unsent=*/true);
     return;
@@ -213,6 +222,11 @@ void Session::Flush() {
     sent_shutdown_ = true;
     if (peer_closed_) Abort();
   }
+}
+
+size_t Session::buffered_bytes() const {
+  const size_t held = held_ == nullptr ? 0 : held_->command.size() + held_->input.size();
+  return decoder_.buffered_bytes() + held;
 }
 
 void Session::Touch() { host_->OnTouched(this); }

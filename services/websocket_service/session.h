@@ -84,7 +84,8 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   bool slow() const { return slow_; }
   // Its commands wait for the channel, and it is not read until they go on.
   bool paused() const { return held_ != nullptr; }
-  size_t buffered_bytes() const { return decoder_.buffered_bytes(); }
+  // What it holds of the peer's: an unfinished message, commands that wait.
+  size_t buffered_bytes() const;
 
   // For the worker: whether it is in the list of those to flush, and where in the list of all.
   bool touched = false;

@@ -31,6 +31,9 @@ constexpr absl::Duration kBackoffMax = absl::Seconds(5);
 // What a worker gets beyond its drain time before it is killed.
 constexpr absl::Duration kDrainGrace = absl::Seconds(1);
 
+// A pause of the supervisor itself that is longer than this is nobody's fault.
+constexpr absl::Duration kOwnStallMax = absl::Seconds(1);
+
 // After so long without a channel, the table says so.
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
@@ -206,6 +209,7 @@ void Supervisor::OnExit(const Process& process, int status) {
     if (Serving(process.socket) != nullptr) {
       spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
       to_replace_.clear();
+      reload_.roll_back();
       return;
     }
     failure_ = absl::FailedPreconditionError(slot(process).failure);
@@ -221,7 +225,7 @@ void Supervisor::OnExit(const Process& process, int status) {
       "worker {} (pid {}) {}; its successor starts {}", process.socket + 1, process.pid,
       ExitText(status),
       backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
-  if (backoff > absl::ZeroDuration()) Lend(process.socket);
+  if (backoff > absl::ZeroDuration() && Serving(process.socket) == nullptr) Lend(process.socket);
   // What it had borrowed goes to somebody else, if its worker is still away.
   for (const int borrowed : process.borrowed) {
     if (Serving(borrowed) == nullptr) Lend(borrowed);
@@ -230,10 +234,15 @@ void Supervisor::OnExit(const Process& process, int status) {
 
 void Supervisor::CheckProcesses() {
   const absl::Time now = clock_.Now();
+  // If the supervisor itself stood still, so did its workers (SIGSTOP of the group, a machine that
+  // was suspended): they get time to show that they are alive.
+  if (now - last_check_ > kOwnStallMax) judge_stalls_from_ = now + kOwnStallMax;
+  last_check_ = now;
   for (Process& process : processes_) {
     const SharedSlot& shared = slot(process);
     const absl::Duration silent = now - absl::FromUnixMillis(shared.heartbeat_ms.load());
-    if (silent > options_.stall_timeout && process.kill_at == absl::InfiniteFuture()) {
+    if (silent > options_.stall_timeout && now >= judge_stalls_from_ &&
+        process.kill_at == absl::InfiniteFuture()) {
       spdlog::error("worker {} (pid {}) has stalled for {}: killing it", process.socket + 1,
                     process.pid, absl::FormatDuration(silent));
       process.kill_at = now;
@@ -311,7 +320,7 @@ void Supervisor::KillOverdue() {
 
 void Supervisor::ReplaceAll() {
   if (stopping_) return;
-  if (absl::Status status = reload_(); !status.ok()) {
+  if (absl::Status status = reload_.take_up(); !status.ok()) {
     spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
                   std::string(status.message()));
     return;
@@ -337,6 +346,7 @@ void Supervisor::ReplaceNext() {
     if (old == nullptr) {
       to_replace_.pop_back();  // it ended by itself, and its successor is new
     } else if (successor == nullptr) {
+      if (sockets_[socket].start_at > clock_.Now()) return;
       if (absl::Status status = StartWorker(socket); !status.ok()) {
         spdlog::error("SIGHUP: {}; the old workers stay", std::string(status.message()));
         to_replace_.clear();

@@ -58,9 +58,13 @@ class Supervisor {
   // slot.
   using WorkerMain = std::function<int(WorkerParts)>;
 
-  // Before workers are replaced on SIGHUP: takes up the new configuration. On an error the old
-  // workers stay.
-  using Reload = std::function<absl::Status()>;
+  // What SIGHUP does to the configuration with which workers are born.
+  struct Reload {
+    // Takes up the new one. On an error it must not have changed anything; the old workers stay.
+    std::function<absl::Status()> take_up;
+    // Goes back to the one before: with the new one, a worker could not work.
+    std::function<void()> roll_back;
+  };
 
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(const SupervisorOptions& options,
                                                             Listeners listeners,
@@ -126,6 +130,8 @@ class Supervisor {
   bool waiting_told_ = false;
   bool stopping_ = false;
   absl::Time began_;
+  absl::Time last_check_ = absl::InfiniteFuture();
+  absl::Time judge_stalls_from_ = absl::InfinitePast();
   absl::Status failure_;
 };
 

@@ -20,6 +20,9 @@ constexpr absl::Duration kTick = absl::Milliseconds(250);
 // waiting.
 constexpr int kAcceptsPerTurn = 64;
 
+// How many connections over the limit are told so; more are dropped.
+constexpr size_t kRefusalsMax = 1'000;
+
 // A draining worker closes at least so many connections per second.
 constexpr double kDrainPerSecondMin = 1'000;
 
@@ -197,6 +200,8 @@ HttpContext Worker::http_context() const {
 }
 
 void Worker::OnAccepted(Fd socket) {
+  // Above the limit a handshake is answered with 503, but only so many at once.
+  if (sessions_.size() >= options_.connections_max + kRefusalsMax) return;
   SessionHost* const host = this;
   auto session =
       std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
@@ -303,6 +308,7 @@ void Worker::CloseLargestUnfinished() {
         return (a->is_open() ? a->buffered_bytes() : 0) < (b->is_open() ? b->buffered_bytes() : 0);
       });
   if (largest == sessions_.end() || !(*largest)->is_open()) return;
+  if ((*largest)->buffered_bytes() == 0) return;
   spdlog::warn("unfinished messages take {} bytes: closing the connection with the largest",
                unfinished_bytes_);
   (*largest)->Close(CloseCode::kTooBig, "too many unfinished messages");

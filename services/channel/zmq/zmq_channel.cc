@@ -18,6 +18,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(50);
 // How many messages one turn takes from the subscribe link, so that a flood does not keep clients
 // waiting.
 constexpr int kMessagesPerTurn = 512;
+constexpr size_t kBytesPerTurn = 256 * 1024;  // and outboxes are not filled without being written
 
 constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
 
@@ -60,21 +61,21 @@ ZmqChannel::ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, Channe
       listener_(listener),
       publisher_(PublisherId{RandomId()}),
       context_(1),
-      publish_(context_, zmq::socket_type::xpub),
-      subscribe_(context_, zmq::socket_type::sub),
-      control_(context_, zmq::socket_type::dealer),
-      control_monitor_(context_, zmq::socket_type::pair),
       self_(std::make_shared<ZmqChannel*>(this)) {}
 
 ZmqChannel::~ZmqChannel() {
   *self_ = nullptr;
   for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
-    loop_->Remove(socket->get(zmq::sockopt::fd), this);
+    if (*socket) loop_->Remove(socket->get(zmq::sockopt::fd), this);
   }
 }
 
 absl::Status ZmqChannel::Connect() {
   try {
+    publish_ = zmq::socket_t(context_, zmq::socket_type::xpub);
+    subscribe_ = zmq::socket_t(context_, zmq::socket_type::sub);
+    control_ = zmq::socket_t(context_, zmq::socket_type::dealer);
+    control_monitor_ = zmq::socket_t(context_, zmq::socket_type::pair);
     for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) {
       SetCommonOptions(*socket);
       socket->set(zmq::sockopt::reconnect_ivl, 20);
@@ -82,6 +83,7 @@ absl::Status ZmqChannel::Connect() {
     }
     // Bounded by the window here, not by ZeroMQ, which would drop.
     publish_.set(zmq::sockopt::sndhwm, 0);
+    publish_.set(zmq::sockopt::xpub_verboser, true);
     // With a mark, SUB would drop its own subscriptions.
     subscribe_.set(zmq::sockopt::sndhwm, 0);
     subscribe_.set(zmq::sockopt::rcvhwm, 10'000);
@@ -136,31 +138,41 @@ void ZmqChannel::Publish(absl::string_view group_id, const Content& content, Pub
       frame.data<char>());
   outgoing_.SerializeWithCachedSizesToArray(frame.data<uint8_t>() + prefix_bytes);
   publish_.send(frame, zmq::send_flags::dontwait);
-  window_.push_back({std::move(done), bytes});
+  window_.push_back({std::move(done), bytes, loop_->now() + options_.answer_timeout});
   window_bytes_ += bytes;
 }
 
 void ZmqChannel::Subscribe(absl::string_view group_id) {
-  const auto [entry, is_new] = topics_.try_emplace(std::string(group_id));
+  const auto [entry, is_new] = subscriptions_.try_emplace(std::string(group_id));
   if (!is_new) return;
+  entry->second.nonce = PublisherId{RandomId()};
   SubscribeOnce(entry->first, &entry->second);
 }
 
-void ZmqChannel::SubscribeOnce(const std::string& group_id, Topic* topic) {
+void ZmqChannel::SubscribeOnce(const std::string& group_id, Subscription* subscription) {
   touched_ = true;
-  ++topic->times_subscribed;
+  ++subscription->times_subscribed;
   subscribe_.set(zmq::sockopt::subscribe, TopicOf(group_id));
+  subscribe_.set(zmq::sockopt::subscribe, ProofTopicOf(group_id, subscription->nonce));
   unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
 }
 
-void ZmqChannel::Unsubscribe(absl::string_view group_id) {
-  const auto found = topics_.find(group_id);
-  if (found == topics_.end()) return;
+void ZmqChannel::EndProof(absl::string_view group_id, const Subscription& subscription) {
   touched_ = true;
+  for (int i = 0; i < subscription.times_subscribed; ++i) {
+    subscribe_.set(zmq::sockopt::unsubscribe, ProofTopicOf(group_id, subscription.nonce));
+  }
+}
+
+void ZmqChannel::Unsubscribe(absl::string_view group_id) {
+  const auto found = subscriptions_.find(group_id);
+  if (found == subscriptions_.end()) return;
+  touched_ = true;
+  if (!found->second.announced) EndProof(group_id, found->second);
   for (; found->second.times_subscribed > 0; --found->second.times_subscribed) {
     subscribe_.set(zmq::sockopt::unsubscribe, TopicOf(group_id));
   }
-  topics_.erase(found);
+  subscriptions_.erase(found);
 }
 
 void ZmqChannel::FetchHistory(absl::string_view group_id, uint64_t after, uint32_t limit,
@@ -178,7 +190,8 @@ void ZmqChannel::FetchHistory(absl::string_view group_id, uint64_t after, uint32
     });
     return;
   }
-  requests_.emplace(next_request_++, std::move(done));
+  requests_.emplace(next_request_++,
+                    Request{std::move(done), loop_->now() + options_.answer_timeout});
 }
 
 void ZmqChannel::OnEvents(uint32_t) { touched_ = true; }
@@ -207,6 +220,7 @@ void ZmqChannel::DrainMonitor() {
     if (event.size() < sizeof(id)) continue;
     std::memcpy(&id, event.data(), sizeof(id));
     control_up_ = id == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    ++hello_attempt_;
     hello_answered_ = false;
     UpdateConnected();
     if (control_up_) SendHello();
@@ -219,7 +233,8 @@ void ZmqChannel::DrainPublishLink() {
     const absl::string_view subscription = View(message);
     if (subscription.size() != 1)
       continue;  // the server subscribes to everything: the empty prefix
-    publish_link_up_ = subscription[0] == 1;
+    // A new connection's may come before the end of the old one's.
+    publish_subscriptions_ += subscription[0] == 1 ? 1 : -1;
     UpdateConnected();
   }
 }
@@ -262,8 +277,10 @@ void ZmqChannel::DrainControl() {
 
 bool ZmqChannel::DrainSubscribeLink() {
   zmq::message_t message;
-  for (int i = 0; i < kMessagesPerTurn; ++i) {
+  size_t bytes = 0;
+  for (int i = 0; i < kMessagesPerTurn && bytes < kBytesPerTurn; ++i) {
     if (!subscribe_.recv(message, zmq::recv_flags::dontwait)) return false;
+    bytes += message.size();
     OnLiveFrame(View(message));
   }
   return true;
@@ -272,29 +289,54 @@ bool ZmqChannel::DrainSubscribeLink() {
 void ZmqChannel::Tick() {
   touched_ = true;
   if (control_up_ && !hello_answered_) SendHello();
+  CheckDeadlines();
   while (!unannounced_.empty() && unannounced_.front().first <= loop_->now()) {
     const std::string group_id = std::move(unannounced_.front().second);
     unannounced_.pop_front();
-    const auto topic = topics_.find(group_id);
-    if (topic == topics_.end() || topic->second.announced) continue;
+    const auto found = subscriptions_.find(group_id);
+    if (found == subscriptions_.end() || found->second.announced) continue;
     if (connected_) {
-      SubscribeOnce(group_id, &topic->second);
+      SubscribeOnce(group_id, &found->second);
     } else {
       unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
     }
   }
 }
 
+void ZmqChannel::CheckDeadlines() {
+  const absl::Time now = loop_->now();
+  while (!window_.empty() && window_.front().deadline <= now) {
+    PopOldest().done(absl::UnknownError("the channel server did not answer"));
+  }
+  std::vector<HistoryCallback> late;
+  absl::erase_if(requests_, [&](auto& entry) {
+    if (entry.second.deadline > now) return false;
+    late.push_back(std::move(entry.second.done));
+    return true;
+  });
+  for (const HistoryCallback& done : late) {
+    done(absl::UnavailableError("the channel server did not answer"));
+  }
+}
+
+ZmqChannel::Publication ZmqChannel::PopOldest() {
+  Publication oldest = std::move(window_.front());
+  window_.pop_front();
+  window_bytes_ -= oldest.bytes;
+  return oldest;
+}
+
 void ZmqChannel::SendHello() {
   touched_ = true;
   channel::v1::Hello hello;
   hello.set_first_unacknowledged(next_number_ - window_.size());
+  hello.set_attempt(hello_attempt_);
   // If it cannot be sent, the next tick tries again.
   control_.send(zmq::buffer(ControlFrame(ControlKind::kHello, hello)), zmq::send_flags::dontwait);
 }
 
 void ZmqChannel::UpdateConnected() {
-  const bool connected = control_up_ && hello_answered_ && publish_link_up_;
+  const bool connected = control_up_ && hello_answered_ && publish_subscriptions_ > 0;
   if (connected == connected_) return;
   connected_ = connected;
   if (!connected) FailPending();
@@ -308,14 +350,15 @@ void ZmqChannel::FailPending() {
   for (const Publication& publication : window) {
     publication.done(absl::UnknownError("the connection to the channel server was lost"));
   }
-  absl::flat_hash_map<uint64_t, HistoryCallback> requests;
+  absl::flat_hash_map<uint64_t, Request> requests;
   requests.swap(requests_);
-  for (const auto& [id, done] : requests) {
-    done(absl::UnavailableError("the connection to the channel server was lost"));
+  for (const auto& [id, request] : requests) {
+    request.done(absl::UnavailableError("the connection to the channel server was lost"));
   }
 }
 
 void ZmqChannel::OnHelloReply(const channel::v1::HelloReply& reply) {
+  if (reply.attempt() != hello_attempt_) return;  // of a connection that is no more
   if (options_.max_message_bytes > reply.max_message_bytes()) {
     listener_->OnMisconfigured(absl::FailedPreconditionError(
         absl::StrCat("messages of up to ", options_.max_message_bytes,
@@ -334,15 +377,10 @@ void ZmqChannel::OnAcknowledgement(const channel::v1::Acknowledgement& acknowled
     const uint64_t number = acknowledgement.first_number() + i;
     // Those before were given up on when a connection was lost.
     while (!window_.empty() && next_number_ - window_.size() < number) {
-      Publication lost = std::move(window_.front());
-      window_.pop_front();
-      window_bytes_ -= lost.bytes;
-      lost.done(absl::UnknownError("the channel server skipped the publication"));
+      PopOldest().done(absl::UnknownError("the channel server skipped the publication"));
     }
     if (window_.empty() || next_number_ - window_.size() != number) continue;
-    Publication publication = std::move(window_.front());
-    window_.pop_front();
-    window_bytes_ -= publication.bytes;
+    const Publication publication = PopOldest();
     if (const uint64_t offset = acknowledgement.offsets(i); offset != 0) {
       publication.done(Position{epoch, offset});
       continue;
@@ -362,7 +400,7 @@ void ZmqChannel::OnAcknowledgement(const channel::v1::Acknowledgement& acknowled
 void ZmqChannel::OnHistory(const channel::v1::History& history) {
   const auto found = requests_.find(history.request());
   if (found == requests_.end()) return;
-  HistoryCallback done = std::move(found->second);
+  HistoryCallback done = std::move(found->second.done);
   requests_.erase(found);
   History result;
   result.head = {Epoch{history.epoch()}, history.head()};
@@ -395,9 +433,14 @@ void ZmqChannel::OnLiveFrame(absl::string_view bytes) {
   }
   const LiveHeader& header = frame->header;
   if (header.kind == LiveKind::kAnnouncement) {
-    const auto topic = topics_.find(frame->group_id);
-    if (topic == topics_.end()) return;
-    topic->second.announced = true;
+    const auto found = subscriptions_.find(frame->group_id);
+    if (found == subscriptions_.end()) return;
+    Subscription& subscription = found->second;
+    if (!subscription.announced) {
+      if (header.publisher != subscription.nonce) return;
+      subscription.announced = true;
+      EndProof(frame->group_id, subscription);
+    }
     listener_->OnHead(frame->group_id, {header.epoch, header.offset});
     return;
   }

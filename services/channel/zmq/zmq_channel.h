@@ -37,6 +37,10 @@ struct ZmqChannelOptions {
 
   // A subscription that was not announced for this long while connected is made again.
   absl::Duration resubscribe_after = absl::Milliseconds(200);
+
+  // What has no answer for so long while connected fails, with an unknown outcome: it was lost on a
+  // link that broke and came back.
+  absl::Duration answer_timeout = absl::Seconds(10);
 };
 
 // The engine that speaks to a channel server, over three links (docs/channel_wire.md):
@@ -65,8 +69,16 @@ class ZmqChannel final : public Channel, private EventHandler {
   struct Publication {
     PublishCallback done;
     size_t bytes = 0;
+    absl::Time deadline;
   };
-  struct Topic {
+  struct Request {
+    HistoryCallback done;
+    absl::Time deadline;
+  };
+  struct Subscription {
+    // Only an announcement with this nonce proves that the subscription is in force: any other may
+    // answer somebody else's, or one of this worker's that has ended since.
+    PublisherId nonce{};
     bool announced = false;
     int times_subscribed = 0;  // libzmq counts: as often it must be unsubscribed
   };
@@ -92,7 +104,10 @@ class ZmqChannel final : public Channel, private EventHandler {
   void OnHistory(const channel::v1::History& history);
   void OnLiveFrame(absl::string_view bytes);
   void NoteBadInput(absl::string_view link, absl::string_view what);
-  void SubscribeOnce(const std::string& group_id, Topic* topic);
+  void SubscribeOnce(const std::string& group_id, Subscription* subscription);
+  void EndProof(absl::string_view group_id, const Subscription& subscription);
+  void CheckDeadlines();
+  Publication PopOldest();
 
   const ZmqChannelOptions options_;
   EventLoop* const loop_;
@@ -110,7 +125,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   bool touched_ = true;
   bool control_up_ = false;
   bool hello_answered_ = false;
-  bool publish_link_up_ = false;
+  uint64_t hello_attempt_ = 0;
+  int publish_subscriptions_ = 0;  // of the server's; the publish link is up while there is one
   bool connected_ = false;
 
   uint64_t next_number_ = 1;
@@ -118,9 +134,9 @@ class ZmqChannel final : public Channel, private EventHandler {
   size_t window_bytes_ = 0;
 
   uint64_t next_request_ = 1;
-  absl::flat_hash_map<uint64_t, HistoryCallback> requests_;
+  absl::flat_hash_map<uint64_t, Request> requests_;
 
-  absl::flat_hash_map<std::string, Topic> topics_;
+  absl::flat_hash_map<std::string, Subscription> subscriptions_;
   std::deque<std::pair<absl::Time, std::string>> unannounced_;  // in the order of their times
 
   // Answers that were known inside the call that asked: given at the turn's end.
