@@ -84,8 +84,13 @@ Process::~Process() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
   }
-  if (!::testing::Test::HasFailure() && std::uncaught_exceptions() == 0) return;
   const std::string output = Output();
+  // A worker's report, too: it would otherwise be seen as one more worker that was replaced.
+  for (const char* report : {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                             "WARNING: ThreadSanitizer", "runtime error: "}) {
+    if (absl::StrContains(output, report)) ADD_FAILURE() << report << " in the output of " << name_;
+  }
+  if (!::testing::Test::HasFailure() && std::uncaught_exceptions() == 0) return;
   const size_t from = output.size() - std::min(output.size(), kTailBytes);
   std::fprintf(stderr, "---- %s (pid %d) wrote:\n%s----\n", name_.c_str(), pid_,
                output.c_str() + from);
