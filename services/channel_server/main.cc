@@ -10,7 +10,7 @@
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel_server/server.h"
-#include "services/common/flags_help.h"
+#include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "spdlog/spdlog.h"

@@ -11,11 +11,10 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "absl/flags/reflection.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel/zmq/zmq_channel.h"
-#include "services/common/flags_help.h"
+#include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/websocket_service/listener.h"
@@ -182,7 +181,7 @@ int RunWorker(const Configuration& configuration, Supervisor::WorkerParts parts)
 
 // The flags are parsed again, for those that stand in a --flagfile. What cannot be parsed ends the
 // process that tries, so a child tries first.
-absl::Status ParseFlagsAgain(int argc, char** argv, std::unique_ptr<absl::FlagSaver>* defaults) {
+absl::Status ParseFlagsAgain(int argc, char** argv) {
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child < 0) return ErrnoStatus("fork");
@@ -197,13 +196,12 @@ absl::Status ParseFlagsAgain(int argc, char** argv, std::unique_ptr<absl::FlagSa
     return absl::InvalidArgumentError("the flags cannot be read");
   }
   // A line that is gone from the file counts no longer.
-  defaults->reset();
-  *defaults = std::make_unique<absl::FlagSaver>();
+  ResetFlags();
   absl::ParseCommandLine(argc, argv);
   return absl::OkStatus();
 }
 
-absl::Status Main(int argc, char** argv, std::unique_ptr<absl::FlagSaver> defaults) {
+absl::Status Main(int argc, char** argv) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
       !status.ok()) {
     return status;
@@ -240,7 +238,7 @@ absl::Status Main(int argc, char** argv, std::unique_ptr<absl::FlagSaver> defaul
       },
       {.take_up =
            [&] {
-             if (absl::Status status = ParseFlagsAgain(argc, argv, &defaults); !status.ok()) {
+             if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok()) {
                return status;
              }
              absl::StatusOr<Configuration> fresh = ReadConfiguration();
@@ -263,10 +261,8 @@ int main(int argc, char** argv) {
       "replaces the\n"
       "workers (flags in a --flagfile and the pages are read again), SIGUSR1 prints numbers.\n\n"
       "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]");
-  auto defaults = std::make_unique<absl::FlagSaver>();
   absl::ParseCommandLine(argc, argv);
-  if (absl::Status status = groupcast::service::Main(argc, argv, std::move(defaults));
-      !status.ok()) {
+  if (absl::Status status = groupcast::service::Main(argc, argv); !status.ok()) {
     std::fprintf(stderr, "websocket_service: %s\n", std::string(status.message()).c_str());
     return 1;
   }

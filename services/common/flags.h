@@ -1,5 +1,5 @@
-#ifndef GROUPCAST_SERVICES_COMMON_FLAGS_HELP_H_
-#define GROUPCAST_SERVICES_COMMON_FLAGS_HELP_H_
+#ifndef GROUPCAST_SERVICES_COMMON_FLAGS_H_
+#define GROUPCAST_SERVICES_COMMON_FLAGS_H_
 
 #include "absl/strings/string_view.h"
 
@@ -9,6 +9,9 @@ namespace groupcast::service {
 // ParseCommandLine.
 void SetHelp(absl::string_view usage);
 
+// Gives the flags that the program's main.cc defines their default values again.
+void ResetFlags();
+
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_COMMON_FLAGS_HELP_H_
+#endif  // GROUPCAST_SERVICES_COMMON_FLAGS_H_
