@@ -26,6 +26,11 @@ constexpr size_t kRefusalsMax = 1'000;
 // A draining worker closes at least so many connections per second.
 constexpr double kDrainPerSecondMin = 1'000;
 
+// Handshakes that have begun when it begins to drain may finish for so long: their clients are told
+// properly, and do not see a connection that breaks. (Browsers also keep connections on which they
+// ask nothing.)
+constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
+
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
@@ -349,10 +354,11 @@ void Worker::DrainSome() {
                                                        absl::ToDoubleSeconds(options_.drain_time));
   const auto remaining =
       static_cast<size_t>(std::max(0.0, static_cast<double>(drain_total_) - rate * seconds));
+  const bool handshakes_may_finish = loop_->now() - drain_began_ < kHandshakeGrace;
   absl::BitGen random;
   size_t open = 0;
   for (const std::unique_ptr<Session>& session : sessions_) {
-    if (session->is_handshaking()) session->Abort();
+    if (session->is_handshaking() && !handshakes_may_finish) session->Abort();
     if (!session->is_open() || ++open <= remaining) continue;
     if (session->v1()) {
       const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);

@@ -19,14 +19,14 @@ using ::testing::ElementsAre;
 
 class V1EventsTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { groupcast_ = new Groupcast(/*workers=*/2); }
-  static void TearDownTestSuite() { delete groupcast_; }
-  static uint16_t port() { return groupcast_->service.port(); }
+  static void SetUpTestSuite() { running = new Groupcast(/*workers=*/2); }
+  static void TearDownTestSuite() { delete running; }
+  static uint16_t port() { return running->service.port(); }
 
-  static Groupcast* groupcast_;
+  static Groupcast* running;
 };
 
-Groupcast* V1EventsTest::groupcast_ = nullptr;
+Groupcast* V1EventsTest::running = nullptr;
 
 TEST_F(V1EventsTest, WelcomeComesFirstEvenIfCommandsComeWithTheHandshake) {
   RawClient raw(port());

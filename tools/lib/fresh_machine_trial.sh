@@ -26,13 +26,13 @@ seconds_since() {
 
 # start_up: tools/up as from a terminal, where Ctrl-C is SIGINT and is not ignored.
 start_up() {
-  setsid env --default-signal=INT "$TOOLS/up" </dev/null &
+  setsid env --default-signal=INT "$TOOLS/up" </dev/null >/root/up.log 2>&1 &
   up=$!
 }
 
 is_up_or_gone() {
   sleep 0.2 # what is being built needs the processors more
-  [[ $(http_status 127.0.0.1 1234 /healthz) == 200 ]] || ! kill -0 "$up" 2>/dev/null
+  grep -q 'Ctrl-C stops it' /root/up.log || ! kill -0 "$up" 2>/dev/null
 }
 
 # processes_left: what still runs here, but for this script and Bazel's build server.
@@ -54,6 +54,7 @@ try_up() {
   start=$(now)
   start_up
   wait_until 3600 is_up_or_gone || true
+  cat /root/up.log
   if ! kill -0 "$up" 2>/dev/null; then
     result "$1" "$start" FAILED
     return
