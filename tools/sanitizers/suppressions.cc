@@ -1,9 +1,12 @@
 // libzmq comes from the system, without instrumentation: TSan sees the memory that its threads hand
 // to each other, but not the atomic operations by which they do.
 
-extern "C" const char* __tsan_default_suppressions();  // the runtime has no header for it
+// The runtime names it so, and has no header for it.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern "C" const char* __tsan_default_suppressions();
 
 const char* __tsan_default_suppressions() {
   return "called_from_lib:libzmq.so\n"
          "race:libzmq.so\n";
 }
+// NOLINTEND(bugprone-reserved-identifier)
