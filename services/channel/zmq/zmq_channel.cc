@@ -154,7 +154,8 @@ void ZmqChannel::SubscribeOnce(const std::string& group_id, Subscription* subscr
   ++subscription->times_subscribed;
   subscribe_.set(zmq::sockopt::subscribe, TopicOf(group_id));
   subscribe_.set(zmq::sockopt::subscribe, ProofTopicOf(group_id, subscription->nonce));
-  unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
+  unannounced_.push_back(
+      {loop_->now() + options_.resubscribe_after, group_id, subscription->nonce});
 }
 
 void ZmqChannel::EndProof(absl::string_view group_id, const Subscription& subscription) {
@@ -290,15 +291,18 @@ void ZmqChannel::Tick() {
   touched_ = true;
   if (control_up_ && !hello_answered_) SendHello();
   CheckDeadlines();
-  while (!unannounced_.empty() && unannounced_.front().first <= loop_->now()) {
-    const std::string group_id = std::move(unannounced_.front().second);
+  while (!unannounced_.empty() && unannounced_.front().at <= loop_->now()) {
+    Unannounced next = std::move(unannounced_.front());
     unannounced_.pop_front();
-    const auto found = subscriptions_.find(group_id);
+    const auto found = subscriptions_.find(next.group_id);
     if (found == subscriptions_.end() || found->second.announced) continue;
+    if (found->second.nonce != next.nonce) continue;  // one that was made since
+
     if (connected_) {
-      SubscribeOnce(group_id, &found->second);
+      SubscribeOnce(next.group_id, &found->second);
     } else {
-      unannounced_.emplace_back(loop_->now() + options_.resubscribe_after, group_id);
+      next.at = loop_->now() + options_.resubscribe_after;
+      unannounced_.push_back(std::move(next));
     }
   }
 }

@@ -83,6 +83,14 @@ class ZmqChannel final : public Channel, private EventHandler {
     int times_subscribed = 0;  // libzmq counts: as often it must be unsubscribed
   };
 
+  // A subscription to be made again at `at`, unless it was announced or ended by then: so there are
+  // never more of them than subscriptions that were made lately or still wait.
+  struct Unannounced {
+    absl::Time at;
+    std::string group_id;
+    PublisherId nonce{};
+  };
+
   ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, ChannelListener* listener);
   absl::Status Connect();
 
@@ -137,7 +145,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   absl::flat_hash_map<uint64_t, Request> requests_;
 
   absl::flat_hash_map<std::string, Subscription> subscriptions_;
-  std::deque<std::pair<absl::Time, std::string>> unannounced_;  // in the order of their times
+  std::deque<Unannounced> unannounced_;  // in the order of their deadlines
 
   // Answers that were known inside the call that asked: given at the turn's end.
   std::vector<std::function<void()>> deferred_;
