@@ -1,36 +1,105 @@
 #include "services/channel/feed.h"
 
+#include <utility>
+
 namespace groupcast::service {
 
-Feed::HeadVerdict Feed::OnHead(const Position& head) {
-  if (!warm_) {
-    warm_ = true;
-    position_ = head;
-    return HeadVerdict::kWarm;
+void Feed::OnHead(const Position& head, Epoch current) {
+  if (warm_) {
+    OnOtherHead(head, current);
+    return;
   }
-  const bool new_epoch = head.epoch != position_.epoch;
-  // A head behind the feed was announced before messages that came faster than it.
-  if (!new_epoch && head.offset <= position_.offset) return HeadVerdict::kInStep;
-  gap_ = {.new_epoch = new_epoch, .from = position_.offset, .to = head.offset};
+  warm_ = true;
   position_ = head;
-  return HeadVerdict::kGap;
+  behind_ = IsAhead(target_, current);
 }
 
-Feed::Verdict Feed::OnMessage(const Position& position, uint64_t previous) {
-  if (!warm_) return Verdict::kDrop;
-  const bool new_epoch = position.epoch != position_.epoch;
-  if (!new_epoch && position.offset <= position_.offset) return Verdict::kDrop;
-  if (!new_epoch && previous == position_.offset) {
-    position_ = position;
-    return Verdict::kDeliver;
+void Feed::OnOtherHead(const Position& head, Epoch current) {
+  if (warm_ && !IsAhead(head, current)) return;
+  behind_ = warm_;
+  if (head.epoch != target_.epoch || head.offset > target_.offset) target_ = head;
+}
+
+bool Feed::IsAhead(const Position& position, Epoch current) const {
+  return position.epoch == position_.epoch ? position.offset > position_.offset
+                                           : position.epoch == current && current != Epoch{};
+}
+
+void Feed::OnMessage(const Position& position, uint64_t previous, absl::string_view frame,
+                     Epoch current, size_t held_bytes_max, FeedSink* sink) {
+  if (!warm_) return;
+  const bool same_epoch = position.epoch == position_.epoch;
+  if (same_epoch ? position.offset <= position_.offset : position.epoch != current) return;
+  silent_repairs = 0;
+  if (same_epoch && previous <= position_.offset) {
+    Advance(position, previous, frame, sink);
+    if (!held_.empty()) DeliverHeld(sink);
+    return;
   }
-  // Either messages between are missing (`previous` above the last), or the chain belongs to
-  // another history
-  // (`previous` below it, or another epoch). In each case what is delivered next does not follow
-  // on.
-  gap_ = {.new_epoch = new_epoch, .from = position_.offset, .to = previous};
+  Hold(position, previous, frame, held_bytes_max);
+}
+
+void Feed::OnHistoryBegin(const Position& head, uint64_t floor, FeedSink* sink) {
+  if (head.epoch != position_.epoch || floor > position_.offset) {
+    TellGap({head.epoch, floor}, sink);
+  }
+}
+
+void Feed::OnHistoryMessage(const Position& position, uint64_t previous, absl::string_view frame,
+                            FeedSink* sink) {
+  if (position.epoch != position_.epoch || position.offset <= position_.offset) return;
+  Advance(position, previous, frame, sink);
+}
+
+void Feed::OnHistoryEnd(const Position& head, FeedSink* sink) {
+  DeliverHeld(sink);
+  // What came live since the server answered may be beyond the answer's head.
+  if (!behind_ || target_.epoch != head.epoch || target_.offset < head.offset) target_ = head;
+  behind_ = target_.epoch != position_.epoch || target_.offset > position_.offset;
+}
+
+void Feed::Advance(const Position& position, uint64_t previous, absl::string_view frame,
+                   FeedSink* sink) {
+  // Either the chain's next; or a predecessor that is not what was delivered last, which is another
+  // history than this feed's.
+  if (previous != position_.offset) TellGap({position.epoch, previous}, sink);
   position_ = position;
-  return Verdict::kGap;
+  sink->Deliver(position, previous, frame);
+  if (behind_ && target_.epoch == position_.epoch && target_.offset <= position_.offset) {
+    behind_ = false;
+  }
+}
+
+void Feed::TellGap(const Position& to, FeedSink* sink) {
+  const Gap gap{.new_epoch = to.epoch != position_.epoch, .from = position_.offset, .to = to};
+  position_ = to;
+  sink->Tell(gap);
+}
+
+void Feed::Hold(const Position& position, uint64_t previous, absl::string_view frame,
+                size_t held_bytes_max) {
+  if (!behind_ || position.epoch != target_.epoch || position.offset > target_.offset) {
+    target_ = position;
+  }
+  behind_ = true;
+  if (held_bytes_ + frame.size() > held_bytes_max) return;
+  held_.push_back({position, previous, std::string(frame)});
+  held_bytes_ += frame.size();
+}
+
+void Feed::DeliverHeld(FeedSink* sink) {
+  while (!held_.empty()) {
+    const Position& position = held_.front().position;
+    const bool same_epoch = position.epoch == position_.epoch;
+    // A hole before it: more must be asked for.
+    if (same_epoch && held_.front().previous > position_.offset) return;
+    Held held = std::move(held_.front());
+    held_.pop_front();
+    held_bytes_ -= held.frame.size();
+    if (same_epoch && held.position.offset > position_.offset) {
+      Advance(held.position, held.previous, held.frame, sink);
+    }
+  }
 }
 
 }  // namespace groupcast::service

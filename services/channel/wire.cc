@@ -15,11 +15,14 @@ static_assert(std::endian::native == std::endian::little,
 // Offsets of the header's fields from the byte after NUL.
 constexpr size_t kVersionAt = 0;
 constexpr size_t kKindAt = 1;
+constexpr size_t kFlagsAt = 2;
 constexpr size_t kPublisherAt = 4;
 constexpr size_t kNumberAt = 12;
 constexpr size_t kEpochAt = 20;
 constexpr size_t kOffsetAt = 28;
 constexpr size_t kPreviousAt = 36;
+
+constexpr uint8_t kKeyedFlag = 1;
 
 uint64_t Load(const char* from) {
   uint64_t value;
@@ -51,9 +54,13 @@ absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame) {
   const uint8_t version = header[kVersionAt];
   if (version != kWireVersion) return WrongVersion(version);
   parsed.header.kind = static_cast<LiveKind>(header[kKindAt]);
-  if (parsed.header.kind < LiveKind::kPublication || parsed.header.kind > LiveKind::kAnnouncement) {
+  if (parsed.header.kind < LiveKind::kPublication || parsed.header.kind > LiveKind::kVoid) {
     return absl::InvalidArgumentError(
         absl::StrCat("unknown kind ", static_cast<int>(parsed.header.kind)));
+  }
+  const uint8_t flags = header[kFlagsAt];
+  if ((flags & ~kKeyedFlag) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("unknown flags ", static_cast<int>(flags)));
   }
   parsed.header.publisher = PublisherId{Load(header + kPublisherAt)};
   parsed.header.number = Load(header + kNumberAt);
@@ -61,6 +68,12 @@ absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame) {
   parsed.header.offset = Load(header + kOffsetAt);
   parsed.header.previous = Load(header + kPreviousAt);
   parsed.body = frame.substr(kLiveHeaderBytes);
+  if ((flags & kKeyedFlag) != 0) {
+    if (parsed.body.size() < kKeyBytes) return absl::InvalidArgumentError("key cut short");
+    parsed.header.key = {Load(parsed.body.data()), Load(parsed.body.data() + 8)};
+    if (parsed.header.key.empty()) return absl::InvalidArgumentError("an empty key");
+    parsed.body.remove_prefix(kKeyBytes);
+  }
   return parsed;
 }
 
@@ -76,12 +89,23 @@ void WriteLiveFramePrefix(absl::string_view group_id, const LiveHeader& header, 
   Store(at + kEpochAt, static_cast<uint64_t>(header.epoch));
   Store(at + kOffsetAt, header.offset);
   Store(at + kPreviousAt, header.previous);
+  if (header.key.empty()) return;
+  at[kFlagsAt] = static_cast<char>(kKeyedFlag);
+  Store(at + kLiveHeaderBytes, header.key.high);
+  Store(at + kLiveHeaderBytes + 8, header.key.low);
 }
 
 std::string LiveFramePrefix(absl::string_view group_id, const LiveHeader& header) {
-  std::string prefix(LiveFramePrefixBytes(group_id), '\0');
+  std::string prefix(LiveFramePrefixBytes(group_id, header.key), '\0');
   WriteLiveFramePrefix(group_id, header, prefix.data());
   return prefix;
+}
+
+void PatchNumber(absl::Span<char> frame, size_t group_id_bytes, uint64_t number,
+                 uint64_t first_unacknowledged) {
+  char* at = frame.data() + group_id_bytes + 1;
+  Store(at + kNumberAt, number);
+  Store(at + kOffsetAt, first_unacknowledged);
 }
 
 void PatchIntoMessage(absl::Span<char> frame, size_t group_id_bytes, const Position& position,

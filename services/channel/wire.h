@@ -6,8 +6,8 @@
 // A publication becomes a message by patching five numbers in place, so that the server neither
 // copies nor parses it: both have this layout, in one ZeroMQ frame, integers little-endian:
 //
-//   group id | NUL | version u8 | kind u8 | zero u16 | publisher u64 | number u64 | epoch u64 |
-//   offset u64 | previous u64 | body
+//   group id | NUL | version u8 | kind u8 | flags u8 | zero u8 | publisher u64 | number u64 |
+//   epoch u64 | offset u64 | previous u64 | key 16 bytes, if flagged | body
 //
 // A control frame is: version u8 | kind u8 | zero u16 | body. Bodies are the protobuf messages of
 // proto/wire.proto.
@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "google/protobuf/message_lite.h"
+#include "services/channel/fingerprint.h"
 #include "services/channel/position.h"
 
 namespace groupcast::service {
@@ -36,6 +37,8 @@ enum class LiveKind : uint8_t {
   // No body; epoch and offset are the group's head, previous its floor, publisher the nonce of the
   // subscription that it answers.
   kAnnouncement = 3,
+  // Takes a publication's number and nothing else: what had it is not to be done any more.
+  kVoid = 4,
 };
 
 enum class ControlKind : uint8_t {
@@ -44,6 +47,9 @@ enum class ControlKind : uint8_t {
   kAcknowledgement = 3,
   kFetchHistory = 4,
   kHistory = 5,
+  kCompareHeads = 6,
+  kHeads = 7,
+  kDigest = 8,
 };
 
 // The fixed header of a live frame in its machine form.
@@ -52,11 +58,15 @@ struct LiveHeader {
   PublisherId publisher{};
   uint64_t number = 0;
   Epoch epoch{};
+  // Of a publication: the publisher's first number without an answer. What became of those before
+  // it, it will not ask.
   uint64_t offset = 0;
   uint64_t previous = 0;
+  Fingerprint key;  // not empty: of publications and messages that have one
 };
 
-inline constexpr size_t kLiveHeaderBytes = 4 + 5 * 8;
+inline constexpr size_t kLiveHeaderBytes = 4 + 5 * 8;  // without a key
+inline constexpr size_t kKeyBytes = 16;
 inline constexpr size_t kControlHeaderBytes = 4;
 
 // A live frame taken apart; the views point into the frame.
@@ -71,12 +81,16 @@ struct LiveFrame {
 absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame);
 
 // A whole frame is this prefix and the body. Written where the frame is being built:
-inline size_t LiveFramePrefixBytes(absl::string_view group_id) {
-  return group_id.size() + 1 + kLiveHeaderBytes;
+inline size_t LiveFramePrefixBytes(absl::string_view group_id, const Fingerprint& key = {}) {
+  return group_id.size() + 1 + kLiveHeaderBytes + (key.empty() ? 0 : kKeyBytes);
 }
 void WriteLiveFramePrefix(absl::string_view group_id, const LiveHeader& header, char* to);
 // or by itself:
 std::string LiveFramePrefix(absl::string_view group_id, const LiveHeader& header);
+
+// Numbers the publication in `frame`, which must have been made by WriteLiveFramePrefix.
+void PatchNumber(absl::Span<char> frame, size_t group_id_bytes, uint64_t number,
+                 uint64_t first_unacknowledged);
 
 // Makes the publication in `frame` a message. `frame` must have been accepted by ParseLiveFrame.
 void PatchIntoMessage(absl::Span<char> frame, size_t group_id_bytes, const Position& position,

@@ -17,7 +17,7 @@ constexpr char kPublicationHex[] =
     "8877665544332211"
     "0500000000000000"
     "0000000000000000"
-    "0000000000000000"
+    "0400000000000000"
     "0000000000000000"
     "1205"
     "68656c6c6f"
@@ -33,6 +33,27 @@ constexpr char kMessageHex[] =
     "1205"
     "68656c6c6f"
     "18fbc098be9634";
+constexpr char kKeyedHex[] =
+    "31323300"
+    "01010100"
+    "8877665544332211"
+    "0500000000000000"
+    "0000000000000000"
+    "0400000000000000"
+    "0000000000000000"
+    "100f0e0d0c0b0a09"
+    "0807060504030201"
+    "1205"
+    "68656c6c6f"
+    "18fbc098be9634";
+constexpr char kVoidHex[] =
+    "31323300"
+    "01040000"
+    "8877665544332211"
+    "0500000000000000"
+    "0000000000000000"
+    "0400000000000000"
+    "0000000000000000";
 constexpr char kAnnouncementHex[] =
     "31323300"
     "01030000"
@@ -44,13 +65,18 @@ constexpr char kAnnouncementHex[] =
 constexpr char kHelloHex[] =
     "01010000"
     "0806"
-    "1003";
+    "1003"
+    "19efcdab8967452301"
+    "202a";
 constexpr char kHelloReplyHex[] =
     "01020000"
     "09efcdab8967452301"
-    "1005"
+    "1006"
     "18808004"
-    "2003";
+    "2003"
+    "2801"
+    "320e09efcdab896745230110061a012b"
+    "3808";
 constexpr char kAcknowledgementHex[] =
     "01030000"
     "09efcdab8967452301"
@@ -62,27 +88,56 @@ constexpr char kFetchHistoryHex[] =
     "0801"
     "1203313233"
     "1829"
-    "200a";
+    "200a"
+    "29efcdab8967452301";
 constexpr char kHistoryHex[] =
     "01050000"
     "0801"
     "11efcdab8967452301"
     "182a"
     "2007";
+constexpr char kCompareHeadsHex[] =
+    "01060000"
+    "0802"
+    "11efcdab8967452301"
+    "1a070a033132331029";
+constexpr char kHeadsHex[] =
+    "01070000"
+    "0802"
+    "11efcdab8967452301"
+    "1a070a03313233102a";
+constexpr char kDigestHex[] =
+    "01080000"
+    "0809"
+    "11efcdab8967452301"
+    "1a070a03313233102a";
 
 constexpr PublisherId kPublisher{0x1122334455667788};
 constexpr Epoch kEpoch{0x0123456789abcdef};
+constexpr uint64_t kEpochNumber{0x0123456789abcdef};
+constexpr Fingerprint kKey{0x090a0b0c0d0e0f10, 0x0102030405060708};
 
 std::string Bytes(absl::string_view hex) { return absl::HexStringToBytes(hex); }
 std::string Hex(absl::string_view bytes) { return absl::BytesToHexString(bytes); }
 
-std::string Publication() {
+std::string Publication(const Fingerprint& key = {}) {
   channel::v1::Content content;
   content.set_data("hello");
   content.set_sent_at_ms(1792742400123);
-  return LiveFramePrefix("123",
-                         {.kind = LiveKind::kPublication, .publisher = kPublisher, .number = 5}) +
-         content.SerializeAsString();
+  std::string frame =
+      LiveFramePrefix("123",
+                      {.kind = LiveKind::kPublication, .publisher = kPublisher, .key = key}) +
+      content.SerializeAsString();
+  PatchNumber(absl::MakeSpan(frame), 3, 5, 4);
+  return frame;
+}
+
+channel::v1::Head* AddHead(uint64_t offset,
+                           google::protobuf::RepeatedPtrField<channel::v1::Head>* heads) {
+  channel::v1::Head* const head = heads->Add();
+  head->set_group_id("123");
+  head->set_offset(offset);
+  return head;
 }
 
 TEST(WireTest, LiveFramesHaveTheirGoldenBytes) {
@@ -90,27 +145,39 @@ TEST(WireTest, LiveFramesHaveTheirGoldenBytes) {
   EXPECT_EQ(Hex(frame), kPublicationHex);
   PatchIntoMessage(absl::MakeSpan(frame), 3, {kEpoch, 42}, 41);
   EXPECT_EQ(Hex(frame), kMessageHex);
+  EXPECT_EQ(Hex(Publication(kKey)), kKeyedHex);
+  EXPECT_EQ(
+      Hex(LiveFramePrefix(
+          "123", {.kind = LiveKind::kVoid, .publisher = kPublisher, .number = 5, .offset = 4})),
+      kVoidHex);
   EXPECT_EQ(
       Hex(LiveFramePrefix(
           "123", {.kind = LiveKind::kAnnouncement, .epoch = kEpoch, .offset = 42, .previous = 7})),
       kAnnouncementHex);
 }
 
-TEST(WireTest, ControlFramesHaveTheirGoldenBytes) {
+TEST(WireTest, ConnectionFramesHaveTheirGoldenBytes) {
   channel::v1::Hello hello;
   hello.set_first_unacknowledged(6);
   hello.set_attempt(3);
+  hello.set_epoch(kEpochNumber);
+  hello.set_highest_offset(42);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kHello, hello)), kHelloHex);
 
   channel::v1::HelloReply reply;
-  reply.set_epoch(static_cast<uint64_t>(kEpoch));
-  reply.set_last_accepted(5);
+  reply.set_epoch(kEpochNumber);
+  reply.set_last_accepted(6);
   reply.set_max_message_bytes(65536);
   reply.set_attempt(3);
+  reply.set_known(true);
+  reply.mutable_results()->set_epoch(kEpochNumber);
+  reply.mutable_results()->set_first_number(6);
+  reply.mutable_results()->add_offsets(43);
+  reply.set_last_digest(8);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kHelloReply, reply)), kHelloReplyHex);
 
   channel::v1::Acknowledgement acknowledgement;
-  acknowledgement.set_epoch(static_cast<uint64_t>(kEpoch));
+  acknowledgement.set_epoch(kEpochNumber);
   acknowledgement.set_first_number(5);
   acknowledgement.add_offsets(42);
   acknowledgement.add_offsets(0);
@@ -118,20 +185,41 @@ TEST(WireTest, ControlFramesHaveTheirGoldenBytes) {
   refusal->set_number(6);
   refusal->set_reason(channel::v1::Refusal::TOO_LARGE);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kAcknowledgement, acknowledgement)), kAcknowledgementHex);
+}
 
+TEST(WireTest, RepairFramesHaveTheirGoldenBytes) {
   channel::v1::FetchHistory fetch;
   fetch.set_request(1);
   fetch.set_group_id("123");
   fetch.set_after(41);
-  fetch.set_limit(10);
+  fetch.set_epoch(kEpochNumber);
+  fetch.set_newest(10);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kFetchHistory, fetch)), kFetchHistoryHex);
 
   channel::v1::History history;
   history.set_request(1);
-  history.set_epoch(static_cast<uint64_t>(kEpoch));
+  history.set_epoch(kEpochNumber);
   history.set_head(42);
   history.set_floor(7);
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kHistory, history)), kHistoryHex);
+
+  channel::v1::CompareHeads compare;
+  compare.set_request(2);
+  compare.set_epoch(kEpochNumber);
+  AddHead(41, compare.mutable_heads());
+  EXPECT_EQ(Hex(ControlFrame(ControlKind::kCompareHeads, compare)), kCompareHeadsHex);
+
+  channel::v1::Heads heads;
+  heads.set_request(2);
+  heads.set_epoch(kEpochNumber);
+  AddHead(42, heads.mutable_heads());
+  EXPECT_EQ(Hex(ControlFrame(ControlKind::kHeads, heads)), kHeadsHex);
+
+  channel::v1::Digest digest;
+  digest.set_number(9);
+  digest.set_epoch(kEpochNumber);
+  AddHead(42, digest.mutable_heads());
+  EXPECT_EQ(Hex(ControlFrame(ControlKind::kDigest, digest)), kDigestHex);
 }
 
 TEST(WireTest, ReadsWhatItWrites) {
@@ -145,6 +233,7 @@ TEST(WireTest, ReadsWhatItWrites) {
   EXPECT_EQ(frame->header.epoch, kEpoch);
   EXPECT_EQ(frame->header.offset, 42u);
   EXPECT_EQ(frame->header.previous, 41u);
+  EXPECT_TRUE(frame->header.key.empty());
   channel::v1::Content content;
   ASSERT_TRUE(content.ParseFromString(std::string(frame->body)));
   EXPECT_EQ(content.data(), "hello");
@@ -153,7 +242,37 @@ TEST(WireTest, ReadsWhatItWrites) {
   const absl::StatusOr<ControlView> view = ParseControlFrame(control);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->kind, ControlKind::kHello);
-  EXPECT_EQ(Hex(view->body), "08061003");
+  EXPECT_EQ(Hex(view->body), "0806100319efcdab8967452301202a");
+}
+
+TEST(WireTest, AKeyStandsBetweenHeaderAndBodyAndStaysInTheMessage) {
+  std::string bytes = Bytes(kKeyedHex);
+  PatchIntoMessage(absl::MakeSpan(bytes), 3, {kEpoch, 42}, 41);
+  const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
+  ASSERT_TRUE(frame.ok()) << frame.status();
+  EXPECT_EQ(frame->header.kind, LiveKind::kMessage);
+  EXPECT_EQ(frame->header.key, kKey);
+  EXPECT_EQ(frame->header.offset, 42u);
+  EXPECT_EQ(Hex(frame->body), "120568656c6c6f18fbc098be9634");
+}
+
+TEST(WireTest, RefusesKeysThatAreNone) {
+  const std::string keyed = LiveFramePrefix("123", {.kind = LiveKind::kMessage, .key = kKey});
+  EXPECT_TRUE(ParseLiveFrame(keyed).ok());
+  for (size_t cut = 1; cut <= kKeyBytes; ++cut) {
+    EXPECT_EQ(
+        ParseLiveFrame(absl::string_view(keyed).substr(0, keyed.size() - cut)).status().message(),
+        "key cut short");
+  }
+  std::string empty = keyed;
+  empty.replace(empty.size() - kKeyBytes, kKeyBytes, kKeyBytes, '\0');
+  EXPECT_EQ(ParseLiveFrame(empty).status().message(), "an empty key");
+}
+
+TEST(WireTest, RefusesFlagsThatItDoesNotKnow) {
+  std::string frame = Bytes(kMessageHex);
+  frame[6] = 2;
+  EXPECT_EQ(ParseLiveFrame(frame).status().message(), "unknown flags 2");
 }
 
 TEST(WireTest, RefusesALiveFrameCutAnywhereInItsHeader) {
@@ -178,7 +297,7 @@ TEST(WireTest, RefusesOtherVersionsByName) {
 
 TEST(WireTest, RefusesUnknownKindsAndGroupIdsThatAreNone) {
   std::string frame = Bytes(kMessageHex);
-  frame[5] = 4;
+  frame[5] = 5;
   EXPECT_FALSE(ParseLiveFrame(frame).ok());
   frame[5] = 0;
   EXPECT_FALSE(ParseLiveFrame(frame).ok());

@@ -3,13 +3,14 @@
 
 #include <ctime>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace groupcast::service {
 
-// Where logic takes its time from. The time is monotonic: it never goes back and its distance to
-// the calendar is unknown, so it is good for ages and deadlines and for nothing that leaves the
-// process.
+// Where logic takes its time from. Unless it is said otherwise, the time is monotonic: it never
+// goes back and its distance to the calendar is unknown, so it is good for ages and deadlines and
+// for nothing that leaves the process.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -23,6 +24,12 @@ class MonotonicClock final : public Clock {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return absl::TimeFromTimespec(now);
   }
+};
+
+// The date. It may be set, so it can jump: good for what is written down, not for deadlines.
+class CalendarClock final : public Clock {
+ public:
+  absl::Time Now() const override { return absl::Now(); }
 };
 
 // For tests: stands still until told otherwise.

@@ -1,6 +1,7 @@
 #include "services/channel/memory/memory_channel.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace groupcast::service {
@@ -16,69 +17,116 @@ bool MemoryHub::Pump() {
   return any;
 }
 
+void MemoryHub::RaiseFloor(absl::string_view group_id, uint64_t offset) {
+  Group& group = groups_[group_id];
+  group.floor = std::max(group.floor, offset);
+  group.head = std::max(group.head, offset);
+  std::erase_if(group.messages,
+                [&](const History::Entry& entry) { return entry.offset <= group.floor; });
+}
+
+void MemoryHub::BeginEpoch(Epoch epoch) {
+  epoch_ = epoch;
+  last_offset_ = 0;
+  groups_.clear();
+  keys_.clear();
+  for (MemoryChannel* channel : channels_) {
+    for (const auto& [id, subscription] : channel->subscriptions_) channel->DeliverLater(id);
+  }
+}
+
+Position MemoryHub::Take(Waiting publication) {
+  if (!publication.key.empty()) {
+    if (const auto found = keys_.find(publication.key); found != keys_.end()) return found->second;
+  }
+  Group& group = groups_[publication.group_id];
+  publication.entry.offset = ++last_offset_;
+  publication.entry.previous = group.head;
+  group.head = last_offset_;
+  group.messages.push_back(std::move(publication.entry));
+  const Position position{epoch_, last_offset_};
+  if (!publication.key.empty()) keys_[publication.key] = position;
+  for (MemoryChannel* channel : channels_) channel->DeliverLater(publication.group_id);
+  return position;
+}
+
 MemoryChannel::MemoryChannel(MemoryHub* hub, ChannelListener* listener)
-    : hub_(hub), listener_(listener), self_(std::make_shared<MemoryChannel*>(this)) {}
+    : hub_(hub), listener_(listener), self_(std::make_shared<MemoryChannel*>(this)) {
+  hub_->channels_.push_back(this);
+}
 
 MemoryChannel::~MemoryChannel() {
   *self_ = nullptr;
-  for (auto& [id, group] : hub_->groups_) std::erase(group.subscribers, this);
+  std::erase(hub_->channels_, this);
 }
 
-void MemoryChannel::Publish(absl::string_view group_id, const Content& content,
-                            PublishCallback done) {
-  if (!connected_) {
-    hub_->Later([done = std::move(done)] { done(absl::UnavailableError("not connected")); });
+void MemoryChannel::Publish(const Publication& publication, PublishCallback done) {
+  if (!has_room()) {
+    hub_->Later([self = self_, done = std::move(done)] {
+      if (*self != nullptr) done(absl::UnavailableError("no room"));
+    });
     return;
   }
-  MemoryHub::Group& group = hub_->groups_[group_id];
-  const uint64_t offset = ++hub_->last_offset_;
-  const History::Entry& entry =
-      group.messages.emplace_back(History::Entry{.offset = offset,
-                                                 .previous = group.head,
-                                                 .kind = content.kind,
-                                                 .data = std::string(content.data),
-                                                 .sent_at_ms = content.sent_at_ms});
-  group.head = offset;
-  for (MemoryChannel* subscriber : group.subscribers) {
-    hub_->Later([self = subscriber->self_, id = std::string(group_id), entry] {
-      if (*self != nullptr) (*self)->Deliver(id, entry);
-    });
-  }
-  hub_->Later([self = self_, done = std::move(done), position = Position{hub_->epoch_, offset}] {
-    if (*self != nullptr) done(position);
+  const Content& content = publication.content;
+  waiting_.push_back({.group_id = std::string(publication.group_id),
+                      .entry = {.kind = content.kind,
+                                .data = std::string(content.data),
+                                .sent_at_ms = content.sent_at_ms,
+                                .excluded_session = content.excluded_session},
+                      .key = publication.key,
+                      .done = std::move(done)});
+  if (!connected_) return;
+  MemoryHub::Waiting taken = std::move(waiting_.back());
+  waiting_.pop_back();
+  PublishCallback answer = std::move(taken.done);
+  const Position position = hub_->Take(std::move(taken));
+  hub_->Later([self = self_, answer = std::move(answer), position] {
+    if (*self != nullptr) answer(position);
   });
+}
+
+bool MemoryChannel::has_room() {
+  if (!room_) room_was_missed_ = true;
+  return room_;
 }
 
 void MemoryChannel::Subscribe(absl::string_view group_id) {
   const std::string id(group_id);
-  if (!subscriptions_.insert(id).second) return;
-  hub_->groups_[id].subscribers.push_back(this);
-  Announce(id);
+  subscriptions_[id] = {.position = hub_->HeadOf(id), .placed = connected_};
+  DeliverLater(id);
 }
 
-void MemoryChannel::Unsubscribe(absl::string_view group_id) {
-  if (subscriptions_.erase(group_id) == 0) return;
-  std::erase(hub_->groups_[group_id].subscribers, this);
-}
+void MemoryChannel::Unsubscribe(absl::string_view group_id) { subscriptions_.erase(group_id); }
 
-void MemoryChannel::FetchHistory(absl::string_view group_id, uint64_t after, uint32_t limit,
+void MemoryChannel::FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                                  HistoryCallback done) {
+  ++fetches_;
   if (!connected_) {
-    hub_->Later([done = std::move(done)] { done(absl::UnavailableError("not connected")); });
+    hub_->Later([self = self_, done = std::move(done)] {
+      if (*self != nullptr) done(absl::UnavailableError("not connected"));
+    });
     return;
   }
-  History history;
   const MemoryHub::Group& group = hub_->groups_[group_id];
-  history.head = {hub_->epoch_, group.head};
+  History history{.head = {hub_->epoch_, group.head}, .floor = group.floor};
+  const uint64_t from = after.epoch == hub_->epoch_ ? after.offset : 0;
   for (const History::Entry& entry : group.messages) {
-    if (entry.offset > after) history.messages.push_back(entry);
+    if (entry.offset > from) history.messages.push_back(entry);
   }
-  if (limit != 0 && history.messages.size() > limit) {
-    const size_t left_out = history.messages.size() - limit;
-    history.floor = history.messages[left_out - 1].offset;
-    history.messages.erase(history.messages.begin(), history.messages.begin() + left_out);
+  std::vector<History::Entry>& messages = history.messages;
+  const size_t most = newest == 0 ? hub_->answer_max_ : std::min<size_t>(newest, hub_->answer_max_);
+  if (messages.size() > most) {
+    newest == 0 ? messages.erase(messages.begin() + static_cast<ptrdiff_t>(most), messages.end())
+                : messages.erase(messages.begin(), messages.end() - static_cast<ptrdiff_t>(most));
   }
-  hub_->Later([done = std::move(done), history = std::move(history)] { done(history); });
+  Answer answer{.history = std::move(history), .done = std::move(done)};
+  answers_are_held_ ? held_answers_.push_back(std::move(answer)) : Finish(std::move(answer));
+}
+
+void MemoryChannel::Finish(Answer answer) {
+  hub_->Later([self = self_, answer = std::move(answer)] {
+    if (*self != nullptr) answer.done(answer.history);
+  });
 }
 
 void MemoryChannel::SetConnected(bool connected) {
@@ -87,28 +135,110 @@ void MemoryChannel::SetConnected(bool connected) {
   hub_->Later([self = self_, connected] {
     if (*self != nullptr) (*self)->listener_->OnConnectionState(connected);
   });
-  if (!connected) return;
-  for (const std::string& id : subscriptions_) Announce(id);
-}
-
-void MemoryChannel::Deliver(absl::string_view group_id, const History::Entry& entry) {
-  if (!connected_ || !subscriptions_.contains(group_id)) return;
-  listener_->OnMessage(
-      {.group_id = group_id,
-       .epoch = hub_->epoch_,
-       .offset = entry.offset,
-       .previous = entry.previous,
-       .content = {.kind = entry.kind, .data = entry.data, .sent_at_ms = entry.sent_at_ms}});
-}
-
-void MemoryChannel::Announce(const std::string& group_id) {
-  // The head of this moment: what was queued before is part of it, what is queued later comes after
-  // it.
-  hub_->Later(
-      [self = self_, group_id, head = Position{hub_->epoch_, hub_->groups_[group_id].head}] {
-        if (*self == nullptr || !(*self)->connected_) return;
-        if ((*self)->subscriptions_.contains(group_id)) (*self)->listener_->OnHead(group_id, head);
+  if (!connected) {
+    for (Answer& answer : std::exchange(held_answers_, {})) {
+      hub_->Later([self = self_, done = std::move(answer.done)] {
+        if (*self != nullptr) done(absl::UnavailableError("the connection was lost"));
       });
+    }
+    return;
+  }
+  for (auto& [id, subscription] : subscriptions_) {
+    if (!subscription.placed) subscription.position = hub_->HeadOf(id);
+    subscription.placed = true;
+    DeliverLater(id);
+  }
+  for (MemoryHub::Waiting& publication : std::exchange(waiting_, {})) {
+    PublishCallback done = std::move(publication.done);
+    const Position position = hub_->Take(std::move(publication));
+    hub_->Later([self = self_, done = std::move(done), position] {
+      if (*self != nullptr) done(position);
+    });
+  }
+}
+
+void MemoryChannel::FailWaiting(const absl::Status& why) {
+  for (MemoryHub::Waiting& publication : std::exchange(waiting_, {})) {
+    hub_->Later([self = self_, done = std::move(publication.done), why] {
+      if (*self != nullptr) done(why);
+    });
+  }
+}
+
+void MemoryChannel::SetRoom(bool room) {
+  room_ = room;
+  if (!room_ || !room_was_missed_) return;
+  room_was_missed_ = false;
+  hub_->Later([self = self_] {
+    if (*self != nullptr) (*self)->listener_->OnRoom();
+  });
+}
+
+void MemoryChannel::HoldMessages(bool hold) {
+  messages_are_held_ = hold;
+  if (hold) return;
+  for (const auto& [id, subscription] : subscriptions_) DeliverLater(id);
+}
+
+void MemoryChannel::HoldAnswers(bool hold) {
+  answers_are_held_ = hold;
+  if (hold) return;
+  for (Answer& answer : std::exchange(held_answers_, {})) Finish(std::move(answer));
+}
+
+void MemoryChannel::TellGap(absl::string_view group_id, const Gap& gap) {
+  hub_->Later([self = self_, id = std::string(group_id), gap] {
+    if (*self == nullptr) return;
+    const auto found = (*self)->subscriptions_.find(id);
+    if (found == (*self)->subscriptions_.end()) return;
+    found->second.position = gap.to;
+    (*self)->listener_->OnGap(id, gap);
+  });
+}
+
+void MemoryChannel::DeliverLater(const std::string& group_id) {
+  hub_->Later([self = self_, group_id] {
+    if (*self != nullptr) (*self)->Deliver(group_id);
+  });
+}
+
+// Tells the listener what comes next of a subscription, until there is nothing. Everything is
+// looked up anew each time: the listener may do anything.
+void MemoryChannel::Deliver(const std::string& group_id) {
+  while (connected_ && !messages_are_held_) {
+    const auto found = subscriptions_.find(group_id);
+    if (found == subscriptions_.end()) return;
+    Subscription& subscription = found->second;
+    const MemoryHub::Group& group = hub_->groups_[group_id];
+    if (!subscription.announced) {
+      subscription.announced = true;
+      listener_->OnSubscribed(group_id, subscription.position);
+      continue;
+    }
+    const bool new_epoch = subscription.position.epoch != hub_->epoch_;
+    if (new_epoch || subscription.position.offset < group.floor) {
+      const Gap gap{.new_epoch = new_epoch,
+                    .from = new_epoch ? 0 : subscription.position.offset,
+                    .to = {hub_->epoch_, group.floor}};
+      subscription.position = gap.to;
+      listener_->OnGap(group_id, gap);
+      continue;
+    }
+    const auto next = std::find_if(
+        group.messages.begin(), group.messages.end(),
+        [&](const auto& entry) { return entry.offset > subscription.position.offset; });
+    if (next == group.messages.end()) return;
+    subscription.position.offset = next->offset;
+    const History::Entry entry = *next;
+    listener_->OnMessage({.group_id = group_id,
+                          .epoch = hub_->epoch_,
+                          .offset = entry.offset,
+                          .previous = entry.previous,
+                          .content = {.kind = entry.kind,
+                                      .data = entry.data,
+                                      .sent_at_ms = entry.sent_at_ms,
+                                      .excluded_session = entry.excluded_session}});
+  }
 }
 
 }  // namespace groupcast::service

@@ -1,0 +1,314 @@
+// How a ChannelClient notices what the subscribe link lost, and repairs it over control.
+
+#include "absl/strings/str_cat.h"
+#include "services/channel/channel_client.h"
+#include "services/channel/channel_client_harness.h"
+
+namespace groupcast::service {
+namespace {
+
+class ChannelClientRepairTest : public ChannelClientTest {
+ protected:
+  ChannelClientRepairTest() {
+    Connect();
+    Join("x", 5);
+  }
+};
+
+TEST_F(ChannelClientRepairTest, AHoleIsAskedForAtOnce) {
+  Message("x", 7, 6);
+  Message("x", 8, 7);
+  EXPECT_EQ(Told(), Words());
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  EXPECT_EQ(fetch.group_id(), "x");
+  EXPECT_EQ(fetch.after(), 5u);
+  EXPECT_EQ(Epoch{fetch.epoch()}, kEpoch);
+  EXPECT_EQ(fetch.newest(), 0u);
+  EXPECT_EQ(links_.controls, Words());  // once
+  History(fetch, 7, 0, {{5, 6}, {6, 7}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7", "x 7→8"}));
+  EXPECT_EQ(links_.controls, Words());
+  EXPECT_EQ(client_.counters().repairs, 1u);
+}
+
+TEST_F(ChannelClientRepairTest, AsksForPageAfterPage) {
+  Message("x", 9, 8);
+  History(TakeFetch(), 9, 0, {{5, 6}});
+  const channel::v1::FetchHistory second = TakeFetch();
+  EXPECT_EQ(second.after(), 6u);
+  History(second, 9, 0, {{6, 8}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→8", "x 8→9"}));
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, WhatIsNotKeptAnyMoreIsTold) {
+  Message("x", 9, 8);
+  History(TakeFetch(), 9, 8, {{8, 9}});
+  EXPECT_EQ(Told(), Words({"x gap 5..8", "x 8→9"}));
+  EXPECT_EQ(client_.counters().gaps, 1u);
+}
+
+TEST_F(ChannelClientRepairTest, AnAnnouncementAheadIsAskedForAtOnce) {
+  Announce("x", 6);
+  History(TakeFetch(), 6, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+}
+
+// What the digest names may be under way.
+TEST_F(ChannelClientRepairTest, ADigestsHeadIsGivenTimeToComeLive) {
+  Digest(1, {{"x", 6}, {"somebody else's", 7}});
+  Pass(absl::Milliseconds(200));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(TakeFetch().after(), 5u);
+
+  Join("y", 10);
+  Digest(2, {{"y", 11}});
+  Message("y", 11, 10);
+  Pass(absl::Milliseconds(250));
+  EXPECT_EQ(links_.controls, Words());
+  EXPECT_EQ(client_.unchecked_heads(), 0u);
+}
+
+// The subscription itself may be what was lost.
+TEST_F(ChannelClientRepairTest, TwoRepairsWithoutALiveMessageMakeTheSubscriptionAgain) {
+  const auto repair = [this](uint64_t digest, uint64_t head) {
+    Digest(digest, {{"x", head}});
+    Pass(absl::Milliseconds(250));
+    History(TakeFetch(), head, 0, {{head - 1, head}});
+  };
+  repair(1, 6);
+  Message("x", 7, 6);
+  repair(2, 8);
+  EXPECT_EQ(Subscribed(), Words());
+  repair(3, 9);
+  EXPECT_EQ(Subscribed(), Words({"+x", "+x?"}));
+  Announce("x", 9, kEpoch, links_.last_nonce);
+  EXPECT_EQ(Subscribed(), Words({"-x?"}));
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7", "x 7→8", "x 8→9"}));  // not joined twice
+  client_.Unsubscribe("x");
+  EXPECT_EQ(Subscribed(), Words({"-x", "-x"}));
+}
+
+TEST_F(ChannelClientRepairTest, AHoleInTheDigestsComparesAllHeads) {
+  Join("y", 10);
+  Digest(1);
+  EXPECT_EQ(links_.controls, Words());
+  Digest(3);
+  const channel::v1::CompareHeads compare = TakeCompare();
+  EXPECT_EQ(compare.heads_size(), 2);
+  EXPECT_EQ(Epoch{compare.epoch()}, kEpoch);
+  Heads(compare, {{"y", 12}});
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  EXPECT_EQ(fetch.group_id(), "y");
+  History(fetch, 12, 0, {{10, 11}, {11, 12}});
+  EXPECT_EQ(Told(), Words({"y 10→11", "y 11→12"}));
+  Digest(4);
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, DigestsGoOnWhereTheHelloLeftThem) {
+  client_.OnControlUp();
+  channel::v1::HelloReply reply = KnownReply();
+  reply.set_last_digest(41);
+  AnswerHello(reply);
+  Heads(TakeCompare());
+  Digest(42);
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, EachHelloIsFollowedByAComparison) {
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello();
+  Heads(TakeCompare(), {{"x", 6}});
+  History(TakeFetch(), 6, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"disconnected", "connected", "x 5→6"}));
+}
+
+TEST_F(ChannelClientRepairTest, ComparesInFramesOf500) {
+  for (int i = 0; i < 1000; ++i) Join(absl::StrCat("g", i), 0);
+  Digest(7);
+  EXPECT_EQ(TakeCompare().heads_size(), 500);
+  EXPECT_EQ(TakeCompare().heads_size(), 500);
+  EXPECT_EQ(TakeCompare().heads_size(), 1);
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, AComparisonWithoutAnAnswerIsMadeAgain) {
+  Digest(2);
+  TakeCompare();
+  Pass(absl::Milliseconds(4950));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  Heads(TakeCompare());
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, ARepairWithoutAnAnswerIsAskedForAgain) {
+  Message("x", 7, 6);
+  const channel::v1::FetchHistory late = TakeFetch();
+  Pass(absl::Seconds(5));
+  History(late, 7, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words());
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7"}));
+}
+
+// Otherwise the same question would bring the same answer for ever.
+TEST_F(ChannelClientRepairTest, AnAnswerThatDoesNotHelpIsNotAskedForAtOnceAgain) {
+  Message("x", 7, 6);
+  History(TakeFetch(), 5, 0, {});
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(200));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7"}));
+}
+
+TEST_F(ChannelClientRepairTest, RepairsAreAskedForAFewAtATime) {
+  for (int i = 0; i < 20; ++i) Join(absl::StrCat("g", i), 5);
+  for (int i = 0; i < 20; ++i) Message(absl::StrCat("g", i), 7, 6);
+  EXPECT_EQ(links_.controls.size(), 16u);
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(links_.controls.size(), 16u);
+  EXPECT_EQ(Told(), Words({"g0 5→6", "g0 6→7"}));
+}
+
+TEST_F(ChannelClientRepairTest, ARepairThatCannotBeSentIsSentLater) {
+  links_.control_full = true;
+  Message("x", 7, 6);
+  links_.control_full = false;
+  Pass(absl::Milliseconds(50));
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7"}));
+}
+
+// Two connections can each lose a repair: the comparison after the hello finds it again.
+TEST_F(ChannelClientRepairTest, ARepairThatIsLostWithItsConnectionIsMadeAfterTheNext) {
+  Message("x", 7, 6);
+  const channel::v1::FetchHistory lost = TakeFetch();
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello();
+  Heads(TakeCompare(), {{"x", 7}});
+  History(lost, 7, 0, {{5, 6}});
+  Told();
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7"}));
+}
+
+TEST_F(ChannelClientRepairTest, TheAnswerToARepairOfAGroupThatWasLeftIsIgnored) {
+  Message("x", 7, 6);
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  client_.Unsubscribe("x");
+  client_.Subscribe("x");
+  History(fetch, 7, 0, {{5, 6}, {6, 7}});
+  EXPECT_EQ(Told(), Words());
+  EXPECT_EQ(client_.held_bytes(), 0u);
+}
+
+TEST_F(ChannelClientRepairTest, AListenerMayUnsubscribeDuringARepair) {
+  Message("x", 8, 7);
+  listener_.on_message = [this] { client_.Unsubscribe("x"); };
+  History(TakeFetch(), 8, 0, {{5, 6}, {6, 7}});
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+  EXPECT_EQ(client_.held_bytes(), 0u);
+}
+
+// ---- Another epoch.
+
+TEST_F(ChannelClientRepairTest, ANewEpochInAHelloIsToldOfEachGroup) {
+  client_.OnControlUp();
+  AnswerHello(KnownReply(kNextEpoch));
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  EXPECT_EQ(Epoch{fetch.epoch()}, kEpoch);
+  History(fetch, 2, 2, {}, kNextEpoch);
+  Message("x", 3, 2, kNextEpoch);
+  EXPECT_EQ(Told(), Words({"disconnected", "connected", "x gap to 2 of another epoch", "x 2→3"}));
+}
+
+TEST_F(ChannelClientRepairTest, ANewEpochInADigestIsToldOfEachGroup) {
+  Digest(1, {}, kNextEpoch);
+  History(TakeFetch(), 2, 2, {}, kNextEpoch);
+  EXPECT_EQ(Told(), Words({"x gap to 2 of another epoch"}));
+  Digest(2, {}, kNextEpoch);
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, ANewEpochsMessagesAreNothingUntilControlKnowsIt) {
+  Message("x", 9, 5, kNextEpoch);
+  Announce("x", 9, kNextEpoch);
+  EXPECT_EQ(links_.controls, Words());
+  Message("x", 6, 5);
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+}
+
+// Its announcements may have come before, when they counted for nothing.
+TEST_F(ChannelClientRepairTest, ANewEpochInTheAnswerToAQuestionIsToldOfEachGroup) {
+  Publish("a");
+  Announce("x", 9, kNextEpoch);
+  Pass(absl::Milliseconds(200));
+  AnswerHello(KnownReply(kNextEpoch));
+  Digest(1, {}, kNextEpoch);
+  History(TakeFetch(), 9, 9, {}, kNextEpoch);
+  EXPECT_EQ(Told(), Words({"x gap to 9 of another epoch"}));
+}
+
+TEST_F(ChannelClientRepairTest, ANewEpochInOneGroupsRepairIsToldOfAll) {
+  Join("y", 5);
+  Message("x", 7, 6);
+  Announce("y", 9, kNextEpoch);
+  History(TakeFetch(), 9, 9, {}, kNextEpoch);
+  Digest(1, {}, kNextEpoch);
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  EXPECT_EQ(fetch.group_id(), "y");
+  History(fetch, 9, 9, {}, kNextEpoch);
+  EXPECT_EQ(Told(), Words({"x gap to 9 of another epoch", "y gap to 9 of another epoch"}));
+}
+
+TEST_F(ChannelClientRepairTest, TheHighestOffsetBeginsAnewWithTheEpoch) {
+  Message("x", 9, 5);
+  client_.OnControlUp();
+  EXPECT_EQ(TakeHello().highest_offset(), 9u);
+  client_.OnControlUp();
+  AnswerHello(KnownReply(kNextEpoch));
+  client_.OnControlUp();
+  links_.controls.erase(links_.controls.begin(), links_.controls.end() - 1);
+  const channel::v1::Hello hello = TakeHello();
+  EXPECT_EQ(Epoch{hello.epoch()}, kNextEpoch);
+  EXPECT_EQ(hello.highest_offset(), 0u);
+}
+
+// ---- History for clients.
+
+TEST_F(ChannelClientRepairTest, FetchesHistory) {
+  Fetch("y", 5, 10);
+  EXPECT_EQ(Told(), Words());
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  EXPECT_EQ(fetch.newest(), 10u);
+  History(fetch, 9, 0, {{5, 6}, {6, 9}});
+  EXPECT_EQ(Told(), Words({"history of 2 up to 9"}));
+}
+
+TEST_F(ChannelClientRepairTest, FetchesFailWithoutAConnectionOrAnAnswer) {
+  Fetch("y", 5);
+  TakeFetch();
+  Pass(absl::Milliseconds(4950));
+  EXPECT_EQ(Told(), Words());
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(Told(), Words({"history: UNAVAILABLE"}));
+
+  Fetch("y", 5);
+  client_.OnControlDown();
+  EXPECT_EQ(Told(), Words({"disconnected", "history: UNAVAILABLE"}));
+
+  Fetch("y", 5);
+  EXPECT_EQ(answers_, Words());  // not from inside the call
+  EXPECT_EQ(Told(), Words({"history: UNAVAILABLE"}));
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,391 @@
+// Connections, publications and subscriptions; channel_client_repair_test.cc has what repairs.
+
+#include "services/channel/channel_client.h"
+
+#include "services/channel/channel_client_harness.h"
+
+namespace groupcast::service {
+namespace {
+
+// ---- Hello.
+
+TEST_F(ChannelClientTest, IsConnectedWhenHelloIsAnsweredAndThePublishLinkIsUp) {
+  client_.OnControlUp();
+  AnswerHello();
+  EXPECT_EQ(Told(), Words());
+  client_.OnPublishLinkUp();
+  EXPECT_EQ(Told(), Words({"connected"}));
+  EXPECT_TRUE(client_.connected());
+  client_.OnPublishLinkDown();
+  EXPECT_EQ(Told(), Words({"disconnected"}));
+}
+
+// The server has subscribed on the new link before the end of the old one was noticed.
+TEST_F(ChannelClientTest, StaysConnectedWhileOnePublishLinkIsUp) {
+  Connect();
+  client_.OnPublishLinkUp();
+  client_.OnPublishLinkDown();
+  EXPECT_TRUE(client_.connected());
+  client_.OnPublishLinkDown();
+  EXPECT_FALSE(client_.connected());
+}
+
+TEST_F(ChannelClientTest, AnAnswerToAnEarlierConnectionsHelloIsNoAnswer) {
+  client_.OnPublishLinkUp();
+  client_.OnControlUp();
+  channel::v1::HelloReply late = KnownReply();
+  late.set_attempt(TakeHello().attempt());
+  client_.OnControlUp();
+  Control(ControlKind::kHelloReply, late);
+  EXPECT_FALSE(client_.connected());
+  AnswerHello();
+  EXPECT_TRUE(client_.connected());
+}
+
+TEST_F(ChannelClientTest, SaysHelloAgainUntilItIsAnswered) {
+  links_.control_full = true;
+  client_.OnControlUp();
+  links_.control_full = false;
+  Pass(absl::Milliseconds(950));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  AnswerHello();
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientTest, HelloTellsHowFarItHasCome) {
+  Connect();
+  Join("x", 5);
+  Publish("a");
+  Publish("b");
+  Acknowledge(1, {6});
+  Message("x", 9, 5);
+  client_.OnControlDown();
+  client_.OnControlUp();
+  const channel::v1::Hello hello = TakeHello();
+  EXPECT_EQ(hello.first_unacknowledged(), 2u);
+  EXPECT_EQ(Epoch{hello.epoch()}, kEpoch);
+  EXPECT_EQ(hello.highest_offset(), 9u);
+}
+
+TEST_F(ChannelClientTest, AServerThatTakesSmallerMessagesIsAMisconfiguration) {
+  client_.OnControlUp();
+  client_.OnPublishLinkUp();
+  channel::v1::HelloReply reply = KnownReply();
+  reply.set_max_message_bytes(64 * 1024 - 1);
+  AnswerHello(reply);
+  EXPECT_EQ(Told(), Words({"misconfigured: FAILED_PRECONDITION"}));
+  EXPECT_FALSE(client_.connected());
+}
+
+// ---- Publications.
+
+TEST_F(ChannelClientTest, PublicationsWaitForTheConnection) {
+  Publish("a");
+  client_.OnPublishLinkUp();
+  client_.OnControlUp();
+  EXPECT_EQ(Sent(), Words());
+  AnswerHello();
+  EXPECT_EQ(Sent(), Words({"1 a"}));
+  Publish("b");
+  EXPECT_EQ(Sent(), Words({"2 b"}));
+  Acknowledge(1, {10, 11});
+  EXPECT_EQ(Told(), Words({"connected", "a: 10", "b: 11"}));
+}
+
+TEST_F(ChannelClientTest, ANewPublishLinkGetsTheWindowAgain) {
+  Connect();
+  Publish("a");
+  Publish("b");
+  Sent();
+  Acknowledge(1, {10});
+  client_.OnPublishLinkDown();
+  Publish("c");
+  EXPECT_EQ(Sent(), Words());
+  client_.OnPublishLinkUp();
+  EXPECT_EQ(Sent(), Words({"2 b", "3 c"}));
+}
+
+// A control link that comes back alone says nothing of the publish link.
+TEST_F(ChannelClientTest, ANewControlLinkDoesNotSendTheWindowAgain) {
+  Connect();
+  Publish("a");
+  Sent();
+  client_.OnControlDown();
+  Publish("b");
+  client_.OnControlUp();
+  AnswerHello();
+  EXPECT_EQ(Sent(), Words({"2 b"}));
+}
+
+// It has dropped what came from a stranger.
+TEST_F(ChannelClientTest, AServerThatDidNotKnowItGetsTheWindowAgain) {
+  Connect();
+  Publish("a");
+  Sent();
+  client_.OnControlUp();
+  channel::v1::HelloReply reply = KnownReply();
+  reply.set_known(false);
+  AnswerHello(reply);
+  EXPECT_EQ(Sent(), Words({"1 a"}));
+}
+
+TEST_F(ChannelClientTest, HelloBringsTheResultsThatWereLost) {
+  Connect();
+  for (const char* text : {"a", "b", "c"}) Publish(text);
+  Sent();
+  client_.OnControlUp();
+  channel::v1::HelloReply reply = KnownReply(kEpoch, 2);
+  reply.mutable_results()->set_epoch(static_cast<uint64_t>(kEpoch));
+  reply.mutable_results()->set_first_number(2);
+  reply.mutable_results()->add_offsets(11);
+  AnswerHello(reply);
+  EXPECT_EQ(Told(), Words({"disconnected", "connected", "b: 11", "a: UNKNOWN"}));
+  client_.OnPublishLinkUp();
+  EXPECT_EQ(Sent(), Words({"3 c"}));
+}
+
+TEST_F(ChannelClientTest, AsksWhenResultsStayAway) {
+  Connect();
+  Pass(absl::Seconds(1));
+  Publish("a");
+  Pass(absl::Milliseconds(150));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(TakeHello().first_unacknowledged(), 1u);
+  Pass(absl::Milliseconds(500));  // one question at a time
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientTest, DoesNotAskWhileResultsComeOrNothingIsUp) {
+  Connect();
+  Publish("a");
+  for (uint64_t number = 1; number <= 20; ++number) {
+    Publish("b");
+    Pass(absl::Milliseconds(150));
+    Acknowledge(number, {number});
+  }
+  EXPECT_EQ(links_.controls, Words());
+  client_.OnControlDown();
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(links_.controls, Words());
+}
+
+// Copies of the window must not pile up before a link that stands still.
+TEST_F(ChannelClientTest, AskingInVainSendsTheWindowAtMostOnceInAWhile) {
+  Connect();
+  Publish("a");
+  Sent();
+  for (int i = 0; i < 96; ++i) {  // 4.8 s
+    Pass(absl::Milliseconds(50));
+    if (!links_.controls.empty()) AnswerHello();
+  }
+  EXPECT_LE(Sent().size(), 1u);
+  for (int i = 0; i < 20; ++i) {
+    Pass(absl::Milliseconds(50));
+    if (!links_.controls.empty()) AnswerHello();
+  }
+  EXPECT_EQ(Sent(), Words({"1 a"}));
+}
+
+// What waited has just been sent: a second copy before its results can be there helps nobody.
+TEST_F(ChannelClientTest, ANewPublishLinkIsGivenTimeForItsResults) {
+  client_.OnControlUp();
+  AnswerHello();
+  Publish("a");
+  Pass(absl::Seconds(3));
+  client_.OnPublishLinkUp();
+  EXPECT_EQ(Sent(), Words({"1 a"}));
+  Pass(absl::Milliseconds(150));
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientTest, WhatWaitsTooLongIsAnswered) {
+  Publish("never sent");
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(Told(), Words({"never sent: UNAVAILABLE"}));
+  Connect();
+  Publish("a");
+  client_.OnPublishLinkDown();
+  client_.OnControlDown();
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(Told(), Words({"disconnected", "a: UNKNOWN"}));
+  Sent();
+  links_.controls.clear();
+  client_.OnPublishLinkUp();
+  client_.OnControlUp();
+  AnswerHello();
+  EXPECT_EQ(Sent(), Words({"1 void"}));
+}
+
+TEST_F(ChannelClientTest, TellsThatThereIsRoomIfSomebodyAsked) {
+  Connect();
+  const std::string large(2000, 'a');
+  Publish(large);
+  Acknowledge(1, {10});
+  Told();
+  Publish(large);
+  EXPECT_FALSE(client_.has_room());
+  Publish("b");
+  EXPECT_EQ(Told(), Words({"b: UNAVAILABLE"}));
+  Acknowledge(2, {11});
+  EXPECT_EQ(Told(), Words({"room", large + ": 11"}));
+  EXPECT_EQ(Told(), Words());
+}
+
+TEST_F(ChannelClientTest, AnAnswerMayPublish) {
+  Connect();
+  client_.Publish({.group_id = "x", .content = {.data = "a"}, .key = {}},
+                  [this](const absl::StatusOr<Position>&) { Publish("b"); });
+  Acknowledge(1, {10});
+  client_.GiveAnswers();
+  EXPECT_EQ(Sent(), Words({"1 a", "2 b"}));
+}
+
+// ---- Subscriptions.
+
+TEST_F(ChannelClientTest, AJoinIsProvenByItsOwnNonceOnly) {
+  Connect();
+  client_.Subscribe("x");
+  EXPECT_EQ(Subscribed(), Words({"+x", "+x?"}));
+  Message("x", 4, 3);
+  Announce("x", 4);
+  Announce("x", 4, kEpoch, PublisherId{12345});
+  EXPECT_EQ(Told(), Words());
+  Announce("x", 5, kEpoch, links_.last_nonce);
+  EXPECT_EQ(Told(), Words({"x from 5"}));
+  EXPECT_EQ(Subscribed(), Words({"-x?"}));
+  Message("x", 6, 5);
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+  Announce("x", 6, kEpoch, links_.last_nonce);
+  EXPECT_EQ(Told(), Words());
+}
+
+TEST_F(ChannelClientTest, SubscribesAgainWhatIsNotAnnounced) {
+  Connect();
+  client_.Subscribe("x");
+  const PublisherId nonce = links_.last_nonce;
+  Subscribed();
+  Pass(absl::Milliseconds(150));
+  EXPECT_EQ(Subscribed(), Words());
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
+  // The answer to the first one proves as much.
+  Announce("x", 5, kEpoch, nonce);
+  EXPECT_EQ(Told(), Words({"x from 5"}));
+  Subscribed();
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(Subscribed(), Words());
+  // libzmq counts.
+  client_.Unsubscribe("x");
+  EXPECT_EQ(Subscribed(), Words({"-x", "-x"}));
+}
+
+TEST_F(ChannelClientTest, DoesNotSubscribeAgainWhileThereIsNoConnection) {
+  client_.Subscribe("x");
+  Subscribed();
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(Subscribed(), Words());
+  Connect();
+  Pass(absl::Milliseconds(200));
+  EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
+}
+
+TEST_F(ChannelClientTest, AnAnnouncementOfASubscriptionThatEndedProvesNothing) {
+  Connect();
+  client_.Subscribe("x");
+  const PublisherId before = links_.last_nonce;
+  client_.Unsubscribe("x");
+  EXPECT_EQ(Subscribed(), Words({"+x", "+x?", "-x?", "-x"}));
+  client_.Subscribe("x");
+  Announce("x", 5, kEpoch, before);
+  EXPECT_EQ(Told(), Words());
+  Announce("x", 6, kEpoch, links_.last_nonce);
+  EXPECT_EQ(Told(), Words({"x from 6"}));
+}
+
+TEST_F(ChannelClientTest, ASubscriptionThatWasMadeAnewHasItsOwnTime) {
+  Connect();
+  client_.Subscribe("x");
+  client_.Unsubscribe("x");
+  Pass(absl::Milliseconds(100));
+  client_.Subscribe("x");
+  Subscribed();
+  Pass(absl::Milliseconds(150));
+  EXPECT_EQ(Subscribed(), Words());
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
+}
+
+TEST_F(ChannelClientTest, NothingComesOfAGroupThatWasUnsubscribed) {
+  Connect();
+  Join("x", 5);
+  client_.Unsubscribe("x");
+  EXPECT_EQ(Subscribed(), Words({"-x"}));
+  Message("x", 6, 5);
+  Announce("x", 6);
+  EXPECT_EQ(Told(), Words());
+}
+
+TEST_F(ChannelClientTest, AListenerMayUnsubscribeWhileMessagesAreDelivered) {
+  Connect();
+  Join("x", 5);
+  Message("x", 7, 6);
+  Message("x", 8, 7);
+  listener_.on_message = [this] { client_.Unsubscribe("x"); };
+  Message("x", 6, 5);
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+  EXPECT_EQ(client_.held_bytes(), 0u);
+}
+
+TEST_F(ChannelClientTest, AListenerMayLeaveAndJoinAgainWhileMessagesAreDelivered) {
+  Connect();
+  Join("x", 5);
+  Message("x", 7, 6);
+  listener_.on_message = [this] {
+    client_.Unsubscribe("x");
+    client_.Subscribe("x");
+  };
+  Message("x", 6, 5);
+  listener_.on_message = [] {};
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+  Announce("x", 7, kEpoch, links_.last_nonce);
+  Message("x", 8, 7);
+  EXPECT_EQ(Told(), Words({"x from 7", "x 7→8"}));
+  EXPECT_EQ(client_.held_bytes(), 0u);
+}
+
+TEST_F(ChannelClientTest, AListenerMayUnsubscribeWhenItIsTold) {
+  Connect();
+  listener_.on_subscribed = [this] { client_.Unsubscribe("x"); };
+  Join("x", 5);
+  Message("x", 6, 5);
+  EXPECT_EQ(Told(), Words());
+}
+
+// ---- What cannot be read.
+
+TEST_F(ChannelClientTest, IgnoresWhatIsNotOfThisProtocol) {
+  Connect();
+  EXPECT_FALSE(client_.OnLiveFrame("nonsense").ok());
+  EXPECT_FALSE(client_.OnLiveFrame(LiveFramePrefix("x", {.kind = LiveKind::kPublication})).ok());
+  EXPECT_FALSE(client_.OnControlFrame("").ok());
+  EXPECT_FALSE(client_.OnControlFrame(absl::string_view("\x01\x63\x00\x00", 4)).ok());
+  EXPECT_FALSE(client_.OnControlFrame(absl::string_view("\x01\x08\x00\x00\xff", 5)).ok());
+  EXPECT_EQ(client_.counters().malformed, 5u);
+}
+
+TEST_F(ChannelClientTest, AMessageThatCannotBeReadIsALossThatIsTold) {
+  Connect();
+  Join("x", 5);
+  Live(LiveFramePrefix("x",
+                       {.kind = LiveKind::kMessage, .epoch = kEpoch, .offset = 6, .previous = 5}) +
+       "\xff");
+  Message("x", 7, 6);
+  EXPECT_EQ(Told(), Words({"x gap 5..6", "x 6→7"}));
+  EXPECT_EQ(client_.counters().malformed, 1u);
+}
+
+}  // namespace
+}  // namespace groupcast::service
