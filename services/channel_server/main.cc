@@ -1,5 +1,6 @@
 // The channel server: gives every group's messages one order and hands them to all workers.
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -19,14 +20,22 @@ ABSL_FLAG(std::string, bind_address, "127.0.0.1", "address to listen on");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
-ABSL_FLAG(std::string, data_dir, "",
-          "not supported by this version, which keeps everything in memory");
+ABSL_FLAG(
+    std::string, data_dir, "",
+    "directory of the log, which is made if it is not there; with it a restart loses nothing, "
+    "without it a restart begins a new history");
+ABSL_FLAG(std::string, fsync, "interval",
+          "what a power loss may take of the log: never (what the system has not written yet), "
+          "interval (about the last second), always (nothing, at a price); the end of the process, "
+          "also by kill -9, takes nothing in any case");
 ABSL_FLAG(std::string, ready_file, "",
           "file that appears, with the publish port in it as JSON, when the server can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024, "largest message that is taken, in bytes");
-ABSL_FLAG(int64_t, history_messages, 100, "messages kept of each group");
-ABSL_FLAG(absl::Duration, history_age, absl::Seconds(300), "how long messages are kept");
-ABSL_FLAG(int64_t, history_bytes, 512 << 20,
+ABSL_FLAG(int64_t, history_messages, 100, "messages of each group that clients can read");
+ABSL_FLAG(absl::Duration, history_age, absl::Seconds(300), "how long clients can read a message");
+ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60),
+          "how long every message is kept for workers and clients who missed it");
+ABSL_FLAG(int64_t, retained_bytes, 512 << 20,
           "what all kept messages may take together, in bytes; over it the oldest go");
 ABSL_FLAG(int, subscriber_queue_frames, 100'000,
           "messages that may wait for one worker before more are dropped for it");
@@ -46,6 +55,39 @@ absl::Status CheckPositive(absl::string_view flag, int64_t value) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " must be above 0"));
 }
 
+absl::StatusOr<FsyncMode> FsyncModeFromFlag() {
+  const std::string mode = absl::GetFlag(FLAGS_fsync);
+  if (mode == "never") return FsyncMode::kNever;
+  if (mode == "interval") return FsyncMode::kInterval;
+  if (mode == "always") return FsyncMode::kAlways;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--fsync=", mode, " is none of never, interval, always"));
+}
+
+// Says in one line what was found in the log.
+void TellRecovery(const Server& server, absl::string_view data_dir, absl::Duration took) {
+  const RecoveryReport& report = server.recovered();
+  if (!report.existed) {
+    spdlog::info("{}: a new log", std::string(data_dir));
+    return;
+  }
+  spdlog::info("{}: {} MiB of log read in {:.1f} s, {}: up to offset {}, {} groups, {} publishers",
+               std::string(data_dir), report.bytes >> 20, absl::ToDoubleSeconds(took),
+               report.clean ? "which ended cleanly" : "which ended in the middle",
+               server.broker().last_offset(), server.broker().group_count(),
+               server.broker().publisher_count());
+  if (report.torn_bytes > 0) {
+    spdlog::warn("{}: {} bytes at its end were not whole and were cut off: {}",
+                 std::string(data_dir), report.torn_bytes, report.torn);
+  }
+  if (report.tail_may_be_missing) {
+    spdlog::warn(
+        "{}: the machine has stopped, and the last messages may be missing: a new epoch begins, "
+        "and members are told",
+        std::string(data_dir));
+  }
+}
+
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
   const int port = absl::GetFlag(FLAGS_port);
   const int subscribe_port = absl::GetFlag(FLAGS_subscribe_port);
@@ -55,7 +97,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
         CheckPort("control_port", control_port),
         CheckPositive("max_message_bytes", absl::GetFlag(FLAGS_max_message_bytes)),
         CheckPositive("history_messages", absl::GetFlag(FLAGS_history_messages)),
-        CheckPositive("history_bytes", absl::GetFlag(FLAGS_history_bytes)),
+        CheckPositive("retained_bytes", absl::GetFlag(FLAGS_retained_bytes)),
         CheckPositive("subscriber_queue_frames", absl::GetFlag(FLAGS_subscriber_queue_frames)),
         CheckPositive("io_threads", absl::GetFlag(FLAGS_io_threads))}) {
     if (!status.ok()) return status;
@@ -63,10 +105,14 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   if (port > 65'533 && (subscribe_port == 0 || control_port == 0)) {
     return absl::InvalidArgumentError("--port leaves no room for the two ports after it");
   }
-  if (!absl::GetFlag(FLAGS_data_dir).empty()) {
-    return absl::UnimplementedError(
-        "--data_dir: this version keeps everything in memory and has no log on disk");
+  if (absl::GetFlag(FLAGS_repair_retention) < absl::Seconds(1)) {
+    return absl::InvalidArgumentError("--repair_retention must be 1s or more");
   }
+  if (absl::GetFlag(FLAGS_history_age) < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--history_age must not be below 0");
+  }
+  const absl::StatusOr<FsyncMode> fsync = FsyncModeFromFlag();
+  if (!fsync.ok()) return fsync.status();
   ServerOptions options;
   options.address.host = absl::GetFlag(FLAGS_bind_address);
   options.address.publish_port = static_cast<uint16_t>(port);
@@ -75,11 +121,21 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.address.control_port = static_cast<uint16_t>(control_port ? control_port : port + 2);
   options.subscriber_queue_frames_max = absl::GetFlag(FLAGS_subscriber_queue_frames);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
-  options.broker.epoch = Epoch{RandomId()};
+  options.data_dir = absl::GetFlag(FLAGS_data_dir);
+  options.log.fsync = *fsync;
+  options.log.boot_id = BootId();
+  options.broker.new_epoch = [] { return Epoch{RandomId()}; };
+  options.broker.has_log = !options.data_dir.empty();
+  options.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
   options.broker.max_message_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
   options.broker.history_messages_max = static_cast<size_t>(absl::GetFlag(FLAGS_history_messages));
   options.broker.history_age_max = absl::GetFlag(FLAGS_history_age);
-  options.broker.history_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_history_bytes));
+  options.broker.repair_retention = absl::GetFlag(FLAGS_repair_retention);
+  options.broker.retained_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
+  // As long as anything in it can be asked for after a restart, and a segment more.
+  options.log.keep = std::max({options.broker.history_age_max, options.broker.repair_retention,
+                               options.broker.key_window}) +
+                     options.log.segment_age_max;
   return options;
 }
 
@@ -99,8 +155,10 @@ absl::Status Main() {
   sigprocmask(SIG_BLOCK, &stop_signals, nullptr);
 
   RaiseOpenFilesLimit();
+  const absl::Time begin = absl::Now();
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(*options);
   if (!server.ok()) return server.status();
+  if (!options->data_dir.empty()) TellRecovery(**server, options->data_dir, absl::Now() - begin);
   const ChannelAddress& address = (*server)->address();
   if (address.host != "127.0.0.1" && address.host != "::1" && address.host != "localhost") {
     spdlog::warn(
@@ -108,7 +166,7 @@ absl::Status Main() {
         address.host);
   }
   spdlog::info("epoch {}, publish {}, subscribe {}, control {} on {}",
-               EpochText(options->broker.epoch), address.publish_port, address.subscribe_port,
+               EpochText((*server)->broker().epoch()), address.publish_port, address.subscribe_port,
                address.control_port, address.host);
   if (const std::string ready_file = absl::GetFlag(FLAGS_ready_file); !ready_file.empty()) {
     if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok())
@@ -118,10 +176,11 @@ absl::Status Main() {
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(
-      "{}: {} messages, {} announcements; {} repeated, {} holes, {} strangers, {} refused, {} "
-      "malformed",
+      "{}: {} messages, {} announcements; {} repeated, {} with a key of before, {} out of turn, {} "
+      "of strangers, {} refused, {} malformed, {} failed writes",
       strsignal(*signal), counters.publications, counters.announcements, counters.repeated,
-      counters.holes, counters.strangers, counters.refused, counters.malformed);
+      counters.same_key, counters.out_of_turn, counters.strangers, counters.refused,
+      counters.malformed, counters.failed_writes);
   return absl::OkStatus();
 }
 
@@ -132,7 +191,8 @@ int main(int argc, char** argv) {
   groupcast::service::SetHelp(
       "Groupcast's channel server: gives every group's messages one order.\n"
       "Runs in the foreground, logs to stderr, stops on SIGTERM or SIGINT.\n\n"
-      "  channel_server [--bind_address=127.0.0.1] [--port=2206] [--ready_file=FILE]");
+      "  channel_server [--bind_address=127.0.0.1] [--port=2206] [--data_dir=DIR] "
+      "[--ready_file=FILE]");
   absl::ParseCommandLine(argc, argv);
   if (absl::Status status = groupcast::service::Main(); !status.ok()) {
     std::fprintf(stderr, "channel_server: %s\n", std::string(status.message()).c_str());

@@ -20,22 +20,25 @@ namespace {
 constexpr int kControlFramesPerTurn = 1'000;
 constexpr int kSubscriptionsPerTurn = 20'000;
 constexpr int kPublicationsPerTurn = 2'000;
+constexpr size_t kPublicationBytesPerTurn = 4u << 20;
 
-// The longest that housekeeping (expiry of history) waits while nothing comes.
-constexpr std::chrono::milliseconds kIdleTurn{1'000};
+// The longest that housekeeping (digests, expiry) waits while nothing comes.
+constexpr std::chrono::milliseconds kIdleTurn{100};
 
 // Where three consecutive free ports are looked for with `port = 0`, and how often.
 constexpr uint16_t kFreePortMin = 10'000;
 constexpr uint16_t kFreePortMax = 65'533;
 constexpr int kPortTries = 1'000;
 
-// What workers send on the other two links is short: a topic, a hello, a request for history.
+// What workers send on the other two links is short: a topic; a hello, a request for history, or
+// the heads of 500 groups.
 constexpr int64_t kSubscriptionBytesMax = 256;
-constexpr int64_t kControlBytesMax = 4'096;
+constexpr int64_t kControlBytesMax = 128 * 1024;
 
 // A frame of the publish link: topic, header, message, and protobuf's few bytes around it.
 int64_t PublicationBytesMax(size_t message_bytes_max) {
-  return static_cast<int64_t>(message_bytes_max + kGroupIdBytesMax + 1 + kLiveHeaderBytes + 64);
+  return static_cast<int64_t>(message_bytes_max + kGroupIdBytesMax + 1 + kLiveHeaderBytes +
+                              kKeyBytes + 96);
 }
 
 absl::Status BindStatus(const zmq::error_t& error, absl::string_view endpoint) {
@@ -48,12 +51,47 @@ absl::Status BindStatus(const zmq::error_t& error, absl::string_view endpoint) {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   std::unique_ptr<Server> server(new Server(options));
+  if (absl::Status opened = server->OpenLog(options); !opened.ok()) return opened;
   if (absl::Status bound = server->Bind(options); !bound.ok()) return bound;
   return server;
 }
 
 Server::Server(const ServerOptions& options)
-    : address_(options.address), broker_(options.broker, &clock_), context_(options.io_threads) {}
+    : address_(options.address),
+      broker_(options.broker, &clock_, &calendar_),
+      context_(options.io_threads) {}
+
+absl::Status Server::OpenLog(const ServerOptions& options) {
+  if (options.data_dir.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<FileStorage>> storage =
+      FileStorage::Open(options.data_dir, options.log.fsync);
+  if (!storage.ok()) return storage.status();
+  storage_ = *std::move(storage);
+
+  class Visitor final : public GroupLogVisitor {
+   public:
+    explicit Visitor(Broker* broker) : broker_(broker) {}
+    absl::Status OnSnapshot(absl::string_view snapshot) override {
+      return broker_->RestoreSnapshot(snapshot);
+    }
+    absl::Status OnTurn(absl::string_view turn) override { return broker_->RestoreTurn(turn); }
+
+   private:
+    Broker* const broker_;
+  };
+  Visitor visitor(&broker_);
+  absl::StatusOr<std::unique_ptr<GroupLog>> log =
+      GroupLog::Open(options.log, storage_.get(), &visitor, &recovered_);
+  if (!log.ok()) return log.status();
+  log_ = *std::move(log);
+  broker_.FinishRecovery(recovered_.tail_may_be_missing);
+  if (absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now()); !started.ok()) {
+    return started;
+  }
+  // A new epoch is in the log before anybody hears of it.
+  broker_.BeginTurn();
+  return broker_.EndTurn(this);
+}
 
 absl::Status Server::Bind(const ServerOptions& options) {
   const ChannelAddress& wanted = options.address;
@@ -134,8 +172,12 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
       if (error.num() != EINTR) return absl::InternalError(error.what());
     }
     signalfd_siginfo info;
-    if (read(signals.get(), &info, sizeof(info)) == sizeof(info))
+    if (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
+      if (log_ != nullptr) {
+        if (absl::Status closed = log_->Close(); !closed.ok()) return closed;
+      }
       return static_cast<int>(info.ssi_signo);
+    }
     Turn();
   }
 }
@@ -145,7 +187,30 @@ void Server::Turn() {
   ReadControl();
   ReadSubscriptions();
   ReadPublications();
-  broker_.EndTurn(this);
+  const absl::Status written = broker_.EndTurn(this);
+  accepted_.clear();
+  if (!written.ok()) {
+    NoteFailedWrite(written);
+  } else if (log_failed_) {
+    log_failed_ = false;
+    spdlog::info("the log can be written again");
+  }
+  if (log_ != nullptr && log_->wants_rotation(clock_.Now())) RotateLog();
+}
+
+void Server::RotateLog() {
+  const absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now());
+  if (!started.ok()) NoteFailedWrite(started);
+}
+
+void Server::NoteFailedWrite(const absl::Status& status) {
+  log_failed_ = true;
+  if (const int64_t count = failed_write_limit_.Admit(clock_.Now())) {
+    spdlog::error(
+        "the log cannot be written, and what was to be written is refused: {} ({} since the last "
+        "such line)",
+        std::string(status.message()), count);
+  }
 }
 
 void Server::ReadControl() {
@@ -183,8 +248,9 @@ void Server::ReadSubscriptions() {
 }
 
 void Server::ReadPublications() {
-  zmq::message_t frame;
-  for (int i = 0; i < kPublicationsPerTurn; ++i) {
+  size_t bytes = 0;
+  for (int i = 0; i < kPublicationsPerTurn && bytes < kPublicationBytesPerTurn; ++i) {
+    zmq::message_t frame;
     if (!publish_.recv(frame, zmq::recv_flags::dontwait)) return;
     if (frame.more()) {
       while (publish_.recv(frame) && frame.more()) {
@@ -192,14 +258,15 @@ void Server::ReadPublications() {
       NoteBadInput("publish", absl::InvalidArgumentError("more than one frame"));
       continue;
     }
+    bytes += frame.size();
+    accepted_.push_back(std::move(frame));
+    zmq::message_t& kept = accepted_.back();
     const absl::Status status =
-        broker_.OnPublication(absl::MakeSpan(static_cast<char*>(frame.data()), frame.size()));
-    if (!status.ok()) {
-      NoteBadInput("publish", status);
-      continue;
-    }
-    // XPUB never blocks: over a subscriber's high-water mark it drops for that subscriber.
-    subscribe_.send(frame, zmq::send_flags::dontwait);
+        broker_.OnPublication(absl::MakeSpan(static_cast<char*>(kept.data()), kept.size()));
+    if (status.ok()) continue;
+    accepted_.pop_back();
+    // Repeats and those that were given up are what a worker sends that has lost its connection.
+    if (status.code() == absl::StatusCode::kInvalidArgument) NoteBadInput("publish", status);
   }
 }
 
@@ -210,22 +277,29 @@ void Server::NoteBadInput(absl::string_view link, const absl::Status& status) {
   }
 }
 
+absl::Status Server::WriteLog(std::string* record) { return log_->Append(record); }
+
+void Server::HandOut(size_t index) {
+  // XPUB never blocks: over a subscriber's high-water mark it drops for that subscriber.
+  subscribe_.send(accepted_[index], zmq::send_flags::dontwait);
+}
+
 void Server::Announce(absl::string_view frame) {
   subscribe_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
 }
 
-bool Server::SendControl(PublisherId to, absl::string_view frame) {
+BrokerSink::Sent Server::SendControl(PublisherId to, absl::string_view frame) {
   try {
     const std::string routing_id = RoutingId(to);
     // EAGAIN and EHOSTUNREACH come with the first part, which is then not sent.
     if (!control_.send(zmq::buffer(routing_id),
                        zmq::send_flags::sndmore | zmq::send_flags::dontwait)) {
-      return false;
+      return Sent::kFull;
     }
     control_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
-    return true;
+    return Sent::kSent;
   } catch (const zmq::error_t&) {
-    return false;
+    return Sent::kGone;
   }
 }
 

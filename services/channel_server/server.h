@@ -4,12 +4,15 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/channel_server/broker.h"
+#include "services/channel_server/file_storage.h"
+#include "services/channel_server/group_log.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -29,6 +32,10 @@ struct ServerOptions {
   // Threads of ZeroMQ that read and write sockets.
   int io_threads = 1;
 
+  // Where the log is. Empty: there is none, and a restart begins a new epoch.
+  std::string data_dir;
+  GroupLogOptions log;
+
   BrokerOptions broker;
 };
 
@@ -36,7 +43,8 @@ struct ServerOptions {
 // that calls Run.
 class Server final : private BrokerSink {
  public:
-  // Binds. kAlreadyExists: a port is in use; the sentence names it.
+  // Binds, and reads the log if there is one. kAlreadyExists: a port is in use; the sentence names
+  // it. Other errors say what is wrong with the log's directory, and what to do.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options);
 
   Server(const Server&) = delete;
@@ -49,31 +57,47 @@ class Server final : private BrokerSink {
   absl::StatusOr<int> Run(const sigset_t& stop_signals);
 
   const Broker& broker() const { return broker_; }
+  // What was found in the log at the start.
+  const RecoveryReport& recovered() const { return recovered_; }
 
  private:
   explicit Server(const ServerOptions& options);
 
+  absl::Status OpenLog(const ServerOptions& options);
   absl::Status Bind(const ServerOptions& options);
   absl::Status BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
                       uint16_t control_port);
 
   void Turn();
+  void RotateLog();
+  void NoteFailedWrite(const absl::Status& status);
   void ReadControl();
   void ReadSubscriptions();
   void ReadPublications();
   void NoteBadInput(absl::string_view link, const absl::Status& status);
 
+  absl::Status WriteLog(std::string* record) override;
+  void HandOut(size_t index) override;
   void Announce(absl::string_view frame) override;
-  bool SendControl(PublisherId to, absl::string_view frame) override;
+  Sent SendControl(PublisherId to, absl::string_view frame) override;
 
   ChannelAddress address_;
   MonotonicClock clock_;
+  CalendarClock calendar_;
+  std::unique_ptr<FileStorage> storage_;
+  std::unique_ptr<GroupLog> log_;
+  RecoveryReport recovered_;
   Broker broker_;
+  bool log_failed_ = false;  // the last write of the log failed
   LogLimit bad_input_limit_;
+  LogLimit failed_write_limit_;
   zmq::context_t context_;
   zmq::socket_t publish_;    // XSUB
   zmq::socket_t subscribe_;  // XPUB
   zmq::socket_t control_;    // ROUTER
+
+  // What this turn hands out.
+  std::vector<zmq::message_t> accepted_;
 };
 
 }  // namespace groupcast::service

@@ -53,9 +53,11 @@ class RunningServer {
 
 class Recorder final : public ChannelListener {
  public:
-  void OnHead(absl::string_view group_id, const Position& head) override {
+  void OnSubscribed(absl::string_view group_id, const Position& head) override {
     heads[std::string(group_id)].push_back(head);
   }
+  void OnGap(absl::string_view, const Gap& gap) override { gaps.push_back(gap); }
+  void OnRoom() override {}
   void OnMessage(const Message& message) override {
     messages.push_back(absl::StrCat(message.group_id, " ", message.previous, "→", message.offset,
                                     " ", message.content.data));
@@ -66,8 +68,10 @@ class Recorder final : public ChannelListener {
 
   std::map<std::string, std::vector<Position>> heads;
   std::vector<std::string> messages;
+  std::vector<Gap> gaps;
   std::vector<bool> states;
   uint64_t last_offset = 0;
+  Position acknowledged;
   absl::Status misconfigured;
 };
 
@@ -83,7 +87,7 @@ class ServerTest : public testing::Test {
     options.address.publish_port = port;
     options.address.subscribe_port = static_cast<uint16_t>(port + 1);
     options.address.control_port = static_cast<uint16_t>(port + 2);
-    options.broker.epoch = Epoch{RandomId()};
+    options.broker.new_epoch = [] { return Epoch{RandomId()}; };
     return options;
   }
 
@@ -124,10 +128,12 @@ TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
   int acknowledged = 0;
   for (int i = 0; i < 1'000; ++i) {
     ZmqChannel& sender = i % 2 == 0 ? *first : *second;
-    sender.Publish("g", {.data = absl::StrCat("m", i)}, [&](absl::StatusOr<Position> position) {
-      EXPECT_TRUE(position.ok()) << position.status();
-      ++acknowledged;
-    });
+    const std::string text = absl::StrCat("m", i);
+    sender.Publish({.group_id = "g", .content = {.data = text}},
+                   [&](absl::StatusOr<Position> position) {
+                     EXPECT_TRUE(position.ok()) << position.status();
+                     ++acknowledged;
+                   });
   }
   ASSERT_TRUE(RunUntil([&] {
     return acknowledged == 1'000 && first_log.messages.size() == 1'000 &&
@@ -144,7 +150,7 @@ TEST_F(ServerTest, TopicsDoNotMatchByPrefix) {
   channel->Subscribe("1234");
   ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads.size() == 2; }));
   for (const char* id : {"1", "12", "123", "1234"})
-    channel->Publish(id, {.data = "x"}, [](auto) {});
+    channel->Publish({.group_id = id, .content = {.data = "x"}}, [](auto) {});
   ASSERT_TRUE(RunUntil([&] { return log.messages.size() == 2; }));
   EXPECT_EQ(log.messages, std::vector<std::string>({"12 0→2 x", "1234 0→4 x"}));
 }
@@ -161,10 +167,11 @@ TEST_F(ServerTest, AnAnnouncementIsAJoinPointAlsoUnderLoad) {
     const auto joiner = Connect(server, &log);
     joiner->Subscribe("g");
     ASSERT_TRUE(RunUntil([&] {
-      sender->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) {
-        ASSERT_TRUE(position.ok()) << position.status();
-        acknowledged = position->offset;
-      });
+      sender->Publish({.group_id = "g", .content = {.data = "x"}},
+                      [&](absl::StatusOr<Position> position) {
+                        ASSERT_TRUE(position.ok()) << position.status();
+                        acknowledged = position->offset;
+                      });
       return !log.heads["g"].empty() && log.last_offset > log.heads["g"][0].offset;
     }));
     ASSERT_EQ(log.heads["g"].size(), 1u);
@@ -195,12 +202,16 @@ TEST_F(ServerTest, HistoryIsReadableOverControl) {
   ASSERT_TRUE(RunUntil([&] { return channel->connected(); }));
   int acknowledged = 0;
   for (const char* text : {"a", "b", "c"}) {
-    channel->Publish("g", {.kind = Content::Kind::kJson, .data = text, .sent_at_ms = 5},
-                     [&](auto) { ++acknowledged; });
+    channel->Publish(
+        {.group_id = "g", .content = {.kind = Content::Kind::kJson, .data = text, .sent_at_ms = 5}},
+        [&](absl::StatusOr<Position> position) {
+          ++acknowledged;
+          log.acknowledged = position.value();
+        });
   }
   ASSERT_TRUE(RunUntil([&] { return acknowledged == 3; }));
   absl::StatusOr<History> history = absl::UnknownError("not answered");
-  channel->FetchHistory("g", 1, 0,
+  channel->FetchHistory("g", {log.acknowledged.epoch, 1}, 0,
                         [&](absl::StatusOr<History> answer) { history = std::move(answer); });
   ASSERT_TRUE(RunUntil([&] { return history.ok(); }));
   ASSERT_EQ(history->messages.size(), 2u);
@@ -211,7 +222,7 @@ TEST_F(ServerTest, HistoryIsReadableOverControl) {
   EXPECT_EQ(history->head.offset, 3u);
 }
 
-TEST_F(ServerTest, ARestartedServerIsANewEpochAndEverySubscriptionIsAnnouncedAgain) {
+TEST_F(ServerTest, WithoutALogARestartIsANewEpochAndIsTold) {
   auto server = std::make_unique<RunningServer>(Options());
   const uint16_t port = server->address().publish_port;
   Recorder log;
@@ -220,35 +231,68 @@ TEST_F(ServerTest, ARestartedServerIsANewEpochAndEverySubscriptionIsAnnouncedAga
   ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
   server.reset();
   ASSERT_TRUE(RunUntil([&] { return !channel->connected(); }));
-  absl::Status away;
-  channel->Publish("g", {.data = "x"},
-                   [&](absl::StatusOr<Position> position) { away = position.status(); });
-  ASSERT_TRUE(RunUntil([&] { return !away.ok(); }));
-  EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable);
-
-  server = std::make_unique<RunningServer>(Options(port));
-  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() >= 2; }));
-  EXPECT_NE(log.heads["g"].back().epoch, log.heads["g"].front().epoch);
+  // What is published meanwhile waits.
   bool published = false;
-  channel->Publish("g", {.data = "again"},
+  channel->Publish({.group_id = "g", .content = {.data = "again"}},
                    [&](absl::StatusOr<Position> position) { published = position.ok(); });
+  server = std::make_unique<RunningServer>(Options(port));
   ASSERT_TRUE(RunUntil([&] { return published && log.messages.size() == 1; }));
   EXPECT_EQ(log.messages[0], "g 0→1 again");
+  ASSERT_EQ(log.gaps.size(), 1u);
+  EXPECT_TRUE(log.gaps[0].new_epoch);
+  EXPECT_NE(log.gaps[0].to.epoch, log.heads["g"].front().epoch);
   EXPECT_EQ(log.states, std::vector<bool>({true, false, true}));
+}
+
+TEST_F(ServerTest, WithALogARestartGoesOnWhereItWas) {
+  ServerOptions options = Options();
+  options.data_dir = absl::StrCat(testing::TempDir(), "/log_", RandomId());
+  options.broker.has_log = true;
+  options.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
+  options.log.boot_id = "this one";
+  auto server = std::make_unique<RunningServer>(options);
+  options.address = server->address();
+  Recorder log;
+  const auto channel = Connect(*server, &log);
+  channel->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
+  int acknowledged = 0;
+  const auto publish = [&](const char* text) {
+    channel->Publish({.group_id = "g", .content = {.data = text}},
+                     [&](absl::StatusOr<Position> position) { acknowledged += position.ok(); });
+  };
+  publish("before");
+  ASSERT_TRUE(RunUntil([&] { return acknowledged == 1; }));
+  server.reset();
+  ASSERT_TRUE(RunUntil([&] { return !channel->connected(); }));
+  publish("meanwhile");
+  server = std::make_unique<RunningServer>(options);
+  ASSERT_TRUE(RunUntil([&] { return acknowledged == 2 && log.messages.size() == 2; }));
+  EXPECT_EQ(log.messages, std::vector<std::string>({"g 0→1 before", "g 1→2 meanwhile"}));
+  EXPECT_TRUE(log.gaps.empty());
+
+  // Somebody who was not there gets what is kept.
+  absl::StatusOr<History> history = absl::UnknownError("not answered");
+  channel->FetchHistory("g", {log.heads["g"][0].epoch, 0}, 0,
+                        [&](absl::StatusOr<History> answer) { history = std::move(answer); });
+  ASSERT_TRUE(RunUntil([&] { return history.ok(); }));
+  ASSERT_EQ(history->messages.size(), 2u);
+  EXPECT_EQ(history->messages[0].data, "before");
 }
 
 TEST_F(ServerTest, AWindowThatIsFullRefusesInsteadOfGrowing) {
   RunningServer server(Options());
   Recorder log;
-  const auto channel = Connect(server, &log, {.window_bytes_max = 1'000});
+  const auto channel = Connect(server, &log, {.client = {.window = {.bytes_max = 1'000}}});
   ASSERT_TRUE(RunUntil([&] { return channel->connected(); }));
   int done = 0;
   int refused = 0;
   for (int i = 0; i < 100; ++i) {
-    channel->Publish("g", {.data = "x"}, [&](absl::StatusOr<Position> position) {
-      ++done;
-      if (position.status().code() == absl::StatusCode::kUnavailable) ++refused;
-    });
+    channel->Publish({.group_id = "g", .content = {.data = "x"}},
+                     [&](absl::StatusOr<Position> position) {
+                       ++done;
+                       if (position.status().code() == absl::StatusCode::kUnavailable) ++refused;
+                     });
   }
   ASSERT_TRUE(RunUntil([&] { return done == 100; }));
   EXPECT_GT(refused, 50);
@@ -258,7 +302,7 @@ TEST_F(ServerTest, AWindowThatIsFullRefusesInsteadOfGrowing) {
 TEST_F(ServerTest, AWorkerThatTakesMoreThanTheServerIsMisconfigured) {
   RunningServer server(Options());
   Recorder log;
-  const auto channel = Connect(server, &log, {.max_message_bytes = 1 << 20});
+  const auto channel = Connect(server, &log, {.client = {.max_message_bytes = 1 << 20}});
   ASSERT_TRUE(RunUntil([&] { return !log.misconfigured.ok(); }));
   EXPECT_FALSE(channel->connected());
 }
