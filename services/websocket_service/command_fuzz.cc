@@ -11,6 +11,22 @@
 #include "services/websocket_service/json.h"
 #include "services/websocket_service/utf8.h"
 
+// A position that was read must be the one that the library reads, and printed it must be what was
+// written.
+static void CheckSince(const std::string& text, const groupcast::service::Position& since) {
+  boost::json::parse_options options;
+  options.max_depth = groupcast::service::kJsonDepthMax - 1;
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(text, error, {}, options);
+  if (error == boost::json::error::exponent_overflow) return;
+  if (error || !value.is_object()) std::abort();
+  const boost::json::object& field = value.as_object().at("since").as_object();
+  if (field.at("offset").to_number<uint64_t>() != since.offset) std::abort();
+  std::string epoch(field.at("epoch").as_string());
+  for (char& c : epoch) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (epoch != groupcast::service::EpochText(since.epoch)) std::abort();
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using groupcast::service::JsonReader;
   const std::string text(reinterpret_cast<const char*>(data), size);
@@ -22,6 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       groupcast::service::ParseCommand(text, {.message_bytes_max = 100, .group_ids_max = 4});
   if (const auto* command = std::get_if<groupcast::service::Command>(&result)) {
     if (command->message.size() > 100 || command->group_ids.size() > 4) std::abort();
+    if (command->key.size() > 64 || command->history > 100) std::abort();
+    if (command->since.has_value()) CheckSince(text, *command->since);
   }
 
   JsonReader reader(text);

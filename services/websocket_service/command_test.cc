@@ -147,5 +147,80 @@ TEST(CommandTest, RefusesListsOfGroupsThatAreNone) {
   EXPECT_EQ(refusal(R"("group_ids":[1,2,3,4])"), "too_many_groups");
 }
 
+TEST(CommandTest, ReadsWhereAJoinBegins) {
+  const Command since = Parse(
+      R"({"cmd":"add_group","group_id":"g","since":{"offset":41,"x":1,"epoch":"5f0c2ab3d1e9447A"}})");
+  EXPECT_EQ(since.since, (Position{Epoch{0x5f0c2ab3d1e9447a}, 41}));
+  EXPECT_EQ(since.history, 0u);
+  const auto history = [](const std::string& count) {
+    return Parse(R"({"cmd":"add_group","group_id":"g","history":)" + count + "}").history;
+  };
+  EXPECT_EQ(history("0"), 0u);
+  EXPECT_EQ(history("7"), 7u);
+  EXPECT_EQ(history("101"), 100u);
+  EXPECT_EQ(history("99999999999999999999"), 100u);
+}
+
+TEST(CommandTest, RefusesStartsThatAreNone) {
+  const auto refusal = [](const std::string& fields) {
+    return Refusal(R"({"cmd":"add_group","group_id":"g",)" + fields + "}");
+  };
+  for (const char* since :
+       {"1", "null", "{}", "[]", R"({"epoch":"000000000000000a"})", R"({"offset":1})",
+        R"({"epoch":"00000000000000a","offset":1})", R"({"epoch":"000000000000000g","offset":1})",
+        R"({"epoch":"0x0000000000000a","offset":1})", R"({"epoch":10,"offset":1})",
+        R"({"epoch":"000000000000000a","offset":-1})",
+        R"({"epoch":"000000000000000a","offset":1.0})",
+        R"({"epoch":"000000000000000a","offset":"1"})",
+        R"({"epoch":"000000000000000a","offset":9007199254740992})"}) {
+    EXPECT_EQ(refusal(R"("since":)" + std::string(since)), "bad_json") << since;
+  }
+  EXPECT_EQ(refusal(R"("since":{"epoch":"000000000000000a","offset":9007199254740991})"), "none");
+  for (const char* history : {"-1", "1.5", "\"1\"", "null", "true"}) {
+    EXPECT_EQ(refusal(R"("history":)" + std::string(history)), "bad_json") << history;
+  }
+  EXPECT_EQ(refusal(R"("since":{"epoch":"000000000000000a","offset":1},"history":1)"), "bad_json");
+}
+
+TEST(CommandTest, ReadsKeysAndExclusion) {
+  const auto with = [](const std::string& fields) {
+    return R"({"cmd":"send_to_group","group_id":"g","message":1)" + fields + "}";
+  };
+  EXPECT_EQ(Parse(with(R"(,"key":"k\u00e9","exclude_self":true)")).key, "ké");
+  EXPECT_TRUE(Parse(with(R"(,"exclude_self":true)")).exclude_self);
+  EXPECT_FALSE(Parse(with(R"(,"exclude_self":false)")).exclude_self);
+  EXPECT_EQ(Parse(with("")).key, "");
+  EXPECT_EQ(Refusal(with(R"(,"key":")" + std::string(64, 'k') + "\"")), "none");
+  for (const std::string& field :
+       {std::string(R"("key":1)"), std::string(R"("key":"")"), std::string(R"("key":null)"),
+        R"("key":")" + std::string(65, 'k') + "\"", std::string(R"("exclude_self":1)"),
+        std::string(R"("exclude_self":"true")"), std::string(R"("exclude_self":null)")}) {
+    EXPECT_EQ(Refusal(with("," + field)), "bad_json") << field;
+  }
+}
+
+TEST(CommandTest, ReadsGroupHistory) {
+  const auto parse = [](const std::string& fields) {
+    return Parse(R"({"cmd":"group_history","group_id":"g")" + fields + "}");
+  };
+  EXPECT_EQ(parse("").kind, Command::Kind::kGroupHistory);
+  EXPECT_EQ(parse("").history, 100u);
+  EXPECT_EQ(parse(R"(,"limit":5)").history, 5u);
+  EXPECT_EQ(parse(R"(,"limit":500)").history, 100u);
+  EXPECT_EQ(parse(R"(,"since":{"epoch":"000000000000000a","offset":3},"limit":2)").since->offset,
+            3u);
+  EXPECT_EQ(Refusal(R"({"cmd":"group_history","group_id":"g","limit":0})"), "bad_json");
+  EXPECT_EQ(Refusal(R"({"cmd":"group_history","group_id":"g","since":1})"), "bad_json");
+  EXPECT_EQ(Refusal(R"({"cmd":"group_history"})"), "group_id_invalid");
+}
+
+// A field belongs to its commands; elsewhere it is unknown, and ignored.
+TEST(CommandTest, IgnoresFieldsOfOtherCommands) {
+  EXPECT_EQ(Refusal(R"({"cmd":"leave_group","group_id":"g","since":1,"key":2,"history":"x"})"),
+            "none");
+  EXPECT_EQ(Refusal(R"({"cmd":"add_group","group_id":"g","limit":0,"key":2,"exclude_self":3})"),
+            "none");
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct WelcomeLimits {
   size_t message_bytes = 0;
   size_t groups = 0;
   size_t frame_bytes = 0;
+  size_t key_bytes = 0;
+  absl::Duration key_window;
 };
 
 std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
@@ -29,9 +32,10 @@ std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
 // `id` is the JSON of the command's id, as everywhere below.
 std::string PongReply(absl::string_view id);
 std::string LeaveReply(absl::string_view id, absl::string_view group_id);
-// The reply to add_group, and to send_to_group with one group.
+// The reply to add_group, and to send_to_group with one group. `recovered` is for an add_group with
+// `since`.
 std::string PositionReply(absl::string_view id, absl::string_view group_id,
-                          const Position& position);
+                          const Position& position, std::optional<bool> recovered = std::nullopt);
 
 // What became of one group of a send_to_group with group_ids.
 struct SendResult {
@@ -42,13 +46,19 @@ struct SendResult {
 };
 std::string ResultsReply(absl::string_view id, const std::vector<SendResult>& results);
 
+// The reply to group_history, for a client of session `reader` that has seen what is up to `since`.
+// It has as many of `history`'s messages, the newest ones, as `bytes_max` holds, and one at least.
+std::string HistoryReply(absl::string_view id, absl::string_view group_id,
+                         const std::optional<Position>& since, const History& history,
+                         const Fingerprint& reader, size_t bytes_max);
+
 std::string ErrorEvent(const CommandError& error);
 
 std::string MessageEvent(const Message& message);
+// What the sender's session gets of a message that excludes it.
+std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous);
 
-// `from` is null in the event after a change of epoch.
-std::string GapEvent(absl::string_view group_id, Epoch epoch, bool new_epoch, uint64_t from,
-                     uint64_t to);
+std::string GapEvent(absl::string_view group_id, const Gap& gap);
 
 std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after);
 

@@ -39,6 +39,12 @@ FramePtr MakeFrame(Opcode opcode, absl::string_view payload) {
   return frame;
 }
 
+absl::string_view FramePayload(const FramePtr& frame) {
+  const absl::string_view bytes = frame.bytes();
+  const int length = bytes[1];
+  return bytes.substr(length < 126 ? 2 : length == 126 ? 4 : 10);
+}
+
 FramePtr MakeCloseFrame(CloseCode code, absl::string_view reason) {
   if (code == CloseCode::kNone) return MakeFrame(Opcode::kClose, "");
   const auto number = static_cast<uint16_t>(code);

@@ -75,6 +75,9 @@ class FramePtr {
 // 4 GiB.
 FramePtr MakeFrame(Opcode opcode, absl::string_view payload);
 
+// The payload of a frame that MakeFrame made; it is valid as long as the frame.
+absl::string_view FramePayload(const FramePtr& frame);
+
 // A close frame; the reason is at most 123 bytes of UTF-8 (section 5.5). kNone makes one without a
 // body.
 FramePtr MakeCloseFrame(CloseCode code, absl::string_view reason);

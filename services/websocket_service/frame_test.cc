@@ -51,5 +51,12 @@ TEST(FrameTest, SharesItsBytes) {
   EXPECT_EQ(Bytes(third), "\x81\x01x");
 }
 
+TEST(FrameTest, GivesBackItsPayload) {
+  for (const size_t size : {0, 1, 125, 126, 65'535, 65'536}) {
+    const std::string payload(size, 'p');
+    EXPECT_EQ(FramePayload(MakeFrame(Opcode::kText, payload)), payload) << size;
+  }
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -1,5 +1,9 @@
 #include "services/websocket_service/group_service.h"
 
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -9,45 +13,61 @@
 namespace groupcast::service {
 namespace {
 
-// What stands in a bare connection's frame.
-FramePtr BareFrame(const Message& message) {
-  return MakeFrame(Opcode::kText, message.content.data);
+CommandError ErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
+  return {.code = ErrorCodeOf(status),
+          .message = std::string(status.message()),
+          .id = id,
+          .cmd = std::string(CommandName(kind))};
 }
 
-FramePtr V1Frame(const Message& message) { return MakeFrame(Opcode::kText, MessageEvent(message)); }
+absl::string_view Bytes(const Fingerprint& fingerprint) {
+  static_assert(std::has_unique_object_representations_v<Fingerprint>);
+  return {reinterpret_cast<const char*>(&fingerprint), sizeof(fingerprint)};
+}
 
 }  // namespace
 
 GroupService::GroupService(const GroupServiceOptions& options, const Clock* clock)
-    : options_(options), clock_(clock) {}
+    : options_(options), clock_(clock), recent_(options.recent), recoveries_(&table_, clock) {}
 
 void GroupService::Add(Member* member) { members_.emplace(member->connection_id(), member); }
 
 void GroupService::Remove(Member* member) {
   if (members_.erase(member->connection_id()) == 0) return;
+  if (member->waits_for_room) std::erase(waiting_for_room_, member);
   for (Group* group : table_.LeaveAll(member)) {
-    if (member->pending_joins > 0) {
-      pending_joins_ -= std::erase_if(group->pending_joins, [&](const PendingJoin& join) {
-        return join.connection == member->connection_id();
+    if (member->recoveries > 0) recoveries_.Drop(group, member);
+    if (member->pending_answers > 0) {
+      pending_joins_ -= std::erase_if(group->pending_joins, [&](const auto& join) {
+        return join.first == member->connection_id();
       });
     }
     RemoveIfUnused(group);
   }
 }
 
+GroupService::Counters GroupService::counters() const {
+  Counters all = counters_;
+  const Recoveries::Counters& recoveries = recoveries_.counters();
+  all.deliveries += recoveries.deliveries;
+  all.gaps += recoveries.gaps;
+  all.recoveries = recoveries.complete;
+  all.recoveries_lost = recoveries.lost;
+  return all;
+}
+
 bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   std::variant<Command, CommandError> parsed = ParseCommand(text, options_.commands);
   const auto* command = std::get_if<Command>(&parsed);
-  // Joins run side by side, up to a bound; everything else waits for the joins before it.
-  const bool is_join = command != nullptr && command->kind == Command::Kind::kAddGroup;
-  const bool may_join =
-      is_join && static_cast<size_t>(member->pending_joins) < options_.groups_per_connection_max;
-  if (member->pending_joins > 0 && !may_join) return false;
-  ++counters_.commands;
   if (command == nullptr) {
+    if (member->pending_answers > 0) return false;
+    ++counters_.commands;
     Refuse(member, std::get<CommandError>(parsed));
     return true;
   }
+  if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
+  if (command->kind == Command::Kind::kSendToGroup && WaitsForRoom(member)) return false;
+  ++counters_.commands;
   switch (command->kind) {
     case Command::Kind::kAddGroup:
       AddGroup(member, *command);
@@ -58,6 +78,9 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
     case Command::Kind::kSendToGroup:
       command->many ? SendToGroups(member, *command) : SendToGroup(member, *command);
       break;
+    case Command::Kind::kGroupHistory:
+      ReadHistory(member, *command);
+      break;
     case Command::Kind::kPing:
       if (!command->id.empty()) Reply(member, PongReply(command->id));
       break;
@@ -65,11 +88,27 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   return true;
 }
 
+// Whether a command need not wait for the pending answers: joins run side by side, one for each
+// group, and so no more than a connection may have groups.
+bool GroupService::MayRun(const Member& member, const Command& command) {
+  if (command.kind != Command::Kind::kAddGroup) return false;
+  const Group* const group = table_.Find(command.group_ids.front().id);
+  return group == nullptr || !table_.IsMember(*group, member);
+}
+
+bool GroupService::WaitsForRoom(Member* member) {
+  if (channel_->has_room()) return false;
+  if (!std::exchange(member->waits_for_room, true)) waiting_for_room_.push_back(member);
+  return true;
+}
+
 void GroupService::AddGroup(Member* member, const Command& command) {
   const std::string& id = command.group_ids.front().id;
   Group* group = table_.Find(id);
-  const bool is_member = group != nullptr && table_.IsMember(*group, *member);
-  if (!is_member && member->group_count() >= options_.groups_per_connection_max) {
+  if (group != nullptr && table_.IsMember(*group, *member)) {
+    return AddGroupAgain(group, member, command);
+  }
+  if (member->group_count() >= options_.groups_per_connection_max) {
     Refuse(member, {.code = ErrorCode::kTooManyGroups,
                     .message = absl::StrCat("a connection may be in ",
                                             options_.groups_per_connection_max, " groups"),
@@ -82,45 +121,70 @@ void GroupService::AddGroup(Member* member, const Command& command) {
     channel_->Subscribe(id);
   }
   table_.Join(group, member);
-  if (group->feed.warm()) {
-    if (!command.id.empty()) Reply(member, PositionReply(command.id, id, group->feed.position()));
-    return;
-  }
-  group->pending_joins.push_back({.connection = member->connection_id(),
-                                  .command_id = command.id,
-                                  .deadline = clock_->Now() + options_.join_timeout});
-  ++member->pending_joins;
+  PendingJoin join{.command_id = command.id,
+                   .since = command.since,
+                   .history = command.history,
+                   .deadline = clock_->Now() + options_.join_timeout};
+  if (group->subscribed) return Admit(group, member, std::move(join));
+  group->pending_joins.emplace_back(member->connection_id(), std::move(join));
+  ++member->pending_answers;
   ++pending_joins_;
+}
+
+// It changes nothing; the reply says where the member is.
+void GroupService::AddGroupAgain(Group* group, Member* member, const Command& command) {
+  if (command.id.empty()) return;
+  const Position* const recovering = recoveries_.PositionOf(group, member);
+  const Position& present = recovering != nullptr ? *recovering : group->position;
+  std::optional<bool> recovered;
+  if (command.since.has_value()) recovered = *command.since == present;
+  Reply(member, PositionReply(command.id, group->id, present, recovered));
+}
+
+// `group` is subscribed, and `member` is in it since now.
+void GroupService::Admit(Group* group, Member* member, PendingJoin join) {
+  if (join.since.has_value() || join.history > 0) {
+    recoveries_.Begin(group, member, std::move(join));
+  } else if (!join.command_id.empty()) {
+    Reply(member, PositionReply(join.command_id, group->id, group->position));
+  }
 }
 
 void GroupService::LeaveGroup(Member* member, const Command& command) {
   const std::string& id = command.group_ids.front().id;
   if (Group* group = table_.Find(id); group != nullptr && table_.Leave(group, member)) {
+    recoveries_.Drop(group, member);
     RemoveIfUnused(group);
   }
   if (!command.id.empty()) Reply(member, LeaveReply(command.id, id));
 }
 
+void GroupService::Publish(Member* member, const Command& command, const std::string& group_id,
+                           Channel::PublishCallback done) {
+  Publication publication{.group_id = group_id,
+                          .content = {.kind = command.message_kind,
+                                      .data = command.message,
+                                      .sent_at_ms = absl::ToUnixMillis(absl::Now())}};
+  if (command.exclude_self) publication.content.excluded_session = member->session();
+  if (!command.key.empty()) {
+    publication.key = FingerprintOf({Bytes(member->session()), group_id, command.key});
+  }
+  channel_->Publish(publication, std::move(done));
+}
+
 void GroupService::SendToGroup(Member* member, const Command& command) {
   const std::string& group_id = command.group_ids.front().id;
-  const Content content{.kind = command.message_kind,
-                        .data = command.message,
-                        .sent_at_ms = absl::ToUnixMillis(absl::Now())};
-  channel_->Publish(group_id, content,
-                    [this, connection = member->connection_id(), id = command.id,
-                     group_id](absl::StatusOr<Position> position) {
-                      Member* const sender = FindMember(connection);
-                      if (sender == nullptr) return;
-                      if (!position.ok()) {
-                        Refuse(sender,
-                               {.code = ErrorCodeOf(position.status()),
-                                .message = std::string(position.status().message()),
-                                .id = id,
-                                .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
-                      } else if (!id.empty()) {
-                        Reply(sender, PositionReply(id, group_id, *position));
-                      }
-                    });
+  Publish(member, command, group_id,
+          [this, connection = member->connection_id(), id = command.id,
+           group_id](absl::StatusOr<Position> position) {
+            Member* const sender = FindMember(connection);
+            if (sender == nullptr) return;
+            if (!position.ok()) {
+              Refuse(sender, ErrorOf(position.status(), id, Command::Kind::kSendToGroup));
+            } else if (!id.empty()) {
+              Reply(sender, PositionReply(id, group_id, *position));
+            }
+          });
 }
 
 void GroupService::SendToGroups(Member* member, const Command& command) {
@@ -154,9 +218,6 @@ void GroupService::SendToGroups(Member* member, const Command& command) {
     }
     if (!id.empty() && sending->left == 0) Reply(sender, ResultsReply(id, sending->results));
   };
-  const Content content{.kind = command.message_kind,
-                        .data = command.message,
-                        .sent_at_ms = absl::ToUnixMillis(absl::Now())};
   for (size_t i = 0; i < command.group_ids.size(); ++i) {
     const GroupIdField& field = command.group_ids[i];
     if (!field.defect.empty()) {
@@ -164,56 +225,108 @@ void GroupService::SendToGroups(Member* member, const Command& command) {
                  ErrorCode::kGroupIdInvalid);
       continue;
     }
-    channel_->Publish(field.id, content, [finish_one, i](absl::StatusOr<Position> position) {
+    Publish(member, command, field.id, [finish_one, i](absl::StatusOr<Position> position) {
       const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
       finish_one(i, std::move(position), code);
     });
   }
 }
 
-void GroupService::OnHead(absl::string_view group_id, const Position& head) {
+void GroupService::ReadHistory(Member* member, const Command& command) {
+  if (command.id.empty()) return;  // nobody would get the answer
+  ++member->pending_answers;
+  const std::string& group_id = command.group_ids.front().id;
+  channel_->FetchHistory(
+      group_id, command.since.value_or(Position{}), command.history,
+      [this, connection = member->connection_id(), id = command.id, group_id,
+       since = command.since](absl::StatusOr<History> history) {
+        Member* const reader = FindMember(connection);
+        if (reader == nullptr) return;
+        if (history.ok()) {
+          Reply(reader, HistoryReply(id, group_id, since, *history, reader->session(),
+                                     options_.history_reply_bytes_max));
+        } else {
+          Refuse(reader, ErrorOf(history.status(), id, Command::Kind::kGroupHistory));
+        }
+        if (--reader->pending_answers == 0) reader->ResumeCommands();
+      });
+}
+
+void GroupService::OnSubscribed(absl::string_view group_id, const Position& head) {
   Group* const group = table_.Find(group_id);
   if (group == nullptr) return;
-  switch (group->feed.OnHead(head)) {
-    case Feed::HeadVerdict::kInStep:
-      break;
-    case Feed::HeadVerdict::kWarm:
-      FinishPendingJoins(group);
-      break;
-    case Feed::HeadVerdict::kGap:
-      TellGap(*group);
-      break;
+  group->subscribed = true;
+  group->position = head;
+  const auto joins = std::exchange(group->pending_joins, {});
+  pending_joins_ -= joins.size();
+  std::vector<Member*> admitted;
+  for (const auto& [connection, join] : joins) {
+    Member* const member = FindMember(connection);
+    --member->pending_answers;
+    Admit(group, member, join);
+    admitted.push_back(member);
+  }
+  // Last, because commands that go on may change the table.
+  for (Member* member : admitted) {
+    if (member->pending_answers == 0) member->ResumeCommands();
   }
 }
 
 void GroupService::OnMessage(const Message& message) {
   Group* const group = table_.Find(message.group_id);
-  if (group == nullptr) return;
-  switch (group->feed.OnMessage({message.epoch, message.offset}, message.previous)) {
-    case Feed::Verdict::kDrop:
-      return;
-    case Feed::Verdict::kGap:
-      TellGap(*group);
-      break;
-    case Feed::Verdict::kDeliver:
-      break;
-  }
+  if (group == nullptr || !group->subscribed) return;
+  group->position = {message.epoch, message.offset};
   ++counters_.messages;
-  counters_.deliveries += group->members.size();
-  FramePtr bare;
-  FramePtr v1;
+  FramedMessage framed(message.offset, message.previous, message.content);
   for (const Group::Place& place : group->members) {
-    FramePtr& frame = place.member->v1() ? v1 : bare;
-    if (!frame) frame = place.member->v1() ? V1Frame(message) : BareFrame(message);
+    if (!place.live) continue;
+    const FramePtr frame = framed.FrameFor(group->id, place.member);
+    if (!frame) continue;
     place.member->Send(frame);
+    ++counters_.deliveries;
   }
+  if (group->recent == nullptr) group->recent = std::make_unique<RecentMessages::Ring>(&recent_);
+  group->recent->Push(std::move(framed));
+  recoveries_.OnPosition(group);
+}
+
+void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
+  Group* const group = table_.Find(group_id);
+  if (group == nullptr || !group->subscribed) return;
+  ++counters_.gaps;
+  group->position = gap.to;
+  group->recent.reset();  // no chain leads over the gap
+  if (const int64_t count = gap_log_limit_.Admit(clock_->Now())) {
+    spdlog::warn(
+        "group \"{}\": messages up to offset {} of epoch {} are lost ({} gaps since the last such "
+        "line)",
+        group->id, gap.to.offset, EpochText(gap.to.epoch), count);
+  }
+  FramePtr event;
+  for (const Group::Place& place : group->members) {
+    if (!place.live || !place.member->v1()) continue;
+    if (!event) event = MakeFrame(Opcode::kText, GapEvent(group->id, gap));
+    place.member->Send(event);
+  }
+  recoveries_.OnGap(group, gap);
 }
 
 void GroupService::OnConnectionState(bool connected) {
   if (connected) {
     spdlog::info("the channel is there");
+    recoveries_.OnConnected();
   } else {
-    spdlog::warn("the channel is away: sends are refused until it is back");
+    spdlog::warn("the channel is away: sends wait until it is back");
+  }
+}
+
+void GroupService::OnRoom() {
+  // Each goes on once; who finds no room again is at the end of the next turn's line.
+  for (size_t left = waiting_for_room_.size(); left > 0 && channel_->has_room(); --left) {
+    Member* const member = waiting_for_room_.front();
+    waiting_for_room_.pop_front();
+    member->waits_for_room = false;
+    member->ResumeCommands();
   }
 }
 
@@ -222,79 +335,54 @@ void GroupService::OnMisconfigured(const absl::Status& why) {
 }
 
 void GroupService::CheckDeadlines() {
-  if (pending_joins_ == 0) return;
-  const absl::Time now = clock_->Now();
-  std::vector<Group*> cold;
-  for (const auto& [id, group] : table_.groups()) {
-    if (!group->pending_joins.empty() && group->pending_joins.front().deadline <= now)
-      cold.push_back(group.get());
-  }
-  for (Group* group : cold) {
-    while (!group->pending_joins.empty() && group->pending_joins.front().deadline <= now) {
-      const PendingJoin join = std::move(group->pending_joins.front());
-      group->pending_joins.pop_front();
-      --pending_joins_;
-      Member* const member = FindMember(join.connection);
-      if (member == nullptr) continue;
-      table_.Leave(group, member);
-      Refuse(member, {.code = ErrorCode::kUnavailable,
-                      .message = "the channel did not answer in time",
-                      .id = join.command_id,
-                      .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
-      FinishJoin(member);
+  std::vector<Member*> refused;
+  if (pending_joins_ > 0) {
+    const absl::Time now = clock_->Now();
+    std::vector<Group*> overdue;
+    for (const auto& [id, group] : table_.groups()) {
+      if (!group->pending_joins.empty() && group->pending_joins.front().second.deadline <= now) {
+        overdue.push_back(group.get());
+      }
     }
-    RemoveIfUnused(group);
-  }
-}
-
-void GroupService::FinishPendingJoins(Group* group) {
-  std::deque<PendingJoin> joins;
-  joins.swap(group->pending_joins);
-  pending_joins_ -= joins.size();
-  std::vector<Member*> finished;
-  for (const PendingJoin& join : joins) {
-    Member* const member = FindMember(join.connection);
-    if (member == nullptr) continue;
-    // Again, for the case that an earlier join of the same connection ran out of time and left.
-    table_.Join(group, member);
-    if (!join.command_id.empty()) {
-      Reply(member, PositionReply(join.command_id, group->id, group->feed.position()));
+    for (Group* group : overdue) {
+      auto& joins = group->pending_joins;
+      const auto end = std::find_if(joins.begin(), joins.end(),
+                                    [&](const auto& join) { return join.second.deadline > now; });
+      const std::vector<std::pair<ConnectionId, PendingJoin>> expired(joins.begin(), end);
+      joins.erase(joins.begin(), end);
+      pending_joins_ -= expired.size();
+      for (const auto& [connection, join] : expired) {
+        Member* const member = FindMember(connection);
+        --member->pending_answers;
+        RefuseJoin(group, member, join);
+        refused.push_back(member);
+      }
     }
-    finished.push_back(member);
   }
-  RemoveIfUnused(group);  // if all who waited are gone
+  for (const Recoveries::Expired& expired : recoveries_.TakeExpired()) {
+    RefuseJoin(expired.group, expired.member, expired.join);
+    refused.push_back(expired.member);
+  }
   // Last, because commands that go on may change the table.
-  for (Member* member : finished) FinishJoin(member);
+  for (Member* member : refused) {
+    if (member->pending_answers == 0) member->ResumeCommands();
+  }
+  recoveries_.RetryFailed();
 }
 
-void GroupService::FinishJoin(Member* member) {
-  if (--member->pending_joins == 0) member->ResumeCommands();
+void GroupService::RefuseJoin(Group* group, Member* member, const PendingJoin& join) {
+  table_.Leave(group, member);
+  Refuse(member, {.code = ErrorCode::kUnavailable,
+                  .message = "the channel did not answer in time",
+                  .id = join.command_id,
+                  .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
+  RemoveIfUnused(group);
 }
 
 void GroupService::RemoveIfUnused(Group* group) {
-  if (!group->members.empty() || !group->pending_joins.empty()) return;
+  if (!group->members.empty()) return;
   channel_->Unsubscribe(group->id);
   table_.Remove(group);
-}
-
-void GroupService::TellGap(const Group& group) {
-  ++counters_.gaps;
-  const Feed::Gap& gap = group.feed.gap();
-  const Epoch epoch = group.feed.position().epoch;
-  if (const int64_t count = gap_log_limit_.Admit(clock_->Now())) {
-    spdlog::warn(
-        "group \"{}\": messages up to offset {} of epoch {} are lost ({} gaps since the last such "
-        "line)",
-        group.id, gap.to, EpochText(epoch), count);
-  }
-  FramePtr event;
-  for (const Group::Place& place : group.members) {
-    if (!place.member->v1()) continue;
-    if (!event) {
-      event = MakeFrame(Opcode::kText, GapEvent(group.id, epoch, gap.new_epoch, gap.from, gap.to));
-    }
-    place.member->Send(event);
-  }
 }
 
 void GroupService::Reply(Member* member, const std::string& event) {

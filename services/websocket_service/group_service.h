@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,8 @@
 #include "services/websocket_service/command.h"
 #include "services/websocket_service/event.h"
 #include "services/websocket_service/group_table.h"
+#include "services/websocket_service/recent_messages.h"
+#include "services/websocket_service/recovery.h"
 
 namespace groupcast::service {
 
@@ -25,6 +27,9 @@ struct GroupServiceOptions {
   size_t groups_per_connection_max = 128;
   // A join that the channel has not answered by then fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
+  // The messages in one reply to group_history, unless a single one is larger.
+  size_t history_reply_bytes_max = 256u << 10;
+  RecentMessagesOptions recent;
 };
 
 // What a worker does for groups: it carries out its connections' commands on the channel, and hands
@@ -39,14 +44,19 @@ class GroupService final : public ChannelListener {
     uint64_t errors = 0;      // commands answered with an error
     uint64_t messages = 0;    // that came from the channel and were handed out
     uint64_t deliveries = 0;  // messages × members
-    uint64_t gaps = 0;        // messages lost on the way from the channel, counted by their gaps
+    uint64_t gaps = 0;  // gaps that were told: each to all live members, or to one that recovers
+    uint64_t recoveries = 0;       // joins with `since` that got all they missed
+    uint64_t recoveries_lost = 0;  // joins with `since` that were told that they lost something
   };
 
   // `clock` must outlive it. SetChannel before anything else.
   GroupService(const GroupServiceOptions& options, const Clock* clock);
 
   // `channel` must outlive it, or be set to null first.
-  void SetChannel(Channel* channel) { channel_ = channel; }
+  void SetChannel(Channel* channel) {
+    channel_ = channel;
+    recoveries_.SetChannel(channel);
+  }
   // Called when the channel cannot be used as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
 
@@ -58,38 +68,52 @@ class GroupService final : public ChannelListener {
   // ResumeCommands; then it is to be handed in again.
   bool HandleCommand(Member* member, absl::string_view text);
 
-  // Fails joins that have waited too long. To be called now and then.
+  // The outbox of a member with `recoveries` has drained.
+  void OnDrained(Member* member) { recoveries_.OnDrained(member); }
+
+  // Fails joins that have waited too long, and retries recoveries. To be called now and then.
   void CheckDeadlines();
 
   const GroupTable& table() const { return table_; }
-  const Counters& counters() const { return counters_; }
+  Counters counters() const;
 
-  void OnHead(absl::string_view group_id, const Position& head) override;
+  void OnSubscribed(absl::string_view group_id, const Position& head) override;
   void OnMessage(const Message& message) override;
+  void OnGap(absl::string_view group_id, const Gap& gap) override;
   void OnConnectionState(bool connected) override;
+  void OnRoom() override;
   void OnMisconfigured(const absl::Status& why) override;
 
  private:
+  bool MayRun(const Member& member, const Command& command);
+  bool WaitsForRoom(Member* member);
   void AddGroup(Member* member, const Command& command);
+  void AddGroupAgain(Group* group, Member* member, const Command& command);
+  void Admit(Group* group, Member* member, PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
   void SendToGroup(Member* member, const Command& command);
   void SendToGroups(Member* member, const Command& command);
+  void Publish(Member* member, const Command& command, const std::string& group_id,
+               Channel::PublishCallback done);
+  void ReadHistory(Member* member, const Command& command);
 
   void Reply(Member* member, const std::string& event);
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
-  void FinishPendingJoins(Group* group);
-  void FinishJoin(Member* member);
+  void RefuseJoin(Group* group, Member* member, const PendingJoin& join);
   void RemoveIfUnused(Group* group);
-  void TellGap(const Group& group);
 
   const GroupServiceOptions options_;
   const Clock* const clock_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
+  RecentMessages recent_;  // the table's groups use it
   GroupTable table_;
+  Recoveries recoveries_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
-  size_t pending_joins_ = 0;
+  size_t pending_joins_ = 0;  // of groups that are not subscribed
+  // Members whose sends wait for room in the channel: who came first goes on first.
+  std::deque<Member*> waiting_for_room_;
   Counters counters_;
   LogLimit gap_log_limit_;
 };

@@ -1,77 +1,17 @@
-#include "services/websocket_service/group_service.h"
-
-#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "services/channel/memory/memory_channel.h"
+#include "services/websocket_service/group_service_fixture.h"
 
 namespace groupcast::service {
 namespace {
 
-constexpr Epoch kEpoch{0x0a};
-
-// A connection as the groups see it: it records what it is sent, and holds commands back as a
-// session does.
-class FakeMember final : public Member {
- public:
-  FakeMember(uint64_t id, bool v1, GroupService* service)
-      : Member(ConnectionId{id}), v1_(v1), service_(service) {
-    service_->Add(this);
-  }
-  ~FakeMember() override { service_->Remove(this); }
-
-  void Do(const std::string& command) {
-    waiting_.push_back(command);
-    if (waiting_.size() == 1) ResumeCommands();
-  }
-
-  void Send(const FramePtr& frame) override {
-    received.emplace_back(frame.bytes().substr(frame.size() < 128 ? 2 : 4));
-  }
-  void ResumeCommands() override {
-    while (!waiting_.empty() && service_->HandleCommand(this, waiting_.front())) {
-      waiting_.erase(waiting_.begin());
-    }
-  }
-  bool v1() const override { return v1_; }
-
-  std::vector<std::string> received;
-
- private:
-  const bool v1_;
-  GroupService* const service_;
-  std::vector<std::string> waiting_;
-};
-
-using Received = std::vector<std::string>;
-
-class GroupServiceTest : public testing::Test {
+class GroupServiceTest : public GroupServiceFixture {
  protected:
-  GroupServiceTest()
-      : service_({.groups_per_connection_max = 3}, &clock_),
-        hub_(kEpoch),
-        channel_(&hub_, &service_) {
-    service_.SetChannel(&channel_);
-    channel_.SetConnected(true);
-    hub_.Pump();
-  }
-
-  std::unique_ptr<FakeMember> Bare() {
-    return std::make_unique<FakeMember>(++last_id_, false, &service_);
-  }
-  std::unique_ptr<FakeMember> V1() {
-    return std::make_unique<FakeMember>(++last_id_, true, &service_);
-  }
-
-  FakeClock clock_;
-  GroupService service_;
-  MemoryHub hub_;
-  MemoryChannel channel_;
-  uint64_t last_id_ = 0;
+  GroupServiceTest() : GroupServiceFixture({.groups_per_connection_max = 3}) {}
 };
 
 TEST_F(GroupServiceTest, TheThreeLineClientSeesItsOwnMessage) {
@@ -98,11 +38,11 @@ TEST_F(GroupServiceTest, ASendWaitsForTheJoinsBeforeItAndJoinsDoNotWaitForEachOt
   const auto client = Bare();
   client->Do(R"({"cmd":"add_group","group_id":"a"})");
   client->Do(R"({"cmd":"add_group","group_id":"b"})");
-  EXPECT_EQ(client->pending_joins, 2);
+  EXPECT_EQ(client->pending_answers, 2);
   client->Do(R"({"cmd":"ping","id":1})");
   EXPECT_EQ(client->received, Received());
   hub_.Pump();
-  EXPECT_EQ(client->pending_joins, 0);
+  EXPECT_EQ(client->pending_answers, 0);
   EXPECT_EQ(client->received, Received({R"({"event":"reply","id":1,"pong":true})"}));
 }
 
@@ -211,14 +151,14 @@ TEST_F(GroupServiceTest, BoundsTheGroupsOfAConnection) {
   EXPECT_TRUE(absl::StrContains(client->received[0], "too_many_groups"));
 }
 
-// The same group again and again is one membership, but each command's answer takes memory while it
-// waits.
+// Each join that waits takes memory, and a connection may have but so many groups: a second one of
+// the same group waits for the first.
 TEST_F(GroupServiceTest, BoundsTheJoinsThatWaitForTheChannel) {
   const auto client = Bare();
   for (int i = 0; i < 10; ++i) client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
-  EXPECT_EQ(client->pending_joins, 3);
+  EXPECT_EQ(client->pending_answers, 1);
   hub_.Pump();
-  EXPECT_EQ(client->pending_joins, 0);
+  EXPECT_EQ(client->pending_answers, 0);
   EXPECT_EQ(client->received.size(), 10u);
 }
 
@@ -241,13 +181,37 @@ TEST_F(GroupServiceTest, AJoinThatTheChannelDoesNotAnswerFailsAndCommandsGoOn) {
   EXPECT_EQ(service_.table().group_count(), 0u);
 }
 
-TEST_F(GroupServiceTest, ASendWhileTheChannelIsAwayIsUnavailable) {
+TEST_F(GroupServiceTest, ASendWaitsWhileTheChannelIsAway) {
   channel_.SetConnected(false);
-  const auto client = Bare();
-  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
   hub_.Pump();
-  ASSERT_EQ(client->received.size(), 1u);
-  EXPECT_TRUE(absl::StrContains(client->received[0], R"("code":"unavailable")"));
+  const auto client = Bare();
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","id":1})");
+  hub_.Pump();
+  EXPECT_EQ(client->received, Received());
+  channel_.SetConnected(true);
+  hub_.Pump();
+  EXPECT_EQ(
+      client->received,
+      Received(
+          {R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":1})"}));
+}
+
+TEST_F(GroupServiceTest, WhatTheChannelCouldNotDoIsToldInTheProtocolsWords) {
+  channel_.SetConnected(false);
+  const std::pair<absl::Status, const char*> cases[] = {
+      {absl::UnavailableError("x"), R"("code":"unavailable","message":"x","retry":true)"},
+      {absl::UnknownError("x"), R"("code":"outcome_unknown","message":"x","retry":true)"},
+      {absl::ResourceExhaustedError("x"),
+       R"("code":"message_too_large","message":"x","retry":false)"},
+      {absl::InternalError("x"), R"("code":"internal","message":"x","retry":true)"}};
+  for (const auto& [status, words] : cases) {
+    const auto client = Bare();
+    client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+    channel_.FailWaiting(status);
+    hub_.Pump();
+    ASSERT_EQ(client->received.size(), 1u);
+    EXPECT_TRUE(absl::StrContains(client->received[0], words)) << client->received[0];
+  }
 }
 
 TEST_F(GroupServiceTest, V1MembersAreToldOfAGapAndBareOnesAreDeliveredOn) {
@@ -256,16 +220,95 @@ TEST_F(GroupServiceTest, V1MembersAreToldOfAGapAndBareOnesAreDeliveredOn) {
   bare->Do(R"({"cmd":"add_group","group_id":"g"})");
   v1->Do(R"({"cmd":"add_group","group_id":"g"})");
   hub_.Pump();
-  service_.OnMessage(
-      {.group_id = "g", .epoch = kEpoch, .offset = 9, .previous = 7, .content = {.data = "m"}});
+  channel_.TellGap("g", {.from = 0, .to = {kEpoch, 7}});
+  hub_.Pump();
+  hub_.BeginEpoch(Epoch{0x0b});
+  v1->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+  hub_.Pump();
   EXPECT_EQ(bare->received, Received({"m"}));
-  ASSERT_EQ(v1->received.size(), 2u);
+  ASSERT_EQ(v1->received.size(), 3u);
   EXPECT_EQ(v1->received[0],
             R"({"event":"gap","group_id":"g","epoch":"000000000000000a","from":0,"to":7})");
-  service_.OnHead("g", {Epoch{0x0b}, 3});
-  EXPECT_EQ(v1->received.back(),
-            R"({"event":"gap","group_id":"g","epoch":"000000000000000b","from":null,"to":3})");
+  EXPECT_EQ(v1->received[1],
+            R"({"event":"gap","group_id":"g","epoch":"000000000000000b","from":null,"to":0})");
   EXPECT_EQ(service_.counters().gaps, 2u);
+}
+
+TEST_F(GroupServiceTest, AKeyCountsOnceInItsSessionAndGroup) {
+  const auto first = Bare();
+  const auto again = Bare();
+  const auto other = Bare();
+  first->set_session(FingerprintOf({"s"}));
+  again->set_session(FingerprintOf({"s"}));
+  for (FakeMember* sender : {first.get(), again.get(), other.get()}) {
+    sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":1,"key":"k","id":1})");
+    sender->Do(R"({"cmd":"send_to_group","group_id":"h","message":1,"key":"k","id":1})");
+    sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":1,"key":"l","id":1})");
+  }
+  hub_.Pump();
+  EXPECT_EQ(first->received, again->received);
+  EXPECT_NE(first->received, other->received);
+  EXPECT_TRUE(absl::StrContains(other->received[2], "\"offset\":6"));
+}
+
+TEST_F(GroupServiceTest, TheSendersSessionGetsThePlaceAndNotTheMessage) {
+  const auto sender = V1();
+  const auto same_session = V1();
+  const auto same_session_bare = Bare();
+  const auto other = V1();
+  const auto nameless = Bare();
+  for (FakeMember* member : {sender.get(), same_session.get(), same_session_bare.get()}) {
+    member->set_session(FingerprintOf({"s"}));
+  }
+  for (FakeMember* member :
+       {sender.get(), same_session.get(), same_session_bare.get(), other.get(), nameless.get()}) {
+    member->Do(R"({"cmd":"add_group","group_id":"g"})");
+  }
+  hub_.Pump();
+  sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","exclude_self":true})");
+  // A connection without a session is its own.
+  nameless->Do(R"({"cmd":"send_to_group","group_id":"g","message":"n","exclude_self":true})");
+  hub_.Pump();
+  ASSERT_EQ(sender->received.size(), 2u);
+  EXPECT_EQ(sender->received[0],
+            R"({"event":"message","group_id":"g","offset":1,"previous":0,"excluded":true})");
+  EXPECT_TRUE(absl::StrContains(sender->received[1], R"("message":"n","offset":2,"previous":1)"));
+  EXPECT_EQ(same_session->received, sender->received);
+  EXPECT_EQ(same_session->frames[0].bytes().data(), sender->frames[0].bytes().data());
+  EXPECT_EQ(same_session_bare->received, Received({"n"}));
+  ASSERT_EQ(other->received.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(other->received[0], R"("message":"m")"));
+  EXPECT_EQ(nameless->received, Received({"m"}));
+}
+
+// Not lost, not refused: whoever sends is not read until there is room.
+TEST_F(GroupServiceTest, SendsWaitForRoomInTheChannelAndGoOnInTurn) {
+  const auto reader = Bare();
+  reader->Do(R"({"cmd":"add_group","group_id":"g"})");
+  hub_.Pump();
+  channel_.SetRoom(false);
+  const auto a = Bare();
+  const auto b = Bare();
+  auto gone = Bare();
+  const auto no_sender = Bare();
+  a->Do(R"({"cmd":"send_to_group","group_id":"g","message":"a1"})");
+  b->Do(R"({"cmd":"send_to_group","group_id":"g","message":"b1"})");
+  gone->Do(R"({"cmd":"send_to_group","group_id":"g","message":"gone"})");
+  a->Do(R"({"cmd":"send_to_group","group_id":"g","message":"a2"})");
+  no_sender->Do(R"({"cmd":"ping","id":1})");
+  gone.reset();
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received());
+  EXPECT_EQ(no_sender->received.size(), 1u);
+  EXPECT_TRUE(a->waits_for_room);
+  channel_.SetRoom(true);
+  channel_.SetRoom(false);  // it is gone again before anybody could use it
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received());
+  channel_.SetRoom(true);
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received({"a1", "a2", "b1"}));
+  EXPECT_FALSE(a->waits_for_room);
 }
 
 }  // namespace

@@ -51,6 +51,20 @@ bool GroupTable::Leave(Group* group, Member* member) {
   return true;
 }
 
+void GroupTable::SetLive(Group* group, const Member& member, bool live) {
+  for (const Member::Membership& membership : member.memberships_) {
+    if (membership.group == group) group->members[membership.place].live = live;
+  }
+}
+
+std::vector<Group*> GroupTable::GroupsNotLive(const Member& member) const {
+  std::vector<Group*> groups;
+  for (const Member::Membership& membership : member.memberships_) {
+    if (!membership.group->members[membership.place].live) groups.push_back(membership.group);
+  }
+  return groups;
+}
+
 std::vector<Group*> GroupTable::LeaveAll(Member* member) {
   std::vector<Group*> left;
   left.reserve(member->memberships_.size());

@@ -3,62 +3,26 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "services/channel/feed.h"
-#include "services/websocket_service/frame.h"
+#include "services/channel/position.h"
+#include "services/websocket_service/member.h"
+#include "services/websocket_service/recent_messages.h"
 
 namespace groupcast::service {
 
-struct Group;
-
-// Distinct over all workers and their incarnations: random, so that it can be shown to clients.
-enum class ConnectionId : uint64_t {};
-
-// What the groups know of a connection. It must be removed from the table (LeaveAll) before it is
-// destroyed.
-class Member {
- public:
-  explicit Member(ConnectionId id) : connection_id_(id) {}
-  virtual ~Member() = default;
-  Member(const Member&) = delete;
-  Member& operator=(const Member&) = delete;
-
-  // Queues a frame; a connection that is closing drops it. Must not change the group table.
-  virtual void Send(const FramePtr& frame) = 0;
-
-  // What its commands waited for has come: they may go on.
-  virtual void ResumeCommands() = 0;
-
-  // Whether it gets messages in the v1 envelope, rather than bare.
-  virtual bool v1() const = 0;
-
-  ConnectionId connection_id() const { return connection_id_; }
-  size_t group_count() const { return memberships_.size(); }
-
-  // Joins that wait for the channel.
-  int pending_joins = 0;
-
- private:
-  friend class GroupTable;
-  struct Membership {
-    Group* group;
-    uint32_t place;  // in the group's members
-  };
-  const ConnectionId connection_id_;
-  std::vector<Membership> memberships_;
-};
-
-// A join whose reply waits for the group's first announcement.
+// A join whose reply waits: for the group's subscription, or to find out where it begins.
 struct PendingJoin {
-  ConnectionId connection{};
   std::string command_id;  // JSON; empty: no reply is wanted
+  std::optional<Position> since;
+  uint32_t history = 0;
   absl::Time deadline;
 };
 
@@ -66,20 +30,23 @@ struct Group {
   struct Place {
     Member* member;
     uint32_t membership;  // in the member's memberships
+    bool live = true;     // it gets what is delivered; else it recovers
   };
 
   std::string id;
-  Feed feed;
+  bool subscribed = false;  // the channel has said where delivery begins
+  Position position;        // what was delivered last, if subscribed
   std::vector<Place> members;
-  std::deque<PendingJoin> pending_joins;  // in the order of their deadlines
+  // Of members, while the group is not subscribed; in the order of their deadlines.
+  std::vector<std::pair<ConnectionId, PendingJoin>> pending_joins;
+  std::unique_ptr<RecentMessages::Ring> recent;  // null before the first message
 };
 
 // Which connections are in which groups. Joining, leaving and the removal of a connection take
 // constant time for each group concerned (finding one of a connection's groups takes a look at each
 // of them).
 //
-// A group is in the table while it has members or pending joins; who takes the last away removes
-// it.
+// A group is in the table while it has members; who takes the last away removes it.
 class GroupTable {
  public:
   // Null: there is no such group.
@@ -91,7 +58,7 @@ class GroupTable {
   };
   Added FindOrAdd(absl::string_view id);
 
-  // `group` must be without members and pending joins.
+  // `group` must be without members.
   void Remove(Group* group);
 
   bool IsMember(const Group& group, const Member& member) const;
@@ -99,6 +66,9 @@ class GroupTable {
   bool Join(Group* group, Member* member);
   // False: it was no member.
   bool Leave(Group* group, Member* member);
+  // Whether a member gets what is delivered to the group. It begins as live.
+  void SetLive(Group* group, const Member& member, bool live);
+  std::vector<Group*> GroupsNotLive(const Member& member) const;
   // Returns the groups that were left.
   std::vector<Group*> LeaveAll(Member* member);
 

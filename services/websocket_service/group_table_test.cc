@@ -15,6 +15,7 @@ class FakeMember final : public Member {
  public:
   explicit FakeMember(uint64_t id) : Member(ConnectionId{id}) {}
   void Send(const FramePtr&) override {}
+  bool HasRoomFor(size_t) const override { return true; }
   void ResumeCommands() override {}
   bool v1() const override { return false; }
 };
@@ -40,6 +41,24 @@ TEST(GroupTableTest, FindsAGroupByItsWholeIdOnly) {
   EXPECT_FALSE(table.FindOrAdd("123").is_new);
   table.Remove(group);
   EXPECT_EQ(table.Find("123"), nullptr);
+}
+
+// It is marked in the group's list, where members change places.
+TEST(GroupTableTest, WhoIsNotLiveStaysSoWhenOthersLeave) {
+  GroupTable table;
+  FakeMember first(1);
+  FakeMember last(2);
+  Group* group = table.FindOrAdd("g").group;
+  table.Join(group, &first);
+  table.Join(group, &last);
+  table.SetLive(group, last, false);
+  EXPECT_EQ(table.GroupsNotLive(last), std::vector<Group*>{group});
+  EXPECT_TRUE(table.GroupsNotLive(first).empty());
+  table.Leave(group, &first);
+  EXPECT_FALSE(group->members[0].live);
+  table.SetLive(group, last, true);
+  EXPECT_TRUE(table.GroupsNotLive(last).empty());
+  table.LeaveAll(&last);
 }
 
 // Against the obvious model, through thousands of random joins, leaves and closed connections: the

@@ -12,8 +12,12 @@
 #include <boost/beast/http/write.hpp>
 #include <sstream>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace groupcast::service {
@@ -26,6 +30,7 @@ constexpr absl::string_view kHeadEnd = "\r\n\r\n";
 constexpr absl::string_view kAcceptGuid =
     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
 constexpr absl::string_view kServerName = "groupcast";
+constexpr size_t kSessionBytesMax = 64;
 
 boost::beast::string_view Beast(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -97,6 +102,25 @@ bool IsKey(absl::string_view key) {
   return key.size() == 24 && absl::Base64Unescape(key, &bytes) && bytes.size() == 16;
 }
 
+// The session that a request target names, e.g. "/?session=S"; empty if it names none.
+// kInvalidArgument: it names more than one, or one that is none.
+absl::StatusOr<absl::string_view> SessionOf(absl::string_view target) {
+  absl::string_view session;
+  const size_t query = target.find('?');
+  if (query == absl::string_view::npos) return session;
+  for (absl::string_view field : absl::StrSplit(target.substr(query + 1), '&')) {
+    if (field != "session" && !absl::StartsWith(field, "session=")) continue;
+    const bool is_first = session.empty();
+    session = field.substr(std::min(field.size(), absl::string_view("session=").size()));
+    const bool is_valid = !session.empty() && session.size() <= kSessionBytesMax &&
+                          std::all_of(session.begin(), session.end(), [](unsigned char c) {
+                            return absl::ascii_isalnum(c) || c == '_' || c == '-';
+                          });
+    if (!is_first || !is_valid) return absl::InvalidArgumentError("not one session");
+  }
+  return session;
+}
+
 HttpAnswer Handshake(const Request& request) {
   if (request.method() != http::verb::get) {
     return Refuse(http::status::bad_request, "A WebSocket handshake is a GET request.");
@@ -119,6 +143,12 @@ HttpAnswer Handshake(const Request& request) {
     return Refuse(http::status::bad_request,
                   "Sec-WebSocket-Key must be there once: 16 bytes in base64.");
   }
+  const absl::StatusOr<absl::string_view> session =
+      SessionOf({request.target().data(), request.target().size()});
+  if (!session.ok()) {
+    return Refuse(http::status::bad_request,
+                  "session must be there once at most: 1 to 64 characters of A-Z a-z 0-9 _ -.");
+  }
   http::response<http::empty_body> response(http::status::switching_protocols, 11);
   response.set(http::field::server, Beast(kServerName));
   response.set(http::field::upgrade, "websocket");
@@ -128,7 +158,10 @@ HttpAnswer Handshake(const Request& request) {
   if (v1) {
     response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
   }
-  return {.upgraded = true, .v1 = v1, .bytes = Serialize(std::move(response))};
+  return {.upgraded = true,
+          .v1 = v1,
+          .session = session->empty() ? Fingerprint{} : FingerprintOf({*session}),
+          .bytes = Serialize(std::move(response))};
 }
 
 // The path of a request target, without its query. Servers take the absolute form too (RFC 9112

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "services/channel/fingerprint.h"
 #include "services/websocket_service/pages.h"
 
 namespace groupcast::service {
@@ -29,6 +30,7 @@ struct HttpAnswer {
   bool upgraded = false;  // the connection speaks WebSocket from here on; otherwise it is closed
                           // after the answer
   bool v1 = false;        // in v1 mode
+  Fingerprint session;    // of the session that the request names; empty: none
   std::string bytes;      // the whole response
 };
 

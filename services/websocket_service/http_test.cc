@@ -62,6 +62,28 @@ TEST(HttpTest, SaysWhatIsWrongWithAHandshake) {
       400);
 }
 
+TEST(HttpTest, ReadsTheSessionFromTheTarget) {
+  const auto with = [](const std::string& target) {
+    std::string head = kHandshake;
+    head.replace(head.find("/chat"), 5, target);
+    return Answer(head);
+  };
+  const std::string longest(64, 's');
+  EXPECT_EQ(with("/?session=aZ_9-").session, FingerprintOf({"aZ_9-"}));
+  EXPECT_EQ(with("/chat?x=1&session=a&y").session, FingerprintOf({"a"}));
+  EXPECT_EQ(with("/?session=" + longest).session, FingerprintOf({longest}));
+  for (const char* target : {"/", "/?", "/?sessions=a", "/?x=session=a", "/session=a"}) {
+    EXPECT_TRUE(with(target).upgraded) << target;
+    EXPECT_TRUE(with(target).session.empty()) << target;
+  }
+  for (const std::string& target :
+       {std::string("/?session"), std::string("/?session="), std::string("/?session=a%20"),
+        std::string("/?session=a.b"), std::string("/?session=a&session=a"),
+        std::string("/?session=&session=a"), "/?session=" + longest + "s"}) {
+    EXPECT_EQ(Status(with(target)), 400) << target;
+  }
+}
+
 TEST(HttpTest, TellsClientsOfOtherVersionsWhichOneItSpeaks) {
   std::string head = kHandshake;
   head.replace(head.find("13"), 2, "12");

@@ -152,8 +152,9 @@ absl::StatusOr<Configuration> ReadConfiguration() {
     worker.pages = std::make_shared<const Pages>(*std::move(pages));
   }
   configuration.channel.server = *channel_address;
-  configuration.channel.max_message_bytes = worker.groups.commands.message_bytes_max;
-  configuration.channel.window_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
+  configuration.channel.client.max_message_bytes = worker.groups.commands.message_bytes_max;
+  configuration.channel.client.window.bytes_max =
+      static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
   return configuration;
 }
 

@@ -18,12 +18,20 @@ constexpr uint32_t kKeptCapacity = 16;
 }  // namespace
 
 absl::Status Outbox::Push(FramePtr frame, size_t bytes_max) {
-  if (count_ != 0 && bytes_ + frame.size() + (count_ + 1) * kFrameOverheadBytes > bytes_max) {
+  if (count_ != 0 && cost() + frame.size() + kFrameOverheadBytes > bytes_max) {
     return absl::ResourceExhaustedError("outbox full");
   }
   PushLast(std::move(frame));
   return absl::OkStatus();
 }
+
+bool Outbox::HasRoomFor(size_t frame_bytes, size_t bytes_max) const {
+  return count_ == 0 || cost() + frame_bytes + kFrameOverheadBytes <= bytes_max / 2;
+}
+
+bool Outbox::IsDrained(size_t bytes_max) const { return count_ == 0 || cost() <= bytes_max / 4; }
+
+size_t Outbox::cost() const { return bytes_ + count_ * kFrameOverheadBytes; }
 
 void Outbox::PushLast(FramePtr frame) {
   if (count_ == capacity_) Grow();

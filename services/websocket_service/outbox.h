@@ -29,6 +29,12 @@ class Outbox {
   // frame alone always fits, so that a limit below a frame's size means one frame at a time.
   absl::Status Push(FramePtr frame, size_t bytes_max);
 
+  // Whether a frame of `frame_bytes` may be pushed for which there is time, such as one of the
+  // history: it leaves half of `bytes_max` to those that cannot wait. A frame alone always fits.
+  bool HasRoomFor(size_t frame_bytes, size_t bytes_max) const;
+  // Whether so much of what waited has gone that it is worth while to push more of those.
+  bool IsDrained(size_t bytes_max) const;
+
   // Like Push without a bound, for the one close frame that ends a connection.
   void PushLast(FramePtr frame);
 
@@ -48,6 +54,7 @@ class Outbox {
 
  private:
   FramePtr& At(uint32_t index) const { return ring_[(first_ + index) & (capacity_ - 1)]; }
+  size_t cost() const;
   void Grow();
   void PopFront();
 

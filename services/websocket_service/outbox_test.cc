@@ -103,5 +103,21 @@ TEST(OutboxTest, PushLastHasNoBound) {
   EXPECT_EQ(Waiting(outbox), "123close");
 }
 
+// What can wait takes half of it at most, and comes back when there is worthwhile room, so that it
+// never makes a connection a slow consumer.
+TEST(OutboxTest, KeepsHalfForWhatCannotWait) {
+  Outbox outbox;
+  constexpr size_t kMax = 1'000;
+  EXPECT_TRUE(outbox.HasRoomFor(5'000, kMax));
+  EXPECT_TRUE(outbox.IsDrained(kMax));
+  ASSERT_TRUE(outbox.Push(MakeRaw(std::string(200, 'x')), kMax).ok());  // costs 264
+  EXPECT_FALSE(outbox.IsDrained(kMax));
+  EXPECT_TRUE(outbox.HasRoomFor(172, kMax));  // 264 + 172 + 64 = 500
+  EXPECT_FALSE(outbox.HasRoomFor(173, kMax));
+  EXPECT_TRUE(outbox.Push(MakeRaw(std::string(500, 'x')), kMax).ok());
+  outbox.Consume(200 + 314);  // 186 + 64 = 250 are left
+  EXPECT_TRUE(outbox.IsDrained(kMax));
+}
+
 }  // namespace
 }  // namespace groupcast::service

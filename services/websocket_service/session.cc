@@ -96,6 +96,7 @@ void Session::ReadRequest(absl::Span<char> input) {
   state_ = State::kOpen;
   was_open_ = true;
   v1_ = answer.v1;
+  set_session(answer.session);
   Send(MakeRaw(answer.bytes));
   host_->OnOpen(this);
   // A client need not wait for the answer to send its first frames.
@@ -166,6 +167,14 @@ void Session::Send(const FramePtr& frame) {
     return;
   }
   Touch();
+}
+
+bool Session::HasRoomFor(size_t frame_bytes) const {
+  return is_open() && outbox_.HasRoomFor(frame_bytes, host_->session_options().outbox_bytes_max);
+}
+
+bool Session::drained() const {
+  return is_open() && outbox_.IsDrained(host_->session_options().outbox_bytes_max);
 }
 
 void Session::SendPing() { Send(MakeFrame(Opcode::kPing, "")); }

@@ -14,8 +14,8 @@
 #include "services/websocket_service/deadline_list.h"
 #include "services/websocket_service/frame.h"
 #include "services/websocket_service/frame_codec.h"
-#include "services/websocket_service/group_table.h"
 #include "services/websocket_service/http.h"
+#include "services/websocket_service/member.h"
 #include "services/websocket_service/outbox.h"
 
 namespace groupcast::service {
@@ -91,7 +91,11 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   bool touched = false;
   uint32_t place = 0;
 
+  // Whether what waits has become little enough for recoveries to go on.
+  bool drained() const;
+
   void Send(const FramePtr& frame) override;
+  bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
   bool v1() const override { return v1_; }
 

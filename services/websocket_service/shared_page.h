@@ -25,6 +25,8 @@ struct SharedSlot {
   std::atomic<uint64_t> messages{0};
   std::atomic<uint64_t> deliveries{0};
   std::atomic<uint64_t> gaps{0};
+  std::atomic<uint64_t> recoveries{0};
+  std::atomic<uint64_t> recoveries_lost{0};
   std::atomic<uint64_t> slow_consumers{0};
 
   // Why the worker ends as misconfigured; written before it exits with kExitMisconfigured.

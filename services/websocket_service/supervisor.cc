@@ -404,20 +404,22 @@ void Supervisor::PrintTable(absl::string_view status) const {
                           listeners_.port, options_.pages);
   }
   if (status == "running") {
-    absl::StrAppendFormat(&text, "\n  %-8s %-8s %-10s %-12s %-10s %-12s %-12s %-8s %-6s %s\n",
+    absl::StrAppendFormat(&text,
+                          "\n  %-8s %-8s %-10s %-12s %-10s %-12s %-12s %-8s %-6s %-6s %-10s %s\n",
                           "worker", "pid", "state", "connections", "groups", "memberships",
-                          "deliveries", "errors", "gaps", "slow");
+                          "deliveries", "errors", "gaps", "slow", "recovered", "lost");
     for (const Process& process : processes_) {
       const SharedSlot& shared = slot(process);
       const SharedSlot::State state = shared.state;
-      absl::StrAppendFormat(&text, "  %-8d %-8d %-10s %-12d %-10d %-12d %-12d %-8d %-6d %d\n",
-                            process.socket + 1, process.pid,
-                            state == SharedSlot::State::kReady      ? "ready"
-                            : state == SharedSlot::State::kStarting ? "starting"
-                                                                    : "draining",
-                            shared.connections.load(), shared.groups.load(),
-                            shared.memberships.load(), shared.deliveries.load(),
-                            shared.errors.load(), shared.gaps.load(), shared.slow_consumers.load());
+      absl::StrAppendFormat(
+          &text, "  %-8d %-8d %-10s %-12d %-10d %-12d %-12d %-8d %-6d %-6d %-10d %d\n",
+          process.socket + 1, process.pid,
+          state == SharedSlot::State::kReady      ? "ready"
+          : state == SharedSlot::State::kStarting ? "starting"
+                                                  : "draining",
+          shared.connections.load(), shared.groups.load(), shared.memberships.load(),
+          shared.deliveries.load(), shared.errors.load(), shared.gaps.load(),
+          shared.slow_consumers.load(), shared.recoveries.load(), shared.recoveries_lost.load());
     }
   }
   absl::StrAppendFormat(

@@ -34,6 +34,9 @@ constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
+// For how long a repeated send with the same key counts once: the channel's contract.
+constexpr absl::Duration kKeyWindow = absl::Minutes(2);
+
 int64_t MonotonicMs(absl::Time now) { return absl::ToUnixMillis(now); }
 
 }  // namespace
@@ -226,7 +229,9 @@ void Worker::OnOpen(Session* session) {
         WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
                      {.message_bytes = options_.groups.commands.message_bytes_max,
                       .groups = options_.groups.groups_per_connection_max,
-                      .frame_bytes = options_.session.frame_bytes_max})));
+                      .frame_bytes = options_.session.frame_bytes_max,
+                      .key_bytes = options_.groups.commands.key_bytes_max,
+                      .key_window = kKeyWindow})));
   }
 }
 
@@ -260,6 +265,8 @@ bool Worker::FlushTouched() {
       Destroy(session);
     } else if (!session->is_open()) {
       groups_.Remove(session);
+    } else if (session->recoveries > 0 && session->drained()) {
+      groups_.OnDrained(session);
     }
   }
   touched_.clear();
@@ -297,9 +304,14 @@ void Worker::CheckDeadlines() {
   }
   while (DeadlineNode* node = pinged_.FirstSince(now - options_.pong_timeout)) {
     auto* const session = static_cast<Session*>(node);
-    // One that is not read because its commands wait cannot be heard: its time begins again.
+    // One that is not read because its commands wait cannot be heard: its time begins again. If it
+    // is gone, its host answers the ping with a reset, which is noticed.
     pinged_.Append(session, now);
-    if (!session->paused()) session->Close(CloseCode::kNoPong, "no pong", /*drop_unsent=*/true);
+    if (session->paused()) {
+      session->SendPing();
+    } else {
+      session->Close(CloseCode::kNoPong, "no pong", /*drop_unsent=*/true);
+    }
   }
   while (DeadlineNode* node = closing_.FirstSince(now - options_.close_timeout)) {
     node->Unlink();
@@ -320,7 +332,7 @@ void Worker::CloseLargestUnfinished() {
 }
 
 void Worker::Report() {
-  const GroupService::Counters& counters = groups_.counters();
+  const GroupService::Counters counters = groups_.counters();
   slot_->heartbeat_ms = MonotonicMs(clock_.Now());
   slot_->connections = open_count_;
   slot_->groups = groups_.table().group_count();
@@ -330,6 +342,8 @@ void Worker::Report() {
   slot_->messages = counters.messages;
   slot_->deliveries = counters.deliveries;
   slot_->gaps = counters.gaps;
+  slot_->recoveries = counters.recoveries;
+  slot_->recoveries_lost = counters.recoveries_lost;
   slot_->slow_consumers = slow_consumers_;
   if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
     slot_->state = SharedSlot::State::kReady;
