@@ -1,4 +1,5 @@
-// Chats in a group from the terminal: sends the lines of standard input, prints what others say.
+// Chats in a group from the terminal: sends the lines of standard input, prints what is said, the
+// last words before one came included.
 
 #include <future>
 #include <iostream>
@@ -26,9 +27,13 @@ int main(int argc, char** argv) {
       groupcast::Client::Create(std::move(options));
   absl::Status status = client.status();
   if (status.ok()) {
-    status = (*client)->Join(group, [](const groupcast::Message& message) {
-      std::cout << message.text.value_or(message.json) << std::endl;
-    });
+    status = (*client)->Join(
+        group, {.history = 10},
+        [](const groupcast::Message& message) {
+          std::cout << message.text.value_or(message.json) << std::endl;
+        },
+        /*on_join=*/nullptr,
+        [](const groupcast::Gap&) { std::cerr << "some of what was said is lost\n"; });
   }
 
   for (std::string line; status.ok() && std::getline(std::cin, line);) {
@@ -38,7 +43,10 @@ int main(int argc, char** argv) {
         [sent](const absl::StatusOr<groupcast::Position>& p) { sent->set_value(p.status()); });
     if (!status.ok()) break;
     const absl::Status outcome = sent->get_future().get();
-    if (!outcome.ok()) std::cerr << "not sent: " << outcome.message() << "\n";
+    if (!outcome.ok()) {
+      std::cerr << (absl::IsUnknown(outcome) ? "perhaps" : "not") << " sent: " << outcome.message()
+                << "\n";
+    }
   }
   if (!status.ok()) std::cerr << status.message() << "\n";
   return status.ok() ? 0 : 1;

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -40,6 +41,21 @@ std::function<double()> NewRandom() {
   };
 }
 
+// `bytes` from the system's source of randomness, as hexadecimal digits.
+std::string RandomHex(int bytes) {
+  std::random_device random;
+  std::string hex;
+  for (int i = 0; i < bytes; i += 4) {
+    absl::StrAppend(&hex, absl::Hex(random(), absl::kZeroPad8));
+  }
+  return hex;
+}
+
+// By a clock that does not go back; only differences mean something.
+absl::Time Now() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 absl::Status CheckOptions(const ClientOptions& options) {
   const struct {
     absl::string_view name;
@@ -65,7 +81,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
     return absl::InvalidArgumentError("queue_bytes_max is below message_bytes_max");
   }
   if (options.frame_bytes_max == 0) return absl::InvalidArgumentError("frame_bytes_max is 0");
-  return absl::OkStatus();
+  return CheckSessionId(options.session_id);
 }
 
 }  // namespace
@@ -80,7 +96,8 @@ class Client::Impl final : private ConnectionHandler {
                             options_.close_timeout, options_.frame_bytes_max},
         reconnect_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
         join_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
-        session_({options_.queue_bytes_max, options_.groups_max}) {
+        session_({options_.session_id, absl::StrCat(RandomHex(8), "-")},
+                 {options_.queue_bytes_max, options_.groups_max}) {
     asio::post(io_, [this] { Connect(); });
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -93,9 +110,13 @@ class Client::Impl final : private ConnectionHandler {
     Close();
   }
 
-  absl::Status Join(absl::string_view group_id, GroupCallbacks callbacks);
+  absl::Status Join(absl::string_view group_id, const JoinOptions& options,
+                    GroupCallbacks callbacks);
   void Leave(absl::string_view group_id);
-  absl::Status Send(absl::string_view group_id, absl::string_view json, SendCallback on_sent);
+  absl::Status Send(absl::string_view group_id, absl::string_view json, const SendOptions& options,
+                    SendCallback on_sent);
+  absl::Status History(absl::string_view group_id, const HistoryOptions& options,
+                       HistoryCallback on_history);
   void Close();
 
   const ClientOptions& options() const { return options_; }
@@ -116,6 +137,8 @@ class Client::Impl final : private ConnectionHandler {
   void Write();
   void RunCallbacks();
   void RetryJoinsLater();
+  void OnSessionTimer();
+  void ArmSessionTimer(absl::Time deadline);
   void BeginClose();
   void Finish();
   void EndSession(const absl::Status& why);
@@ -134,6 +157,8 @@ class Client::Impl final : private ConnectionHandler {
   asio::steady_timer reconnect_timer_{io_};
   asio::steady_timer stable_timer_{io_};
   asio::steady_timer join_timer_{io_};
+  asio::steady_timer session_timer_{io_};
+  absl::Time session_timer_at_ = absl::InfiniteFuture();
   bool join_timer_armed_ = false;
   bool joins_unsettled_ = false;  // A join was refused for the moment.
   bool closing_ = false;          // Close() was called.
@@ -147,13 +172,18 @@ class Client::Impl final : private ConnectionHandler {
   std::mutex join_mutex_;  // Held while waiting for thread_.
 };
 
-absl::Status Client::Impl::Join(absl::string_view group_id, GroupCallbacks callbacks) {
+absl::Status Client::Impl::Join(absl::string_view group_id, const JoinOptions& options,
+                                GroupCallbacks callbacks) {
   if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
   if (!callbacks.on_message) return absl::InvalidArgumentError("on_message is empty");
+  if (options.since.has_value()) {
+    if (options.history > 0) return absl::InvalidArgumentError("both since and history are given");
+    if (absl::Status status = CheckPosition(*options.since); !status.ok()) return status;
+  }
   // Outside of the lock's scope: what a callback holds must not be destroyed under the lock.
   auto shared = std::make_shared<const GroupCallbacks>(std::move(callbacks));
   const std::lock_guard<std::mutex> lock(mutex_);
-  absl::Status status = session_.Join(group_id, shared);
+  absl::Status status = session_.Join(group_id, options, shared);
   Wake();
   return status;
 }
@@ -166,10 +196,23 @@ void Client::Impl::Leave(absl::string_view group_id) {
 }
 
 absl::Status Client::Impl::Send(absl::string_view group_id, absl::string_view json,
-                                SendCallback on_sent) {
+                                const SendOptions& options, SendCallback on_sent) {
   if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
   const std::lock_guard<std::mutex> lock(mutex_);
-  absl::Status status = session_.Send(group_id, json, std::move(on_sent));
+  absl::Status status = session_.Send(group_id, json, options, std::move(on_sent));
+  Wake();
+  return status;
+}
+
+absl::Status Client::Impl::History(absl::string_view group_id, const HistoryOptions& options,
+                                   HistoryCallback on_history) {
+  if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
+  if (!on_history) return absl::InvalidArgumentError("on_history is empty");
+  if (options.since.has_value()) {
+    if (absl::Status status = CheckPosition(*options.since); !status.ok()) return status;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Status status = session_.History(group_id, options, std::move(on_history));
   Wake();
   return status;
 }
@@ -213,7 +256,7 @@ void Client::Impl::OnFrame(absl::string_view frame) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const bool was_connected = session_.connected();
     const bool was_closing = session_.closing();
-    status = session_.OnEvent(*std::move(event));
+    status = session_.OnEvent(*std::move(event), Now());
     welcomed = !was_connected && session_.connected();
     closing = !was_closing && session_.closing();
     joins_refused = session_.has_refused_joins();
@@ -265,13 +308,16 @@ void Client::Impl::OnClosed(uint16_t code, const absl::Status& why) {
 }
 
 void Client::Impl::Write() {
-  if (!connection_ || !connection_->can_write()) return;
+  const bool can_write = connection_ && connection_->can_write();
   std::optional<std::string> frame;
+  absl::Time deadline;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    frame = session_.NextFrame();
+    if (can_write) frame = session_.NextFrame(Now());
+    deadline = session_.next_deadline();
   }
   if (frame.has_value()) connection_->Write(*std::move(frame));
+  ArmSessionTimer(deadline);
 }
 
 void Client::Impl::RunCallbacks() {
@@ -300,6 +346,25 @@ void Client::Impl::RetryJoinsLater() {
   });
 }
 
+void Client::Impl::OnSessionTimer() {
+  session_timer_at_ = absl::InfiniteFuture();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    session_.OnTimer(Now());
+  }
+  RunCallbacks();
+  Write();
+}
+
+void Client::Impl::ArmSessionTimer(absl::Time deadline) {
+  // Most deadlines go away before they come. A timer that then rings too early costs less than to
+  // move it with each acknowledgement.
+  if (deadline >= session_timer_at_) return;
+  session_timer_at_ = deadline;
+  Arm(&session_timer_, std::max(deadline - Now(), absl::ZeroDuration()),
+      [this] { OnSessionTimer(); });
+}
+
 void Client::Impl::BeginClose() {
   if (closing_) return;
   closing_ = true;
@@ -313,6 +378,7 @@ void Client::Impl::BeginClose() {
 }
 
 void Client::Impl::Finish() {
+  session_timer_.cancel();
   if (!forbidden_) Notify(ConnectionState::kClosed, absl::OkStatus());
   work_.reset();
 }
@@ -340,7 +406,11 @@ void Client::Impl::Arm(asio::steady_timer* timer, absl::Duration after, Handler 
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   absl::StatusOr<Url> url = ParseUrl(options.url);
   if (!url.ok()) return url.status();
+  if (options.session_id.empty()) options.session_id = RandomHex(16);
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  if (absl::Status status = AddToQuery("session", options.session_id, &*url); !status.ok()) {
+    return status;
+  }
   return std::unique_ptr<Client>(
       new Client(std::make_unique<Impl>(std::move(options), *std::move(url))));
 }
@@ -354,29 +424,57 @@ Client::~Client() {
 
 absl::Status Client::Join(absl::string_view group_id, MessageCallback on_message,
                           JoinCallback on_join, GapCallback on_gap) {
-  return impl_->Join(group_id, {std::move(on_message), std::move(on_join), std::move(on_gap)});
+  return Join(group_id, JoinOptions(), std::move(on_message), std::move(on_join),
+              std::move(on_gap));
+}
+
+absl::Status Client::Join(absl::string_view group_id, const JoinOptions& options,
+                          MessageCallback on_message, JoinCallback on_join, GapCallback on_gap) {
+  return impl_->Join(group_id, options,
+                     {std::move(on_message), std::move(on_join), std::move(on_gap)});
 }
 
 void Client::Leave(absl::string_view group_id) { impl_->Leave(group_id); }
 
 absl::Status Client::Send(absl::string_view group_id, absl::string_view text,
                           SendCallback on_sent) {
+  return Send(group_id, text, SendOptions(), std::move(on_sent));
+}
+
+absl::Status Client::Send(absl::string_view group_id, absl::string_view text,
+                          const SendOptions& options, SendCallback on_sent) {
   if (text.size() > impl_->options().message_bytes_max) {
     return absl::InvalidArgumentError("the text is over message_bytes_max");
   }
   const absl::StatusOr<std::string> json = EncodeText(text);
   if (!json.ok()) return json.status();
-  return impl_->Send(group_id, *json, std::move(on_sent));
+  return impl_->Send(group_id, *json, options, std::move(on_sent));
 }
 
 absl::Status Client::SendJson(absl::string_view group_id, absl::string_view json,
                               SendCallback on_sent) {
+  return SendJson(group_id, json, SendOptions(), std::move(on_sent));
+}
+
+absl::Status Client::SendJson(absl::string_view group_id, absl::string_view json,
+                              const SendOptions& options, SendCallback on_sent) {
   if (json.size() > impl_->options().message_bytes_max) {
     return absl::InvalidArgumentError("the message is over message_bytes_max");
   }
   if (absl::Status status = CheckJson(json); !status.ok()) return status;
-  return impl_->Send(group_id, json, std::move(on_sent));
+  return impl_->Send(group_id, json, options, std::move(on_sent));
 }
+
+absl::Status Client::History(absl::string_view group_id, HistoryCallback on_history) {
+  return History(group_id, HistoryOptions(), std::move(on_history));
+}
+
+absl::Status Client::History(absl::string_view group_id, const HistoryOptions& options,
+                             HistoryCallback on_history) {
+  return impl_->History(group_id, options, std::move(on_history));
+}
+
+const std::string& Client::session_id() const { return impl_->options().session_id; }
 
 void Client::Close() { impl_->Close(); }
 

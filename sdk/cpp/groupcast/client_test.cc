@@ -63,12 +63,20 @@ struct Outcome {
   StatusCode code = StatusCode::kOk;
   std::string word;
   Position position;
+  bool recovered = false;
 };
 
 Outcome OutcomeOf(const absl::StatusOr<Position>& result) {
   if (result.ok()) return {StatusCode::kOk, "", *result};
   return {result.status().code(), ErrorWord(result.status()), {}};
 }
+
+Outcome OutcomeOf(const absl::StatusOr<Joined>& result) {
+  if (result.ok()) return {StatusCode::kOk, "", result->position, result->recovered};
+  return {result.status().code(), ErrorWord(result.status()), {}};
+}
+
+constexpr char kEpoch[] = "5f0c2ab3d1e94477";
 
 struct State {
   ConnectionState state;
@@ -107,10 +115,10 @@ class ClientTest : public testing::Test {
     ASSERT_NE(peer_, nullptr);
   }
 
-  absl::Status Join(absl::string_view group_id) {
+  absl::Status Join(absl::string_view group_id, const JoinOptions& options = {}) {
     return client_->Join(
-        group_id, [this](const Message& message) { messages_.Push(message); },
-        [this](const absl::StatusOr<Position>& result) { joins_.Push(OutcomeOf(result)); },
+        group_id, options, [this](const Message& message) { messages_.Push(message); },
+        [this](const absl::StatusOr<Joined>& result) { joins_.Push(OutcomeOf(result)); },
         [this](const Gap& gap) { gaps_.Push(gap); });
   }
 
@@ -204,27 +212,134 @@ TEST_F(ClientTest, RefusesWhatTheServerWouldRefuse) {
   EXPECT_EQ(client_->Send("g", "1234567890"), absl::OkStatus());
 }
 
-TEST_F(ClientTest, RejoinsAfterACutAndReportsWhatWasMissed) {
+TEST_F(ClientTest, GoesOnAfterACutFromWhereItWas) {
   StartAndAccept();
   ASSERT_OK(Join("g"));
   ASSERT_OK(peer_->ExpectJoin("g", {"e", 5}));
   EXPECT_EQ(joins_.Pop()->position.offset, 5u);
+  ASSERT_OK(peer_->SendMessage("g", "6", 5, 6));
+  ASSERT_OK(peer_->SendFrame(
+      R"({"event":"message","group_id":"g","offset":7,"previous":6,"excluded":true})"));
+  ASSERT_OK(peer_->SendMessage("g", "8", 7, 8));
+  EXPECT_EQ(messages_.Pop()->offset, 6u);
+  EXPECT_EQ(messages_.Pop()->offset, 8u);
   peer_->Cut();
   AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
   ASSERT_OK(client_->Send("g", "while away", OnSent()));
 
   peer_ = Accept();
   const ReceivedCommand rejoin = Expect("add_group");
+  EXPECT_EQ(rejoin.since, (Position{"e", 8}));
+  EXPECT_EQ(rejoin.history, std::nullopt);
   // The send is not written before the reply; what it would overtake is this message.
-  ASSERT_OK(peer_->Reply(rejoin.id, "g", {"e", 8}));
+  ASSERT_OK(peer_->Reply(rejoin.id, "g", {"e", 8}, true));
   ASSERT_OK(peer_->SendMessage("g", "9", 8, 9));
   ASSERT_OK(peer_->Reply(Expect("send_to_group").id, "g", {"e", 10}));
-  EXPECT_EQ(joins_.Pop()->position.offset, 8u);
+  const std::optional<Outcome> joined = joins_.Pop();
+  EXPECT_EQ(joined->position.offset, 8u);
+  EXPECT_TRUE(joined->recovered);
+  EXPECT_EQ(messages_.Pop()->position(), (Position{"e", 9}));
+  EXPECT_EQ(sends_.Pop()->position.offset, 10u);
+  EXPECT_TRUE(gaps_.empty());
+}
+
+TEST_F(ClientTest, TellsWhatCouldNotBeRecovered) {
+  StartAndAccept();
+  ASSERT_OK(Join("g"));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 5}));
+  EXPECT_TRUE(joins_.Pop()->recovered);
+  peer_->Cut();
+  peer_ = Accept();
+  ASSERT_OK(peer_->Reply(Expect("add_group").id, "g", {"e", 8}, false));
+  const std::optional<Outcome> joined = joins_.Pop();
+  EXPECT_EQ(joined->position, (Position{"e", 8}));
+  EXPECT_FALSE(joined->recovered);
   const std::optional<Gap> gap = gaps_.Pop();
   EXPECT_EQ(gap->from, 5u);
-  EXPECT_EQ(gap->to, 8u);
-  EXPECT_EQ(messages_.Pop()->offset, 9u);
-  EXPECT_EQ(sends_.Pop()->position.offset, 10u);
+  EXPECT_EQ(gap->position(), (Position{"e", 8}));
+}
+
+TEST_F(ClientTest, JoinsWithWhatTheApplicationAsksFor) {
+  StartAndAccept();
+  ASSERT_OK(Join("a", {.since = Position{kEpoch, 7}}));
+  const ReceivedCommand since = Expect("add_group");
+  EXPECT_EQ(since.since, (Position{kEpoch, 7}));
+  ASSERT_OK(Join("b", {.history = 20}));
+  const ReceivedCommand history = Expect("add_group");
+  EXPECT_EQ(history.history, 20u);
+  EXPECT_EQ(history.since, std::nullopt);
+
+  EXPECT_EQ(Join("c", {Position{kEpoch, 7}, 20}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Join("c", {.since = Position{"e", 7}}).code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(ClientTest, KeepsItsSessionOverReconnects) {
+  StartAndAccept();
+  const std::string session = peer_->session();
+  EXPECT_EQ(session.size(), 32u);
+  EXPECT_EQ(session, client_->session_id());
+  peer_->Cut();
+  peer_ = Accept();
+  EXPECT_EQ(peer_->session(), session);
+  client_.reset();
+  StartAndAccept();
+  EXPECT_NE(peer_->session(), session) << "another client has another";
+}
+
+// The sends of one run must not pass for repeats of the other's.
+TEST_F(ClientTest, ASessionThatIsGivenIsUsedWithKeysOfItsOwn) {
+  options_.session_id = "kept-over-a-restart";
+  StartAndAccept();
+  EXPECT_EQ(peer_->session(), "kept-over-a-restart");
+  ASSERT_OK(client_->Send("g", "x"));
+  const ReceivedCommand first = Expect("send_to_group");
+  client_.reset();
+  StartAndAccept();
+  EXPECT_EQ(peer_->session(), "kept-over-a-restart");
+  ASSERT_OK(client_->Send("g", "x"));
+  const ReceivedCommand second = Expect("send_to_group");
+  EXPECT_NE(first.key, second.key);
+  for (const std::string& key : {first.key, second.key}) {
+    EXPECT_GE(key.size(), 1u);
+    EXPECT_LE(key.size(), 64u);
+  }
+}
+
+TEST_F(ClientTest, ReadsAHistory) {
+  StartAndAccept();
+  Inbox<GroupHistory> histories;
+  Inbox<StatusCode> refusals;
+  const auto on_history = [&](const absl::StatusOr<GroupHistory>& result) {
+    result.ok() ? histories.Push(*result) : refusals.Push(result.status().code());
+  };
+  ASSERT_OK(client_->History("g", {Position{kEpoch, 3}, 10}, on_history));
+  const ReceivedCommand question = Expect("group_history");
+  EXPECT_EQ(question.group_id, "g");
+  EXPECT_EQ(question.since, (Position{kEpoch, 3}));
+  EXPECT_EQ(question.limit, 10u);
+  ASSERT_OK(peer_->SendFrame(
+      absl::StrCat(R"({"event":"reply","id":)", question.id, R"(,"group_id":"g","epoch":")", kEpoch,
+                   R"(","offset":6,"recovered":true,"messages":[)"
+                   R"({"message":{"n":0.10},"offset":5,"previous":3,"sent_at":1792742400123},)"
+                   R"({"offset":6,"previous":5,"excluded":true}]})")));
+  const std::optional<GroupHistory> history = histories.Pop();
+  EXPECT_EQ(history->group_id, "g");
+  EXPECT_EQ(history->head, (Position{kEpoch, 6}));
+  EXPECT_TRUE(history->recovered);
+  ASSERT_EQ(history->messages.size(), 1u);
+  EXPECT_EQ(history->messages[0].json, R"({"n":0.10})");
+  EXPECT_EQ(history->messages[0].position(), (Position{kEpoch, 5}));
+  EXPECT_EQ(history->messages[0].group_id, "g");
+
+  ASSERT_OK(client_->History("g", on_history));
+  Expect("group_history");
+  peer_->Cut();
+  EXPECT_EQ(refusals.Pop(), StatusCode::kUnavailable);
+  EXPECT_EQ(client_->History("", on_history).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->History("g", nullptr).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->History("g", {Position{"e", 3}}, on_history).code(),
+            StatusCode::kInvalidArgument);
+  client_->Close();  // Its callbacks use what is here.
 }
 
 TEST_F(ClientTest, DropsDuplicatesAndReportsGaps) {
@@ -245,11 +360,48 @@ TEST_F(ClientTest, DropsDuplicatesAndReportsGaps) {
   EXPECT_EQ(gaps_.Pop()->from, std::nullopt);
 }
 
-TEST_F(ClientTest, ASendCutOffFromItsReplyHasAnUnknownOutcome) {
+TEST_F(ClientTest, ASendCutOffFromItsReplyIsSentAgainWithItsKey) {
+  StartAndAccept();
+  ASSERT_OK(client_->Send("g", "x", {.exclude_self = true}, OnSent()));
+  ASSERT_OK(client_->SendJson("g", "[1]", OnSent()));
+  const ReceivedCommand text = Expect("send_to_group");
+  const ReceivedCommand json = Expect("send_to_group");
+  EXPECT_TRUE(text.exclude_self);
+  EXPECT_FALSE(json.exclude_self);
+  EXPECT_NE(text.key, json.key);
+  for (int cut = 0; cut < 2; ++cut) {
+    peer_->Cut();
+    peer_ = Accept();
+    const ReceivedCommand text_again = Expect("send_to_group");
+    EXPECT_EQ(text_again.key, text.key);
+    EXPECT_EQ(text_again.message, text.message);
+    EXPECT_TRUE(text_again.exclude_self);
+    EXPECT_EQ(Expect("send_to_group").key, json.key);
+  }
+  EXPECT_TRUE(sends_.empty());
+  ASSERT_OK(peer_->Reply(text.id, "g", {"e", 1}));
+  EXPECT_EQ(sends_.Pop()->position, (Position{"e", 1}));
+}
+
+TEST_F(ClientTest, ASendRefusedForTheMomentIsSentAgainWithItsKey) {
+  StartAndAccept();
+  ASSERT_OK(client_->Send("g", "x", OnSent()));
+  const ReceivedCommand first = Expect("send_to_group");
+  ASSERT_OK(peer_->Error(first.id, "unavailable", true));
+  const ReceivedCommand second = Expect("send_to_group");
+  EXPECT_EQ(second.key, first.key);
+  ASSERT_OK(peer_->Error(second.id, "outcome_unknown", true));
+  const ReceivedCommand third = Expect("send_to_group");
+  EXPECT_EQ(third.key, first.key);
+  ASSERT_OK(peer_->Reply(third.id, "g", {"e", 1}));
+  EXPECT_EQ(sends_.Pop()->position, (Position{"e", 1}));
+}
+
+TEST_F(ClientTest, CloseDoesNotWaitForASendThatIsInDoubt) {
   StartAndAccept();
   ASSERT_OK(client_->Send("g", "x", OnSent()));
   Expect("send_to_group");
-  peer_->Cut();
+  client_->Close();
   const std::optional<Outcome> outcome = sends_.Pop();
   EXPECT_EQ(outcome->code, StatusCode::kUnknown);
   EXPECT_EQ(outcome->word, "outcome_unknown");
@@ -537,8 +689,7 @@ TEST_F(ClientTest, AbortsWhenDestroyedByItsOwnCallback) {
         StartAndAccept();
         std::promise<void> never;
         (void)client_->Join(
-            "g", [](const Message&) {},
-            [this](const absl::StatusOr<Position>&) { client_.reset(); });
+            "g", [](const Message&) {}, [this](const absl::StatusOr<Joined>&) { client_.reset(); });
         (void)peer_->ExpectJoin("g", {"e", 1});
         never.get_future().wait();
       },
@@ -607,6 +758,9 @@ TEST(ClientOptionsTest, NonsenseIsRefused) {
             StatusCode::kInvalidArgument);
   EXPECT_EQ(create([](ClientOptions* o) { o->queue_bytes_max = 1; }), StatusCode::kInvalidArgument);
   EXPECT_EQ(create([](ClientOptions* o) { o->frame_bytes_max = 0; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->session_id = "a b"; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->url += "/?session=x"; }),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "sdk/cpp/groupcast/command.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace groupcast {
@@ -17,8 +19,17 @@ constexpr size_t kGroupIdBytesMax = 128;
 // The server lets brackets nest 64 deep, and the command around the message is the first.
 constexpr size_t kMessageDepthMax = 63;
 
+constexpr size_t kEpochDigits = 16;
+constexpr uint64_t kOffsetMax = (uint64_t{1} << 53) - 1;
+constexpr size_t kSessionIdBytesMax = 64;
+
 std::string Quote(absl::string_view text) {
   return json::serialize(json::string_view(text.data(), text.size()));
+}
+
+void AppendSince(std::string* frame, const Position& since) {
+  absl::StrAppend(frame, R"(,"since":{"epoch":)", Quote(since.epoch), R"(,"offset":)", since.offset,
+                  "}");
 }
 
 boost::system::error_code Parse(absl::string_view text) {
@@ -70,9 +81,33 @@ absl::Status CheckJson(absl::string_view json) {
   return absl::OkStatus();
 }
 
-std::string AddGroupFrame(absl::string_view group_id, CommandId id) {
-  return absl::StrCat(R"({"cmd":"add_group","group_id":)", Quote(group_id), R"(,"id":)",
-                      static_cast<uint64_t>(id), "}");
+absl::Status CheckPosition(const Position& position) {
+  if (position.epoch.size() != kEpochDigits ||
+      !std::all_of(position.epoch.begin(), position.epoch.end(), absl::ascii_isxdigit)) {
+    return absl::InvalidArgumentError("an epoch is 16 hexadecimal digits");
+  }
+  if (position.offset > kOffsetMax) return absl::InvalidArgumentError("an offset is below 2^53");
+  return absl::OkStatus();
+}
+
+absl::Status CheckSessionId(absl::string_view session_id) {
+  const auto allowed = [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+  };
+  if (session_id.empty() || session_id.size() > kSessionIdBytesMax ||
+      !std::all_of(session_id.begin(), session_id.end(), allowed)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a session id is 1 to ", kSessionIdBytesMax, " of A-Z, a-z, 0-9, _ and -"));
+  }
+  return absl::OkStatus();
+}
+
+std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, CommandId id) {
+  std::string frame = absl::StrCat(R"({"cmd":"add_group","group_id":)", Quote(group_id));
+  if (options.since.has_value()) AppendSince(&frame, *options.since);
+  if (options.history > 0) absl::StrAppend(&frame, R"(,"history":)", options.history);
+  absl::StrAppend(&frame, R"(,"id":)", static_cast<uint64_t>(id), "}");
+  return frame;
 }
 
 std::string LeaveGroupFrame(absl::string_view group_id) {
@@ -80,9 +115,20 @@ std::string LeaveGroupFrame(absl::string_view group_id) {
 }
 
 std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,
-                             CommandId id) {
+                             const SendOptions& options, const SendKey& key) {
+  const uint64_t id = static_cast<uint64_t>(key.id);
   return absl::StrCat(R"({"cmd":"send_to_group","group_id":)", Quote(group_id), R"(,"message":)",
-                      message_json, R"(,"id":)", static_cast<uint64_t>(id), "}");
+                      message_json, options.exclude_self ? R"(,"exclude_self":true)" : "",
+                      R"(,"key":")", key.prefix, id, R"(","id":)", id, "}");
+}
+
+std::string GroupHistoryFrame(absl::string_view group_id, const HistoryOptions& options,
+                              CommandId id) {
+  std::string frame = absl::StrCat(R"({"cmd":"group_history","group_id":)", Quote(group_id));
+  if (options.since.has_value()) AppendSince(&frame, *options.since);
+  absl::StrAppend(&frame, R"(,"limit":)", options.limit, R"(,"id":)", static_cast<uint64_t>(id),
+                  "}");
+  return frame;
 }
 
 }  // namespace groupcast

@@ -7,11 +7,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "sdk/cpp/groupcast/types.h"
 
 // What this client says to the server: the text of each command's frame.
 namespace groupcast {
 
-// Pairs a command with its answer; unique over a client's life, also across reconnects.
+// Pairs a command with its answer; unique over a client's life, also across reconnects. A send
+// keeps its id when it is written again.
 enum class CommandId : uint64_t {};
 
 // kInvalidArgument: not 1 to 128 bytes of UTF-8 without control characters.
@@ -23,12 +25,28 @@ absl::StatusOr<std::string> EncodeText(absl::string_view text);
 // kInvalidArgument: not one JSON value (RFC 8259), or nested too deeply for the server.
 absl::Status CheckJson(absl::string_view json);
 
-// These require a valid group id and, for a message, valid JSON.
-std::string AddGroupFrame(absl::string_view group_id, CommandId id);
+// kInvalidArgument: a position that no server gave.
+absl::Status CheckPosition(const Position& position);
+
+// kInvalidArgument: not 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
+absl::Status CheckSessionId(absl::string_view session_id);
+
+// Identifies a send over all its transmissions.
+struct SendKey {
+  absl::string_view prefix;
+  CommandId id{};
+};
+
+// These require a valid group id and, for a message, valid JSON. `options` has not both since and
+// history.
+std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, CommandId id);
 // Without an id: nobody waits for the answer.
 std::string LeaveGroupFrame(absl::string_view group_id);
+// The frame's key and id are made of `key`.
 std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,
-                             CommandId id);
+                             const SendOptions& options, const SendKey& key);
+std::string GroupHistoryFrame(absl::string_view group_id, const HistoryOptions& options,
+                              CommandId id);
 
 }  // namespace groupcast
 

@@ -13,10 +13,24 @@ namespace {
 using absl::StatusCode;
 
 TEST(CommandTest, FramesAreAsSpecified) {
-  EXPECT_EQ(AddGroupFrame("123", CommandId{7}), R"({"cmd":"add_group","group_id":"123","id":7})");
+  EXPECT_EQ(AddGroupFrame("123", {}, CommandId{7}),
+            R"({"cmd":"add_group","group_id":"123","id":7})");
+  EXPECT_EQ(AddGroupFrame("123", {Position{"5f0c2ab3d1e94477", 41}}, CommandId{7}),
+            R"({"cmd":"add_group","group_id":"123",)"
+            R"("since":{"epoch":"5f0c2ab3d1e94477","offset":41},"id":7})");
+  EXPECT_EQ(AddGroupFrame("123", {std::nullopt, 20}, CommandId{7}),
+            R"({"cmd":"add_group","group_id":"123","history":20,"id":7})");
   EXPECT_EQ(LeaveGroupFrame("123"), R"({"cmd":"leave_group","group_id":"123"})");
-  EXPECT_EQ(SendToGroupFrame("123", R"({"n":0.1})", CommandId{8}),
-            R"({"cmd":"send_to_group","group_id":"123","message":{"n":0.1},"id":8})");
+  EXPECT_EQ(SendToGroupFrame("123", R"({"n":0.1})", {}, {"k-", CommandId{8}}),
+            R"({"cmd":"send_to_group","group_id":"123","message":{"n":0.1},"key":"k-8","id":8})");
+  EXPECT_EQ(SendToGroupFrame("123", "1", {/*exclude_self=*/true}, {"k-", CommandId{8}}),
+            R"({"cmd":"send_to_group","group_id":"123","message":1,"exclude_self":true,)"
+            R"("key":"k-8","id":8})");
+  EXPECT_EQ(GroupHistoryFrame("123", {}, CommandId{9}),
+            R"({"cmd":"group_history","group_id":"123","limit":100,"id":9})");
+  EXPECT_EQ(GroupHistoryFrame("123", {Position{"5f0c2ab3d1e94477", 41}, 5}, CommandId{9}),
+            R"({"cmd":"group_history","group_id":"123",)"
+            R"("since":{"epoch":"5f0c2ab3d1e94477","offset":41},"limit":5,"id":9})");
 }
 
 TEST(CommandTest, GroupIdsAreEscaped) {
@@ -73,6 +87,26 @@ TEST(CommandTest, GroupIdsAreChecked) {
        {std::string(), std::string(129, 'x'), std::string(1, '\0'), std::string("a\nb"),
         std::string("\x7F"), std::string("\u0080"), std::string("\u009F"), std::string("\xFF")}) {
     EXPECT_EQ(CheckGroupId(id).code(), StatusCode::kInvalidArgument) << id;
+  }
+}
+
+TEST(CommandTest, PositionsAreChecked) {
+  EXPECT_TRUE(CheckPosition({"5f0c2ab3d1e94477", 0}).ok());
+  EXPECT_TRUE(CheckPosition({"5f0c2ab3d1e94477", (uint64_t{1} << 53) - 1}).ok());
+  EXPECT_EQ(CheckPosition({"5f0c2ab3d1e94477", uint64_t{1} << 53}).code(),
+            StatusCode::kInvalidArgument);
+  for (const char* epoch : {"", "5f0c2ab3d1e9447", "5f0c2ab3d1e944770", "5f0c2ab3d1e9447g"}) {
+    EXPECT_EQ(CheckPosition({epoch, 1}).code(), StatusCode::kInvalidArgument) << epoch;
+  }
+}
+
+TEST(CommandTest, SessionIdsAreChecked) {
+  for (const std::string& id : {std::string("a"), std::string("AZaz09_-"), std::string(64, 'x')}) {
+    EXPECT_TRUE(CheckSessionId(id).ok()) << id;
+  }
+  for (const std::string& id : {std::string(), std::string(65, 'x'), std::string("a b"),
+                                std::string("a&b"), std::string("é"), std::string(1, '\0')}) {
+    EXPECT_EQ(CheckSessionId(id).code(), StatusCode::kInvalidArgument) << id;
   }
 }
 

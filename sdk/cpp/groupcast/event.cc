@@ -1,11 +1,13 @@
 #include "sdk/cpp/groupcast/event.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -47,11 +49,11 @@ std::optional<CommandId> GetId(const json::object& object) {
   return CommandId{*id};
 }
 
-// Steps through a JSON object that is known to be valid, to find where a member's value stands.
-// The parser's own value will not do: printing it again would change numbers.
-class MemberScanner {
+// Steps through a JSON object or array that is known to be valid, to find where values stand. The
+// parser's own value will not do: printing it again would change numbers.
+class Scanner {
  public:
-  explicit MemberScanner(absl::string_view object) : text_(object) {}
+  explicit Scanner(absl::string_view value) : text_(value) {}
 
   // The bytes of the last member called `name`, or empty if no member's name is written so.
   absl::string_view Find(absl::string_view name) {
@@ -74,6 +76,21 @@ class MemberScanner {
       if (text_[at_] == ',') ++at_;
     }
     return found;
+  }
+
+  // The bytes of each element.
+  std::vector<absl::string_view> Elements() {
+    std::vector<absl::string_view> elements;
+    SkipBlanks();
+    ++at_;  // [
+    for (SkipBlanks(); text_[at_] != ']'; SkipBlanks()) {
+      const size_t begin = at_;
+      SkipValue();
+      elements.push_back(text_.substr(begin, at_ - begin));
+      SkipBlanks();
+      if (text_[at_] == ',') ++at_;
+    }
+    return elements;
   }
 
  private:
@@ -103,7 +120,7 @@ class MemberScanner {
       } else if (depth > 0) {
         ++at_;
       } else {
-        at_ = text_.find_first_of(",} \t\r\n", at_);
+        at_ = text_.find_first_of(",]} \t\r\n", at_);
       }
     } while (depth > 0);
   }
@@ -112,13 +129,73 @@ class MemberScanner {
   size_t at_ = 0;
 };
 
-absl::StatusOr<Event> ParseReply(const json::object& object) {
+bool GetFlag(const json::object& object, absl::string_view name) {
+  const json::value* value = object.if_contains({name.data(), name.size()});
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+// Everything of a message but its group. `bytes` are those of `object`; `event` is what has it.
+absl::StatusOr<MessageEvent> ParseMessageFields(const json::object& object, absl::string_view bytes,
+                                                absl::string_view event) {
+  const std::optional<uint64_t> offset = GetNumber(object, "offset");
+  if (!offset.has_value()) return Malformed(event, "offset");
+  const std::optional<uint64_t> previous = GetNumber(object, "previous");
+  if (!previous.has_value()) return Malformed(event, "previous");
+  MessageEvent parsed;
+  parsed.message.offset = *offset;
+  parsed.message.previous = *previous;
+  parsed.excluded = GetFlag(object, "excluded");
+  if (parsed.excluded) return parsed;
+
+  const std::optional<uint64_t> sent_at = GetNumber(object, "sent_at");
+  if (!sent_at.has_value()) return Malformed(event, "sent_at");
+  const json::value* value = object.if_contains("message");
+  if (value == nullptr) return Malformed(event, "message");
+  parsed.message.sent_at = absl::FromUnixMillis(static_cast<int64_t>(*sent_at));
+  parsed.message.json = std::string(Scanner(bytes).Find("message"));
+  if (parsed.message.json.empty()) parsed.message.json = json::serialize(*value);
+  parsed.message.text = GetString(object, "message");
+  return parsed;
+}
+
+absl::StatusOr<std::vector<MessageEvent>> ParseMessages(absl::string_view bytes) {
+  // Parsed once more, because a frame may name two fields so, and write one of the names in
+  // escapes.
+  json::parse_options options;
+  options.max_depth = kDepthMax;
+  boost::system::error_code error;
+  const json::value value =
+      json::parse(json::string_view(bytes.data(), bytes.size()), error, {}, options);
+  if (error || !value.is_array()) return Malformed("reply", "messages");
+  const json::array& array = value.get_array();
+  const std::vector<absl::string_view> elements = Scanner(bytes).Elements();
+  std::vector<MessageEvent> messages;
+  messages.reserve(array.size());
+  for (size_t i = 0; i < array.size(); ++i) {
+    if (!array[i].is_object()) return Malformed("reply", "messages");
+    absl::StatusOr<MessageEvent> message =
+        ParseMessageFields(array[i].get_object(), elements[i], "reply");
+    if (!message.ok()) return message.status();
+    messages.push_back(*std::move(message));
+  }
+  return messages;
+}
+
+absl::StatusOr<Event> ParseReply(const json::object& object, absl::string_view frame) {
   ReplyEvent reply;
   reply.id = GetId(object);
   std::optional<std::string> epoch = GetString(object, "epoch");
   const std::optional<uint64_t> offset = GetNumber(object, "offset");
   if (epoch.has_value() && offset.has_value()) {
     reply.position = Position{*std::move(epoch), *offset};
+  }
+  if (object.contains("recovered")) reply.recovered = GetFlag(object, "recovered");
+  if (object.contains("messages")) {
+    const absl::string_view bytes = Scanner(frame).Find("messages");
+    absl::StatusOr<std::vector<MessageEvent>> messages =
+        ParseMessages(bytes.empty() ? json::serialize(object.at("messages")) : std::string(bytes));
+    if (!messages.ok()) return messages.status();
+    reply.messages = *std::move(messages);
   }
   return reply;
 }
@@ -130,32 +207,17 @@ absl::StatusOr<Event> ParseError(const json::object& object) {
   event.id = GetId(object);
   event.error.word = *std::move(word);
   event.error.message = GetString(object, "message").value_or("");
-  const json::value* retry = object.if_contains("retry");
-  event.error.retry = retry != nullptr && retry->is_bool() && retry->get_bool();
+  event.error.retry = GetFlag(object, "retry");
   return event;
 }
 
 absl::StatusOr<Event> ParseMessage(const json::object& object, absl::string_view frame) {
   std::optional<std::string> group_id = GetString(object, "group_id");
   if (!group_id.has_value()) return Malformed("message", "group_id");
-  const std::optional<uint64_t> offset = GetNumber(object, "offset");
-  if (!offset.has_value()) return Malformed("message", "offset");
-  const std::optional<uint64_t> previous = GetNumber(object, "previous");
-  if (!previous.has_value()) return Malformed("message", "previous");
-  const std::optional<uint64_t> sent_at = GetNumber(object, "sent_at");
-  if (!sent_at.has_value()) return Malformed("message", "sent_at");
-  const json::value* value = object.if_contains("message");
-  if (value == nullptr) return Malformed("message", "message");
-
-  MessageEvent event;
-  event.message.group_id = *std::move(group_id);
-  event.message.offset = *offset;
-  event.message.previous = *previous;
-  event.message.sent_at = absl::FromUnixMillis(static_cast<int64_t>(*sent_at));
-  event.message.json = std::string(MemberScanner(frame).Find("message"));
-  if (event.message.json.empty()) event.message.json = json::serialize(*value);
-  event.message.text = GetString(object, "message");
-  return event;
+  absl::StatusOr<MessageEvent> event = ParseMessageFields(object, frame, "message");
+  if (!event.ok()) return event.status();
+  event->message.group_id = *std::move(group_id);
+  return *std::move(event);
 }
 
 absl::StatusOr<Event> ParseGap(const json::object& object) {
@@ -188,7 +250,7 @@ absl::StatusOr<Event> ParseEvent(absl::string_view frame) {
   if (!name.has_value()) return Malformed("a frame without a field \"event\"");
 
   if (*name == "message") return ParseMessage(object, frame);
-  if (*name == "reply") return ParseReply(object);
+  if (*name == "reply") return ParseReply(object, frame);
   if (*name == "error") return ParseError(object);
   if (*name == "gap") return ParseGap(object);
   if (*name == "welcome") return WelcomeEvent{};

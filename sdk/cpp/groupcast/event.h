@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,18 +19,25 @@ namespace groupcast {
 
 struct WelcomeEvent {};
 
+struct MessageEvent {
+  // Without its epoch, and in a reply without its group: the frame does not repeat them.
+  Message message;
+  // Sent with exclude_self by this client's session: only offset and previous are set, besides the
+  // group.
+  bool excluded = false;
+};
+
 struct ReplyEvent {
   std::optional<CommandId> id;  // Not set if it is none of this client's ids.
   std::optional<Position> position;
+  std::optional<bool> recovered;
+  // Of a history.
+  std::optional<std::vector<MessageEvent>> messages;
 };
 
 struct ErrorEvent {
   std::optional<CommandId> id;
   ServerError error;
-};
-
-struct MessageEvent {
-  Message message;  // Without its epoch: the event has none.
 };
 
 struct GapEvent {

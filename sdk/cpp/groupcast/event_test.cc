@@ -61,6 +61,49 @@ TEST(EventTest, MessageUnderAnEscapedNameIsStillFound) {
   EXPECT_EQ(message.json, R"({"n":1})");
 }
 
+TEST(EventTest, ExcludedMessageHasOnlyItsPlace) {
+  const auto event = Parse<MessageEvent>(
+      R"({"event":"message","group_id":"g","offset":42,"previous":41,"excluded":true})");
+  EXPECT_TRUE(event.excluded);
+  EXPECT_EQ(event.message.group_id, "g");
+  EXPECT_EQ(event.message.offset, 42u);
+  EXPECT_EQ(event.message.previous, 41u);
+}
+
+TEST(EventTest, ReplySaysWhetherItRecovered) {
+  EXPECT_EQ(Parse<ReplyEvent>(R"({"event":"reply","id":1})").recovered, std::nullopt);
+  EXPECT_EQ(Parse<ReplyEvent>(R"({"event":"reply","id":1,"recovered":true})").recovered, true);
+  EXPECT_EQ(Parse<ReplyEvent>(R"({"event":"reply","id":1,"recovered":false})").recovered, false);
+}
+
+TEST(EventTest, HistoryReplyHasTheServersBytes) {
+  const auto reply = Parse<ReplyEvent>(
+      R"({"event":"reply","id":9,"group_id":"g","epoch":"e","offset":44,"messages": [ )"
+      R"({"message":0.10,"offset":41,"previous":40,"sent_at":7},)"
+      R"({"offset":42,"previous":41,"excluded":true} , )"
+      R"({"message":{"x":["]",1e400]},"offset":44,"previous":42,"sent_at":8} ]})");
+  EXPECT_EQ(reply.position, (Position{"e", 44}));
+  ASSERT_TRUE(reply.messages.has_value());
+  ASSERT_EQ(reply.messages->size(), 3u);
+  EXPECT_EQ((*reply.messages)[0].message.json, "0.10");
+  EXPECT_EQ((*reply.messages)[0].message.sent_at, absl::FromUnixMillis(7));
+  EXPECT_TRUE((*reply.messages)[1].excluded);
+  EXPECT_EQ((*reply.messages)[2].message.json, R"({"x":["]",1e400]})");
+  EXPECT_EQ((*reply.messages)[2].message.previous, 42u);
+
+  const auto empty = Parse<ReplyEvent>(R"({"event":"reply","id":9,"messages":[]})");
+  ASSERT_TRUE(empty.messages.has_value());
+  EXPECT_TRUE(empty.messages->empty());
+}
+
+TEST(EventTest, HistoryReplyUnderTwoNamesIsRead) {
+  const auto reply = Parse<ReplyEvent>(
+      R"({"event":"reply","id":9,"messages":[{"message":1,"offset":2,"previous":1,"sent_at":0}],)"
+      R"("m\u0065ssages":7})");
+  ASSERT_TRUE(reply.messages.has_value());
+  EXPECT_EQ(reply.messages->size(), 1u);
+}
+
 TEST(EventTest, Reply) {
   const auto reply =
       Parse<ReplyEvent>(R"({"event":"reply","id":1,"group_id":"123","epoch":"5f","offset":41})");
@@ -110,6 +153,10 @@ TEST(EventTest, WhatIsNoEventIsInternal) {
            R"({"event":"message","group_id":"g","message":1,"offset":-1,"previous":0,"sent_at":0})"),
        std::string(R"({"event":"message","group_id":"g","offset":1,"previous":0,"sent_at":0})"),
        std::string(R"({"event":"gap","group_id":"g","epoch":"e"})"),
+       std::string(R"({"event":"message","group_id":"g","offset":1,"excluded":true})"),
+       std::string(R"({"event":"reply","id":9,"messages":7})"),
+       std::string(R"({"event":"reply","id":9,"messages":[7]})"),
+       std::string(R"({"event":"reply","id":9,"messages":[{"offset":1,"previous":0}]})"),
        std::string(R"({"event":"error"})"), std::string(100000, '[')}) {
     EXPECT_EQ(ParseEvent(frame).status().code(), absl::StatusCode::kInternal)
         << frame.substr(0, 80);

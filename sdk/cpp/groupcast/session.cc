@@ -10,9 +10,12 @@
 
 namespace groupcast {
 
-Session::Session(const SessionLimits& limits) : limits_(limits) {}
+Session::Session(SessionIdentity identity, const SessionLimits& limits)
+    : identity_(std::move(identity)),
+      limits_(limits),
+      random_(std::hash<std::string>()(identity_.key_prefix)) {}
 
-absl::Status Session::Join(absl::string_view group_id,
+absl::Status Session::Join(absl::string_view group_id, const JoinOptions& options,
                            std::shared_ptr<const GroupCallbacks> callbacks) {
   if (!ended_.ok()) return ended_;
   if (groups_.contains(group_id)) {
@@ -22,7 +25,10 @@ absl::Status Session::Join(absl::string_view group_id,
     return absl::ResourceExhaustedError(
         absl::StrCat("already in ", groups_.size(), " groups, and groups_max allows no more"));
   }
-  groups_[std::string(group_id)].callbacks = std::move(callbacks);
+  Group& group = groups_[std::string(group_id)];
+  group.callbacks = std::move(callbacks);
+  group.history = options.history;
+  group.position = options.since;
   if (connected_) queue_.push_back({CommandKind::kJoin, std::string(group_id)});
   return absl::OkStatus();
 }
@@ -37,7 +43,9 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
     queue_.push_back({CommandKind::kLeave, group->first});
     joins_.erase(group->second.join_id);
   } else {
-    Unqueue(group_id);
+    std::erase_if(queue_, [&](const Command& command) {
+      return command.kind == CommandKind::kJoin && command.group_id == group_id;
+    });
   }
   std::erase_if(callbacks_, [&](const DueCallback& due) { return due.group_id == group_id; });
   rejoining_.erase(group->first);
@@ -47,31 +55,38 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
 }
 
 absl::Status Session::Send(absl::string_view group_id, absl::string_view message_json,
-                           SendCallback&& done) {
+                           const SendOptions& options, SendCallback&& done) {
   if (!ended_.ok()) return ended_;
   const CommandId id = NewId();
-  std::string frame = SendToGroupFrame(group_id, message_json, id);
-  if (frame.size() > limits_.queue_bytes_max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a frame of ", frame.size(), " bytes never fits into queue_bytes_max"));
-  }
-  if (frame.size() > limits_.queue_bytes_max - send_bytes_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("sends of ", send_bytes_, " bytes wait for their acknowledgement already"));
-  }
-  send_bytes_ += frame.size();
-  queue_.push_back(
-      {CommandKind::kSend, std::string(group_id), id, std::move(frame), std::move(done)});
+  std::string frame = SendToGroupFrame(group_id, message_json, options, {identity_.key_prefix, id});
+  if (absl::Status status = CheckRoom(frame.size()); !status.ok()) return status;
+  queue_bytes_ += frame.size();
+  PendingSend& send = sends_[id];
+  send.frame = std::move(frame);
+  send.done = std::move(done);
+  queue_.push_back({CommandKind::kSend, "", id});
+  return absl::OkStatus();
+}
+
+absl::Status Session::History(absl::string_view group_id, const HistoryOptions& options,
+                              HistoryCallback&& done) {
+  if (!ended_.ok()) return ended_;
+  const CommandId id = NewId();
+  std::string frame = GroupHistoryFrame(group_id, options, id);
+  if (absl::Status status = CheckRoom(frame.size()); !status.ok()) return status;
+  queue_bytes_ += frame.size();
+  histories_[id] = {std::string(group_id), std::move(frame), std::move(done)};
+  queue_.push_back({CommandKind::kHistory, "", id});
   return absl::OkStatus();
 }
 
 void Session::Shutdown(const absl::Status& why) {
   if (!ended_.ok()) return;
-  OnDisconnected();
   ended_ = why;
-  for (Command& command : queue_) CallSent(std::move(command.done), why);
+  while (!sends_.empty()) GiveUp(sends_.begin(), why);
+  while (!histories_.empty()) Resolve(histories_.begin(), why);
+  OnDisconnected();
   queue_.clear();
-  send_bytes_ = 0;
 
   // Released when this is run and dropped, by the owner.
   std::vector<std::shared_ptr<const GroupCallbacks>> released;
@@ -83,28 +98,38 @@ void Session::Shutdown(const absl::Status& why) {
   callbacks_.push_back({"", [released = std::move(released)] {}});
 }
 
-absl::Status Session::OnEvent(Event event) {
+absl::Status Session::OnEvent(Event event, absl::Time now) {
   if (!connected_ && !std::holds_alternative<WelcomeEvent>(event)) {
     return absl::InternalError("the server's first event was not \"welcome\"");
   }
-  return std::visit([this](auto& what) { return Handle(what); }, event);
+  return std::visit([&](auto& what) { return Handle(what, now); }, event);
 }
 
 std::optional<absl::Duration> Session::OnDisconnected() {
   connected_ = false;
-  // The server forgets the members of a connection that ended, so these would be about nothing.
-  std::erase_if(queue_, [](const Command& c) { return c.kind != CommandKind::kSend; });
+  // The server forgets the members of a connection that ended, so joins and leaves would be about
+  // nothing. Sends that were written are queued again on the next connection, before the others.
+  std::erase_if(queue_, [this](const Command& command) {
+    if (command.kind == CommandKind::kHistory) return false;
+    if (command.kind != CommandKind::kSend) return true;
+    const auto send = sends_.find(command.id);
+    return send == sends_.end() || send->second.was_written();
+  });
+  resends_.clear();
   joins_.clear();
   rejoining_.clear();
   has_refused_joins_ = false;
   for (auto& [group_id, group] : groups_) {
     group.state = GroupState::kQueued;
   }
-  for (auto& [id, sent] : written_sends_) {
-    send_bytes_ -= sent.bytes;
-    CallSent(std::move(sent.done), OutcomeUnknown());
+  for (auto& [id, send] : sends_) {
+    if (!send.was_written()) break;
+    send.in_doubt |= std::exchange(send.in_flight, false);
+    send.backoff = kResendBackoffMin;
   }
-  written_sends_.clear();
+  while (!histories_.empty() && histories_.begin()->second.in_flight) {
+    Resolve(histories_.begin(), AnswerLost());
+  }
   return std::exchange(reconnect_after_, std::nullopt);
 }
 
@@ -118,27 +143,54 @@ void Session::RetryJoins() {
   }
 }
 
-std::optional<std::string> Session::NextFrame() {
-  if (!connected_ || closing() || queue_.empty()) return std::nullopt;
-  if (queue_.front().kind == CommandKind::kSend && !rejoining_.empty()) return std::nullopt;
-
-  Command command = std::move(queue_.front());
-  queue_.pop_front();
-  switch (command.kind) {
-    case CommandKind::kJoin: {
-      Group& group = groups_.find(command.group_id)->second;
-      group.state = GroupState::kJoining;
-      group.join_id = NewId();
-      joins_[group.join_id] = command.group_id;
-      return AddGroupFrame(command.group_id, group.join_id);
-    }
-    case CommandKind::kLeave:
-      return LeaveGroupFrame(command.group_id);
-    case CommandKind::kSend:
-      break;
+void Session::OnTimer(absl::Time now) {
+  while (!sends_.empty() && sends_.begin()->second.deadline <= now) {
+    GiveUp(sends_.begin(), sends_.begin()->second.refusal);
   }
-  written_sends_[command.id] = {command.frame.size(), std::move(command.done)};
-  return std::move(command.frame);
+  while (!resends_.empty() && resends_.begin()->first <= now) {
+    queue_.push_back({CommandKind::kSend, "", resends_.begin()->second});
+    resends_.erase(resends_.begin());
+  }
+}
+
+absl::Time Session::next_deadline() const {
+  absl::Time next = absl::InfiniteFuture();
+  if (!sends_.empty()) next = sends_.begin()->second.deadline;
+  if (!resends_.empty()) next = std::min(next, resends_.begin()->first);
+  return next;
+}
+
+std::optional<std::string> Session::NextFrame(absl::Time now) {
+  if (!connected_ || closing()) return std::nullopt;
+  while (!queue_.empty()) {
+    const bool waits =
+        queue_.front().kind == CommandKind::kSend || queue_.front().kind == CommandKind::kHistory;
+    if (waits && !rejoining_.empty()) return std::nullopt;
+
+    const Command command = std::move(queue_.front());
+    queue_.pop_front();
+    switch (command.kind) {
+      case CommandKind::kJoin:
+        return JoinFrame(command.group_id);
+      case CommandKind::kLeave:
+        return LeaveGroupFrame(command.group_id);
+      case CommandKind::kHistory: {
+        PendingHistory& history = histories_.find(command.id)->second;
+        history.in_flight = true;
+        return history.frame;
+      }
+      case CommandKind::kSend: {
+        const auto found = sends_.find(command.id);
+        if (found == sends_.end()) continue;
+        PendingSend& send = found->second;
+        if (!send.was_written()) send.deadline = now + kResendPeriod;
+        if (now >= send.deadline) continue;  // OnTimer gives it up.
+        send.in_flight = true;
+        return send.frame;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 std::function<void()> Session::NextCallback() {
@@ -153,47 +205,54 @@ bool Session::joins_settled() const {
                      [](const auto& entry) { return entry.second.state == GroupState::kJoined; });
 }
 
-absl::Status Session::Handle(const WelcomeEvent&) {
+absl::Status Session::Handle(const WelcomeEvent&, absl::Time) {
   if (connected_) return absl::InternalError("the server welcomed twice");
   connected_ = true;
-  for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
-    rejoining_.insert(group->first);
-    queue_.push_front({CommandKind::kJoin, group->first});
+  std::vector<Command> first;
+  for (const auto& [group_id, group] : groups_) {
+    rejoining_.insert(group_id);
+    first.push_back({CommandKind::kJoin, group_id});
   }
+  for (const auto& [id, send] : sends_) {
+    if (!send.was_written()) break;
+    first.push_back({CommandKind::kSend, "", id});
+  }
+  queue_.insert(queue_.begin(), std::make_move_iterator(first.begin()),
+                std::make_move_iterator(first.end()));
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(ReplyEvent& event) {
+absl::Status Session::Handle(ReplyEvent& event, absl::Time) {
   if (!event.id.has_value()) return absl::OkStatus();
-  const auto group = FindJoin(*event.id);
-  const auto sent = written_sends_.find(*event.id);
-  if (group == groups_.end() && sent == written_sends_.end()) return absl::OkStatus();
-  if (!event.position.has_value()) {
-    return absl::InternalError("the server sent a reply without epoch and offset");
+  if (const auto group = FindJoin(*event.id); group != groups_.end()) {
+    return OnJoined(group, event);
   }
-  if (group != groups_.end()) {
-    OnJoined(group, *std::move(event.position));
-  } else {
-    send_bytes_ -= sent->second.bytes;
-    CallSent(std::move(sent->second.done), *std::move(event.position));
-    written_sends_.erase(sent);
+  if (const auto send = sends_.find(*event.id);
+      send != sends_.end() && send->second.was_written()) {
+    return OnSent(send, event);
+  }
+  if (const auto history = histories_.find(*event.id);
+      history != histories_.end() && history->second.in_flight) {
+    return OnHistory(history, event);
   }
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(const ErrorEvent& event) {
+absl::Status Session::Handle(const ErrorEvent& event, absl::Time now) {
   if (!event.id.has_value()) return absl::OkStatus();
   if (const auto group = FindJoin(*event.id); group != groups_.end()) {
     OnJoinRefused(group, event.error);
-  } else if (const auto sent = written_sends_.find(*event.id); sent != written_sends_.end()) {
-    send_bytes_ -= sent->second.bytes;
-    CallSent(std::move(sent->second.done), ToStatus(event.error));
-    written_sends_.erase(sent);
+  } else if (const auto send = sends_.find(*event.id);
+             send != sends_.end() && send->second.in_flight) {
+    OnSendRefused(send, event.error, now);
+  } else if (const auto history = histories_.find(*event.id);
+             history != histories_.end() && history->second.in_flight) {
+    Resolve(history, ToStatus(event.error));
   }
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(MessageEvent& event) {
+absl::Status Session::Handle(MessageEvent& event, absl::Time) {
   Message& message = event.message;
   const auto group = FindJoined(message.group_id);
   if (group == groups_.end()) return absl::OkStatus();  // Left, and the server does not know yet.
@@ -207,6 +266,7 @@ absl::Status Session::Handle(MessageEvent& event) {
     CallGap(group->second, {message.group_id, position.epoch, std::nullopt, message.previous});
   }
   position.offset = message.offset;
+  if (event.excluded) return absl::OkStatus();
   message.epoch = position.epoch;
   callbacks_.push_back(
       {group->first, [callbacks = group->second.callbacks, message = std::move(message)] {
@@ -215,40 +275,53 @@ absl::Status Session::Handle(MessageEvent& event) {
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(GapEvent& event) {
-  const auto group = FindJoined(event.gap.group_id);
+absl::Status Session::Handle(GapEvent& event, absl::Time) {
+  Gap& gap = event.gap;
+  const auto group = FindJoined(gap.group_id);
   if (group == groups_.end()) return absl::OkStatus();
-  group->second.position = Position{event.gap.epoch, event.gap.to};
-  CallGap(group->second, std::move(event.gap));
+  Position& position = *group->second.position;
+  if (gap.epoch != position.epoch) {
+    gap.from.reset();
+  } else if (gap.from.has_value()) {
+    if (gap.to <= position.offset) return absl::OkStatus();  // This member has lost nothing by it.
+    gap.from = position.offset;
+  }
+  position = gap.position();
+  CallGap(group->second, std::move(gap));
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(const ClosingEvent& event) {
+absl::Status Session::Handle(const ClosingEvent& event, absl::Time) {
   reconnect_after_ = event.reconnect_after;
   return absl::OkStatus();
 }
 
-absl::Status Session::Handle(const UnknownEvent&) { return absl::OkStatus(); }
+absl::Status Session::Handle(const UnknownEvent&, absl::Time) { return absl::OkStatus(); }
 
-void Session::OnJoined(Groups::iterator found, Position position) {
+absl::Status Session::OnJoined(Groups::iterator found, ReplyEvent& reply) {
+  if (!reply.position.has_value()) {
+    return absl::InternalError("the server sent a reply without epoch and offset");
+  }
   auto& [group_id, group] = *found;
   joins_.erase(group.join_id);
   group.state = GroupState::kJoined;
   rejoining_.erase(group_id);
   group.answered = true;
-  CallJoin(group_id, group, position);
 
-  const std::optional<Position> last = group.position;
-  if (last.has_value() && last->epoch == position.epoch) {
-    if (position.offset > last->offset) {
-      CallGap(group, {group_id, position.epoch, last->offset, position.offset});
-    }
-    // A worker that is behind will send again what was seen before: those are duplicates.
-    position.offset = std::max(position.offset, last->offset);
-  } else if (last.has_value()) {
-    CallGap(group, {group_id, position.epoch, std::nullopt, position.offset});
-  }
-  group.position = std::move(position);
+  // A reply that begins before this member's position loses nothing: what comes again is dropped.
+  // A worker of an earlier version, which knows no `since`, answers so if it is behind.
+  const std::optional<Position> last = std::move(group.position);
+  const bool continues = last.has_value() && last->epoch == reply.position->epoch &&
+                         last->offset >= reply.position->offset && reply.recovered.value_or(true);
+  group.position = continues ? last : *std::move(reply.position);
+  const bool recovered = continues || !last.has_value();
+  CallJoin(group_id, group, Joined{*group.position, recovered});
+  if (recovered) return absl::OkStatus();
+
+  Gap gap{group_id, group.position->epoch, std::nullopt, group.position->offset};
+  if (last->epoch == gap.epoch && last->offset < gap.to) gap.from = last->offset;
+  CallGap(group, std::move(gap));
+  return absl::OkStatus();
 }
 
 void Session::OnJoinRefused(Groups::iterator found, const ServerError& error) {
@@ -267,6 +340,93 @@ void Session::OnJoinRefused(Groups::iterator found, const ServerError& error) {
   groups_.erase(found);
 }
 
+absl::Status Session::OnSent(Sends::iterator send, ReplyEvent& reply) {
+  if (!reply.position.has_value()) {
+    return absl::InternalError("the server sent a reply without epoch and offset");
+  }
+  Resolve(send, *std::move(reply.position));
+  return absl::OkStatus();
+}
+
+void Session::OnSendRefused(Sends::iterator found, const ServerError& error, absl::Time now) {
+  if (!error.retry) return Resolve(found, ToStatus(error));
+  PendingSend& send = found->second;
+  send.in_flight = false;
+  send.in_doubt |= !SaysNotDone(error);
+  send.refusal = ToStatus(error);
+  const absl::Time again =
+      now + send.backoff * std::uniform_real_distribution<double>(0.5, 1)(random_);
+  send.backoff = std::min(send.backoff * 2, kResendBackoffMax);
+  if (again >= send.deadline) return GiveUp(found, send.refusal);
+  resends_.emplace(again, found->first);
+}
+
+absl::Status Session::OnHistory(Histories::iterator history, ReplyEvent& reply) {
+  if (!reply.position.has_value() || !reply.messages.has_value()) {
+    return absl::InternalError("the server sent a history without epoch, offset or messages");
+  }
+  GroupHistory result;
+  result.group_id = history->second.group_id;
+  result.head = *std::move(reply.position);
+  result.recovered = reply.recovered.value_or(false);
+  result.messages.reserve(reply.messages->size());
+  for (MessageEvent& event : *reply.messages) {
+    if (event.excluded) continue;
+    event.message.group_id = result.group_id;
+    event.message.epoch = result.head.epoch;
+    result.messages.push_back(std::move(event.message));
+  }
+  Resolve(history, std::move(result));
+  return absl::OkStatus();
+}
+
+std::string Session::JoinFrame(const std::string& group_id) {
+  Group& group = groups_.find(group_id)->second;
+  group.state = GroupState::kJoining;
+  group.join_id = NewId();
+  joins_[group.join_id] = group_id;
+  JoinOptions options;
+  if (group.position.has_value()) {
+    options.since = group.position;
+  } else {
+    options.history = group.history;
+  }
+  return AddGroupFrame(group_id, options, group.join_id);
+}
+
+absl::Status Session::CheckRoom(size_t bytes) const {
+  if (bytes > limits_.queue_bytes_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a frame of ", bytes, " bytes never fits into queue_bytes_max"));
+  }
+  if (bytes > limits_.queue_bytes_max - queue_bytes_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("commands of ", queue_bytes_, " bytes wait for their answers already"));
+  }
+  return absl::OkStatus();
+}
+
+void Session::GiveUp(Sends::iterator send, const absl::Status& if_not_done) {
+  const bool maybe_done = send->second.in_flight || send->second.in_doubt;
+  Resolve(send, maybe_done ? OutcomeUnknown() : if_not_done);
+}
+
+void Session::Resolve(Sends::iterator send, absl::StatusOr<Position> result) {
+  queue_bytes_ -= send->second.frame.size();
+  if (send->second.done) {
+    callbacks_.push_back(
+        {"", [done = std::move(send->second.done), result = std::move(result)] { done(result); }});
+  }
+  sends_.erase(send);
+}
+
+void Session::Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result) {
+  queue_bytes_ -= history->second.frame.size();
+  callbacks_.push_back(
+      {"", [done = std::move(history->second.done), result = std::move(result)] { done(result); }});
+  histories_.erase(history);
+}
+
 Session::Groups::iterator Session::FindJoin(CommandId id) {
   const auto join = joins_.find(id);
   return join == joins_.end() ? groups_.end() : groups_.find(join->second);
@@ -278,14 +438,8 @@ Session::Groups::iterator Session::FindJoined(absl::string_view group_id) {
   return group;
 }
 
-bool Session::Unqueue(absl::string_view group_id) {
-  return std::erase_if(queue_, [&](const Command& command) {
-           return command.kind == CommandKind::kJoin && command.group_id == group_id;
-         }) > 0;
-}
-
 void Session::CallJoin(const std::string& group_id, const Group& group,
-                       absl::StatusOr<Position> result) {
+                       absl::StatusOr<Joined> result) {
   callbacks_.push_back({group_id, [callbacks = group.callbacks, result = std::move(result)] {
                           if (callbacks->on_join) callbacks->on_join(result);
                         }});
@@ -296,12 +450,6 @@ void Session::CallGap(const Group& group, Gap gap) {
   callbacks_.push_back({std::move(group_id), [callbacks = group.callbacks, gap = std::move(gap)] {
                           if (callbacks->on_gap) callbacks->on_gap(gap);
                         }});
-}
-
-void Session::CallSent(SendCallback done, absl::StatusOr<Position> result) {
-  if (!done) return;
-  callbacks_.push_back(
-      {"", [done = std::move(done), result = std::move(result)] { done(result); }});
 }
 
 }  // namespace groupcast

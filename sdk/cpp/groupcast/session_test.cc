@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sdk/cpp/groupcast/status.h"
@@ -14,7 +15,7 @@ namespace {
 
 using absl::StatusCode;
 
-// Notes all that the application hears, as lines.
+// Notes all that the application hears, as lines. Time stands still unless a test moves it.
 class SessionTest : public testing::Test {
  protected:
   static std::string Show(const absl::StatusOr<Position>& result) {
@@ -23,54 +24,108 @@ class SessionTest : public testing::Test {
     return word.empty() ? absl::StatusCodeToString(result.status().code()) : word;
   }
 
-  absl::Status Join(const std::string& group_id) {
+  absl::Status Join(const std::string& group_id, const JoinOptions& options = {}) {
     auto callbacks = std::make_shared<GroupCallbacks>();
     callbacks->on_message = [this](const Message& m) {
       heard_.push_back(absl::StrCat(m.group_id, " message ", m.json, " ", m.epoch, ":", m.offset));
     };
-    callbacks->on_join = [this, group_id](const absl::StatusOr<Position>& result) {
-      heard_.push_back(absl::StrCat(group_id, " join ", Show(result)));
+    callbacks->on_join = [this, group_id](const absl::StatusOr<Joined>& result) {
+      heard_.push_back(absl::StrCat(group_id, " join ",
+                                    result.ok() ? Show(result->position) : Show(result.status()),
+                                    !result.ok() || result->recovered ? "" : " not recovered"));
     };
     callbacks->on_gap = [this](const Gap& gap) {
       heard_.push_back(absl::StrCat(gap.group_id, " gap ",
                                     gap.from ? absl::StrCat(*gap.from) : "null", " to ", gap.epoch,
                                     ":", gap.to));
     };
-    return session_.Join(group_id, std::move(callbacks));
+    return session_.Join(group_id, options, std::move(callbacks));
   }
 
-  absl::Status Send(const std::string& message) {
-    return session_.Send("g", message, [this, message](const absl::StatusOr<Position>& result) {
-      heard_.push_back(absl::StrCat("sent ", message, " ", Show(result)));
+  absl::Status Send(const std::string& message, const SendOptions& options = {}) {
+    return session_.Send("g", message, options,
+                         [this, message](const absl::StatusOr<Position>& result) {
+                           heard_.push_back(absl::StrCat("sent ", message, " ", Show(result)));
+                         });
+  }
+
+  absl::Status History(const HistoryOptions& options = {}) {
+    return session_.History("g", options, [this](const absl::StatusOr<GroupHistory>& result) {
+      if (!result.ok()) return heard_.push_back("history " + Show(result.status()));
+      heard_.push_back(
+          absl::StrCat("history to ", Show(result->head), result->recovered ? " recovered:" : ":"));
+      for (const Message& m : result->messages) {
+        heard_.push_back(absl::StrCat(m.group_id, " ", m.json, " ", Show(m.position())));
+      }
     });
   }
 
-  // The id of the next frame, which must be `command` of `group_id`.
-  CommandId Written(absl::string_view command, absl::string_view group_id) {
-    const std::optional<std::string> frame = session_.NextFrame();
+  // The next frame, which must be `command` of `group_id`.
+  std::string WrittenFrame(absl::string_view command, absl::string_view group_id) {
+    const std::optional<std::string> frame = session_.NextFrame(now_);
     const std::string begin =
         absl::StrCat(R"({"cmd":")", command, R"(","group_id":")", group_id, R"(")");
     if (!frame.has_value() || frame->substr(0, begin.size()) != begin) {
       ADD_FAILURE() << "not " << command << " but " << frame.value_or("nothing");
-      return CommandId{};
+      return "";
     }
-    const size_t id = frame->rfind(R"("id":)");
-    return CommandId{id == std::string::npos ? 0 : std::stoull(frame->substr(id + 5))};
+    return *frame;
   }
 
-  void Reply(CommandId id, Position position) { Take(ReplyEvent{id, std::move(position)}); }
+  static CommandId IdOf(const std::string& frame) {
+    const size_t id = frame.rfind(R"("id":)");
+    return CommandId{id == std::string::npos ? 0 : std::stoull(frame.substr(id + 5))};
+  }
+
+  // The same, its id.
+  CommandId Written(absl::string_view command, absl::string_view group_id) {
+    return IdOf(WrittenFrame(command, group_id));
+  }
+
+  // The next frame must be the join of `group_id` from `since`; its id.
+  CommandId Rejoins(absl::string_view group_id, const Position& since) {
+    const std::string frame = WrittenFrame("add_group", group_id);
+    const std::string expected =
+        absl::StrCat(R"("since":{"epoch":")", since.epoch, R"(","offset":)", since.offset, "}");
+    EXPECT_TRUE(absl::StrContains(frame, expected)) << frame;
+    return IdOf(frame);
+  }
+
+  // A send is written, and refused for the moment.
+  void IsUnavailable() { Refuse(Written("send_to_group", "g"), "unavailable", true); }
+
+  void Reconnect() {
+    session_.OnDisconnected();
+    Take(WelcomeEvent{});
+  }
+
+  void Advance(absl::Duration time) {
+    now_ += time;
+    session_.OnTimer(now_);
+  }
+
+  // Lets the time come for which the session waits.
+  void AdvanceToDeadline() {
+    ASSERT_LT(session_.next_deadline(), absl::InfiniteFuture());
+    Advance(session_.next_deadline() - now_);
+  }
+
+  void Reply(CommandId id, Position position, std::optional<bool> recovered = std::nullopt) {
+    Take(ReplyEvent{id, std::move(position), recovered});
+  }
   void Refuse(CommandId id, std::string word, bool retry) {
     Take(ErrorEvent{id, {std::move(word), "no", retry}});
   }
-  void Deliver(const std::string& group_id, uint64_t previous, uint64_t offset) {
+  void Deliver(const std::string& group_id, uint64_t previous, uint64_t offset,
+               bool excluded = false) {
     Message message;
     message.group_id = group_id;
     message.json = "1";
     message.previous = previous;
     message.offset = offset;
-    Take(MessageEvent{std::move(message)});
+    Take(MessageEvent{std::move(message), excluded});
   }
-  void Take(Event event) { EXPECT_EQ(session_.OnEvent(std::move(event)), absl::OkStatus()); }
+  void Take(Event event) { EXPECT_EQ(session_.OnEvent(std::move(event), now_), absl::OkStatus()); }
 
   void JoinedAt(const std::string& group_id, Position position) {
     ASSERT_EQ(Join(group_id), absl::OkStatus());
@@ -84,21 +139,22 @@ class SessionTest : public testing::Test {
   }
 
   std::vector<std::string> heard_;
-  Session session_{{/*queue_bytes_max=*/1000, /*groups_max=*/3}};
+  absl::Time now_ = absl::UnixEpoch();
+  Session session_{{"session", "k-"}, {/*queue_bytes_max=*/1000, /*groups_max=*/3}};
 };
 
 TEST_F(SessionTest, NothingIsWrittenBeforeTheWelcome) {
   ASSERT_EQ(Join("g"), absl::OkStatus());
   ASSERT_EQ(Send("1"), absl::OkStatus());
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
   Take(WelcomeEvent{});
   Written("add_group", "g");
 }
 
 TEST_F(SessionTest, TheFirstEventMustBeTheWelcomeAndTheOnlyOne) {
-  EXPECT_EQ(session_.OnEvent(UnknownEvent{}).code(), StatusCode::kInternal);
+  EXPECT_EQ(session_.OnEvent(UnknownEvent{}, now_).code(), StatusCode::kInternal);
   Take(WelcomeEvent{});
-  EXPECT_EQ(session_.OnEvent(WelcomeEvent{}).code(), StatusCode::kInternal);
+  EXPECT_EQ(session_.OnEvent(WelcomeEvent{}, now_).code(), StatusCode::kInternal);
 }
 
 TEST_F(SessionTest, JoinReplyComesBeforeMessages) {
@@ -141,6 +197,50 @@ TEST_F(SessionTest, GapEventMovesThePositionAndTheEpoch) {
   EXPECT_EQ(Hear(), "g gap null to f:5\ng message 1 f:6");
 }
 
+// A server that tells a gap knows less of what this member has than the member itself.
+TEST_F(SessionTest, AGapBeginsAtThePositionWhateverTheServerSays) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Take(GapEvent{{"g", "e", 9, 12}});
+  Take(GapEvent{{"g", "e", 3, 12}});
+  Take(GapEvent{{"g", "e", 3, 15}});
+  EXPECT_EQ(Hear(), "g gap 7 to e:12\ng gap 12 to e:15");
+}
+
+TEST_F(SessionTest, AGapIntoAnotherEpochHasNoBeginning) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Take(GapEvent{{"g", "f", 7, 12}});
+  EXPECT_EQ(Hear(), "g gap null to f:12");
+}
+
+TEST_F(SessionTest, AGapWithoutABeginningMayGoBack) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 70});
+  Take(GapEvent{{"g", "e", std::nullopt, 5}});
+  Deliver("g", 5, 6);
+  EXPECT_EQ(Hear(), "g gap null to e:5\ng message 1 e:6");
+}
+
+TEST_F(SessionTest, ExcludedMessagesMoveThePositionAndAreNotShown) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Deliver("g", 7, 8, /*excluded=*/true);
+  Deliver("g", 8, 9);
+  EXPECT_EQ(Hear(), "g message 1 e:9");
+  Deliver("g", 9, 10, /*excluded=*/true);
+  EXPECT_EQ(Hear(), "");
+  Reconnect();
+  Rejoins("g", {"e", 10});
+}
+
+TEST_F(SessionTest, AHoleBeforeAnExcludedMessageIsAGapToo) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Deliver("g", 8, 9, /*excluded=*/true);
+  EXPECT_EQ(Hear(), "g gap 7 to e:8");
+}
+
 TEST_F(SessionTest, AReplyToASendDoesNotMoveThePosition) {
   Take(WelcomeEvent{});
   JoinedAt("g", {"e", 7});
@@ -160,9 +260,9 @@ TEST_F(SessionTest, RejoinsAllGroupsFirstAndSendsOnlyAfterTheirReplies) {
   Take(WelcomeEvent{});
   const CommandId a = Written("add_group", "a");
   const CommandId b = Written("add_group", "b");
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
   Reply(a, {"e", 1});
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
   Refuse(b, "unavailable", true);
   Written("send_to_group", "g");
   EXPECT_EQ(Hear(), "a join e:1\nb join unavailable");
@@ -173,56 +273,489 @@ TEST_F(SessionTest, LeavingTheLastUnansweredGroupLetsSendsGo) {
   ASSERT_EQ(Send("1"), absl::OkStatus());
   Take(WelcomeEvent{});
   Written("add_group", "g");
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
   session_.Leave("g");
   Written("send_to_group", "g");
   Written("leave_group", "g");
 }
 
-TEST_F(SessionTest, WhatWasMissedWhileDisconnectedIsAGap) {
+TEST_F(SessionTest, AReconnectGoesOnFromThePosition) {
   Take(WelcomeEvent{});
   JoinedAt("g", {"e", 7});
-  session_.OnDisconnected();
+  Deliver("g", 7, 9);
+  Reconnect();
+  Reply(Rejoins("g", {"e", 9}), {"e", 9}, true);
+  Deliver("g", 9, 10);
+  EXPECT_EQ(Hear(), "g message 1 e:9\ng join e:9\ng message 1 e:10");
+}
+
+TEST_F(SessionTest, AGapMovesThePositionFromWhichAReconnectGoesOn) {
   Take(WelcomeEvent{});
-  Reply(Written("add_group", "g"), {"e", 9});
-  EXPECT_EQ(Hear(), "g join e:9\ng gap 7 to e:9");
+  JoinedAt("g", {"e", 7});
+  Take(GapEvent{{"g", "f", std::nullopt, 5}});
+  Reconnect();
+  Rejoins("g", {"f", 5});
+}
+
+TEST_F(SessionTest, WhatCannotBeRecoveredIsAGap) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 7}), {"e", 90}, false);
+  Deliver("g", 90, 91);
+  EXPECT_EQ(Hear(), "g join e:90 not recovered\ng gap 7 to e:90\ng message 1 e:91");
 }
 
 TEST_F(SessionTest, ANewEpochInTheRejoinReplyIsAGapWithoutABeginning) {
   Take(WelcomeEvent{});
   JoinedAt("g", {"e", 700});
-  session_.OnDisconnected();
-  Take(WelcomeEvent{});
-  Reply(Written("add_group", "g"), {"f", 9});
+  Reconnect();
+  Reply(Written("add_group", "g"), {"f", 9}, false);
   Deliver("g", 9, 10);
-  EXPECT_EQ(Hear(), "g join f:9\ng gap null to f:9\ng message 1 f:10");
+  EXPECT_EQ(Hear(), "g join f:9 not recovered\ng gap null to f:9\ng message 1 f:10");
 }
 
-// The new connection's worker may not have seen yet what the old one delivered.
-TEST_F(SessionTest, ARejoinBehindThePositionGivesNothingTwice) {
+// What follows would otherwise be dropped as seen before, without a word.
+TEST_F(SessionTest, AHeadBelowThePositionIsFollowedBackWithAGap) {
   Take(WelcomeEvent{});
-  JoinedAt("g", {"e", 9});
-  session_.OnDisconnected();
+  JoinedAt("g", {"e", 700});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 700}), {"e", 9}, false);
+  Deliver("g", 9, 10);
+  EXPECT_EQ(Hear(), "g join e:9 not recovered\ng gap null to e:9\ng message 1 e:10");
+}
+
+TEST_F(SessionTest, ARecoveryThatBeginsElsewhereThanAskedIsNone) {
   Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 7}), {"e", 9}, true);
+  EXPECT_EQ(Hear(), "g join e:9 not recovered\ng gap 7 to e:9");
+  Reconnect();
+  Reply(Rejoins("g", {"e", 9}), {"f", 9}, true);
+  EXPECT_EQ(Hear(), "g join f:9 not recovered\ng gap null to f:9");
+}
+
+// A worker of a version that knows no `since` answers with where it is.
+TEST_F(SessionTest, AReplyThatDoesNotSayWhetherItRecoveredIsJudgedByItsPosition) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 7}), {"e", 7});
+  EXPECT_EQ(Hear(), "g join e:7");
+  Reconnect();
+  Reply(Rejoins("g", {"e", 7}), {"e", 9});
+  EXPECT_EQ(Hear(), "g join e:9 not recovered\ng gap 7 to e:9");
+  Reconnect();
+  Reply(Rejoins("g", {"e", 9}), {"e", 8});
+  Deliver("g", 8, 9);
+  Deliver("g", 9, 10);
+  EXPECT_EQ(Hear(), "g join e:9\ng message 1 e:10");
+}
+
+TEST_F(SessionTest, ACutBetweenAJoinAndItsReplyAsksForTheSameAgain) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g", {.history = 20}), absl::OkStatus());
+  const CommandId first = Written("add_group", "g");
+  Reconnect();
+  const std::string frame = WrittenFrame("add_group", "g");
+  EXPECT_TRUE(absl::StrContains(frame, R"("history":20)")) << frame;
+  Take(ReplyEvent{first, Position{"e", 1}});  // Of no command of this connection.
+  EXPECT_EQ(Hear(), "");
+  Reply(IdOf(frame), {"e", 7});
+  Deliver("g", 7, 8);
+  EXPECT_EQ(Hear(), "g join e:7\ng message 1 e:8");
+
+  Reconnect();
+  Rejoins("g", {"e", 8});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 8}), {"e", 8}, true);
+  EXPECT_EQ(Hear(), "g join e:8");
+}
+
+TEST_F(SessionTest, ACutDuringRecoveryGoesOnFromWhatHasCome) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  Reply(Rejoins("g", {"e", 7}), {"e", 7}, true);
+  Deliver("g", 7, 8);
+  Reconnect();
+  Reply(Rejoins("g", {"e", 8}), {"e", 8}, true);
+  Deliver("g", 8, 9);
+  EXPECT_EQ(Hear(), "g join e:7\ng message 1 e:8\ng join e:8\ng message 1 e:9");
+}
+
+TEST_F(SessionTest, ARefusedRejoinKeepsThePosition) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  Refuse(Rejoins("g", {"e", 7}), "unavailable", true);
+  Deliver("g", 7, 8);  // Not a member: this is about nothing.
+  session_.RetryJoins();
+  Reply(Rejoins("g", {"e", 7}), {"e", 7}, true);
+  Deliver("g", 7, 8);
+  EXPECT_EQ(Hear(), "g join unavailable\ng join e:7\ng message 1 e:8");
+}
+
+TEST_F(SessionTest, LeaveDuringRecoveryEndsIt) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  Reconnect();
+  const CommandId rejoin = Rejoins("g", {"e", 7});
+  session_.Leave("g");
+  Written("leave_group", "g");
+  Reply(rejoin, {"e", 7}, true);
+  Deliver("g", 7, 8);
+  EXPECT_EQ(Hear(), "");
+
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  const std::string again = WrittenFrame("add_group", "g");
+  EXPECT_FALSE(absl::StrContains(again, "since")) << "a new membership has no past: " << again;
+  Deliver("g", 8, 9);  // Of the recovery that ends with leave_group.
+  Reply(IdOf(again), {"e", 20});
+  Deliver("g", 20, 21);
+  EXPECT_EQ(Hear(), "g join e:20\ng message 1 e:21");
+}
+
+TEST_F(SessionTest, AJoinMayBeginAtAPositionThatWasKept) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g", {.since = Position{"e", 7}}), absl::OkStatus());
+  Reply(Rejoins("g", {"e", 7}), {"e", 7}, true);
+  Deliver("g", 6, 7);
+  Deliver("g", 7, 8);
+  EXPECT_EQ(Hear(), "g join e:7\ng message 1 e:8");
+
+  ASSERT_EQ(Join("h", {.since = Position{"e", 7}}), absl::OkStatus());
+  Reply(Rejoins("h", {"e", 7}), {"f", 3}, false);
+  EXPECT_EQ(Hear(), "h join f:3 not recovered\nh gap null to f:3");
+}
+
+TEST_F(SessionTest, AJoinWithHistoryBeginsBeforeIt) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g", {.history = 2}), absl::OkStatus());
   Reply(Written("add_group", "g"), {"e", 7});
-  Hear();
-  Deliver("g", 7, 9);
-  Deliver("g", 9, 10);
-  EXPECT_EQ(Hear(), "g message 1 e:10");
+  Deliver("g", 7, 8);
+  Deliver("g", 8, 9);
+  EXPECT_EQ(Hear(), "g join e:7\ng message 1 e:8\ng message 1 e:9");
+  Reconnect();
+  Rejoins("g", {"e", 9});
 }
 
-TEST_F(SessionTest, WrittenSendsHaveAnUnknownOutcomeAndTheOthersWait) {
+TEST_F(SessionTest, SendsHaveAKeyThatNoOtherHas) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  ASSERT_EQ(Send("2", {.exclude_self = true}), absl::OkStatus());
+  const std::string first = WrittenFrame("send_to_group", "g");
+  const std::string second = WrittenFrame("send_to_group", "g");
+  EXPECT_EQ(first, R"({"cmd":"send_to_group","group_id":"g","message":1,"key":"k-1","id":1})");
+  EXPECT_EQ(
+      second,
+      R"({"cmd":"send_to_group","group_id":"g","message":2,"exclude_self":true,"key":"k-2","id":2})");
+}
+
+TEST_F(SessionTest, AfterACutWrittenSendsAreWrittenAgainAsTheyWereBeforeTheOthers) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 0});
+  for (const char* message : {"1", "2", "3"}) ASSERT_EQ(Send(message), absl::OkStatus());
+  const std::string first = WrittenFrame("send_to_group", "g");
+  const std::string second = WrittenFrame("send_to_group", "g");
+  session_.OnDisconnected();
+  ASSERT_EQ(Send("4"), absl::OkStatus());
+  EXPECT_EQ(Hear(), "");
+  Take(WelcomeEvent{});
+  const CommandId join = Rejoins("g", {"e", 0});
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  Reply(join, {"e", 0}, true);
+  EXPECT_EQ(session_.NextFrame(now_), first);
+  EXPECT_EQ(session_.NextFrame(now_), second);
+  Reply(Written("send_to_group", "g"), {"e", 3});
+  Reply(Written("send_to_group", "g"), {"e", 4});
+  Reply(IdOf(second), {"e", 2});
+  Reply(IdOf(first), {"e", 1});
+  EXPECT_EQ(Hear(), "g join e:0\nsent 3 e:3\nsent 4 e:4\nsent 2 e:2\nsent 1 e:1");
+  EXPECT_EQ(session_.queue_bytes(), 0u);
+}
+
+TEST_F(SessionTest, OrderIsKeptOverManyCuts) {
+  for (const char* message : {"1", "2", "3"}) ASSERT_EQ(Send(message), absl::OkStatus());
+  for (int written = 0; written <= 3; ++written) {
+    Take(WelcomeEvent{});
+    for (uint64_t id = 1; id <= static_cast<uint64_t>(written); ++id) {
+      EXPECT_EQ(Written("send_to_group", "g"), CommandId{id});
+    }
+    session_.OnDisconnected();
+  }
+}
+
+TEST_F(SessionTest, ASecondReplyIsIgnored) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  Written("send_to_group", "g");
+  Reconnect();
+  const CommandId again = Written("send_to_group", "g");
+  Reply(again, {"e", 1});
+  Reply(again, {"e", 1});
+  Refuse(again, "unavailable", true);
+  EXPECT_EQ(Hear(), "sent 1 e:1");
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SessionTest, AnAcknowledgementDuringTheBackoffCounts) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  const CommandId id = Written("send_to_group", "g");
+  Refuse(id, "outcome_unknown", true);
+  Refuse(id, "unavailable", true);  // Answers nothing that is in flight.
+  Reply(id, {"e", 1});
+  EXPECT_EQ(Hear(), "sent 1 e:1");
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+TEST_F(SessionTest, ARefusalForTheMomentIsTriedAgainWithBackoff) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  std::string frame = WrittenFrame("send_to_group", "g");
+  const std::string key = frame.substr(frame.find("\"key\""));
+  absl::Duration backoff = kResendBackoffMin;
+  for (const char* word : {"unavailable", "outcome_unknown", "internal", "word_of_a_newer_server",
+                           "rate_limited", "unavailable", "unavailable"}) {
+    Refuse(IdOf(frame), word, true);
+    const absl::Duration wait = session_.next_deadline() - now_;
+    EXPECT_GE(wait, backoff / 2) << word;
+    EXPECT_LE(wait, backoff) << word;
+    EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+    Advance(wait - absl::Nanoseconds(1));
+    EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+    AdvanceToDeadline();
+    frame = WrittenFrame("send_to_group", "g");
+    EXPECT_EQ(frame.substr(frame.find("\"key\"")), key);
+    backoff = std::min(2 * backoff, kResendBackoffMax);
+  }
+  EXPECT_EQ(backoff, kResendBackoffMax);
+  Reply(IdOf(frame), {"e", 1});
+  EXPECT_EQ(Hear(), "sent 1 e:1");
+}
+
+TEST_F(SessionTest, OtherSendsGoOnDuringABackoff) {
   Take(WelcomeEvent{});
   ASSERT_EQ(Send("1"), absl::OkStatus());
   ASSERT_EQ(Send("2"), absl::OkStatus());
-  ASSERT_EQ(Send("3"), absl::OkStatus());
+  IsUnavailable();
+  Reply(Written("send_to_group", "g"), {"e", 1});
+  AdvanceToDeadline();
+  Reply(Written("send_to_group", "g"), {"e", 2});
+  EXPECT_EQ(Hear(), "sent 2 e:1\nsent 1 e:2");
+}
+
+TEST_F(SessionTest, ASecondRefusalOfOneTransmissionIsIgnored) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  const CommandId id = Written("send_to_group", "g");
+  Refuse(id, "unavailable", true);
+  Refuse(id, "unavailable", true);
+  Refuse(id, "message_too_large", false);
+  EXPECT_EQ(Hear(), "");
+  Advance(kResendBackoffMax);
+  EXPECT_EQ(Written("send_to_group", "g"), id);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+TEST_F(SessionTest, AReconnectEndsTheBackoff) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  ASSERT_EQ(Send("2"), absl::OkStatus());
+  IsUnavailable();
+  const CommandId second = Written("send_to_group", "g");
+  Reconnect();
+  Reply(Written("send_to_group", "g"), {"e", 1});
+  EXPECT_EQ(Written("send_to_group", "g"), second);
+  Advance(kResendBackoffMax);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt) << "not once more for the old backoff";
+  EXPECT_EQ(Hear(), "sent 1 e:1");
+}
+
+TEST_F(SessionTest, ARefusalForGoodEndsASendThatWasWrittenAgain) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
   Written("send_to_group", "g");
+  Reconnect();
+  Refuse(Written("send_to_group", "g"), "message_too_large", false);
+  EXPECT_EQ(Hear(), "sent 1 message_too_large");
+}
+
+TEST_F(SessionTest, ASendInDoubtIsGivenUpAsUnknownWhenItsTimeIsOver) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  Advance(absl::Hours(1));  // Waiting costs nothing of its time.
+  Written("send_to_group", "g");
+  EXPECT_EQ(session_.next_deadline(), now_ + kResendPeriod);
+  session_.OnDisconnected();
+  Advance(kResendPeriod - absl::Nanoseconds(1));
+  EXPECT_EQ(Hear(), "");
+  AdvanceToDeadline();  // While disconnected.
+  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
+  EXPECT_EQ(session_.queue_bytes(), 0u);
+  Take(WelcomeEvent{});
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+TEST_F(SessionTest, ASendWithoutAnyAnswerIsGivenUpAsUnknownOnALiveConnectionToo) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  const CommandId id = Written("send_to_group", "g");
+  AdvanceToDeadline();
+  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
+  Reply(id, {"e", 1});  // Too late: it has been told.
+  EXPECT_EQ(Hear(), "");
+}
+
+TEST_F(SessionTest, TheTimeCountsFromTheFirstTransmission) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  Written("send_to_group", "g");
+  const absl::Time deadline = session_.next_deadline();
+  for (int i = 0; i < 3; ++i) {
+    Advance(absl::Seconds(20));
+    Reconnect();
+    Written("send_to_group", "g");
+    EXPECT_EQ(session_.next_deadline(), deadline);
+  }
+}
+
+TEST_F(SessionTest, NothingIsWrittenAgainAfterItsTimeEvenIfTheTimerIsLate) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  ASSERT_EQ(Send("2"), absl::OkStatus());
   Written("send_to_group", "g");
   session_.OnDisconnected();
-  EXPECT_EQ(Hear(), "sent 1 outcome_unknown\nsent 2 outcome_unknown");
+  now_ += kResendPeriod;
   Take(WelcomeEvent{});
-  Reply(Written("send_to_group", "g"), {"e", 3});
-  EXPECT_EQ(Hear(), "sent 3 e:3");
+  EXPECT_EQ(Written("send_to_group", "g"), CommandId{2});
+  EXPECT_EQ(Hear(), "");
+  session_.OnTimer(now_);
+  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
+}
+
+TEST_F(SessionTest, ASendThatWasRefusedEachTimeEndsAsUnavailable) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  const absl::Time begin = now_;
+  int transmissions = 0;
+  std::string heard;
+  while (heard.empty() && transmissions < 1000) {
+    IsUnavailable();
+    ++transmissions;
+    heard = Hear();
+    if (heard.empty()) AdvanceToDeadline();
+  }
+  EXPECT_EQ(heard, "sent 1 unavailable");
+  // As soon as no transmission can follow.
+  EXPECT_GE(now_, begin + kResendPeriod - kResendBackoffMax);
+  EXPECT_LT(now_, begin + kResendPeriod);
+  EXPECT_GT(transmissions, 37);
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SessionTest, OneDoubtIsEnough) {
+  const struct {
+    const char* word;
+    const char* outcome;
+  } cases[] = {{"unavailable", "sent 1 unavailable"},
+               {"rate_limited", "sent 1 unavailable"},
+               {"outcome_unknown", "sent 1 outcome_unknown"},
+               {"internal", "sent 1 outcome_unknown"}};
+  Take(WelcomeEvent{});
+  for (const auto& c : cases) {
+    ASSERT_EQ(Send("1"), absl::OkStatus());
+    Refuse(Written("send_to_group", "g"), c.word, true);
+    AdvanceToDeadline();
+    const CommandId last = Written("send_to_group", "g");
+    Advance(kResendPeriod - 2 * kResendBackoffMin);
+    EXPECT_EQ(Hear(), "");
+    Refuse(last, "unavailable", true);
+    while (session_.next_deadline() < absl::InfiniteFuture()) {
+      AdvanceToDeadline();
+      if (session_.next_deadline() < absl::InfiniteFuture()) IsUnavailable();
+    }
+    EXPECT_EQ(Hear(), c.outcome) << c.word;
+  }
+}
+
+// Of two sends, the one that was cut off is in doubt, the one that was refused before it is not.
+TEST_F(SessionTest, ACutLeavesADoubtOnlyAboutWhatWasNotAnswered) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  ASSERT_EQ(Send("2"), absl::OkStatus());
+  IsUnavailable();
+  Written("send_to_group", "g");
+  session_.OnDisconnected();
+  Advance(kResendPeriod);
+  EXPECT_EQ(Hear(), "sent 1 unavailable\nsent 2 outcome_unknown");
+}
+
+TEST_F(SessionTest, AHistoryIsReadWithoutWhatIsExcluded) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(History({Position{"e", 4}, 10}), absl::OkStatus());
+  const std::string frame = WrittenFrame("group_history", "g");
+  EXPECT_TRUE(absl::StrContains(frame, R"("since":{"epoch":"e","offset":4},"limit":10)")) << frame;
+  ReplyEvent reply{IdOf(frame), Position{"e", 7}, true};
+  Message message;
+  message.json = "1";
+  message.offset = 5;
+  Message excluded;
+  excluded.offset = 6;
+  reply.messages = {{message}, {excluded, /*excluded=*/true}};
+  Take(reply);
+  EXPECT_EQ(Hear(), "history to e:7 recovered:\ng 1 e:5");
+  Take(reply);
+  EXPECT_EQ(Hear(), "");
+  EXPECT_EQ(session_.queue_bytes(), 0u);
+}
+
+TEST_F(SessionTest, AHistoryMovesNoPosition) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  ASSERT_EQ(History(), absl::OkStatus());
+  ReplyEvent reply{Written("group_history", "g"), Position{"e", 9}};
+  reply.messages.emplace();
+  Take(reply);
+  Deliver("g", 7, 8);
+  EXPECT_EQ(Hear(), "history to e:9:\ng message 1 e:8");
+}
+
+TEST_F(SessionTest, AHistoryWaitsForAConnectionButIsAskedForOnce) {
+  ASSERT_EQ(History(), absl::OkStatus());
+  session_.OnDisconnected();
+  ASSERT_EQ(History(), absl::OkStatus());
+  Take(WelcomeEvent{});
+  Written("group_history", "g");
+  session_.OnDisconnected();
+  EXPECT_EQ(Hear(), "history unavailable");
+  Take(WelcomeEvent{});
+  Refuse(Written("group_history", "g"), "unavailable", true);
+  EXPECT_EQ(Hear(), "history unavailable");
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(session_.queue_bytes(), 0u);
+}
+
+TEST_F(SessionTest, HistoriesCountTowardsTheBoundOfTheQueue) {
+  absl::Status status;
+  int taken = 0;
+  while (status.ok() && taken < 1000) {
+    status = History();
+    if (status.ok()) ++taken;
+  }
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_GT(taken, 10);
+  EXPECT_EQ(Send(std::string(100, '1')).code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(SessionTest, AHistoryWithoutMessagesIsAgainstTheProtocol) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(History(), absl::OkStatus());
+  const CommandId id = Written("group_history", "g");
+  EXPECT_EQ(session_.OnEvent(ReplyEvent{id, Position{"e", 1}}, now_).code(), StatusCode::kInternal);
 }
 
 TEST_F(SessionTest, RepliesAndErrorsFindTheirSends) {
@@ -248,13 +781,15 @@ TEST_F(SessionTest, TheQueueIsBoundedUntilSendsAreAcknowledged) {
   EXPECT_EQ(Send(message), absl::OkStatus());
   Written("send_to_group", "g");
   session_.OnDisconnected();
+  EXPECT_EQ(Send(message).code(), StatusCode::kResourceExhausted) << "it is kept to be sent again";
+  Advance(kResendPeriod);
   EXPECT_EQ(Send(message), absl::OkStatus()) << "an unknown outcome makes room too";
   EXPECT_EQ(Send(std::string(1000, '1')).code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(SessionTest, ASendThatFailsKeepsItsCallback) {
   SendCallback done = [](const absl::StatusOr<Position>&) {};
-  EXPECT_FALSE(session_.Send("g", std::string(1000, '1'), std::move(done)).ok());
+  EXPECT_FALSE(session_.Send("g", std::string(1000, '1'), {}, std::move(done)).ok());
   EXPECT_TRUE(done);  // NOLINT(bugprone-use-after-move): that it is still there is the point
 }
 
@@ -276,14 +811,14 @@ TEST_F(SessionTest, LeaveTakesBackCallbacksThatAreDue) {
   Deliver("g", 9, 10);  // The server did not know yet.
   EXPECT_EQ(Hear(), "");
   EXPECT_EQ(session_.Leave("g"), nullptr);
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
 }
 
 TEST_F(SessionTest, AJoinThatWasNotWrittenIsLeftWithoutAWord) {
   Take(WelcomeEvent{});
   ASSERT_EQ(Join("g"), absl::OkStatus());
   session_.Leave("g");
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
 }
 
 TEST_F(SessionTest, LeaveAndJoinAgainIgnoresTheFirstMembership) {
@@ -329,7 +864,7 @@ TEST_F(SessionTest, NothingIsWrittenAfterTheServerAnnouncedToClose) {
   Take(WelcomeEvent{});
   Take(ClosingEvent{absl::Milliseconds(740)});
   ASSERT_EQ(Send("1"), absl::OkStatus());
-  EXPECT_EQ(session_.NextFrame(), std::nullopt);
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
   EXPECT_EQ(session_.OnDisconnected(), absl::Milliseconds(740));
   EXPECT_EQ(session_.OnDisconnected(), std::nullopt);
   EXPECT_EQ(Hear(), "");
@@ -341,14 +876,28 @@ TEST_F(SessionTest, ShutdownAnswersEverythingThatWaits) {
   Take(WelcomeEvent{});
   JoinedAt("a", {"e", 1});
   ASSERT_EQ(Join("b"), absl::OkStatus());
-  ASSERT_EQ(Send("1"), absl::OkStatus());
-  ASSERT_EQ(Send("2"), absl::OkStatus());
+  for (const char* message : {"1", "2", "3"}) ASSERT_EQ(Send(message), absl::OkStatus());
+  ASSERT_EQ(History(), absl::OkStatus());
   Written("add_group", "b");
   Written("send_to_group", "g");
+  IsUnavailable();
   session_.Shutdown(absl::CancelledError("closed"));
-  EXPECT_EQ(Hear(), "sent 1 outcome_unknown\nsent 2 CANCELLED\nb join CANCELLED");
+  EXPECT_EQ(Hear(),
+            "sent 1 outcome_unknown\nsent 2 CANCELLED\nsent 3 CANCELLED\nhistory CANCELLED\n"
+            "b join CANCELLED");
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
   EXPECT_EQ(Join("c").code(), StatusCode::kCancelled);
-  EXPECT_EQ(Send("3").code(), StatusCode::kCancelled);
+  EXPECT_EQ(Send("4").code(), StatusCode::kCancelled);
+  EXPECT_EQ(History().code(), StatusCode::kCancelled);
+}
+
+TEST_F(SessionTest, ShutdownAfterACutLeavesTheDoubtToo) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Send("1"), absl::OkStatus());
+  Written("send_to_group", "g");
+  session_.OnDisconnected();
+  session_.Shutdown(absl::CancelledError("closed"));
+  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
 }
 
 TEST_F(SessionTest, AnswersWithoutACommandAreIgnored) {
@@ -366,9 +915,10 @@ TEST_F(SessionTest, AReplyWithoutAPositionIsAgainstTheProtocol) {
   Take(WelcomeEvent{});
   ASSERT_EQ(Send("1"), absl::OkStatus());
   const CommandId id = Written("send_to_group", "g");
-  EXPECT_EQ(session_.OnEvent(ReplyEvent{id, std::nullopt}).code(), StatusCode::kInternal);
-  session_.OnDisconnected();
-  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
+  EXPECT_EQ(session_.OnEvent(ReplyEvent{id, std::nullopt}, now_).code(), StatusCode::kInternal);
+  EXPECT_EQ(Hear(), "");
+  Reconnect();
+  EXPECT_EQ(Written("send_to_group", "g"), id);
 }
 
 }  // namespace

@@ -79,7 +79,16 @@ bool IsTransient(const absl::Status& status) {
 }
 
 absl::Status OutcomeUnknown() {
-  return ToStatus({"outcome_unknown", "the connection broke before the acknowledgement", true});
+  return ToStatus({"outcome_unknown", "it was sent, but never acknowledged", false});
+}
+
+absl::Status AnswerLost() {
+  return ToStatus({"unavailable", "the connection broke before the answer", true});
+}
+
+bool SaysNotDone(const ServerError& error) {
+  // Anything else that may be tried again, as a defect of the server, leaves a doubt.
+  return error.word == "unavailable" || error.word == "rate_limited";
 }
 
 absl::Status CloseStatus(uint16_t code, absl::string_view reason) {

@@ -21,8 +21,15 @@ struct ServerError {
 // `error.word`, IsTransient() is `error.retry`.
 absl::Status ToStatus(const ServerError& error);
 
-// What becomes of a send that was written when its connection broke before the acknowledgement.
+// What becomes of a send that was written, may have been done, and will not be written again. Not
+// transient: a new send would have a new key, and so could be delivered besides the first.
 absl::Status OutcomeUnknown();
+
+// What becomes of a question whose connection broke before the answer.
+absl::Status AnswerLost();
+
+// Whether `error`, which may be tried again, says that the command was not done at all.
+bool SaysNotDone(const ServerError& error);
 
 // RFC 6455's code for a connection that ended without a close frame.
 inline constexpr uint16_t kNoCloseFrame = 1006;

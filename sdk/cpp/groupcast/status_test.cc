@@ -34,6 +34,21 @@ TEST(StatusTest, EveryWordHasItsCodeAndIsKept) {
   }
 }
 
+// To send it again would be another send, which may be delivered besides the first.
+TEST(StatusTest, AnUnknownOutcomeIsNotToBeTriedAgain) {
+  EXPECT_EQ(OutcomeUnknown().code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(ErrorWord(OutcomeUnknown()), "outcome_unknown");
+  EXPECT_FALSE(IsTransient(OutcomeUnknown()));
+}
+
+TEST(StatusTest, OnlyWordsThatSayNotDoneLeaveNoDoubt) {
+  EXPECT_TRUE(SaysNotDone({"unavailable", "", true}));
+  EXPECT_TRUE(SaysNotDone({"rate_limited", "", true}));
+  for (const char* word : {"outcome_unknown", "internal", "word_of_a_newer_server"}) {
+    EXPECT_FALSE(SaysNotDone({word, "", true})) << word;
+  }
+}
+
 TEST(StatusTest, OtherErrorsHaveNoWord) {
   EXPECT_EQ(ErrorWord(absl::OkStatus()), "");
   EXPECT_EQ(ErrorWord(absl::UnavailableError("unavailable")), "");

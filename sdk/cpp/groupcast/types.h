@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,7 +14,8 @@
 namespace groupcast {
 
 // A message's place in its group. Offsets grow along a group, not necessarily by 1, and can be
-// compared only within one epoch.
+// compared only within one epoch. A member's position is that of the newest message it has got, or
+// was told that it will not get.
 struct Position {
   std::string epoch;
   uint64_t offset = 0;
@@ -34,6 +36,28 @@ struct Message {
   std::string epoch;
   // When a server took the message, by that server's clock.
   absl::Time sent_at;
+
+  // What to keep for JoinOptions::since, once the message is dealt with.
+  Position position() const { return {epoch, offset}; }
+};
+
+// What an application may ask for when it joins. By default it gets what comes after the join.
+struct JoinOptions {
+  // Get everything after this position, as kept from an earlier run: of the newest message that was
+  // dealt with, or of a Gap or Joined that came later.
+  std::optional<Position> since;
+  // Get up to this many of the newest messages first; a server gives at most 100. Not together with
+  // `since`.
+  uint32_t history = 0;
+};
+
+// A membership has begun, or has begun again after a reconnect.
+struct Joined {
+  // Where delivery begins: the first message that follows has this offset as its `previous`.
+  Position position;
+  // False if messages after the position that this member had, or after JoinOptions::since, are
+  // lost; the gap callback hears of them. True otherwise, so also if there was no such position.
+  bool recovered = true;
 };
 
 // Messages of a group that this client did not get, and will not: those with an offset in
@@ -42,10 +66,36 @@ struct Gap {
   std::string group_id;
   // The epoch after the gap.
   std::string epoch;
-  // Not set if it cannot be said where the gap begins: the group's history is another one now.
+  // The member's position before the gap. Not set if it cannot be said where the gap begins: the
+  // group's history is another one now, and messages in it may have been got under other offsets.
   std::optional<uint64_t> from;
-  // The member's position after the gap.
   uint64_t to = 0;
+
+  // The member's position after the gap.
+  Position position() const { return {epoch, to}; }
+};
+
+struct SendOptions {
+  // Clients of this client's session, itself included, do not get the message.
+  bool exclude_self = false;
+};
+
+struct HistoryOptions {
+  // Only what came after this position.
+  std::optional<Position> since;
+  // At most this many, the newest; a server gives at most 100.
+  uint32_t limit = 100;
+};
+
+// What a group's history had, read without being a member.
+struct GroupHistory {
+  std::string group_id;
+  // The position of the group's newest message.
+  Position head;
+  // Whether `messages` has everything after HistoryOptions::since; false if there was none.
+  bool recovered = false;
+  // Oldest first. Messages that this session sent with exclude_self are left out.
+  std::vector<Message> messages;
 };
 
 enum class ConnectionState {
@@ -57,10 +107,11 @@ enum class ConnectionState {
 
 using MessageCallback = std::function<void(const Message&)>;
 using GapCallback = std::function<void(const Gap&)>;
-// Given the position at which delivery begins, or why the server refused.
-using JoinCallback = std::function<void(const absl::StatusOr<Position>&)>;
+// Given where delivery begins, or why the server refused.
+using JoinCallback = std::function<void(const absl::StatusOr<Joined>&)>;
 // Given the place of the message in its group's order, or why it has none, or none that is known.
 using SendCallback = std::function<void(const absl::StatusOr<Position>&)>;
+using HistoryCallback = std::function<void(const absl::StatusOr<GroupHistory>&)>;
 // `why` is OK for kConnecting, for kConnected and after Close(); otherwise it says what ended the
 // connection or kept it from being made. kInternal: this client and the server disagree about the
 // protocol, which is a defect of one of them and worth a report.
@@ -71,7 +122,7 @@ using StateListener = std::function<void(ConnectionState state, const absl::Stat
 // more finely than by status.code() compare this.
 std::string ErrorWord(const absl::Status& status);
 
-// Whether `status` is an error of which the server said that the same command may work later.
+// Whether to ask for the same again later is safe and may work.
 bool IsTransient(const absl::Status& status);
 
 }  // namespace groupcast

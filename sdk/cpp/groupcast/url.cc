@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace groupcast {
@@ -61,6 +62,22 @@ absl::StatusOr<Url> ParseUrl(absl::string_view text) {
     url.port = absl::StrCat(port);
   }
   return url;
+}
+
+absl::Status AddToQuery(absl::string_view name, absl::string_view value, Url* url) {
+  const size_t query = url->target.find('?');
+  if (query == std::string::npos) {
+    absl::StrAppend(&url->target, "?", name, "=", value);
+    return absl::OkStatus();
+  }
+  const absl::string_view fields = absl::string_view(url->target).substr(query + 1);
+  for (const absl::string_view field : absl::StrSplit(fields, '&')) {
+    if (field.substr(0, field.find('=')) == name) {
+      return absl::InvalidArgumentError(absl::StrCat("the URL's query names ", name, " already"));
+    }
+  }
+  absl::StrAppend(&url->target, fields.empty() ? "" : "&", name, "=", value);
+  return absl::OkStatus();
 }
 
 }  // namespace groupcast

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -23,6 +24,10 @@ struct Url {
 // kUnimplemented: wss. kInvalidArgument: anything else that is not such a URL, with a sentence
 // that says what is wrong.
 absl::StatusOr<Url> ParseUrl(absl::string_view text);
+
+// Adds NAME=VALUE to the query; neither needs escapes.
+// kInvalidArgument: the query names it already.
+absl::Status AddToQuery(absl::string_view name, absl::string_view value, Url* url);
 
 }  // namespace groupcast
 

@@ -46,5 +46,21 @@ TEST(UrlTest, SaysThatTlsIsMissing) {
   EXPECT_EQ(ParseUrl("wss://example.org").status().code(), absl::StatusCode::kUnimplemented);
 }
 
+TEST(UrlTest, AddsToTheQuery) {
+  const auto target = [](absl::string_view text) {
+    Url url = *ParseUrl(text);
+    EXPECT_EQ(AddToQuery("session", "S", &url), absl::OkStatus());
+    return url.target;
+  };
+  EXPECT_EQ(target("ws://host"), "/?session=S");
+  EXPECT_EQ(target("ws://host/path"), "/path?session=S");
+  EXPECT_EQ(target("ws://host/?"), "/?session=S");
+  EXPECT_EQ(target("ws://host?a=session&sessions=1"), "/?a=session&sessions=1&session=S");
+  for (const char* text : {"ws://host/?session=1", "ws://host/?a&session=", "ws://host?session"}) {
+    Url url = *ParseUrl(text);
+    EXPECT_EQ(AddToQuery("session", "S", &url).code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
 }  // namespace
 }  // namespace groupcast

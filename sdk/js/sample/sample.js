@@ -5,6 +5,7 @@
 
 (() => {
   const MESSAGES_MAX = 500;  // the oldest leave the page
+  const HISTORY = 50;        // of the newest messages, for who comes in
 
   const $ = (id) => document.getElementById(id);
   const parameters = new URLSearchParams(location.search);
@@ -87,7 +88,7 @@
     clearLog();
     showButtons();
     try {
-      await client.join(wanted, (message, info) => addMessage(message, info), {onGap});
+      await client.join(wanted, addMessage, {history: HISTORY, onGap, onRecovered});
     } catch (error) {
       if (group !== wanted || error.code === 'left') return;
       group = null;
@@ -110,7 +111,20 @@
   }
 
   function onGap() {
-    addNote('Messages may be missing here.');
+    addBreak('Some messages from here are lost');
+  }
+
+  // Back after a reconnect. What was missed comes below the break, which says how much that is.
+  async function onRecovered({groupId, epoch, offset}) {
+    const item = addBreak('Caught up');
+    try {
+      const missed = await client.history(groupId, {since: {epoch, offset}});
+      const count = missed.messages.filter(({message}) => !isFrom($('name').value, message)).length;
+      item.textContent = 'Caught up: ' + (count === 0 ? 'nothing was missed' :
+          (missed.recovered ? '' : 'over ') + (count === 1 ? '1 message' : count + ' messages'));
+    } catch (error) {
+      // The messages come all the same, only uncounted.
+    }
   }
 
   function showButtons() {
@@ -148,7 +162,7 @@
   function explain(error) {
     switch (error.code) {
       case 'queue_full': return 'Not sent, too much is waiting already';
-      case 'outcome_unknown': return 'The connection broke, so this may or may not have been sent';
+      case 'outcome_unknown': return 'No answer came, so this may or may not have been sent';
       default: return 'Not sent (' + error.message + ')';
     }
   }
@@ -183,6 +197,10 @@
     joinToPrevious(item);
   }
 
+  function isFrom(name, message) {
+    return message !== null && typeof message === 'object' && message.name === name;
+  }
+
   function markOwn(offset) {
     const item = $('log').querySelector('[data-offset="' + Number(offset) + '"]');
     if (!item) return false;
@@ -205,6 +223,12 @@
   function addNote(text, isProblem = false) {
     const item = element('li', isProblem ? 'note problem' : 'note', text);
     append(item);
+    return item;
+  }
+
+  function addBreak(text) {
+    const item = addNote(text);
+    item.classList.add('break');
     return item;
   }
 

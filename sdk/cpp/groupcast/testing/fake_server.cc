@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace groupcast {
 namespace {
@@ -91,6 +92,14 @@ absl::StatusOr<ReceivedCommand> FakePeer::NextCommand() {
     if (key == "group_id") command.group_id = field.as_string().c_str();
     if (key == "id") command.id = field.to_number<uint64_t>();
     if (key == "message") command.message = json::serialize(field);
+    if (key == "key") command.key = field.as_string().c_str();
+    if (key == "exclude_self") command.exclude_self = field.as_bool();
+    if (key == "since") {
+      command.since =
+          Position{field.at("epoch").as_string().c_str(), field.at("offset").to_number<uint64_t>()};
+    }
+    if (key == "history") command.history = field.to_number<uint64_t>();
+    if (key == "limit") command.limit = field.to_number<uint64_t>();
   }
   return command;
 }
@@ -114,10 +123,15 @@ absl::Status FakePeer::Welcome() {
                    R"("limits":{"message_bytes":65536,"groups":128,"frame_bytes":1048576}})");
 }
 
-absl::Status FakePeer::Reply(uint64_t id, absl::string_view group_id, const Position& position) {
-  return SendFrame(absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quote(group_id),
-                                R"(,"epoch":)", Quote(position.epoch), R"(,"offset":)",
-                                position.offset, "}"));
+absl::Status FakePeer::Reply(uint64_t id, absl::string_view group_id, const Position& position,
+                             std::optional<bool> recovered) {
+  std::string frame =
+      absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quote(group_id),
+                   R"(,"epoch":)", Quote(position.epoch), R"(,"offset":)", position.offset);
+  if (recovered.has_value()) {
+    absl::StrAppend(&frame, R"(,"recovered":)", *recovered ? "true" : "false");
+  }
+  return SendFrame(absl::StrCat(frame, "}"));
 }
 
 absl::Status FakePeer::Error(uint64_t id, absl::string_view word, bool retry) {
@@ -208,10 +222,12 @@ absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::Handshake(bool agree) {
     http::async_read(beast::get_lowest_layer(peer->stream_), buffer, request, std::move(handler));
   });
   if (!status.ok()) return status;
+  absl::string_view target(request.target().data(), request.target().size());
   if (request[http::field::sec_websocket_protocol] != "groupcast.v1.json" ||
-      request.target() != "/fake") {
+      !absl::ConsumePrefix(&target, "/fake")) {
     return absl::InternalError("the handshake does not ask for what it should");
   }
+  if (absl::ConsumePrefix(&target, "?session=")) peer->session_ = std::string(target);
 
   if (agree) {
     peer->stream_.set_option(

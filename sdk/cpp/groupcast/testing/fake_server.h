@@ -8,6 +8,7 @@
 #include <boost/beast/websocket/stream.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,6 +24,11 @@ struct ReceivedCommand {
   std::string group_id;
   uint64_t id = 0;      // 0 if there is none.
   std::string message;  // JSON; empty if there is none.
+  std::string key;      // Empty if there is none.
+  bool exclude_self = false;
+  std::optional<Position> since;
+  std::optional<uint64_t> history;
+  std::optional<uint64_t> limit;
 };
 
 // The server's end of one client's connection, played by the test's script.
@@ -41,13 +47,17 @@ class FakePeer {
   absl::Status SendFrame(absl::string_view text);
   absl::Status SendBinary(absl::string_view bytes);
   absl::Status Welcome();
-  absl::Status Reply(uint64_t id, absl::string_view group_id, const Position& position);
+  absl::Status Reply(uint64_t id, absl::string_view group_id, const Position& position,
+                     std::optional<bool> recovered = std::nullopt);
   absl::Status Error(uint64_t id, absl::string_view word, bool retry);
   // `message` is JSON.
   absl::Status SendMessage(absl::string_view group_id, absl::string_view message, uint64_t previous,
                            uint64_t offset);
   // Answers the next command, which must be an add_group of `group_id`.
   absl::Status ExpectJoin(absl::string_view group_id, const Position& position);
+
+  // What the client's handshake named as ?session=; empty if nothing.
+  const std::string& session() const { return session_; }
 
   // The closing handshake, from this side.
   absl::Status Close(uint16_t code, absl::string_view reason = "");
@@ -67,6 +77,7 @@ class FakePeer {
 
   boost::asio::io_context* const io_;
   Stream stream_;
+  std::string session_;
 };
 
 // A server to test the client against, on a free port of 127.0.0.1. It runs on the test's own
