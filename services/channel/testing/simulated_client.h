@@ -1,0 +1,184 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_CLIENT_H_
+#define GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_CLIENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sdk/cpp/groupcast/session.h"
+#include "services/channel/testing/event_queue.h"
+#include "services/channel/testing/simulated_worker.h"
+#include "services/channel/testing/truth.h"
+#include "services/websocket_service/group_service.h"
+#include "services/websocket_service/member.h"
+
+namespace groupcast::service::testing {
+
+struct ConnectionPlan {
+  absl::Duration delay_max = absl::Milliseconds(5);
+  size_t outbox_bytes_max = 1u << 20;
+  // So many frames are on their way to a client at once: what a slow one lets wait.
+  size_t frames_under_way_max = 1'000;
+};
+
+// A worker with what it does for clients, without sockets: the process that connections end at.
+class SimulatedHost;
+
+// One connection, from the worker's side; frames and commands pass in order until it is cut.
+class SimulatedConnection final : public Member {
+ public:
+  SimulatedConnection(ConnectionId id, bool v1, SimulatedHost* host)
+      : Member(id), v1_(v1), host_(host) {}
+
+  void Send(const FramePtr& frame) override;
+  bool HasRoomFor(size_t frame_bytes) const override;
+  void ResumeCommands() override;
+  bool v1() const override { return v1_; }
+
+  // Set by the client; null when it does not listen any more.
+  std::function<void(const std::string& text)> on_text;
+  std::function<void()> on_cut;
+  bool cut = false;
+
+ private:
+  friend class SimulatedHost;
+  const bool v1_;
+  SimulatedHost* const host_;
+  std::deque<std::string> input_;
+  bool held_ = false;
+  std::deque<FramePtr> outbox_;
+  size_t outbox_bytes_ = 0;
+  size_t under_way_ = 0;
+  absl::Time last_to_client_;
+  absl::Time last_to_host_;
+};
+
+class SimulatedHost {
+ public:
+  SimulatedHost(const WorkerPlan& plan, const ConnectionPlan& connections,
+                const GroupServiceOptions& options, EventQueue* events, Random* random,
+                Network* network, Truth* truth);
+  ~SimulatedHost();
+
+  SimulatedWorker* worker() { return &worker_; }
+  const GroupService& service() const { return service_; }
+
+  std::shared_ptr<SimulatedConnection> Connect(bool v1, const std::string& session);
+  // A text on its way from the client.
+  void FromClient(const std::shared_ptr<SimulatedConnection>& connection, std::string text);
+  // The connection breaks for both sides, for each a little later.
+  void Cut(const std::shared_ptr<SimulatedConnection>& connection);
+
+ private:
+  friend class SimulatedConnection;
+  void Serve();
+  void Flush(const std::shared_ptr<SimulatedConnection>& connection);
+  absl::Duration Delay() { return random_->Between(absl::ZeroDuration(), plan_.delay_max); }
+
+  const ConnectionPlan plan_;
+  EventQueue* const events_;
+  Random* const random_;
+  Truth* const truth_;
+  GroupService service_;
+  SimulatedWorker worker_;
+  std::vector<std::shared_ptr<SimulatedConnection>> connections_;
+  std::shared_ptr<SimulatedHost*> self_;
+};
+
+// An application with the client SDK, which reconnects by itself. What the SDK tells it is checked
+// against the truth.
+class SimulatedClient {
+ public:
+  struct Options {
+    std::string session;
+    std::string key_prefix;
+    bool may_lose = false;
+    // Keys may be forgotten: a send may come again in a new epoch.
+    bool may_come_again = false;
+  };
+  // `find_host` gives a worker to connect to, or null.
+  SimulatedClient(const Options& options, EventQueue* events, Random* random, Truth* truth,
+                  std::function<SimulatedHost*()> find_host, uint64_t* delivered);
+  ~SimulatedClient();
+
+  void Join(const std::string& group);
+  void Leave(const std::string& group);
+  void Send(const std::string& group, const std::string& text, bool exclude_self);
+  void ReadHistory(const std::string& group);
+  // The connection breaks.
+  void Cut();
+
+  // Empty, or what is still to come.
+  std::string WhyNotAtRest(Epoch epoch) const;
+
+  // Texts that this session does not get; shared with the other clients of the session.
+  std::shared_ptr<std::set<std::string>> excluded = std::make_shared<std::set<std::string>>();
+
+ private:
+  struct Membership {
+    bool joined = false;
+    groupcast::Position position;
+  };
+
+  void Connect();
+  void OnText(const std::string& text);
+  void OnDisconnected();
+  void Pump();
+  void Tick();
+
+  void OnJoined(const std::string& group, const absl::StatusOr<Joined>& joined, uint64_t join);
+  void OnMessage(const std::string& group, const groupcast::Message& message, uint64_t join);
+  void OnGap(const std::string& group, const groupcast::Gap& gap, uint64_t join);
+  // The next message that this client is to get.
+  const Truth::Message* Next(const std::string& group, groupcast::Position position) const;
+
+  const Options options_;
+  EventQueue* const events_;
+  Random* const random_;
+  Truth* const truth_;
+  const std::function<SimulatedHost*()> find_host_;
+  uint64_t* const delivered_;
+  groupcast::Session session_;
+  SimulatedHost* host_ = nullptr;
+  std::shared_ptr<SimulatedConnection> connection_;
+  std::map<std::string, Membership> memberships_;
+  std::map<std::string, uint64_t> joins_;  // tells callbacks of an earlier membership
+  uint64_t next_join_ = 1;
+  std::map<std::string, groupcast::Position> left_at_;
+  int unanswered_ = 0;
+  std::shared_ptr<SimulatedClient*> self_;
+};
+
+// The client of three lines: it joins, sends, and shows what comes.
+class BareClient {
+ public:
+  BareClient(std::string group, std::string text, bool may_lose, Truth* truth, SimulatedHost* host,
+             uint64_t* delivered);
+  ~BareClient();
+
+  void Cut();
+  std::string WhyNotAtRest() const;
+
+ private:
+  void OnText(const std::string& text);
+
+  const std::string group_;
+  const std::string text_;
+  const bool may_lose_;
+  Truth* const truth_;
+  SimulatedHost* const host_;
+  uint64_t* const delivered_;
+  std::shared_ptr<SimulatedConnection> connection_;
+  bool got_own_ = false;
+  Position last_;
+};
+
+}  // namespace groupcast::service::testing
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_CLIENT_H_

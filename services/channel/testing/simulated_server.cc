@@ -1,0 +1,184 @@
+#include "services/channel/testing/simulated_server.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/channel/proto/wire.pb.h"
+
+namespace groupcast::service::testing {
+namespace {
+
+// The text of the message in a frame.
+std::string TextOf(const LiveFrame& frame) {
+  channel::v1::Content content;
+  content.ParseFromArray(frame.body.data(), static_cast<int>(frame.body.size()));
+  return content.data();
+}
+
+}  // namespace
+
+SimulatedServer::SimulatedServer(const ServerPlan& plan, EventQueue* events, Random* random,
+                                 Network* network, Truth* truth)
+    : plan_(plan),
+      events_(events),
+      random_(random),
+      network_(network),
+      truth_(truth),
+      broker_(std::make_unique<Broker>(plan.broker, events, events)),
+      self_(std::make_shared<SimulatedServer*>(this)) {
+  OpenLog();
+  network_->ServerUp(&inbox_, [this] { Wake(); });
+  Tick();
+}
+
+SimulatedServer::~SimulatedServer() {
+  *self_ = nullptr;
+  network_->ServerDown();
+}
+
+void SimulatedServer::OpenLog() {
+  if (plan_.storage == nullptr) return;
+  class Visitor final : public GroupLogVisitor {
+   public:
+    explicit Visitor(Broker* broker) : broker_(broker) {}
+    absl::Status OnSnapshot(absl::string_view snapshot) override {
+      return broker_->RestoreSnapshot(snapshot);
+    }
+    absl::Status OnTurn(absl::string_view turn) override { return broker_->RestoreTurn(turn); }
+
+   private:
+    Broker* const broker_;
+  };
+  Visitor visitor(broker_.get());
+  RecoveryReport report;
+  absl::StatusOr<std::unique_ptr<GroupLog>> log =
+      GroupLog::Open(plan_.log, plan_.storage, &visitor, &report);
+  if (!log.ok()) {
+    // A disk that cannot be written is no fault of the log's; one that cannot be read is.
+    if (absl::IsDataLoss(log.status()) || absl::IsFailedPrecondition(log.status())) {
+      truth_->Fail(absl::StrCat("the log cannot be opened: ", log.status().message()));
+    }
+    dead_ = true;
+    return;
+  }
+  log_ = *std::move(log);
+  broker_->FinishRecovery(report.tail_may_be_missing);
+  if (!log_->StartSegment(broker_->Snapshot(), events_->Now()).ok()) {
+    dead_ = true;  // as the real one, which does not start then
+    return;
+  }
+  broker_->BeginTurn();
+  if (!broker_->EndTurn(this).ok()) dead_ = true;
+}
+
+void SimulatedServer::Close() {
+  if (log_ != nullptr && !dead_) log_->Close().IgnoreError();
+  dead_ = true;
+}
+
+void SimulatedServer::Continue() {
+  stopped_ = false;
+  Wake();
+}
+
+// As the real one, it has a turn now and then when nothing comes.
+void SimulatedServer::Tick() {
+  Wake();
+  events_->After(absl::Milliseconds(100), [self = self_] {
+    if (*self != nullptr) (*self)->Tick();
+  });
+}
+
+void SimulatedServer::Wake() {
+  if (turn_due_ || stopped_ || dead_) return;
+  turn_due_ = true;
+  events_->After(random_->Between(absl::ZeroDuration(), absl::Microseconds(300)),
+                 [this, self = self_] {
+                   if (*self == nullptr) return;
+                   turn_due_ = false;
+                   Turn();
+                 });
+}
+
+void SimulatedServer::Turn() {
+  if (stopped_ || dead_) return;
+  const auto reads = [this] { return random_->Between(1, plan_.reads_per_turn_max); };
+  broker_->BeginTurn();
+  for (int64_t i = reads(); i > 0 && !inbox_.control.empty() && !dead_; --i) {
+    const auto [from, frame] = std::move(inbox_.control.front());
+    inbox_.control.pop_front();
+    broker_->OnControl(from, frame, this).IgnoreError();
+  }
+  for (int64_t i = reads(); i > 0 && !inbox_.subscriptions.empty() && !dead_; --i) {
+    const std::string frame = std::move(inbox_.subscriptions.front());
+    inbox_.subscriptions.pop_front();
+    (frame[0] == 1 ? broker_->OnSubscription(frame.substr(1))
+                   : broker_->OnUnsubscription(frame.substr(1)))
+        .IgnoreError();
+  }
+  accepted_.clear();
+  std::vector<std::string> frames;
+  for (int64_t i = reads(); i > 0 && !inbox_.publications.empty() && !dead_; --i) {
+    frames.push_back(std::move(inbox_.publications.front()));
+    inbox_.publications.pop_front();
+  }
+  accepted_.reserve(frames.size());
+  for (std::string& frame : frames) {
+    accepted_.push_back(std::move(frame));
+    if (!broker_->OnPublication(absl::MakeSpan(accepted_.back())).ok()) accepted_.pop_back();
+  }
+  broker_->EndTurn(this).IgnoreError();
+  if (dead_) {
+    network_->ServerDown();
+    return;
+  }
+  if (log_ != nullptr && log_->wants_rotation(events_->Now())) {
+    log_->StartSegment(broker_->Snapshot(), events_->Now()).IgnoreError();
+  }
+  const bool more =
+      !inbox_.control.empty() || !inbox_.publications.empty() || !inbox_.subscriptions.empty();
+  if (more) Wake();
+}
+
+bool SimulatedServer::Output() {
+  if (dead_) return false;
+  if (outputs_left_ == 0) {
+    dead_ = true;
+    return false;
+  }
+  if (outputs_left_ > 0) --outputs_left_;
+  return true;
+}
+
+absl::Status SimulatedServer::WriteLog(std::string* record) {
+  if (!Output()) return absl::UnavailableError("dead");
+  const absl::Status written = log_->Append(record);
+  if (!written.ok()) return written;
+  for (const std::string& frame : accepted_) Place(frame);
+  // It may die when this is written and before anybody is told.
+  return absl::OkStatus();
+}
+
+// The message has its place, whatever happens to this process.
+void SimulatedServer::Place(const std::string& frame) {
+  const absl::StatusOr<LiveFrame> parsed = ParseLiveFrame(frame);
+  truth_->OnPlaced(parsed->group_id, {parsed->header.epoch, parsed->header.offset},
+                   parsed->header.previous, TextOf(*parsed));
+}
+
+void SimulatedServer::HandOut(size_t index) {
+  if (!Output()) return;
+  const std::string& frame = accepted_[index];
+  if (log_ == nullptr) Place(frame);
+  network_->Broadcast(frame);
+}
+
+void SimulatedServer::Announce(absl::string_view frame) {
+  if (Output()) network_->Broadcast(frame);
+}
+
+BrokerSink::Sent SimulatedServer::SendControl(PublisherId to, absl::string_view frame) {
+  return Output() ? network_->SendControl(to, frame) : Sent::kGone;
+}
+
+}  // namespace groupcast::service::testing

@@ -1,0 +1,77 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_SERVER_H_
+#define GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/channel/testing/event_queue.h"
+#include "services/channel/testing/network.h"
+#include "services/channel/testing/truth.h"
+#include "services/channel_server/broker.h"
+#include "services/channel_server/group_log.h"
+
+namespace groupcast::service::testing {
+
+struct ServerPlan {
+  BrokerOptions broker;
+  int reads_per_turn_max = 1'000;  // of each socket
+  // Where the log is; null: there is none. It outlives the process.
+  LogStorage* storage = nullptr;
+  GroupLogOptions log;
+};
+
+// The process of the channel server: the broker in its shell, which reads, writes and dies where it
+// is told to.
+class SimulatedServer final : private BrokerSink {
+ public:
+  SimulatedServer(const ServerPlan& plan, EventQueue* events, Random* random, Network* network,
+                  Truth* truth);
+  ~SimulatedServer();
+
+  // Nothing runs until Continue; what comes waits.
+  void Stop() { stopped_ = true; }
+  void Continue();
+  // The end that a SIGTERM brings.
+  void Close();
+  // It dies after so many more of its outputs (log writes, frames).
+  void DieAfter(int outputs) { outputs_left_ = outputs; }
+  bool dead() const { return dead_; }
+
+  const Broker& broker() const { return *broker_; }
+
+ private:
+  void OpenLog();
+  void Tick();
+  void Wake();
+  void Turn();
+  // False: it has died.
+  bool Output();
+
+  void Place(const std::string& frame);
+
+  absl::Status WriteLog(std::string* record) override;
+  void HandOut(size_t index) override;
+  void Announce(absl::string_view frame) override;
+  Sent SendControl(PublisherId to, absl::string_view frame) override;
+
+  const ServerPlan plan_;
+  EventQueue* const events_;
+  Random* const random_;
+  Network* const network_;
+  Truth* const truth_;
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<GroupLog> log_;
+  ServerInbox inbox_;
+  std::vector<std::string> accepted_;  // of the present turn
+  bool turn_due_ = false;
+  bool stopped_ = false;
+  bool dead_ = false;
+  int outputs_left_ = -1;  // until it dies; negative: it does not
+  std::shared_ptr<SimulatedServer*> self_;
+};
+
+}  // namespace groupcast::service::testing
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_TESTING_SIMULATED_SERVER_H_

@@ -1,0 +1,86 @@
+#include "services/channel/testing/truth.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast::service::testing {
+
+void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
+                     absl::string_view text) {
+  ++placed_;
+  if (trace_) {
+    trace_(absl::StrCat("placed ", group_id, " ", EpochText(position.epoch), " ", position.offset,
+                        " after ", previous, " \"", text, "\""));
+  }
+  std::vector<Message>& messages = messages_[{std::string(group_id), position.epoch}];
+  if (!messages.empty() && messages.back().offset >= position.offset) {
+    Fail(absl::StrCat("group ", group_id, ": offset ", position.offset, " is given after ",
+                      messages.back().offset));
+  }
+  if (!messages.empty() && messages.back().offset > previous) {
+    Fail(absl::StrCat("group ", group_id, ": previous of ", position.offset, " is ", previous,
+                      ", below the message at ", messages.back().offset));
+  }
+  const auto [entry, is_new] =
+      by_offset_.try_emplace({position.epoch, position.offset}, std::string(text));
+  if (!is_new) {
+    Fail(absl::StrCat("offset ", position.offset, " was given to \"", entry->second, "\" and to \"",
+                      text, "\""));
+  }
+  messages.push_back({position.offset, previous, std::string(text)});
+  Place& place = places_[text];
+  if (place.position.offset != 0 && place.position.epoch == position.epoch) {
+    Fail(absl::StrCat("\"", text, "\" has two places in one epoch: ", place.position.offset,
+                      " and ", position.offset));
+  }
+  if (place.acknowledged && !place.may_come_again) {
+    Fail(absl::StrCat("\"", text, "\" came again after it was acknowledged"));
+  }
+  place.position = position;
+}
+
+void Truth::OnAcknowledged(absl::string_view group_id, const Position& position,
+                           absl::string_view text) {
+  ++acknowledged_;
+  if (trace_) {
+    trace_(absl::StrCat("acknowledged ", group_id, " ", EpochText(position.epoch), " ",
+                        position.offset, " \"", text, "\""));
+  }
+  const auto found = places_.find(text);
+  if (found == places_.end() || found->second.position.offset == 0) {
+    Fail(absl::StrCat("\"", text, "\" was acknowledged and has no place"));
+    return;
+  }
+  found->second.acknowledged = true;
+  if (found->second.position.epoch != position.epoch) return;  // acknowledged by key, of before
+  const Message* const message = At(group_id, position);
+  if (message == nullptr || message->text != text) {
+    Fail(absl::StrCat("\"", text, "\" was acknowledged at ", position.offset, ", where there is ",
+                      message == nullptr ? "nothing" : message->text));
+  }
+}
+
+const Truth::Message* Truth::Next(absl::string_view group_id, Epoch epoch, uint64_t offset) const {
+  const auto found = messages_.find({std::string(group_id), epoch});
+  if (found == messages_.end()) return nullptr;
+  const auto next = std::upper_bound(
+      found->second.begin(), found->second.end(), offset,
+      [](uint64_t wanted, const Message& message) { return wanted < message.offset; });
+  return next == found->second.end() ? nullptr : &*next;
+}
+
+const Truth::Message* Truth::At(absl::string_view group_id, const Position& position) const {
+  if (position.offset == 0) return nullptr;
+  const Message* const message = Next(group_id, position.epoch, position.offset - 1);
+  return message != nullptr && message->offset == position.offset ? message : nullptr;
+}
+
+void Truth::CheckRefused() {
+  for (const std::string& text : refused_) {
+    if (IsPlaced(text)) Fail(absl::StrCat("\"", text, "\" was told to be not done, and was"));
+  }
+}
+
+}  // namespace groupcast::service::testing

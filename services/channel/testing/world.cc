@@ -1,0 +1,402 @@
+#include "services/channel/testing/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/channel/testing/event_queue.h"
+#include "services/channel/testing/network.h"
+#include "services/channel/testing/simulated_client.h"
+#include "services/channel/testing/simulated_server.h"
+#include "services/channel/testing/simulated_worker.h"
+#include "services/channel/testing/truth.h"
+#include "services/channel_server/testing/memory_storage.h"
+
+namespace groupcast::service::testing {
+namespace {
+
+struct Host {
+  std::unique_ptr<SimulatedHost> process;
+  PublisherId publisher{};
+};
+
+class World {
+ public:
+  World(uint64_t seed, bool trace) : random_(seed), trace_(trace) {}
+
+  WorldResult Run() {
+    if (trace_) truth_.SetTrace([this](const std::string& what) { Trace(what); });
+    Plan();
+    network_.emplace(network_options_, &events_, &random_);
+    StartServer();
+    if (has_log_ && server_plan_.log.fsync == FsyncMode::kInterval) SyncNowAndThen();
+    const int64_t workers = random_.Between(1, 3);
+    for (int64_t i = 0; i < workers; ++i) StartWorker(static_cast<size_t>(i));
+    StartClients();
+    const absl::Duration active = absl::Seconds(random_.Between(2, 6));
+    const int64_t actions = random_.Between(5, 80);
+    for (int64_t i = 0; i < actions; ++i) {
+      events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Act(); });
+    }
+    const int64_t faults = random_.Between(0, 8);
+    for (int64_t i = 0; i < faults; ++i) {
+      events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Fault(); });
+    }
+    RunUntil(events_.Now() + active);
+    Heal();
+    // Until everything is at rest, or far too long.
+    for (int i = 0; i < 80 && !AtRest(); ++i) RunUntil(events_.Now() + absl::Milliseconds(500));
+    if (!AtRest()) truth_.Fail(absl::StrCat("it does not come to rest: ", WhyNotAtRest()));
+    truth_.CheckRefused();
+    result_.failure = truth_.failure();
+    if (trace_) {
+      for (const Host& host : hosts_) {
+        if (host.process == nullptr) continue;
+        const ChannelClient::Counters& counters = host.process->worker()->client().counters();
+        Trace(absl::StrCat("repairs ", counters.repairs, ", gaps ", counters.gaps, ", resyncs ",
+                           counters.resyncs, ", resubscribes ", counters.resubscribes, ", resends ",
+                           counters.resends));
+      }
+    }
+    result_.placed = truth_.placed();
+    result_.acknowledged = truth_.acknowledged();
+    const Network::Losses& losses = network_->losses();
+    result_.lost_frames = losses.publications + losses.live + losses.live_queue_full +
+                          losses.subscriptions + losses.control + losses.control_refused;
+    return result_;
+  }
+
+ private:
+  void Plan() {
+    small_queues_ = random_.OneIn(2);
+    if (small_queues_) {
+      network_options_.subscriber_queue_max = static_cast<size_t>(random_.Between(2, 20));
+      network_options_.control_queue_max = static_cast<size_t>(random_.Between(2, 20));
+    }
+    if (random_.OneIn(3)) network_options_.lost_subscription_one_in = 4;
+    network_options_.delay_max = absl::Milliseconds(random_.Between(1, 20));
+    server_plan_.reads_per_turn_max = static_cast<int>(random_.Between(1, 20));
+    server_plan_.broker.new_epoch = [this] { return Epoch{random_.Next()}; };
+    forgetful_ = random_.OneIn(3);
+    if (forgetful_) {
+      server_plan_.broker.history_messages_max = static_cast<size_t>(random_.Between(1, 4));
+      server_plan_.broker.history_age_max = absl::Milliseconds(random_.Between(100, 2'000));
+      server_plan_.broker.repair_retention = absl::Milliseconds(random_.Between(50, 2'000));
+      server_plan_.broker.idle_groups_max = static_cast<size_t>(random_.Between(0, 2));
+    }
+    const int64_t log = random_.Between(0, 3);
+    has_log_ = log > 0;
+    if (has_log_) {
+      const auto fsync = static_cast<FsyncMode>(random_.Between(0, 2));
+      storage_.emplace(fsync);
+      power_losses_ = log == 2;
+      disk_full_ = log == 3;
+      server_plan_.storage = &*storage_;
+      server_plan_.log.fsync = fsync;
+      server_plan_.log.segment_bytes_max = static_cast<size_t>(random_.Between(1'000, 20'000));
+      server_plan_.log.segment_age_max = random_.Between(absl::Milliseconds(500), absl::Seconds(5));
+      server_plan_.broker.has_log = true;
+      server_plan_.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
+      // Whatever may be asked for is kept.
+      server_plan_.log.keep = absl::Minutes(6);
+    }
+    may_lose_ = forgetful_ || !has_log_ || power_losses_;
+    if (random_.OneIn(3)) {
+      // Publications are given up soon, and publishers forgotten when they have nothing to ask.
+      wait_max_ = random_.Between(absl::Milliseconds(500), absl::Seconds(3));
+      server_plan_.broker.publisher_age_max = 2 * wait_max_ + absl::Seconds(4);
+    }
+    if (random_.OneIn(3))
+      connection_plan_.frames_under_way_max = static_cast<size_t>(random_.Between(1, 3));
+    if (random_.OneIn(3))
+      connection_plan_.outbox_bytes_max = static_cast<size_t>(random_.Between(6'000, 12'000));
+    server_plan_.broker.history_answer_bytes_max = static_cast<size_t>(random_.Between(1, 1'500));
+    service_options_.recent.group_messages_max = static_cast<size_t>(random_.Between(0, 20));
+    groups_ = random_.Between(1, 4);
+    result_.description =
+        absl::StrCat(small_queues_ ? "small queues, " : "", forgetful_ ? "forgetful, " : "",
+                     network_options_.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
+                     has_log_ ? "log, " : "", power_losses_ ? "power losses, " : "",
+                     disk_full_ ? "disk full, " : "", groups_, " groups");
+    Trace(result_.description);
+  }
+
+  void StartServer() {
+    Trace("server starts");
+    server_plan_.log.boot_id = absl::StrCat("boot", boots_);
+    server_ =
+        std::make_unique<SimulatedServer>(server_plan_, &events_, &random_, &*network_, &truth_);
+  }
+
+  void StartWorker(size_t index) {
+    if (hosts_.size() <= index) hosts_.resize(index + 1);
+    Host& host = hosts_[index];
+    host.publisher = PublisherId{random_.Next()};
+    Trace(absl::StrCat("worker ", index, " starts"));
+    WorkerPlan plan;
+    plan.client.publisher = host.publisher;
+    plan.reads_per_turn_max = static_cast<int>(random_.Between(1, 50));
+    plan.may_lose = may_lose_;
+    plan.client.window.wait_max = wait_max_;
+    host.process = std::make_unique<SimulatedHost>(plan, connection_plan_, service_options_,
+                                                   &events_, &random_, &*network_, &truth_);
+  }
+
+  void KillWorker(size_t index) {
+    Trace(absl::StrCat("worker ", index, " dies"));
+    hosts_[index].process.reset();
+    std::erase_if(bare_, [index](const auto& bare) { return bare.first == index; });
+    events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(1)),
+                  [this, index] { StartWorker(index); });
+  }
+
+  // A worker that takes connections, or null.
+  SimulatedHost* AnyHost(size_t* index = nullptr) {
+    const auto at =
+        static_cast<size_t>(random_.Between(0, static_cast<int64_t>(hosts_.size()) - 1));
+    if (index != nullptr) *index = at;
+    Host& host = hosts_[at];
+    return host.process == nullptr || host.process->worker()->stopped() ? nullptr
+                                                                        : host.process.get();
+  }
+
+  void StartClients() {
+    const int64_t clients = random_.Between(1, 5);
+    for (int64_t i = 0; i < clients; ++i) {
+      // Some are two windows of one session.
+      const bool shares = i > 0 && random_.OneIn(4);
+      sessions_.push_back(shares ? sessions_.back() : absl::StrCat("session", i));
+      clients_.push_back(std::make_unique<SimulatedClient>(
+          SimulatedClient::Options{.session = sessions_.back(),
+                                   .key_prefix = absl::StrCat("k", i, "-"),
+                                   .may_lose = may_lose_,
+                                   .may_come_again = !has_log_ || power_losses_},
+          &events_, &random_, &truth_, [this] { return AnyHost(); }, &result_.delivered));
+      if (shares) clients_.back()->excluded = clients_[clients_.size() - 2]->excluded;
+    }
+  }
+
+  std::string AnyGroup() { return absl::StrCat("g", random_.Between(1, groups_)); }
+
+  void Act() {
+    SimulatedClient& client = *clients_[static_cast<size_t>(
+        random_.Between(0, static_cast<int64_t>(clients_.size()) - 1))];
+    const std::string group = AnyGroup();
+    switch (random_.Between(0, 19)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+        Trace(absl::StrCat("join ", group));
+        client.Join(group);
+        break;
+      case 5:
+        Trace(absl::StrCat("leave ", group));
+        client.Leave(group);
+        break;
+      case 6:
+        client.ReadHistory(group);
+        break;
+      case 7: {
+        size_t index = 0;
+        SimulatedHost* const host = AnyHost(&index);
+        if (host == nullptr) break;
+        Trace("a bare client joins");
+        bare_.emplace_back(
+            index, std::make_unique<BareClient>(group, absl::StrCat("b", ++texts_), may_lose_,
+                                                &truth_, host, &result_.delivered));
+        break;
+      }
+      default: {
+        const int64_t burst = random_.OneIn(8) ? 30 : 1;
+        for (int64_t i = 0; i < burst; ++i) {
+          client.Send(group, absl::StrCat("m", ++texts_), random_.OneIn(6));
+        }
+      }
+    }
+  }
+
+  void Fault() {
+    ++result_.faults;
+    const size_t index =
+        static_cast<size_t>(random_.Between(0, static_cast<int64_t>(hosts_.size()) - 1));
+    Host& host = hosts_[index];
+    const auto link = static_cast<Network::LinkName>(random_.Between(0, 2));
+    switch (random_.Between(disk_full_ ? -1 : 0, 8)) {
+      case 0:
+        if (host.process != nullptr) KillWorker(index);
+        break;
+      case 1:
+        if (server_ != nullptr) {
+          server_->DieAfter(static_cast<int>(random_.Between(0, 20)));
+          events_.After(random_.Between(absl::Milliseconds(10), absl::Seconds(1)),
+                        [this] { RestartServer(); });
+        }
+        break;
+      case 2:
+        if (host.process != nullptr) {
+          Trace(absl::StrCat("worker ", index, " stops"));
+          host.process->worker()->Stop();
+          events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(2)), [this, index] {
+            Trace(absl::StrCat("worker ", index, " goes on"));
+            if (hosts_[index].process != nullptr) {
+              hosts_[index].process->worker()->Continue();
+            }
+          });
+        }
+        break;
+      case 3:
+        if (server_ != nullptr) {
+          Trace("server stops");
+          server_->Stop();
+          events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(2)), [this] {
+            Trace("server goes on");
+            if (server_ != nullptr) server_->Continue();
+          });
+        }
+        break;
+      case -1:
+        FillDisk();
+        break;
+      case 7:
+      case 8: {
+        Trace("a client is cut");
+        clients_[static_cast<size_t>(random_.Between(0, static_cast<int64_t>(clients_.size()) - 1))]
+            ->Cut();
+        if (!bare_.empty() && random_.OneIn(2)) bare_.front().second->Cut();
+        break;
+      }
+      case 4:
+        Trace(absl::StrCat("worker ", index, " link ", static_cast<int>(link), " is silent"));
+        network_->Silence(host.publisher, link,
+                          random_.Between(absl::ZeroDuration(), absl::Seconds(3)));
+        break;
+      default:
+        Trace(absl::StrCat("worker ", index, " link ", static_cast<int>(link), " is cut"));
+        network_->Cut(host.publisher, link);
+    }
+  }
+
+  void RestartServer() {
+    if (server_ == nullptr) return;
+    const bool clean = random_.OneIn(4);
+    if (clean) server_->Close();
+    Trace(clean ? "server ends" : "server dies");
+    server_.reset();
+    if (has_log_ && power_losses_ && random_.OneIn(2)) {
+      Trace("the power is lost");
+      ++boots_;
+      storage_->LoseUnsynced();
+    }
+    events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(1)), [this] {
+      if (server_ == nullptr) StartServer();
+    });
+  }
+
+  // As the storage does it that syncs at intervals.
+  void SyncNowAndThen() {
+    if (!has_log_) return;
+    storage_->Sync().IgnoreError();
+    events_.After(random_.Between(absl::Milliseconds(100), absl::Seconds(2)),
+                  [this] { SyncNowAndThen(); });
+  }
+
+  void FillDisk() {
+    if (!disk_full_ || healed_) return;
+    Trace("the disk is full");
+    storage_->set_bytes_left(static_cast<uint64_t>(random_.Between(0, 300)));
+    if (random_.OneIn(3)) storage_->set_can_truncate(false);
+    events_.After(random_.Between(absl::Milliseconds(10), absl::Seconds(1)), [this] {
+      Trace("the disk has room");
+      storage_->set_bytes_left(std::nullopt);
+      storage_->set_can_truncate(true);
+      if (server_ == nullptr || server_->dead()) RestartServer();
+    });
+  }
+
+  void Heal() {
+    Trace("heals");
+    healed_ = true;
+    if (storage_.has_value()) {
+      storage_->set_bytes_left(std::nullopt);
+      storage_->set_can_truncate(true);
+    }
+    if (server_ != nullptr && server_->dead()) RestartServer();
+    RunUntil(events_.Now() + absl::Seconds(4));
+  }
+
+  bool AtRest() { return WhyNotAtRest().empty(); }
+
+  std::string WhyNotAtRest() {
+    if (server_ == nullptr || server_->dead()) return "no server";
+    for (size_t i = 0; i < hosts_.size(); ++i) {
+      if (hosts_[i].process == nullptr) return absl::StrCat("worker ", i, " is away");
+      if (!hosts_[i].process->worker()->client().connected()) {
+        return absl::StrCat("worker ", i, " is not connected");
+      }
+    }
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      if (const std::string why = clients_[i]->WhyNotAtRest(server_->broker().epoch());
+          !why.empty()) {
+        return absl::StrCat("client ", i, ": ", why);
+      }
+    }
+    for (const auto& [index, bare] : bare_) {
+      if (std::string why = bare->WhyNotAtRest(); !why.empty()) return why;
+    }
+    return "";
+  }
+
+  void RunUntil(absl::Time end) {
+    while (truth_.failure().empty() && events_.RunNext(end)) {
+    }
+  }
+
+  void Trace(const std::string& what) {
+    if (!trace_) return;
+    std::printf("%10.6f %s\n",
+                absl::ToDoubleSeconds(events_.Now() - absl::FromUnixSeconds(1'800'000'000)),
+                what.c_str());
+  }
+
+  EventQueue events_;
+  Random random_;
+  const bool trace_;
+  WorldResult result_;
+  NetworkOptions network_options_;
+  ServerPlan server_plan_;
+  bool small_queues_ = false;
+  bool forgetful_ = false;
+  bool has_log_ = false;
+  bool power_losses_ = false;
+  bool disk_full_ = false;
+  int boots_ = 0;
+  std::optional<MemoryStorage> storage_;
+  bool healed_ = false;
+  int64_t groups_ = 1;
+  uint64_t texts_ = 0;
+  bool may_lose_ = false;
+  absl::Duration wait_max_ = absl::Seconds(30);
+  ConnectionPlan connection_plan_;
+  GroupServiceOptions service_options_;
+  Truth truth_;
+  std::optional<Network> network_;
+  std::unique_ptr<SimulatedServer> server_;
+  std::vector<Host> hosts_;
+  std::vector<std::string> sessions_;
+  std::vector<std::unique_ptr<SimulatedClient>> clients_;
+  std::vector<std::pair<size_t, std::unique_ptr<BareClient>>> bare_;  // with their worker
+};
+
+}  // namespace
+
+WorldResult RunWorld(uint64_t seed, bool trace) { return World(seed, trace).Run(); }
+
+}  // namespace groupcast::service::testing
