@@ -344,6 +344,9 @@ void GroupService::CheckDeadlines() {
         overdue.push_back(group.get());
       }
     }
+    // In an order that only depends on the input.
+    std::sort(overdue.begin(), overdue.end(),
+              [](const Group* a, const Group* b) { return a->id < b->id; });
     for (Group* group : overdue) {
       auto& joins = group->pending_joins;
       const auto end = std::find_if(joins.begin(), joins.end(),

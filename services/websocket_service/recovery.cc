@@ -12,6 +12,7 @@ struct Recoveries::Recovery {
   Group* const group;
   Member* const member;
   const PendingJoin join;
+  const uint64_t number;  // in the order in which they began
 
   // What the member has got; before the reply, what it has seen (`since`).
   Position position;
@@ -26,8 +27,8 @@ struct Recoveries::Recovery {
 };
 
 void Recoveries::Begin(Group* group, Member* member, PendingJoin join) {
-  auto recovery = std::make_shared<Recovery>(
-      Recovery{.group = group, .member = member, .join = std::move(join)});
+  auto recovery = std::make_shared<Recovery>(Recovery{
+      .group = group, .member = member, .join = std::move(join), .number = next_number_++});
   if (recovery->join.since.has_value()) recovery->position = *recovery->join.since;
   all_.emplace(Key(group, member), recovery);
   table_->SetLive(group, *member, false);
@@ -92,9 +93,13 @@ void Recoveries::OnConnected() {
 
 std::vector<Recoveries::Expired> Recoveries::TakeExpired() {
   const absl::Time now = clock_->Now();
-  std::vector<Expired> expired;
+  std::vector<Pointer> overdue;
   for (const auto& [key, recovery] : all_) {
-    if (recovery->replied || recovery->join.deadline > now) continue;
+    if (!recovery->replied && recovery->join.deadline <= now) overdue.push_back(recovery);
+  }
+  Sort(&overdue);
+  std::vector<Expired> expired;
+  for (const Pointer& recovery : overdue) {
     expired.push_back({recovery->group, recovery->member, recovery->join});
   }
   for (const Expired& join : expired) Drop(join.group, join.member);
@@ -106,7 +111,14 @@ void Recoveries::RetryFailed() {
   for (const auto& [key, recovery] : all_) {
     if (recovery->retry_at != absl::InfinitePast()) failed.push_back(recovery);
   }
+  Sort(&failed);
   for (const Pointer& recovery : failed) Advance(recovery);
+}
+
+// Who began first goes on first, whatever their addresses are.
+void Recoveries::Sort(std::vector<Pointer>* recoveries) {
+  std::sort(recoveries->begin(), recoveries->end(),
+            [](const Pointer& a, const Pointer& b) { return a->number < b->number; });
 }
 
 Recoveries::Pointer Recoveries::Find(Group* group, Member* member) const {
@@ -120,6 +132,7 @@ std::vector<Recoveries::Pointer> Recoveries::OfGroup(Group* group) const {
        ++it) {
     of_group.push_back(it->second);
   }
+  Sort(&of_group);
   return of_group;
 }
 

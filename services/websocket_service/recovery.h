@@ -85,6 +85,7 @@ class Recoveries {
 
   Pointer Find(Group* group, Member* member) const;
   std::vector<Pointer> OfGroup(Group* group) const;
+  static void Sort(std::vector<Pointer>* recoveries);
 
   void Advance(const Pointer& recovery);
   void Step(const Pointer& recovery);
@@ -106,6 +107,7 @@ class Recoveries {
   const Clock* const clock_;
   HistoryFetcher fetcher_;
   std::map<Key, Pointer> all_;
+  uint64_t next_number_ = 1;
   Counters counters_;
 };
 
