@@ -10,6 +10,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
+#include "services/channel_server/file_storage.h"
 #include "services/channel_server/server.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
@@ -55,37 +56,35 @@ absl::Status CheckPositive(absl::string_view flag, int64_t value) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " must be above 0"));
 }
 
-absl::StatusOr<FsyncMode> FsyncModeFromFlag() {
-  const std::string mode = absl::GetFlag(FLAGS_fsync);
-  if (mode == "never") return FsyncMode::kNever;
-  if (mode == "interval") return FsyncMode::kInterval;
-  if (mode == "always") return FsyncMode::kAlways;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--fsync=", mode, " is none of never, interval, always"));
-}
-
-// Says in one line what was found in the log.
-void TellRecovery(const Server& server, absl::string_view data_dir, absl::Duration took) {
-  const RecoveryReport& report = server.recovered();
-  if (!report.existed) {
-    spdlog::info("{}: a new log", std::string(data_dir));
+// Says what becomes of the messages when this server ends, and what was found of the one before.
+void TellLog(const Server& server, const std::string& data_dir, absl::Duration took) {
+  if (data_dir.empty()) {
+    spdlog::info("no --data_dir: a restart forgets all messages, and members are told");
     return;
   }
-  spdlog::info("{}: {} MiB of log read in {:.1f} s, {}: up to offset {}, {} groups, {} publishers",
-               std::string(data_dir), report.bytes >> 20, absl::ToDoubleSeconds(took),
-               report.clean ? "which ended cleanly" : "which ended in the middle",
-               server.broker().last_offset(), server.broker().group_count(),
-               server.broker().publisher_count());
-  if (report.torn_bytes > 0) {
-    spdlog::warn("{}: {} bytes at its end were not whole and were cut off: {}",
-                 std::string(data_dir), report.torn_bytes, report.torn);
+  const RecoveryReport& report = server.recovered();
+  const std::string fsync = absl::GetFlag(FLAGS_fsync);
+  if (!report.existed) {
+    spdlog::info("data directory {} is new: a log begins in it (fsync {})", data_dir, fsync);
+    return;
   }
+  if (report.torn_bytes > 0) {
+    spdlog::warn("data directory {}: {} bytes were cut off the end, which was not whole: {}",
+                 data_dir, report.torn_bytes, report.torn);
+  }
+  spdlog::info("data directory {}: {:.1f} MiB of log recovered in {:.1f} s, {} (fsync {})",
+               data_dir, static_cast<double>(report.bytes) / (1 << 20), absl::ToDoubleSeconds(took),
+               report.clean ? "as it was closed" : "which was not closed: its server was killed",
+               fsync);
   if (report.tail_may_be_missing) {
     spdlog::warn(
-        "{}: the machine has stopped, and the last messages may be missing: a new epoch begins, "
-        "and members are told",
-        std::string(data_dir));
+        "data directory {}: the machine itself has stopped since, and the newest messages may be "
+        "missing: a new epoch begins, and members are told",
+        data_dir);
   }
+  spdlog::info("it goes on after offset {}, with {} groups; {} workers may come back",
+               server.broker().last_offset(), server.broker().group_count(),
+               server.broker().publisher_count());
 }
 
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
@@ -111,8 +110,10 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   if (absl::GetFlag(FLAGS_history_age) < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--history_age must not be below 0");
   }
-  const absl::StatusOr<FsyncMode> fsync = FsyncModeFromFlag();
-  if (!fsync.ok()) return fsync.status();
+  const absl::StatusOr<FsyncMode> fsync = ParseFsyncMode(absl::GetFlag(FLAGS_fsync));
+  if (!fsync.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--fsync: ", fsync.status().message()));
+  }
   ServerOptions options;
   options.address.host = absl::GetFlag(FLAGS_bind_address);
   options.address.publish_port = static_cast<uint16_t>(port);
@@ -123,7 +124,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.data_dir = absl::GetFlag(FLAGS_data_dir);
   options.log.fsync = *fsync;
-  options.log.boot_id = BootId();
+  options.log.boot_id = ReadBootId();
   options.broker.new_epoch = [] { return Epoch{RandomId()}; };
   options.broker.has_log = !options.data_dir.empty();
   options.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
@@ -154,20 +155,28 @@ absl::Status Main() {
   sigaddset(&stop_signals, SIGINT);
   sigprocmask(SIG_BLOCK, &stop_signals, nullptr);
 
+  // A file that may not grow further (ulimit -f) is a failed write like a full disk, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
+
   RaiseOpenFilesLimit();
   const absl::Time begin = absl::Now();
+  if (!options->data_dir.empty()) {
+    spdlog::info("data directory {}: reading what is there", options->data_dir);
+  }
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(*options);
   if (!server.ok()) return server.status();
-  if (!options->data_dir.empty()) TellRecovery(**server, options->data_dir, absl::Now() - begin);
+  TellLog(**server, options->data_dir, absl::Now() - begin);
   const ChannelAddress& address = (*server)->address();
   if (address.host != "127.0.0.1" && address.host != "::1" && address.host != "localhost") {
     spdlog::warn(
         "LISTENING ON {} WITHOUT KEYS: whoever reaches these ports reads and writes every group",
         address.host);
   }
-  spdlog::info("epoch {}, publish {}, subscribe {}, control {} on {}",
-               EpochText((*server)->broker().epoch()), address.publish_port, address.subscribe_port,
-               address.control_port, address.host);
+  spdlog::info(
+      "ready for workers: websocket_service --channel={}:{} (publish {}, subscribe {}, control {}; "
+      "epoch {}); SIGTERM or Ctrl-C stops it",
+      address.host, address.publish_port, address.publish_port, address.subscribe_port,
+      address.control_port, EpochText((*server)->broker().epoch()));
   if (const std::string ready_file = absl::GetFlag(FLAGS_ready_file); !ready_file.empty()) {
     if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok())
       return status;
@@ -181,6 +190,10 @@ absl::Status Main() {
       strsignal(*signal), counters.publications, counters.announcements, counters.repeated,
       counters.same_key, counters.out_of_turn, counters.strangers, counters.refused,
       counters.malformed, counters.failed_writes);
+  if (!options->data_dir.empty()) {
+    spdlog::info("data directory {}: the log is closed; the next start goes on from it",
+                 options->data_dir);
+  }
   return absl::OkStatus();
 }
 

@@ -189,26 +189,27 @@ void Server::Turn() {
   ReadPublications();
   const absl::Status written = broker_.EndTurn(this);
   accepted_.clear();
-  if (!written.ok()) {
-    NoteFailedWrite(written);
-  } else if (log_failed_) {
-    log_failed_ = false;
-    spdlog::info("the log can be written again");
-  }
+  if (!written.ok()) NoteFailedWrite(written);
   if (log_ != nullptr && log_->wants_rotation(clock_.Now())) RotateLog();
 }
 
 void Server::RotateLog() {
   const absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now());
-  if (!started.ok()) NoteFailedWrite(started);
+  if (started.ok()) return;
+  if (const int64_t count = failed_rotation_limit_.Admit(clock_.Now())) {
+    spdlog::error(
+        "the log goes on in its present segment, because the next one cannot be begun: {} ({} "
+        "since the last such line)",
+        std::string(started.message()), count);
+  }
 }
 
 void Server::NoteFailedWrite(const absl::Status& status) {
   log_failed_ = true;
   if (const int64_t count = failed_write_limit_.Admit(clock_.Now())) {
     spdlog::error(
-        "the log cannot be written, and what was to be written is refused: {} ({} since the last "
-        "such line)",
+        "the log cannot be written, and publications are refused until it can: {} ({} since the "
+        "last such line)",
         std::string(status.message()), count);
   }
 }
@@ -277,7 +278,13 @@ void Server::NoteBadInput(absl::string_view link, const absl::Status& status) {
   }
 }
 
-absl::Status Server::WriteLog(std::string* record) { return log_->Append(record); }
+absl::Status Server::WriteLog(std::string* record) {
+  absl::Status written = log_->Append(record);
+  if (written.ok() && std::exchange(log_failed_, false)) {
+    spdlog::info("the log can be written again, and publications are taken");
+  }
+  return written;
+}
 
 void Server::HandOut(size_t index) {
   // XPUB never blocks: over a subscriber's high-water mark it drops for that subscriber.

@@ -91,6 +91,7 @@ class Server final : private BrokerSink {
   bool log_failed_ = false;  // the last write of the log failed
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
+  LogLimit failed_rotation_limit_;
   zmq::context_t context_;
   zmq::socket_t publish_;    // XSUB
   zmq::socket_t subscribe_;  // XPUB

@@ -4,12 +4,10 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::service {
@@ -39,14 +37,6 @@ absl::Status WriteReadyFile(absl::string_view path, uint16_t port) {
     return ErrnoStatus(absl::StrCat("rename ready file to ", target));
   }
   return absl::OkStatus();
-}
-
-std::string BootId() {
-  Fd fd(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
-  char text[64];
-  const ssize_t bytes = fd.valid() ? read(fd.get(), text, sizeof(text)) : 0;
-  return std::string(absl::StripAsciiWhitespace(
-      absl::string_view(text, static_cast<size_t>(std::max<ssize_t>(bytes, 0)))));
 }
 
 int64_t RaiseOpenFilesLimit() {

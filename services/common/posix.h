@@ -47,9 +47,6 @@ uint64_t RandomId();
 // Writes {"port": PORT} to `path`, which appears whole (written beside, then renamed).
 absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
 
-// Names this run of the machine, from its kernel. Empty: unknown.
-std::string BootId();
-
 // Raises this process's limit of open files to what the system allows it, and returns that.
 int64_t RaiseOpenFilesLimit();
 

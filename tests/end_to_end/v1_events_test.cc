@@ -38,7 +38,7 @@ TEST_F(V1EventsTest, WelcomeComesFirstEvenIfCommandsComeWithTheHandshake) {
       client.welcome().text(),
       absl::StrCat(
           R"({"event":"welcome","connection_id":")", connection_id,
-          R"(","ping_interval_ms":25000,"limits":{"message_bytes":65536,"groups":128,"frame_bytes":1048576}})"));
+          R"(","ping_interval_ms":25000,"limits":{"message_bytes":65536,"groups":128,"frame_bytes":1048576,"key_bytes":64,"key_window_ms":120000}})"));
   EXPECT_EQ(client.NextEvent().Number("id"), 1);
   EXPECT_EQ(client.NextEvent().Number("id"), 2);
 }

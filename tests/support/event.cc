@@ -41,6 +41,12 @@ int64_t Event::Number(absl::string_view field) const {
   return value.as_int64();
 }
 
+bool Event::Bool(absl::string_view field) const {
+  const boost::json::value& value = At(field);
+  if (!value.is_bool()) throw Failure(absl::StrCat(field, " is neither true nor false: ", text_));
+  return value.as_bool();
+}
+
 bool Event::IsNull(absl::string_view field) const { return At(field).is_null(); }
 
 const boost::json::value& Event::At(absl::string_view field) const {
@@ -51,6 +57,14 @@ const boost::json::value& Event::At(absl::string_view field) const {
 
 std::string AddGroup(absl::string_view group, absl::string_view id) {
   return Command("add_group", absl::StrCat(",\"group_id\":", group), id);
+}
+
+std::string AddGroupSince(absl::string_view group, absl::string_view epoch, int64_t offset,
+                          absl::string_view id) {
+  return Command("add_group",
+                 absl::StrCat(",\"group_id\":", group, ",\"since\":{\"epoch\":\"", epoch,
+                              "\",\"offset\":", offset, "}"),
+                 id);
 }
 
 std::string LeaveGroup(absl::string_view group, absl::string_view id) {

@@ -23,6 +23,7 @@ class Event {
   std::string name() const { return Text("event"); }
   std::string Text(absl::string_view field) const;
   int64_t Number(absl::string_view field) const;
+  bool Bool(absl::string_view field) const;
   bool IsNull(absl::string_view field) const;
 
  private:
@@ -35,6 +36,9 @@ class Event {
 // Commands as JSON. `group` and `message` are JSON themselves: "\"123\"" or "123". An empty id is
 // none.
 std::string AddGroup(absl::string_view group, absl::string_view id = "");
+// With `since`: the position that the client had last.
+std::string AddGroupSince(absl::string_view group, absl::string_view epoch, int64_t offset,
+                          absl::string_view id = "");
 std::string LeaveGroup(absl::string_view group, absl::string_view id = "");
 std::string SendToGroup(absl::string_view group, absl::string_view message,
                         absl::string_view id = "");

@@ -131,7 +131,7 @@ std::vector<WebSocketService::WorkerRow> WebSocketService::Table() {
     WorkerRow row;
     if (!in_table || !absl::SimpleAtoi(first, &row.number) ||
         !(words >> row.pid >> row.state >> row.connections >> row.groups >> row.memberships >>
-          row.deliveries >> row.errors >> row.gaps >> row.slow)) {
+          row.deliveries >> row.errors >> row.gaps >> row.slow >> row.recovered >> row.lost)) {
       in_table = false;
       continue;
     }

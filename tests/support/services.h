@@ -25,7 +25,8 @@ class ChannelServer {
 
   // kill -9, waited for.
   void Kill();
-  // The same port again, after Kill. It forgets everything, and has another epoch.
+  // The same port and flags again, after it has ended. Without a data directory it has forgotten
+  // everything, and has another epoch.
   void StartAgain();
 
  private:
@@ -51,6 +52,8 @@ class WebSocketService {
     int64_t errors = 0;
     int64_t gaps = 0;
     int64_t slow = 0;
+    int64_t recovered = 0;
+    int64_t lost = 0;
   };
 
   WebSocketService(const ChannelServer& channel, int workers, Flags flags = {});

@@ -104,6 +104,15 @@ TestClient::End TestClient::WaitForEnd(absl::Duration patience) {
 
 Event TestClient::Join(absl::string_view group) {
   Send(AddGroup(Quoted(group), "\"join\""));
+  return TakeJoinReply(group);
+}
+
+Event TestClient::JoinSince(absl::string_view group, absl::string_view epoch, int64_t offset) {
+  Send(AddGroupSince(Quoted(group), epoch, offset, "\"join\""));
+  return TakeJoinReply(group);
+}
+
+Event TestClient::TakeJoinReply(absl::string_view group) {
   Event reply = NextEvent();
   if (reply.name() != "reply" || reply.Text("id") != "join" || reply.Text("group_id") != group) {
     throw Failure(absl::StrCat("not the reply to add_group: ", reply.text()));

@@ -53,12 +53,15 @@ class TestClient {
 
   // Sends add_group and takes the reply, which must be the next text.
   Event Join(absl::string_view group);
+  // The same, to get what has been missed since a position.
+  Event JoinSince(absl::string_view group, absl::string_view epoch, int64_t offset);
   // Whether the next text is the answer to a ping command sent now: nothing else was on its way
   // before it.
   bool IsQuiet();
 
  private:
   void FinishHandshake(Mode mode);
+  Event TakeJoinReply(absl::string_view group);
   std::optional<Frame> NextFrameWithin(absl::Duration patience);
 
   RawClient raw_;

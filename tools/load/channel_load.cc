@@ -27,9 +27,9 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 
 class Listener final : public service::ChannelListener {
  public:
-  void OnHead(absl::string_view, const Position& head) override {
+  void OnSubscribed(absl::string_view, const Position& head) override {
     announced = true;
-    last = std::max(last, head.offset);
+    last = head.offset;
   }
   void OnMessage(const Message& message) override {
     ++received;
@@ -37,7 +37,12 @@ class Listener final : public service::ChannelListener {
     if (message.previous != last) ++gaps;
     last = message.offset;
   }
+  void OnGap(absl::string_view, const service::Gap& gap) override {
+    ++gaps;
+    last = gap.to.offset;
+  }
   void OnConnectionState(bool) override {}
+  void OnRoom() override {}
   void OnMisconfigured(const absl::Status&) override {}
 
   bool announced = false;
@@ -92,20 +97,21 @@ int RunPublisher(const ChannelLoadOptions& options) {
   int64_t acknowledged = 0;
   // Enough to keep every stage busy, without a window of megabytes in each socket.
   constexpr int64_t kInFlight = 20'000;
-  const bool done = (*connection)
-                        ->RunUntil(
-                            [&] {
-                              while (sent < options.messages && sent - acknowledged < kInFlight) {
-                                ++sent;
-                                (*connection)
-                                    ->channel->Publish(kGroup, {.data = text},
-                                                       [&](absl::StatusOr<Position> position) {
-                                                         if (position.ok()) ++acknowledged;
-                                                       });
-                              }
-                              return acknowledged == options.messages;
-                            },
-                            kPatience);
+  const bool done =
+      (*connection)
+          ->RunUntil(
+              [&] {
+                while (sent < options.messages && sent - acknowledged < kInFlight) {
+                  ++sent;
+                  (*connection)
+                      ->channel->Publish({.group_id = kGroup, .content = {.data = text}},
+                                         [&](absl::StatusOr<Position> position) {
+                                           if (position.ok()) ++acknowledged;
+                                         });
+                }
+                return acknowledged == options.messages;
+              },
+              kPatience);
   return done ? 0 : 1;
 }
 
