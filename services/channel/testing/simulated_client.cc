@@ -451,6 +451,11 @@ void BareClient::OnText(const std::string& text) {
     truth_->Fail(absl::StrCat("a bare member gets \"", text, "\", which has no place"));
     return;
   }
+  if (text == text_) got_own_ = true;
+  if (truth_->HasComeAgain(text)) {
+    last_ = Position{};
+    return;
+  }
   if (place.epoch == last_.epoch) {
     const Truth::Message* const next = truth_->Next(group_, last_.epoch, last_.offset);
     const bool in_order = place.offset > last_.offset;
@@ -459,7 +464,6 @@ void BareClient::OnText(const std::string& text) {
     }
   }
   last_ = place;
-  if (text == text_) got_own_ = true;
 }
 
 std::string BareClient::WhyNotAtRest() const {

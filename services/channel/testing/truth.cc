@@ -39,6 +39,7 @@ void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint6
     Fail(absl::StrCat("\"", text, "\" came again after it was acknowledged"));
   }
   place.position = position;
+  ++place.count;
 }
 
 void Truth::OnAcknowledged(absl::string_view group_id, const Position& position,

@@ -47,6 +47,12 @@ class Truth {
     return found != places_.end() && found->second.position.offset != 0;
   }
 
+  // Whether it has come again in another epoch. Who sees only the text cannot tell which it is.
+  bool HasComeAgain(absl::string_view text) const {
+    const auto found = places_.find(text);
+    return found != places_.end() && found->second.count > 1;
+  }
+
   // The last place of the message with this text; offset 0: it has none.
   Position PlaceOf(absl::string_view text) const {
     const auto found = places_.find(text);
@@ -69,6 +75,7 @@ class Truth {
  private:
   struct Place {
     Position position;
+    int count = 0;  // of epochs in which it has a place
     bool acknowledged = false;
     bool may_come_again = false;
   };

@@ -115,7 +115,7 @@ class World {
     if (random_.OneIn(3))
       connection_plan_.frames_under_way_max = static_cast<size_t>(random_.Between(1, 3));
     if (random_.OneIn(3))
-      connection_plan_.outbox_bytes_max = static_cast<size_t>(random_.Between(6'000, 12'000));
+      connection_plan_.outbox_bytes_max = static_cast<size_t>(random_.Between(16'000, 32'000));
     server_plan_.broker.history_answer_bytes_max = static_cast<size_t>(random_.Between(1, 1'500));
     service_options_.recent.group_messages_max = static_cast<size_t>(random_.Between(0, 20));
     groups_ = random_.Between(1, 4);
