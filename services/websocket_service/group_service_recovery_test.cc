@@ -150,6 +150,28 @@ TEST_F(RecoveryTest, HistoryBeyondTheGroupsPositionComesLive) {
   EXPECT_EQ(Told(*all_ahead), "reply 7, 8, 9, 10");  // from what is recent
 }
 
+// The newest messages were asked for, and meanwhile the worker was delivered enough to answer. What
+// the answer leaves out is not lost.
+TEST_F(RecoveryTest, AnAnswerThatComesWhenTheJoinIsDecidedIsNotUsed) {
+  Publish(2);
+  channel_.HoldMessages(true);
+  channel_.HoldAnswers(true);
+  Publish(6);
+  const auto member = V1();
+  member->room = 3;
+  Join(member.get(), R"(,"history":3)");
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "");
+  channel_.HoldMessages(false);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 0, 1, 2");
+  channel_.HoldAnswers(false);
+  hub_.Pump();
+  member->Drain(100);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 0, 1, 2, 3, 4, 5, 6, 7, 8");
+}
+
 TEST_F(RecoveryTest, WhatCannotBeRecoveredIsSaidInTheReply) {
   Publish(10);
   hub_.RaiseFloor("g", 3);

@@ -167,7 +167,7 @@ void Recoveries::Decide(const Pointer& recovery) {
   if (!recovery->join.since.has_value()) {
     const uint32_t count = recovery->join.history;
     if (recent == nullptr || recent->size() < count) {
-      return Fetch(recovery, {}, count, Want::kMessages);
+      return Fetch(recovery, {}, count, Want::kNewest);
     }
     const uint64_t begin = recent->at(recent->size() - count).previous();
     return Reply(recovery.get(), {group.position.epoch, begin}, false);
@@ -227,6 +227,8 @@ void Recoveries::OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<His
   if (!page.ok() || page->head.epoch != recovery->group->position.epoch) {
     // With another epoch, the worker is about to be told of it.
     RetryLater(recovery.get());
+  } else if (recovery->replied && want != Want::kMessages) {
+    // Decided meanwhile by what the worker was delivered: the answer may begin after it.
   } else if (want == Want::kHead) {
     OnHead(recovery.get(), page->head);
   } else {

@@ -92,7 +92,9 @@ class Recoveries {
   void Decide(const Pointer& recovery);
   void DecideByPage(const Pointer& recovery, const HistoryPage& page);
   void Reply(Recovery* recovery, const Position& position, bool recovered);
-  enum class Want { kMessages, kHead };
+  // What a fetch is for: to go on after the position; or to decide where that is, by the newest
+  // messages or by the head.
+  enum class Want { kMessages, kNewest, kHead };
   void Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want);
   void OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<HistoryPage>& page);
   void OnHead(Recovery* recovery, const Position& head);
