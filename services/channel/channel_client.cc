@@ -175,6 +175,7 @@ void ChannelClient::OnHelloReply(const channel::v1::HelloReply& reply) {
   }
   const absl::Time now = clock_->Now();
   next_hello_ = absl::InfiniteFuture();
+  last_digest_at_ = now;
   SetEpoch(Epoch{reply.epoch()});
   OnAcknowledgement(reply.results());
   window_.OnAccepted(reply.last_accepted(), &answers_);
@@ -473,6 +474,7 @@ void ChannelClient::OnDigest(const channel::v1::Digest& digest) {
   const Epoch epoch{digest.epoch()};
   if (digest.number() != last_digest_ + 1) resync_due_ = true;
   last_digest_ = digest.number();
+  last_digest_at_ = clock_->Now();
   SetEpoch(epoch);
   if (resync_due_) return;
   for (const channel::v1::Head& head : digest.heads()) {
@@ -667,9 +669,11 @@ void ChannelClient::Tick() {
   const absl::Time now = clock_->Now();
   window_.Expire(now, &answers_);
   if (control_up_) {
+    const bool is_stuck = window_.awaits_results() && now - last_progress_ >= options_.ask_after &&
+                          now - last_hello_ >= options_.ask_after;
+    const bool is_forgotten = now - last_digest_at_ >= options_.digest_timeout;
     const bool asks =
-        hello_answered_ && window_.awaits_results() && now - last_progress_ >= options_.ask_after &&
-        now - last_hello_ >= options_.ask_after && next_hello_ == absl::InfiniteFuture();
+        hello_answered_ && (is_stuck || is_forgotten) && next_hello_ == absl::InfiniteFuture();
     if (asks || now >= next_hello_) SendHello();
   }
   CheckRequests();

@@ -43,6 +43,10 @@ struct ChannelClientOptions {
   // stands still, so that copies of the window do not pile up before it.
   absl::Duration send_again_after = absl::Seconds(5);
 
+  // A server that knows this worker sends it a digest every 250 ms. Without one for this long, it
+  // is told hello again: it may have forgotten who was idle for very long.
+  absl::Duration digest_timeout = absl::Seconds(2);
+
   // A head that came over control is given this time to come live as well, before it is repaired.
   absl::Duration repair_after = absl::Milliseconds(250);
 
@@ -220,6 +224,7 @@ class ChannelClient final : public Channel, private FeedSink {
 
   bool resync_due_ = false;
   uint64_t last_digest_ = 0;
+  absl::Time last_digest_at_;            // or of the answer to the last hello
   std::deque<UncheckedHead> unchecked_;  // in the order of their times
   std::deque<std::string> repairs_;      // groups whose repair is to be asked for
   int repairs_asked_ = 0;

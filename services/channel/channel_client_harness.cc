@@ -68,8 +68,11 @@ void FakeListener::OnMisconfigured(const absl::Status& why) {
   told.push_back(absl::StrCat("misconfigured: ", ErrorWord(why)));
 }
 
-ChannelClientTest::ChannelClientTest(const ChannelClientOptions& options)
-    : client_(options, &clock_, &links_, &listener_) {}
+ChannelClientTest::ChannelClientTest(absl::Duration digest_timeout)
+    : client_({.publisher = kPublisher,
+               .window = {.bytes_max = 1000, .wait_max = absl::Seconds(30)},
+               .digest_timeout = digest_timeout},
+              &clock_, &links_, &listener_) {}
 
 void ChannelClientTest::Connect() {
   client_.OnControlUp();

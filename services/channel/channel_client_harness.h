@@ -59,9 +59,8 @@ class FakeListener final : public ChannelListener {
 
 class ChannelClientTest : public testing::Test {
  protected:
-  explicit ChannelClientTest(const ChannelClientOptions& options = {
-                                 .publisher = kPublisher,
-                                 .window = {.bytes_max = 1000, .wait_max = absl::Seconds(30)}});
+  // Digests come only if a test sends them.
+  explicit ChannelClientTest(absl::Duration digest_timeout = absl::InfiniteDuration());
 
   // All links up, hello answered; nothing was told of it afterwards.
   void Connect();

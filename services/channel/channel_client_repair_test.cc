@@ -117,6 +117,33 @@ TEST_F(ChannelClientRepairTest, DigestsGoOnWhereTheHelloLeftThem) {
   EXPECT_EQ(links_.controls, Words());
 }
 
+// The server forgets who was idle for very long.
+class ForgottenChannelClientTest : public ChannelClientTest {
+ protected:
+  ForgottenChannelClientTest() : ChannelClientTest(absl::Seconds(2)) {
+    Connect();
+    Join("x", 5);
+  }
+};
+
+TEST_F(ForgottenChannelClientTest, SaysHelloAgainWhenDigestsStayAway) {
+  Pass(absl::Seconds(1));
+  Digest(1);
+  Pass(absl::Milliseconds(1950));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(50));
+  channel::v1::HelloReply reply = KnownReply();
+  reply.set_known(false);
+  AnswerHello(reply);
+  // The digests of a server that had forgotten it begin anew.
+  Digest(1);
+  Heads(TakeCompare(), {{"x", 6}});
+  History(TakeFetch(), 6, 0, {{5, 6}});
+  EXPECT_EQ(Told(), Words({"x 5→6"}));
+  Pass(absl::Milliseconds(1950));
+  EXPECT_EQ(links_.controls, Words());
+}
+
 TEST_F(ChannelClientRepairTest, EachHelloIsFollowedByAComparison) {
   client_.OnControlDown();
   client_.OnControlUp();
