@@ -35,6 +35,9 @@ constexpr size_t kWaitingControlMax = 1'000;
 // So many heads go into one control frame.
 constexpr int kHeadsPerFrame = 500;
 
+// So many groups are forgotten in a turn, which has to name them in the log.
+constexpr size_t kForgottenPerTurnMax = 10'000;
+
 }  // namespace
 
 // A kept message, with the whole frame behind it in one block.
@@ -148,8 +151,10 @@ class Broker::Recovery final : public TurnVisitor {
     Reset(&group, floor);
   }
 
-  void OnForgotten(uint64_t offset) override {
-    broker_->highest_forgotten_ = std::max(broker_->highest_forgotten_, offset);
+  void OnForgotten(absl::string_view group_id, uint64_t head) override {
+    Group& group = broker_->KnowGroup(group_id, head);
+    Reset(&group, head);
+    broker_->ForgetGroup(&group);
   }
 
   void OnEpoch(Epoch epoch) override {
@@ -223,7 +228,6 @@ absl::Status Broker::RestoreTurn(absl::string_view record) {
 
 void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = now_ + options_.repair_retention;
-  logged_forgotten_ = highest_forgotten_;
   for (auto& [id, publisher] : publishers_) publisher->unsent = 0;
   if (tail_may_be_missing) BeginEpoch();
   for (Group* const group : SortedGroups()) UpdateIdle(group);
@@ -253,7 +257,7 @@ void Broker::BeginEpoch() {
   epoch_ = options_.new_epoch();
   unlogged_epoch_ = true;
   while (oldest_ != nullptr) DropOldest(oldest_->group);
-  highest_forgotten_ = logged_forgotten_ = last_offset_;
+  highest_forgotten_ = last_offset_;
   active_.clear();
   unlogged_groups_.clear();
   absl::erase_if(groups_, [](const auto& entry) { return !entry.second.subscribed; });
@@ -397,13 +401,15 @@ absl::Status Broker::OnUnsubscription(absl::string_view bytes) {
 
 absl::Status Broker::EndTurn(BrokerSink* sink) {
   Expire();
-  if (absl::Status written = WriteTurn(sink); !written.ok()) {
+  const size_t to_forget = CountGroupsToForget();
+  if (absl::Status written = WriteTurn(to_forget, sink); !written.ok()) {
     ++counters_.failed_writes;
     TakeBack();
     SendDigests(sink);
     Acknowledge(sink);
     return written;
   }
+  for (size_t i = 0; i < to_forget; ++i) ForgetGroup(first_idle_);
   size_t index = 0;
   for (const Taken& taken : taken_) {
     if (taken.group == nullptr) continue;
@@ -423,11 +429,10 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
   return absl::OkStatus();
 }
 
-absl::Status Broker::WriteTurn(BrokerSink* sink) {
+absl::Status Broker::WriteTurn(size_t to_forget, BrokerSink* sink) {
   if (!options_.has_log) return absl::OkStatus();
   writer_.Begin(options_.record_room_bytes, absl::ToUnixMillis(calendar_->Now()));
   if (unlogged_epoch_) writer_.AddEpoch(epoch_);
-  if (highest_forgotten_ != logged_forgotten_) writer_.AddForgotten(highest_forgotten_);
   for (const auto& [id, floor] : unlogged_groups_) writer_.AddKnown(id, floor);
   for (const Taken& taken : taken_) {
     if (taken.group != nullptr) {
@@ -438,10 +443,13 @@ absl::Status Broker::WriteTurn(BrokerSink* sink) {
     const auto& result = publisher.results[taken.number - publisher.first_result()];
     writer_.AddResult(taken.publisher_id, taken.number, result.offset, result.reason);
   }
+  const Group* forgotten = first_idle_;
+  for (size_t i = 0; i < to_forget; ++i, forgotten = forgotten->idle_after) {
+    writer_.AddForgotten(*forgotten->id, forgotten->head);
+  }
   if (writer_.empty()) return absl::OkStatus();
   if (absl::Status written = sink->WriteLog(&writer_.record()); !written.ok()) return written;
   unlogged_epoch_ = false;
-  logged_forgotten_ = highest_forgotten_;
   unlogged_groups_.clear();
   return absl::OkStatus();
 }
@@ -464,7 +472,12 @@ void Broker::TakeBack() {
   }
   taken_.clear();
   // Who wants proof of its subscription asks again.
-  std::erase_if(to_announce_, [](const auto& entry) { return entry.second != PublisherId{}; });
+  std::erase_if(to_announce_, [this](const auto& entry) {
+    if (entry.second == PublisherId{}) return false;
+    const auto found = groups_.find(entry.first);
+    if (found != groups_.end()) UpdateIdle(&found->second);
+    return true;
+  });
 }
 
 void Broker::Announce(BrokerSink* sink) {
@@ -638,11 +651,19 @@ void Broker::Expire() {
   }
   ExpirePublishers();
   if (may_expire()) ExpireRetained();
-  while (first_idle_ != nullptr &&
-         (idle_count_ > options_.idle_groups_max ||
-          (may_expire() && first_idle_->idle_since + options_.repair_retention <= now_))) {
-    ForgetGroup(first_idle_);
+}
+
+// How many of the idle groups, from the one unused for longest on, are to be forgotten. Once
+// somebody may have been told that a group is not known, it must not come back with the log.
+size_t Broker::CountGroupsToForget() const {
+  size_t count = 0;
+  for (const Group* group = first_idle_; group != nullptr && count < kForgottenPerTurnMax;
+       group = group->idle_after) {
+    const bool is_old = may_expire() && group->idle_since + options_.repair_retention <= now_;
+    if (!is_old && idle_count_ - count <= options_.idle_groups_max) break;
+    ++count;
   }
+  return count;
 }
 
 void Broker::ExpireRetained() {

@@ -53,7 +53,7 @@ struct BrokerOptions {
   size_t history_answer_bytes_max = 256 * 1024;
 
   // So many groups without subscribers and messages are remembered at most; over it, the one that
-  // was not used for longest is forgotten.
+  // was not used for longest is forgotten. (None while the log cannot be written.)
   size_t idle_groups_max = 1'000'000;
 
   // How long a key counts, from its first publication; and how many are remembered, oldest first
@@ -207,6 +207,7 @@ class Broker {
   void Expire();
   void ExpireRetained();
   void ExpirePublishers();
+  size_t CountGroupsToForget() const;
   void RememberKey(const Fingerprint& key, uint64_t offset, absl::Time since);
   void BeginEpoch();
   void AddResult(PublisherId id, Publisher* publisher, uint64_t offset, uint8_t reason);
@@ -214,7 +215,7 @@ class Broker {
   bool untold_epoch() const { return unlogged_epoch_ && options_.has_log; }
   bool may_expire() const { return now_ >= no_expiry_before_; }
 
-  absl::Status WriteTurn(BrokerSink* sink);
+  absl::Status WriteTurn(size_t to_forget, BrokerSink* sink);
   void TakeBack();
   void Announce(BrokerSink* sink);
   void Acknowledge(BrokerSink* sink);
@@ -235,7 +236,6 @@ class Broker {
   Epoch epoch_{};
   uint64_t last_offset_ = 0;
   uint64_t highest_forgotten_ = 0;
-  uint64_t logged_forgotten_ = 0;
   absl::node_hash_map<std::string, Group> groups_;
   // Groups without subscribers and messages, the one unused for longest first.
   Group* first_idle_ = nullptr;

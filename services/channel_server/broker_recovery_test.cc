@@ -269,13 +269,25 @@ TEST_F(BrokerRecoveryTest, AnnouncementsDoNotPileUpWhileTheLogCannotBeWritten) {
   EXPECT_EQ(server_.EndTurn(), Words({"head x 0 floor 0", "head x 0 floor 0 for 77"}));
 }
 
-TEST_F(BrokerRecoveryTest, WhatWasForgottenMeanwhileIsLoggedWhenItCanBe) {
+// Somebody was told that it is not known.
+TEST_F(BrokerRecoveryTest, AForgottenGroupDoesNotComeBackWithTheLog) {
+  server_.Publish(kA, 1, "x");
+  server_.Publish(kA, 2, "y");
+  server_.EndTurn();
+  server_.Pass(absl::Seconds(361));
+  EXPECT_EQ(All(&server_, "x"), "from 2 up to 2");
+  EXPECT_EQ(All(server_.Restart().get(), "x"), "from 2 up to 2");
+}
+
+TEST_F(BrokerRecoveryTest, NothingIsForgottenWhileTheLogCannotBeWritten) {
   server_.Publish(kA, 1, "x");
   server_.EndTurn();
   server_.sink.log_works = false;
   server_.Pass(absl::Seconds(361));
-  EXPECT_EQ(server_.broker.group_count(), 0u);
+  EXPECT_EQ(server_.broker.group_count(), 1u);
   server_.sink.log_works = true;
+  server_.EndTurn();
+  EXPECT_EQ(server_.broker.group_count(), 0u);
   server_.Subscribe("y");
   EXPECT_EQ(server_.EndTurn(), Words({"head y 1 floor 1"}));
   EXPECT_EQ(All(server_.Restart().get(), "y"), "from 1 up to 1");

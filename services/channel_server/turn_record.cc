@@ -59,21 +59,17 @@ bool ReadItem(Reader* reader, TurnVisitor* visitor) {
       visitor->OnResult(PublisherId{publisher}, number, offset, reason);
       return true;
     }
-    case Item::kKnown: {
-      uint64_t floor = 0;
+    case Item::kKnown:
+    case Item::kForgotten: {
+      uint64_t offset = 0;
       uint8_t bytes = 0;
       absl::string_view group_id;
-      if (!reader->Take(&floor) || !reader->Take(&bytes) || !reader->Take(bytes, &group_id) ||
+      if (!reader->Take(&offset) || !reader->Take(&bytes) || !reader->Take(bytes, &group_id) ||
           !GroupIdDefect(group_id).empty()) {
         return false;
       }
-      visitor->OnKnown(group_id, floor);
-      return true;
-    }
-    case Item::kForgotten: {
-      uint64_t offset = 0;
-      if (!reader->Take(&offset)) return false;
-      visitor->OnForgotten(offset);
+      Item{item} == Item::kKnown ? visitor->OnKnown(group_id, offset)
+                                 : visitor->OnForgotten(group_id, offset);
       return true;
     }
     case Item::kEpoch: {
@@ -111,14 +107,12 @@ void TurnWriter::AddResult(PublisherId publisher, uint64_t number, uint64_t offs
 
 void TurnWriter::AddKnown(absl::string_view group_id, uint64_t floor) {
   AddByte(static_cast<uint8_t>(Item::kKnown));
-  AddInteger(floor);
-  AddByte(static_cast<uint8_t>(group_id.size()));
-  record_.append(group_id.data(), group_id.size());
+  AddGroup(floor, group_id);
 }
 
-void TurnWriter::AddForgotten(uint64_t offset) {
+void TurnWriter::AddForgotten(absl::string_view group_id, uint64_t head) {
   AddByte(static_cast<uint8_t>(Item::kForgotten));
-  AddInteger(offset);
+  AddGroup(head, group_id);
 }
 
 void TurnWriter::AddEpoch(Epoch epoch) {
@@ -129,6 +123,12 @@ void TurnWriter::AddEpoch(Epoch epoch) {
 void TurnWriter::AddByte(uint8_t byte) {
   record_.push_back(static_cast<char>(byte));
   empty_ = false;
+}
+
+void TurnWriter::AddGroup(uint64_t offset, absl::string_view group_id) {
+  AddInteger(offset);
+  AddByte(static_cast<uint8_t>(group_id.size()));
+  record_.append(group_id.data(), group_id.size());
 }
 
 template <typename Integer>

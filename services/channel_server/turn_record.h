@@ -18,7 +18,7 @@ namespace groupcast::service {
 //   message    1 | bytes u32 | the frame as it was handed out
 //   result     2 | publisher u64 | number u64 | offset u64 | reason u8   of what is no new message
 //   known      3 | floor u64 | bytes u8 | group id         the group begins anew, with this head
-//   forgotten  4 | offset u64                              the highest offset ever forgotten
+//   forgotten  4 | head u64 | bytes u8 | group id          the group is not known any more
 //   epoch      5 | epoch u64                               another history begins
 class TurnWriter {
  public:
@@ -28,7 +28,7 @@ class TurnWriter {
   void AddMessage(absl::string_view frame);
   void AddResult(PublisherId publisher, uint64_t number, uint64_t offset, uint8_t reason);
   void AddKnown(absl::string_view group_id, uint64_t floor);
-  void AddForgotten(uint64_t offset);
+  void AddForgotten(absl::string_view group_id, uint64_t head);
   void AddEpoch(Epoch epoch);
 
   bool empty() const { return empty_; }
@@ -36,6 +36,7 @@ class TurnWriter {
 
  private:
   void AddByte(uint8_t byte);
+  void AddGroup(uint64_t offset, absl::string_view group_id);
   template <typename Integer>
   void AddInteger(Integer value);
 
@@ -52,7 +53,7 @@ class TurnVisitor {
   virtual void OnResult(PublisherId publisher, uint64_t number, uint64_t offset,
                         uint8_t reason) = 0;
   virtual void OnKnown(absl::string_view group_id, uint64_t floor) = 0;
-  virtual void OnForgotten(uint64_t offset) = 0;
+  virtual void OnForgotten(absl::string_view group_id, uint64_t head) = 0;
   virtual void OnEpoch(Epoch epoch) = 0;
 
  protected:

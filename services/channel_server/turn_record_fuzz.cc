@@ -24,7 +24,9 @@ class Rewriter final : public TurnVisitor {
   void OnKnown(absl::string_view group_id, uint64_t floor) override {
     writer.AddKnown(group_id, floor);
   }
-  void OnForgotten(uint64_t offset) override { writer.AddForgotten(offset); }
+  void OnForgotten(absl::string_view group_id, uint64_t head) override {
+    writer.AddForgotten(group_id, head);
+  }
   void OnEpoch(Epoch epoch) override { writer.AddEpoch(epoch); }
   TurnWriter writer;
 };

@@ -28,8 +28,8 @@ class FakeVisitor final : public TurnVisitor {
   void OnKnown(absl::string_view group_id, uint64_t floor) override {
     words.push_back(absl::StrCat("known ", group_id, " ", floor));
   }
-  void OnForgotten(uint64_t offset) override {
-    words.push_back(absl::StrCat("forgotten ", offset));
+  void OnForgotten(absl::string_view group_id, uint64_t head) override {
+    words.push_back(absl::StrCat("forgotten ", group_id, " ", head));
   }
   void OnEpoch(Epoch epoch) override {
     words.push_back(absl::StrCat("epoch ", static_cast<uint64_t>(epoch)));
@@ -42,8 +42,8 @@ TurnWriter Whole() {
   TurnWriter writer;
   writer.Begin(3, 1000);
   writer.AddEpoch(Epoch{8});
-  writer.AddForgotten(4);
   writer.AddKnown("x", 4);
+  writer.AddForgotten("y", 3);
   writer.AddMessage(LiveFramePrefix("x", {.kind = LiveKind::kMessage, .offset = 5}) + "body");
   writer.AddResult(PublisherId{9}, 2, 0, 4);
   return writer;
@@ -54,7 +54,7 @@ std::string WholeRecord() { return Whole().record().substr(3); }
 TEST(TurnRecordTest, ReadsWhatItWritesInItsOrder) {
   FakeVisitor visitor;
   EXPECT_TRUE(ReadTurn(WholeRecord(), &visitor).ok());
-  EXPECT_EQ(visitor.words, Words({"at 1000", "epoch 8", "forgotten 4", "known x 4",
+  EXPECT_EQ(visitor.words, Words({"at 1000", "epoch 8", "known x 4", "forgotten y 3",
                                   "message x 5 of 50 bytes", "result 9 2 0 4"}));
 }
 
@@ -63,14 +63,14 @@ TEST(TurnRecordTest, HasItsGoldenBytes) {
   TurnWriter writer;
   writer.Begin(0, 1000);
   writer.AddEpoch(Epoch{8});
-  writer.AddForgotten(4);
   writer.AddKnown("x", 4);
+  writer.AddForgotten("y", 3);
   writer.AddResult(PublisherId{9}, 2, 3, 1);
   EXPECT_EQ(absl::BytesToHexString(writer.record()),
             "e803000000000000"
             "050800000000000000"
-            "040400000000000000"
             "0304000000000000000178"
+            "0403000000000000000179"
             "02090000000000000002000000000000000300000000000000"
             "01");
   const std::string frame = LiveFramePrefix("x", {.kind = LiveKind::kMessage});
@@ -84,7 +84,7 @@ TEST(TurnRecordTest, IsEmptyUntilSomethingHappened) {
   writer.Begin(10, 1000);
   EXPECT_TRUE(writer.empty());
   EXPECT_EQ(writer.record().size(), 18u);
-  writer.AddForgotten(1);
+  writer.AddForgotten("x", 1);
   EXPECT_FALSE(writer.empty());
   writer.Begin(0, 1001);
   EXPECT_TRUE(writer.empty());
