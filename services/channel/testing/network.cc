@@ -108,7 +108,7 @@ void Network::Dial(WorkerLinks* worker, LinkName name) {
                  [this, self = worker->self_, name] {
                    if (*self == nullptr) return;
                    LinkOf(*self, name).dialing = false;
-                   if (server_ == nullptr) {
+                   if (server_ == nullptr || events_->Now() < (*self)->isolated_until_) {
                      Dial(*self, name);
                    } else {
                      Connected(*self, name);
@@ -199,6 +199,16 @@ void Network::Silence(PublisherId publisher, LinkName name, absl::Duration silen
       if (*self == nullptr || LinkOf(*self, name).generation != generation) return;
       Break(*self, name);
     });
+  }
+}
+
+void Network::Isolate(PublisherId publisher, absl::Time end) {
+  for (WorkerLinks* worker : workers_) {
+    if (worker->publisher_ != publisher) continue;
+    worker->isolated_until_ = end;
+    for (const LinkName name : {LinkName::kPublish, LinkName::kSubscribe, LinkName::kControl}) {
+      Break(worker, name);
+    }
   }
 }
 

@@ -89,6 +89,7 @@ class WorkerLinks final : public ChannelLinks {
   const std::function<void()> wake_;
   Link publish_;
   bool publish_subscribed_ = false;  // frames pass
+  absl::Time isolated_until_ = absl::InfinitePast();
   Link subscribe_;
   Link control_;
   std::map<std::string, int> subscriptions_;  // how often subscribed
@@ -112,6 +113,8 @@ class Network {
   // Breaks a worker's link, or lets nothing pass for `silence` and then breaks it.
   void Cut(PublisherId worker, LinkName link);
   void Silence(PublisherId worker, LinkName link, absl::Duration silence);
+  // Breaks all links of a worker, and none comes up before `end`.
+  void Isolate(PublisherId worker, absl::Time end);
 
   struct Losses {
     uint64_t publications = 0;

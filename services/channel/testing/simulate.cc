@@ -1,5 +1,6 @@
 // Runs many simulated worlds and tells of the first one that breaks a promise.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/time/time.h"
 #include "services/channel/testing/world.h"
 #include "spdlog/spdlog.h"
 
@@ -50,6 +52,7 @@ int Main() {
       sum.delivered += result.delivered;
       sum.faults += result.faults;
       sum.lost_frames += result.lost_frames;
+      sum.to_rest = std::max(sum.to_rest, result.to_rest);
       if (!result.failure.empty() && !failed.exchange(true)) {
         std::printf(
             "FAILED seed %llu (%s): %s\nafter %llu worlds, %.1f s; "
@@ -72,12 +75,12 @@ int Main() {
   for (std::thread& thread : pool) thread.join();
   std::printf(
       "%llu worlds, %llu messages, %llu acknowledged, %llu deliveries, %llu faults, "
-      "%llu frames lost by the network, %.1f s: %s\n",
+      "%llu frames lost by the network, at rest after %.1f s at most, %.1f s: %s\n",
       static_cast<unsigned long long>(done), static_cast<unsigned long long>(sum.placed),
       static_cast<unsigned long long>(sum.acknowledged),
       static_cast<unsigned long long>(sum.delivered), static_cast<unsigned long long>(sum.faults),
-      static_cast<unsigned long long>(sum.lost_frames), seconds(),
-      failed ? "a promise was broken" : "all promises kept");
+      static_cast<unsigned long long>(sum.lost_frames), absl::ToDoubleSeconds(sum.to_rest),
+      seconds(), failed ? "a promise was broken" : "all promises kept");
   return failed ? 1 : 0;
 }
 

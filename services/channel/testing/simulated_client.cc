@@ -442,6 +442,10 @@ void BareClient::Cut() {
 
 void BareClient::OnText(const std::string& text) {
   if (absl::StartsWith(text, "{\"event\":\"error\"")) {
+    if (absl::StrContains(text, "\"cmd\":\"send_to_group\"") &&
+        absl::StrContains(text, "\"code\":\"unavailable\"")) {
+      truth_->OnRefused(text_);
+    }
     Cut();  // the join or the send was refused: it begins again, as a page that is loaded again
     return;
   }

@@ -71,6 +71,7 @@ class Truth {
   const std::string& failure() const { return failure_; }
   uint64_t placed() const { return placed_; }
   uint64_t acknowledged() const { return acknowledged_; }
+  uint64_t refused() const { return refused_.size(); }
 
  private:
   struct Place {

@@ -26,6 +26,10 @@ struct Host {
   PublisherId publisher{};
 };
 
+// How long it may take, when all faults have ended and everybody is back, until all that was sent
+// is answered and delivered.
+constexpr absl::Duration kRestWithin = absl::Seconds(40);
+
 class World {
  public:
   World(uint64_t seed, bool trace) : random_(seed), trace_(trace) {}
@@ -49,11 +53,16 @@ class World {
       events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Fault(); });
     }
     RunUntil(events_.Now() + active);
+    if (absence_ > absl::ZeroDuration()) BeAbsent();
     Heal();
-    // Until everything is at rest, or far too long.
-    for (int i = 0; i < 80 && !AtRest(); ++i) RunUntil(events_.Now() + absl::Milliseconds(500));
+    const absl::Time healed_at = events_.Now();
+    while (!AtRest() && events_.Now() - healed_at < kRestWithin && truth_.failure().empty()) {
+      RunUntil(events_.Now() + absl::Milliseconds(200));
+    }
     if (!AtRest()) truth_.Fail(absl::StrCat("it does not come to rest: ", WhyNotAtRest()));
+    result_.to_rest = events_.Now() - healed_at;
     truth_.CheckRefused();
+    Count("told as not done", truth_.refused());
     result_.failure = truth_.failure();
     if (trace_) {
       for (const Host& host : hosts_) {
@@ -64,6 +73,10 @@ class World {
                            counters.resends));
       }
     }
+    CountServer();
+    for (const Host& host : hosts_) CountWorker(host);
+    CountClients();
+    CountLosses();
     result_.placed = truth_.placed();
     result_.acknowledged = truth_.acknowledged();
     const Network::Losses& losses = network_->losses();
@@ -112,6 +125,11 @@ class World {
       wait_max_ = random_.Between(absl::Milliseconds(500), absl::Seconds(3));
       server_plan_.broker.publisher_age_max = 2 * wait_max_ + absl::Seconds(4);
     }
+    if (random_.OneIn(16)) {
+      // Beyond retention, beyond what sends wait for, sometimes beyond what is known of publishers.
+      absence_ = random_.Between(absl::Seconds(40), absl::Seconds(200));
+      may_lose_ = true;
+    }
     if (random_.OneIn(3))
       connection_plan_.frames_under_way_max = static_cast<size_t>(random_.Between(1, 3));
     if (random_.OneIn(3))
@@ -123,7 +141,8 @@ class World {
         absl::StrCat(small_queues_ ? "small queues, " : "", forgetful_ ? "forgetful, " : "",
                      network_options_.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
                      has_log_ ? "log, " : "", power_losses_ ? "power losses, " : "",
-                     disk_full_ ? "disk full, " : "", groups_, " groups");
+                     disk_full_ ? "disk full, " : "",
+                     absence_ > absl::ZeroDuration() ? "a long absence, " : "", groups_, " groups");
     Trace(result_.description);
   }
 
@@ -132,6 +151,12 @@ class World {
     server_plan_.log.boot_id = absl::StrCat("boot", boots_);
     server_ =
         std::make_unique<SimulatedServer>(server_plan_, &events_, &random_, &*network_, &truth_);
+    if (last_epoch_ != Epoch{}) {
+      Count(has_log_ ? "server started again with its log" : "server started again without a log");
+      if (has_log_ && server_->broker().epoch() != last_epoch_) Count("log began a new epoch");
+    }
+    last_epoch_ = server_->broker().epoch();
+    watched_ = {};
   }
 
   void StartWorker(size_t index) {
@@ -150,6 +175,8 @@ class World {
 
   void KillWorker(size_t index) {
     Trace(absl::StrCat("worker ", index, " dies"));
+    Count("worker died");
+    CountWorker(hosts_[index]);
     hosts_[index].process.reset();
     std::erase_if(bare_, [index](const auto& bare) { return bare.first == index; });
     events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(1)),
@@ -168,6 +195,7 @@ class World {
 
   void StartClients() {
     const int64_t clients = random_.Between(1, 5);
+    connections_.resize(static_cast<size_t>(clients));
     for (int64_t i = 0; i < clients; ++i) {
       // Some are two windows of one session.
       const bool shares = i > 0 && random_.OneIn(4);
@@ -177,7 +205,13 @@ class World {
                                    .key_prefix = absl::StrCat("k", i, "-"),
                                    .may_lose = may_lose_,
                                    .may_come_again = !has_log_ || power_losses_},
-          &events_, &random_, &truth_, [this] { return AnyHost(); }, &result_.delivered));
+          &events_, &random_, &truth_,
+          [this, i] {
+            SimulatedHost* const host = AnyHost();
+            if (host != nullptr) ++connections_[static_cast<size_t>(i)].made;
+            return host;
+          },
+          &result_.delivered));
       if (shares) clients_.back()->excluded = clients_[clients_.size() - 2]->excluded;
     }
   }
@@ -195,13 +229,17 @@ class World {
       case 3:
       case 4:
         Trace(absl::StrCat("join ", group));
+        Count(left_.contains({&client, group}) ? "join of a group that was left" : "join");
         client.Join(group);
         break;
       case 5:
         Trace(absl::StrCat("leave ", group));
+        Count("leave");
+        left_.emplace(&client, group);
         client.Leave(group);
         break;
       case 6:
+        Count("history read");
         client.ReadHistory(group);
         break;
       case 7: {
@@ -209,6 +247,7 @@ class World {
         SimulatedHost* const host = AnyHost(&index);
         if (host == nullptr) break;
         Trace("a bare client joins");
+        Count("bare client");
         bare_.emplace_back(
             index, std::make_unique<BareClient>(group, absl::StrCat("b", ++texts_), may_lose_,
                                                 &truth_, host, &result_.delivered));
@@ -243,6 +282,7 @@ class World {
       case 2:
         if (host.process != nullptr) {
           Trace(absl::StrCat("worker ", index, " stops"));
+          Count("worker stopped for a while");
           host.process->worker()->Stop();
           events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(2)), [this, index] {
             Trace(absl::StrCat("worker ", index, " goes on"));
@@ -255,6 +295,7 @@ class World {
       case 3:
         if (server_ != nullptr) {
           Trace("server stops");
+          Count("server stopped for a while");
           server_->Stop();
           events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(2)), [this] {
             Trace("server goes on");
@@ -268,13 +309,17 @@ class World {
       case 7:
       case 8: {
         Trace("a client is cut");
-        clients_[static_cast<size_t>(random_.Between(0, static_cast<int64_t>(clients_.size()) - 1))]
-            ->Cut();
+        const auto at =
+            static_cast<size_t>(random_.Between(0, static_cast<int64_t>(clients_.size()) - 1));
+        Count("client cut");
+        ++connections_[at].cut;
+        clients_[at]->Cut();
         if (!bare_.empty() && random_.OneIn(2)) bare_.front().second->Cut();
         break;
       }
       case 4:
         Trace(absl::StrCat("worker ", index, " link ", static_cast<int>(link), " is silent"));
+        Count("silent link");
         network_->Silence(host.publisher, link,
                           random_.Between(absl::ZeroDuration(), absl::Seconds(3)));
         break;
@@ -284,18 +329,64 @@ class World {
     }
   }
 
-  void RestartServer() {
+  // The server or a worker is away for very long, while its users go on.
+  void BeAbsent() {
+    const absl::Time back = events_.Now() + absence_;
+    for (int i = 0; i < 20; ++i) {
+      events_.After(random_.Between(absl::ZeroDuration(), absence_ + absl::Seconds(2)),
+                    [this] { Act(); });
+    }
+    const auto index =
+        static_cast<size_t>(random_.Between(0, static_cast<int64_t>(hosts_.size()) - 1));
+    switch (random_.Between(0, 2)) {
+      case 0:
+        if (server_ == nullptr) break;
+        Trace("server is away for long");
+        Count("server away for long");
+        RestartServer(absence_);
+        break;
+      case 1:
+        if (server_ == nullptr) break;
+        Trace("server stops for long");
+        Count("server stopped for long");
+        server_->Stop();
+        for (const Host& host : hosts_) network_->Isolate(host.publisher, back);
+        RunUntil(back);
+        Trace("server goes on");
+        if (server_ != nullptr) server_->Continue();
+        break;
+      default:
+        if (hosts_[index].process == nullptr) break;
+        // (One that stands still for long is killed by its supervisor.)
+        Trace(absl::StrCat("worker ", index, " has no network for long"));
+        Count("worker isolated for long");
+        network_->Isolate(hosts_[index].publisher, back);
+    }
+    RunUntil(back + absl::Seconds(2));
+  }
+
+  // It is back after `away`; 0: soon.
+  void RestartServer(absl::Duration away = absl::ZeroDuration()) {
     if (server_ == nullptr) return;
     const bool clean = random_.OneIn(4);
     if (clean) server_->Close();
     Trace(clean ? "server ends" : "server dies");
+    Count(clean ? "server ended" : "server died");
+    CountServer();
     server_.reset();
     if (has_log_ && power_losses_ && random_.OneIn(2)) {
       Trace("the power is lost");
       ++boots_;
+      Count("power lost");
+      const std::string newest = storage_->newest();
+      const size_t written = storage_->contents(newest).size();
       storage_->LoseUnsynced();
+      if (storage_->contents(newest).size() < written) Count("unsynced tail lost");
     }
-    events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(1)), [this] {
+    if (away == absl::ZeroDuration()) {
+      away = random_.Between(absl::ZeroDuration(), absl::Seconds(1));
+    }
+    events_.After(away, [this] {
       if (server_ == nullptr) StartServer();
     });
   }
@@ -311,6 +402,7 @@ class World {
   void FillDisk() {
     if (!disk_full_ || healed_) return;
     Trace("the disk is full");
+    Count("full disk");
     storage_->set_bytes_left(static_cast<uint64_t>(random_.Between(0, 300)));
     if (random_.OneIn(3)) storage_->set_can_truncate(false);
     events_.After(random_.Between(absl::Milliseconds(10), absl::Seconds(1)), [this] {
@@ -355,8 +447,71 @@ class World {
   }
 
   void RunUntil(absl::Time end) {
-    while (truth_.failure().empty() && events_.RunNext(end)) {
+    while (truth_.failure().empty() && events_.RunNext(end)) Watch();
+  }
+
+  void Count(const std::string& what, uint64_t times = 1) {
+    if (times > 0) result_.happened[what] += times;
+  }
+
+  // What the broker does by itself shows in what it holds.
+  void Watch() {
+    if (server_ == nullptr || server_->dead()) return;
+    const Broker& broker = server_->broker();
+    const Watched now{.epoch = broker.epoch(),
+                      .groups = broker.group_count(),
+                      .publishers = broker.publisher_count(),
+                      .retained_bytes = broker.retained_bytes()};
+    if (now.epoch == watched_.epoch) {
+      if (now.groups < watched_.groups) Count("forgotten group");
+      if (now.publishers < watched_.publishers) Count("forgotten publisher");
+      if (now.retained_bytes < watched_.retained_bytes) Count("expired history");
     }
+    watched_ = now;
+  }
+
+  void CountServer() {
+    if (server_ == nullptr) return;
+    const Broker::Counters& counters = server_->broker().counters();
+    Count("key used again", counters.same_key);
+    Count("number repeated", counters.repeated);
+    Count("number out of turn", counters.out_of_turn);
+    Count("publication of a stranger", counters.strangers);
+    Count("write that failed", counters.failed_writes);
+  }
+
+  void CountWorker(const Host& host) {
+    if (host.process == nullptr) return;
+    const ChannelClient::Counters& counters = host.process->worker()->client().counters();
+    Count("repair", counters.repairs);
+    Count("gap", counters.gaps);
+    Count("resync", counters.resyncs);
+    Count("subscription made again", counters.resubscribes);
+    Count("window sent again", counters.resends);
+    const GroupService::Counters service = host.process->service().counters();
+    Count("recovery", service.recoveries);
+    Count("recovery with loss", service.recoveries_lost);
+  }
+
+  // A connection that neither the world nor the end of a worker has cut was one of a slow consumer.
+  void CountClients() {
+    const auto died = result_.happened.find("worker died");
+    const uint64_t deaths = died == result_.happened.end() ? 0 : died->second;
+    for (const Connections& connections : connections_) {
+      const uint64_t others = 1 + connections.cut + deaths;
+      if (connections.made > others) Count("slow consumer", connections.made - others);
+    }
+  }
+
+  void CountLosses() {
+    const Network::Losses& losses = network_->losses();
+    Count("lost publication", losses.publications);
+    Count("lost on the subscribe link", losses.live);
+    Count("queue to a subscriber full", losses.live_queue_full);
+    Count("lost subscription", losses.subscriptions);
+    Count("lost control frame", losses.control);
+    Count("refused control frame", losses.control_refused);
+    Count("cut link", losses.cuts);
   }
 
   void Trace(const std::string& what) {
@@ -365,6 +520,18 @@ class World {
                 absl::ToDoubleSeconds(events_.Now() - absl::FromUnixSeconds(1'800'000'000)),
                 what.c_str());
   }
+
+  // Of a client.
+  struct Connections {
+    uint64_t made = 0;
+    uint64_t cut = 0;
+  };
+  struct Watched {
+    Epoch epoch{};
+    size_t groups = 0;
+    size_t publishers = 0;
+    size_t retained_bytes = 0;
+  };
 
   EventQueue events_;
   Random random_;
@@ -384,9 +551,14 @@ class World {
   uint64_t texts_ = 0;
   bool may_lose_ = false;
   absl::Duration wait_max_ = absl::Seconds(30);
+  absl::Duration absence_ = absl::ZeroDuration();
   ConnectionPlan connection_plan_;
   GroupServiceOptions service_options_;
   Truth truth_;
+  Epoch last_epoch_{};  // of the last server
+  Watched watched_;
+  std::set<std::pair<const SimulatedClient*, std::string>> left_;
+  std::vector<Connections> connections_;
   std::optional<Network> network_;
   std::unique_ptr<SimulatedServer> server_;
   std::vector<Host> hosts_;

@@ -2,7 +2,10 @@
 #define GROUPCAST_SERVICES_CHANNEL_TESTING_WORLD_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
+
+#include "absl/time/time.h"
 
 namespace groupcast::service::testing {
 
@@ -16,6 +19,12 @@ struct WorldResult {
   uint64_t delivered = 0;     // by channels to workers
   uint64_t faults = 0;
   uint64_t lost_frames = 0;  // by the network
+  // How long it took, after the last fault and the 4 s that follow, until all was answered and
+  // delivered.
+  absl::Duration to_rest;
+  // How often what kind of thing happened that a world is there for, in words. A kind that is not
+  // here did not happen.
+  std::map<std::string, uint64_t> happened;
 };
 
 // Runs the world that `seed` stands for: a channel server, workers and their users, over a network
