@@ -52,6 +52,9 @@ std::string Runfile(const std::string& path) {
   dup2(none, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
+  // A copy of a socket of the test's, as Asio opens them, would keep a connection open that the test
+  // has closed.
+  close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   sigset_t nothing;
   sigemptyset(&nothing);
   sigprocmask(SIG_SETMASK, &nothing, nullptr);
@@ -120,6 +123,21 @@ void Process::WaitForOutput(absl::string_view text, size_t from, absl::Duration 
   WaitUntil(
       absl::StrCat(name_, " writes \"", text, "\""),
       [&] { return Output().find(text.data(), from, text.size()) != std::string::npos; }, patience);
+}
+
+void Process::WaitForOutputTimes(absl::string_view text, int times, absl::Duration patience) {
+  const auto count = [&] {
+    const std::string output = Output();
+    int found = 0;
+    for (size_t at = 0; (at = output.find(text.data(), at, text.size())) != std::string::npos;
+         at += text.size()) {
+      ++found;
+    }
+    return found;
+  };
+  WaitUntil(
+      absl::StrCat(name_, " writes \"", text, "\" ", times, " times"),
+      [&] { return count() >= times; }, patience);
 }
 
 bool IsAlive(pid_t pid) {

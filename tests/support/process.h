@@ -36,6 +36,8 @@ class Process {
   std::string Output() const;
   // Waits until that contains `text`, not looking at the first `from` bytes.
   void WaitForOutput(absl::string_view text, size_t from = 0, absl::Duration patience = kPatience);
+  // Waits until it contains `text` at least so many times.
+  void WaitForOutputTimes(absl::string_view text, int times, absl::Duration patience = kPatience);
 
  private:
   const std::string name_;

@@ -1,0 +1,575 @@
+#include "tests/faults/chaos.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "sdk/cpp/groupcast/client.h"
+#include "tests/faults/flaky_proxy.h"
+#include "tests/support/process.h"
+#include "tests/support/services.h"
+#include "tests/support/wait.h"
+
+namespace groupcast::tests {
+namespace {
+
+constexpr absl::Duration kStopMax = absl::Seconds(5);
+constexpr absl::Duration kAwayMax = absl::Seconds(2);
+// A client reports what became of a send after 75 s at the latest.
+constexpr absl::Duration kSettlePatience = absl::Seconds(90);
+// Bounds what one client has unanswered. It takes an outage of half a minute to get there.
+constexpr int kUnansweredMax = 256;
+// Every so often a client leaves a group, to join it again a little later.
+constexpr absl::Duration kRejoinInterval = absl::Milliseconds(250);
+constexpr absl::Duration kLeftMax = absl::Seconds(3);
+constexpr absl::Duration kSendInterval = absl::Milliseconds(5);
+
+struct FaultKind {
+  Fault fault;
+  const char* name;
+  double weight;
+};
+constexpr std::array<FaultKind, kFaultKinds> kKinds = {{
+    {Fault::kKillWorker, "worker killed", 3},
+    {Fault::kStopWorker, "worker stopped", 2},
+    {Fault::kKillServer, "server killed", 3},
+    {Fault::kStopServer, "server stopped", 1},
+    {Fault::kCutLink, "link cut", 3},
+    {Fault::kResetLink, "link reset", 3},
+    {Fault::kStallLink, "link stalled", 2},
+    {Fault::kCutClient, "client cut", 4},
+}};
+
+// Publish, subscribe and control.
+constexpr size_t kLinks = 3;
+
+std::string GroupId(int group) { return absl::StrCat("group-", group); }
+
+// A message says who sent it, which of the sender's it is, and when, for the judge and for the time
+// to the first delivery; and it has a length that depends on its number.
+std::string MessageText(int client, uint64_t number, absl::Time now) {
+  std::string text = absl::StrCat(client, " ", number, " ", absl::ToUnixMicros(now), " ");
+  text.append(number % 500 == 499 ? 16 * 1024 : number % 200, 'x');
+  return text;
+}
+
+struct Stamp {
+  int client = 0;
+  uint64_t number = 0;
+  int64_t sent_us = 0;
+};
+
+// False if it is none of ours, or not all of it.
+bool ParseMessage(const std::string& text, Stamp* stamp) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto take = [&](auto* value) {
+    const auto [rest, error] = std::from_chars(at, end, *value);
+    if (error != std::errc() || rest == end || *rest != ' ') return false;
+    at = rest + 1;
+    return true;
+  };
+  if (!take(&stamp->client) || !take(&stamp->number) || !take(&stamp->sent_us)) return false;
+  const size_t padding = stamp->number % 500 == 499 ? 16 * 1024 : stamp->number % 200;
+  return static_cast<size_t>(end - at) == padding;
+}
+
+// How long it takes from each start of the channel server until messages come again.
+class ReturnClock {
+ public:
+  void Start() { since_us_ = absl::ToUnixMicros(absl::Now()); }
+  bool running() const { return since_us_ != 0; }
+
+  void Delivered(int64_t sent_us) {
+    int64_t since = since_us_.load(std::memory_order_relaxed);
+    if (since == 0 || sent_us <= since || !since_us_.compare_exchange_strong(since, 0)) return;
+    const std::lock_guard lock(mutex_);
+    times_.push_back(absl::Now() - absl::FromUnixMicros(since));
+  }
+
+  std::vector<absl::Duration> Times() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<absl::Duration> times = times_;
+    std::sort(times.begin(), times.end());
+    return times;
+  }
+
+ private:
+  std::atomic<int64_t> since_us_ = 0;  // 0: none is waited for
+  mutable std::mutex mutex_;
+  std::vector<absl::Duration> times_;
+};
+
+// A client in its groups, which tells the ledger what happens.
+class Participant {
+ public:
+  Participant(int number, uint16_t port, std::vector<int> groups, Ledger* ledger,
+              ReturnClock* return_clock)
+      : number_(number), groups_(std::move(groups)), ledger_(ledger), return_clock_(return_clock) {
+    ClientOptions options;
+    options.url = absl::StrCat("ws://127.0.0.1:", port);
+    options.backoff_base = absl::Milliseconds(100);
+    options.backoff_cap = absl::Seconds(1);
+    absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
+    if (!client.ok()) throw Failure(client.status().ToString());
+    client_ = *std::move(client);
+    for (const int group : groups_) JoinAs(group, ledger_->Join({group, number_}), JoinOptions());
+  }
+
+  const std::vector<int>& groups() const { return groups_; }
+
+  void Send(int group) {
+    if (unanswered_ >= kUnansweredMax) return;
+    ++unanswered_;
+    const Place place{group, number_};
+    const uint64_t number = ledger_->Send(place);
+    const absl::Status status =
+        client_->Send(GroupId(group), MessageText(number_, number, absl::Now()),
+                      [this, place, number](const absl::StatusOr<Position>& result) {
+                        ledger_->Answered(place, number, ToAnswer(result));
+                        --unanswered_;
+                      });
+    if (status.ok()) return;
+    ledger_->Answered(place, number, {Answer::Kind::kNotDone});
+    --unanswered_;
+  }
+
+  // Leaves the last of its groups, and joins it again in one of the ways there are to do that.
+  void LeaveLast() {
+    const Place place{groups_.back(), number_};
+    client_->Leave(GroupId(place.group));
+    left_at_ = ledger_->Leave(place);
+    left_ = true;
+  }
+  void JoinLast(uint64_t how) {
+    const Place place{groups_.back(), number_};
+    left_ = false;
+    JoinOptions options;
+    uint64_t membership = 0;
+    // It may have left before it had joined at all; then there is no position to go on from.
+    if (how % 3 == 0 && left_at_ != 0) {
+      const std::lock_guard lock(mutex_);
+      options.since = Position{epoch_, left_at_};
+      membership = ledger_->JoinSince(place, left_at_);
+    } else {
+      if (how % 3 == 1) options.history = 20;
+      membership = ledger_->Join(place);
+    }
+    JoinAs(place.group, membership, options);
+  }
+  bool left() const { return left_; }
+
+  void Close() { client_->Close(); }
+
+ private:
+  static Answer ToAnswer(const absl::StatusOr<Position>& result) {
+    if (result.ok()) return {Answer::Kind::kAcknowledged, result->offset};
+    if (absl::IsUnknown(result.status())) return {Answer::Kind::kUnknown};
+    return {Answer::Kind::kNotDone};
+  }
+
+  void JoinAs(int group, uint64_t membership, const JoinOptions& options) {
+    const Place place{group, number_};
+    const absl::Status status = client_->Join(
+        GroupId(group), options,
+        [this, place, membership](const Message& message) {
+          Stamp stamp;
+          if (!ParseMessage(message.text.value_or(""), &stamp)) stamp.client = -1;
+          ledger_->Delivered(place, membership, stamp.client, stamp.number, message.offset);
+          return_clock_->Delivered(stamp.sent_us);
+        },
+        [this, place, membership](const absl::StatusOr<Joined>& joined) {
+          if (!joined.ok()) return;  // the client tries again by itself
+          {
+            const std::lock_guard lock(mutex_);
+            epoch_ = joined->position.epoch;
+          }
+          ledger_->Joined(place, membership, joined->position.offset);
+        },
+        [this, place, membership](const Gap& gap) { ledger_->GapTold(place, membership, gap.to); });
+    if (!status.ok()) throw Failure(absl::StrCat("join: ", status.ToString()));
+  }
+
+  const int number_;
+  const std::vector<int> groups_;
+  Ledger* const ledger_;
+  ReturnClock* const return_clock_;
+  std::atomic<int> unanswered_ = 0;
+  bool left_ = false;
+  uint64_t left_at_ = 0;
+  std::mutex mutex_;
+  std::string epoch_;
+  std::unique_ptr<Client> client_;  // the last: its callbacks use the others
+};
+
+// Two groups for most, so that sends and joins of several share a connection.
+std::vector<int> GroupsOf(int client, int groups) {
+  const int first = client % groups;
+  const int second = (client / groups + first * 7 + 3) % groups;
+  if (client % 2 == 0 || second == first) return {first};
+  return {first, second};
+}
+
+bool BehindProxy(int client) { return client % 4 == 1; }
+
+Flags With(Flags flags, const Flags& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+// Workers that ended in another way than by being killed, by what the supervisor says of them.
+std::vector<std::string> CrashesIn(const std::string& supervisor_log) {
+  std::vector<std::string> crashes;
+  for (const absl::string_view line : absl::StrSplit(supervisor_log, '\n')) {
+    const bool ended =
+        absl::StrContains(line, ") was ended by ") || absl::StrContains(line, ") exited with ");
+    if (ended && !absl::StrContains(line, ") was ended by Killed"))
+      crashes.push_back(absl::StrCat("crashed: ", line));
+  }
+  return crashes;
+}
+
+class Chaos {
+ public:
+  explicit Chaos(const ChaosOptions& options)
+      : options_(options),
+        random_(options.seed),
+        ledger_(options.groups, options.clients),
+        server_(With({absl::StrCat("--data_dir=", NewTempPath("data"))}, options.server_flags)),
+        links_({server_.port(), static_cast<uint16_t>(server_.port() + 1),
+                static_cast<uint16_t>(server_.port() + 2)}),
+        service_(server_, options.workers,
+                 With({absl::StrCat("--channel=127.0.0.1:", links_.port(0)),
+                       absl::StrCat("--channel_subscribe_port=", links_.port(1)),
+                       absl::StrCat("--channel_control_port=", links_.port(2))},
+                      options.service_flags)),
+        client_links_({service_.port()}) {
+    for (size_t kind = 0; kind < kFaultKinds; ++kind) first_kinds_.push_back(kind);
+    std::shuffle(first_kinds_.begin(), first_kinds_.end(), random_);
+    for (int client = 0; client < options.clients; ++client) {
+      participants_.push_back(std::make_unique<Participant>(
+          client, BehindProxy(client) ? client_links_.port(0) : service_.port(),
+          GroupsOf(client, options.groups), &ledger_, &return_clock_));
+    }
+    WaitUntil("all have joined", [this] { return ledger_.AllJoined(); });
+  }
+
+  ~Chaos() {
+    for (const std::unique_ptr<Participant>& participant : participants_) participant->Close();
+  }
+
+  ChaosReport Run() {
+    begin_ = absl::Now();
+    std::thread sender([this] { SendUntilStopped(); });
+    try {
+      CauseFaults();
+    } catch (...) {
+      stop_sending_ = true;
+      sender.join();
+      throw;
+    }
+    stop_sending_ = true;
+    sender.join();
+    ChaosReport report;
+    report.settled = Settle();
+    CheckServer();
+    for (std::string& crash : CrashesIn(service_.process().Output()))
+      crashes_.push_back(std::move(crash));
+    report.seed = options_.seed;
+    report.duration = options_.duration;
+    report.counts = ledger_.Judge();
+    report.faults = faults_;
+    report.crashes = static_cast<int64_t>(crashes_.size());
+    report.rejoins = rejoins_;
+    report.returns = return_clock_.Times();
+    report.findings = ledger_.Findings();
+    report.findings.insert(report.findings.end(), crashes_.begin(), crashes_.end());
+    if (!report.settled)
+      report.findings.push_back("not all had come when the time for it was over");
+    return report;
+  }
+
+ private:
+  void SendUntilStopped() {
+    std::mt19937_64 random(options_.seed + 1);
+    int64_t done = 0;
+    while (!stop_sending_) {
+      const auto due =
+          static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - begin_) * options_.rate);
+      for (; done < due; ++done) {
+        Participant& participant = *participants_[random() % participants_.size()];
+        const std::vector<int>& groups = participant.groups();
+        participant.Send(groups[random() % groups.size()]);
+      }
+      absl::SleepFor(kSendInterval);
+    }
+  }
+
+  // Faults, what follows them, rejoins and progress, each when its time has come.
+  void CauseFaults() {
+    const absl::Time end = begin_ + options_.duration;
+    absl::Time next_fault = begin_;
+    absl::Time next_rejoin = begin_;
+    absl::Time next_progress = begin_ + options_.progress_interval;
+    while (absl::Now() < end) {
+      const absl::Time now = absl::Now();
+      RunDue(now);
+      if (now >= next_fault) {
+        CauseOne(now);
+        next_fault = now + options_.fault_interval * std::exponential_distribution<>()(random_);
+      }
+      if (now >= next_rejoin) {
+        RejoinOne(now);
+        next_rejoin = now + kRejoinInterval;
+      }
+      if (now >= next_progress) {
+        Progress();
+        next_progress += options_.progress_interval;
+      }
+      absl::Time next = std::min({next_fault, next_rejoin, next_progress, end});
+      if (!due_.empty()) next = std::min(next, due_.begin()->first);
+      absl::SleepFor(next - absl::Now());
+    }
+    RunDue(absl::InfiniteFuture());
+    links_.EndStalls();
+  }
+
+  void RunDue(absl::Time now) {
+    while (!due_.empty() && due_.begin()->first <= now) {
+      const std::function<void()> action = std::move(due_.begin()->second);
+      due_.erase(due_.begin());
+      action();
+    }
+  }
+
+  absl::Duration UpTo(absl::Duration most) {
+    return most * std::uniform_real_distribution<>(0, 1)(random_);
+  }
+
+  // Each kind once, so that a short run has seen all, and then as their weights say.
+  void CauseOne(absl::Time now) {
+    const bool is_first = !first_kinds_.empty();
+    const size_t kind = is_first ? first_kinds_.front() : AnyKind();
+    if (is_first) first_kinds_.pop_front();
+    if (Cause(kKinds[kind].fault, now)) {
+      ++faults_[kind];
+    } else if (is_first) {
+      first_kinds_.push_back(kind);
+    }
+  }
+
+  size_t AnyKind() {
+    std::array<double, kFaultKinds> weights;
+    for (size_t i = 0; i < kFaultKinds; ++i) weights[i] = kKinds[i].weight;
+    return std::discrete_distribution<size_t>(weights.begin(), weights.end())(random_);
+  }
+
+  // False if there is nothing that it could be done to now.
+  bool Cause(Fault fault, absl::Time now) {
+    const uint64_t pick = random_();
+    const size_t link = random_() % kLinks;
+    switch (fault) {
+      case Fault::kKillWorker: {
+        const std::vector<pid_t> workers = service_.WorkerPids();
+        return !workers.empty() && kill(workers[pick % workers.size()], SIGKILL) == 0;
+      }
+      case Fault::kStopWorker: {
+        const std::vector<pid_t> workers = service_.WorkerPids();
+        if (workers.empty()) return false;
+        const pid_t worker = workers[pick % workers.size()];
+        due_.emplace(now + UpTo(kStopMax), [this, worker] {
+          // If it was killed meanwhile, the number may be somebody else's.
+          const std::vector<pid_t> alive = service_.WorkerPids();
+          if (std::find(alive.begin(), alive.end(), worker) != alive.end()) kill(worker, SIGCONT);
+        });
+        return kill(worker, SIGSTOP) == 0;
+      }
+      case Fault::kKillServer:
+        if (!TakeServer()) return false;
+        server_.Kill();
+        due_.emplace(now + UpTo(kAwayMax), [this] {
+          return_clock_.Start();
+          server_.StartAgain();
+          server_is_busy_ = false;
+        });
+        return true;
+      case Fault::kStopServer:
+        if (!TakeServer()) return false;
+        server_.process().Signal(SIGSTOP);
+        due_.emplace(now + UpTo(kStopMax), [this] {
+          server_.process().Signal(SIGCONT);
+          server_is_busy_ = false;
+        });
+        return true;
+      case Fault::kCutLink:
+        return links_.Cut(link, pick);
+      case Fault::kResetLink:
+        return links_.Reset(link, pick);
+      case Fault::kStallLink:
+        return links_.Stall(link, pick, UpTo(kStopMax));
+      case Fault::kCutClient:
+        return pick % 2 == 0 ? client_links_.Cut(0, pick / 2) : client_links_.Reset(0, pick / 2);
+    }
+    return false;
+  }
+
+  // One thing at a time happens to the channel server, and how long its return takes is measured to
+  // the end before the next.
+  bool TakeServer() {
+    if (server_is_busy_ || return_clock_.running()) return false;
+    CheckServer();
+    server_is_busy_ = true;
+    return true;
+  }
+
+  // Whether the channel server, to which nothing is being done now, still runs.
+  void CheckServer() {
+    const std::optional<int> end = server_.process().Poll();
+    if (!end.has_value()) return;
+    crashes_.push_back(absl::StrCat("crashed: the channel server, with ", *end));
+    server_.StartAgain();
+  }
+
+  void RejoinOne(absl::Time now) {
+    // One in ten clients does that.
+    const size_t client = 10 * (random_() % (participants_.size() / 10 + 1)) + 5;
+    if (client >= participants_.size() || participants_[client]->left()) return;
+    participants_[client]->LeaveLast();
+    due_.emplace(now + UpTo(kLeftMax), [this, client] {
+      participants_[client]->JoinLast(random_());
+      ++rejoins_;
+    });
+  }
+
+  // False if not everything has come in time.
+  bool Settle() {
+    Progress();
+    if (!AwaitAll()) return false;
+    // Every client can still send and receive, and what comes doubled comes before this.
+    for (const std::unique_ptr<Participant>& participant : participants_) {
+      for (const int group : participant->groups()) participant->Send(group);
+    }
+    return AwaitAll();
+  }
+
+  bool AwaitAll() {
+    absl::Time next_progress = absl::Now() + options_.progress_interval;
+    try {
+      WaitUntil(
+          "everything has come",
+          [&] {
+            if (absl::Now() >= next_progress) {
+              Progress();
+              next_progress += options_.progress_interval;
+            }
+            return ledger_.AllJoined() && ledger_.Settled();
+          },
+          kSettlePatience);
+      return true;
+    } catch (const Failure&) {
+      return false;
+    }
+  }
+
+  void Progress() {
+    if (!options_.progress) return;
+    const Ledger::Counts now = ledger_.Now();
+    int64_t faults = 0;
+    for (const int64_t count : faults_) faults += count;
+    options_.progress(absl::StrFormat(
+        "%4d s: %d sent, %d acknowledged, %d deliveries, %d faults; %d lost, %d doubled, %d "
+        "reordered",
+        absl::ToInt64Seconds(absl::Now() - begin_), now.sent, now.acknowledged, now.deliveries,
+        faults, now.lost, now.doubled, now.reordered));
+  }
+
+  const ChaosOptions options_;
+  std::mt19937_64 random_;
+  Ledger ledger_;
+  ReturnClock return_clock_;
+  ChannelServer server_;
+  FlakyProxy links_;
+  WebSocketService service_;
+  FlakyProxy client_links_;
+  std::vector<std::unique_ptr<Participant>> participants_;
+  std::multimap<absl::Time, std::function<void()>> due_;
+  std::deque<size_t> first_kinds_;  // that have not come yet
+  std::array<int64_t, kFaultKinds> faults_ = {};
+  std::vector<std::string> crashes_;
+  int64_t rejoins_ = 0;
+  bool server_is_busy_ = false;
+  absl::Time begin_;
+  std::atomic<bool> stop_sending_ = false;
+};
+
+std::string FaultsByKind(const std::array<int64_t, kFaultKinds>& faults) {
+  std::string text;
+  for (size_t i = 0; i < kFaultKinds; ++i)
+    absl::StrAppend(&text, i == 0 ? "" : ", ", faults[i], " x ", kKinds[i].name);
+  return text;
+}
+
+std::string Percentile(const std::vector<absl::Duration>& sorted, double part) {
+  if (sorted.empty()) return "-";
+  const auto at = static_cast<size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5);
+  return absl::StrCat(absl::ToInt64Milliseconds(sorted[at]), " ms");
+}
+
+}  // namespace
+
+int64_t ChaosReport::FaultsInAll() const {
+  int64_t sum = 0;
+  for (const int64_t count : faults) sum += count;
+  return sum;
+}
+
+std::string ChaosReport::Text() const {
+  return absl::StrCat(
+      "  messages    ", counts.sent, ": ", counts.acknowledged, " acknowledged, ", counts.unknown,
+      " unknown, ", counts.not_done, " not done, ", counts.unanswered, " unanswered\n",
+      "  deliveries  ", counts.deliveries, "; ", rejoins, " times a member left and came back\n",
+      "  faults      ", FaultsInAll(), ": ", FaultsByKind(faults), "\n",
+      "  the channel server's returns, from its start to the first message: p50 ",
+      Percentile(returns, 0.5), ", p95 ", Percentile(returns, 0.95), ", max ",
+      Percentile(returns, 1), " of ", returns.size(), "\n", "  lost        ", counts.lost, ", ",
+      counts.gaps, " of them told as a gap\n", "  doubled     ", counts.doubled, "\n",
+      "  reordered   ", counts.reordered, "\n", "  crashes     ", crashes);
+}
+
+std::string ChaosReport::Line() const {
+  return absl::StrCat(Passed() ? "passed" : "FAILED", ": seed ", seed, ", ",
+                      absl::FormatDuration(duration), ": ", counts.sent, " messages, ",
+                      counts.acknowledged, " acknowledged, ", counts.deliveries, " deliveries, ",
+                      FaultsInAll(), " faults (", FaultsByKind(faults), "), ", counts.lost,
+                      " lost, ", counts.doubled, " doubled, ", counts.reordered, " reordered");
+}
+
+ChaosReport RunChaos(const ChaosOptions& options) {
+  // A client has its connection and what its event loop needs, and some have two more in the proxy.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  return Chaos(options).Run();
+}
+
+}  // namespace groupcast::tests

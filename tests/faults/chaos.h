@@ -1,0 +1,79 @@
+#ifndef GROUPCAST_TESTS_FAULTS_CHAOS_H_
+#define GROUPCAST_TESTS_FAULTS_CHAOS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "tests/faults/ledger.h"
+
+namespace groupcast::tests {
+
+struct ChaosOptions {
+  absl::Duration duration = absl::Seconds(60);  // of faults
+  int clients = 200;                            // at least 1; each is in one or two groups
+  int groups = 20;                              // at least 2
+  int workers = 4;
+  // Sends per second, by all clients together. What cannot be done at once waits and follows.
+  int rate = 2'000;
+  // A fault comes every so often, on average.
+  absl::Duration fault_interval = absl::Milliseconds(700);
+  // More flags of the services.
+  std::vector<std::string> server_flags = {};   // channel_server
+  std::vector<std::string> service_flags = {};  // websocket_service
+  // Decides which faults come, at whom and after how long. What they meet is the machine's: the
+  // same seed gives a similar run, not the same.
+  uint64_t seed = 1;
+  // Called every `progress_interval` with a line that says how it goes; may be empty.
+  std::function<void(const std::string& line)> progress;
+  absl::Duration progress_interval = absl::Seconds(5);
+};
+
+enum class Fault {
+  kKillWorker,  // SIGKILL; the supervisor starts another
+  kStopWorker,  // SIGSTOP, and SIGCONT after up to 5 s
+  kKillServer,  // SIGKILL of the channel server, which is started again within 2 s
+  kStopServer,  // SIGSTOP of it, and SIGCONT after up to 5 s
+  kCutLink,     // a connection between a worker and the channel server is closed
+  kResetLink,   // the same with a RST
+  kStallLink,   // its bytes stop for up to 5 s
+  kCutClient,   // a client's connection is closed or reset
+};
+inline constexpr size_t kFaultKinds = 8;
+
+struct ChaosReport {
+  uint64_t seed = 0;
+  absl::Duration duration;
+  Ledger::Counts counts;
+  std::array<int64_t, kFaultKinds> faults = {};  // by Fault
+  int64_t crashes = 0;                           // processes that ended without being killed
+  int64_t rejoins = 0;                           // memberships that ended and began again
+  // From each start of the channel server to the first delivery, to any client, of a message that
+  // was sent after it. In ascending order.
+  std::vector<absl::Duration> returns;
+  // Every send was answered, and everybody had everything, within the time for that.
+  bool settled = false;
+  // What was wrong, in words; the first of it.
+  std::vector<std::string> findings;
+
+  int64_t FaultsInAll() const;
+  bool Passed() const { return settled && crashes == 0 && counts.Clean(); }
+  // All of it, in some lines.
+  std::string Text() const;
+  // What matters of it, in one line.
+  std::string Line() const;
+};
+
+// Runs the channel server with a data directory, and the WebSocket service, both behind proxies,
+// with clients that send to each other; does to them what Fault lists; then waits until everything
+// has come, and judges. Blocks for `duration` and some seconds.
+// Failure if something that is not under test does not work.
+ChaosReport RunChaos(const ChaosOptions& options);
+
+}  // namespace groupcast::tests
+
+#endif  // GROUPCAST_TESTS_FAULTS_CHAOS_H_
