@@ -42,6 +42,9 @@
   const NOT_DONE = ['unavailable', 'rate_limited'];
   // history() calls without an answer; over it: `queue_full`.
   const HISTORY_CALLS_MAX = 128;
+  // Sends that are written and not answered at a time. Each answer takes some 150 bytes of what the server queues for
+  // this client, which it closes if they do not fit: who comes back with very many would lose the connection again.
+  const SENDS_IN_FLIGHT_MAX = 1000;
   // The server takes brackets nested 64 deep; the command around a message is the first.
   const MESSAGE_DEPTH_MAX = 63;
   // WebSocket.OPEN
@@ -259,6 +262,8 @@
       this._listeners = {state: new Set(), error: new Set()};
       this._groups = new Map();   // group id -> Group
       this._sends = new Set();    // Send, oldest first: all that have not settled
+      this._toWrite = new Set();  // of these, those to be written as soon as they may
+      this._sendsInFlight = 0;    // how many are
       this._sendBytes = 0;        // theirs together
       this._reads = new Set();    // history() calls without an answer
       this._pending = new Map();  // command id -> command written to this connection and not yet answered
@@ -406,7 +411,8 @@
         }
         this._sends.add(send);
         this._sendBytes += send.bytes;
-        if (this._canWrite()) this._writeSend(send);
+        this._toWrite.add(send);
+        this._writeSends();
       });
     }
 
@@ -464,7 +470,8 @@
       this._watchLiveness();
       for (const group of this._groups.values()) this._writeJoin(group);
       // The server lets a send wait for the joins before it, so these need not be answered first.
-      for (const send of this._sends) this._writeSend(send);
+      this._toWrite = new Set(this._sends);
+      this._writeSends();
       for (const read of this._reads) this._writeRead(read);
       this._setState('open', {});
     }
@@ -594,6 +601,15 @@
       });
     }
 
+    _writeSends() {
+      if (!this._canWrite()) return;  // else the next connection does
+      for (const send of this._toWrite) {
+        if (this._sendsInFlight >= SENDS_IN_FLIGHT_MAX) return;
+        this._toWrite.delete(send);
+        this._writeSend(send);
+      }
+    }
+
     // Also for one that was written before: to an earlier connection, or to this one, which put it off.
     _writeSend(send) {
       const limits = this._welcome.limits || {};
@@ -606,30 +622,40 @@
       const now = this._timers.now();
       if (send.firstWrittenAt === null) {
         send.firstWrittenAt = now;
-        send.deadlineTimer = this._timers.setTimeout(() => this._giveUp(send), REPEAT_SEND_MS);
+        send.deadlineTimer = this._timers.setTimeout(() => {
+          this._giveUp(send);
+          this._writeSends();
+        }, REPEAT_SEND_MS);
       } else if (now - send.firstWrittenAt >= REPEAT_SEND_MS) {
         this._giveUp(send);  // the timer is late: the computer slept, or the browser slows hidden pages down
         return;
       }
       this._timers.clearTimeout(send.retryTimer);
-      send.inFlight = true;
+      this._setInFlight(send, true);
       this._pending.set(send.commandId, {
         onReply: (reply) => {
           this._forgetSend(send);
           send.resolve({epoch: reply.epoch, offset: reply.offset});
+          this._writeSends();
         },
         onError: (error) => this._onSendRefused(send, error),
         onLost: () => {  // the next connection repeats it
-          send.inFlight = false;
+          this._setInFlight(send, false);
           send.mayBeDone = true;
         },
       });
       this._socket.send(send.text);
     }
 
+    _setInFlight(send, inFlight) {
+      this._sendsInFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
+      send.inFlight = inFlight;
+    }
+
     _onSendRefused(send, error) {
-      send.inFlight = false;
+      this._setInFlight(send, false);
       error.groupId = send.groupId;
+      this._writeSends();
       if (!error.retry) {
         this._failSend(send, error);
         return;
@@ -637,7 +663,8 @@
       if (!NOT_DONE.includes(error.code)) send.mayBeDone = true;
       send.refusal = error;
       send.retryTimer = this._timers.setTimeout(() => {
-        if (this._canWrite()) this._writeSend(send);  // else the next connection does
+        this._toWrite.add(send);
+        this._writeSends();
       }, this._backoffMs(send.failures++, REPEAT_SEND_PAUSE_MAX_MS));
     }
 
@@ -648,13 +675,16 @@
 
     // `error` is what to say if it is certain that none of the transmissions was or will be done.
     _failSend(send, error) {
+      const mayBeDone = send.inFlight || send.mayBeDone;
       this._forgetSend(send);
-      send.reject(send.inFlight || send.mayBeDone ? new GroupcastError('outcome_unknown',
+      send.reject(mayBeDone ? new GroupcastError('outcome_unknown',
           'there was no certain answer: it may or may not have been sent', false, send.groupId) : error);
     }
 
     _forgetSend(send) {
+      this._setInFlight(send, false);
       this._sends.delete(send);
+      this._toWrite.delete(send);
       this._sendBytes -= send.bytes;
       this._timers.clearTimeout(send.retryTimer);
       this._timers.clearTimeout(send.deadlineTimer);

@@ -172,6 +172,28 @@ test('sends without an answer are repeated after the joins, as they were and in 
   assert.deepEqual(world.socket().commands('send_to_group'), []);
 });
 
+// A client that comes back must not ask for more answers at once than the server queues for it.
+test('a thousand sends are written and not answered at a time', async () => {
+  const world = makeOpen();
+  const sends = [];
+  for (let i = 0; i < 1002; i++) sends.push(world.client.send('a', i));
+  const written = () => world.socket().commands('send_to_group').map(({message}) => message);
+  const answer = (i) => {
+    const {id} = world.socket().commands('send_to_group').find(({message}) => message === i);
+    world.socket().hear({event: 'reply', id, group_id: 'a', epoch: 'e', offset: i});
+  };
+  assert.equal(written().length, 1000);
+  answer(7);
+  assert.deepEqual(written().slice(1000), [1000]);
+  reconnect(world);
+  assert.equal(written().length, 1000);
+  assert.ok(!written().includes(7));
+  for (let i = 0; i < 1002; i++) {
+    if (i !== 7) answer(i);
+  }
+  assert.deepEqual((await Promise.all(sends)).map(({offset}) => offset), sends.map((_, i) => i));
+});
+
 test('a send is repeated over many reconnects, and a second answer to it changes nothing', async () => {
   const world = makeOpen();
   const send = world.client.send('a', 'x');

@@ -124,7 +124,8 @@ std::optional<absl::Duration> Session::OnDisconnected() {
   }
   for (auto& [id, send] : sends_) {
     if (!send.was_written()) break;
-    send.in_doubt |= std::exchange(send.in_flight, false);
+    send.in_doubt |= send.in_flight;
+    SetInFlight(&send, false);
     send.backoff = kResendBackoffMin;
   }
   while (!histories_.empty() && histories_.begin()->second.in_flight) {
@@ -165,7 +166,7 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
   while (!queue_.empty()) {
     const bool waits =
         queue_.front().kind == CommandKind::kSend || queue_.front().kind == CommandKind::kHistory;
-    if (waits && !rejoining_.empty()) return std::nullopt;
+    if (waits && (!rejoining_.empty() || in_flight_ >= limits_.in_flight_max)) return std::nullopt;
 
     const Command command = std::move(queue_.front());
     queue_.pop_front();
@@ -176,7 +177,7 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
         return LeaveGroupFrame(command.group_id);
       case CommandKind::kHistory: {
         PendingHistory& history = histories_.find(command.id)->second;
-        history.in_flight = true;
+        SetInFlight(&history, true);
         return history.frame;
       }
       case CommandKind::kSend: {
@@ -185,7 +186,7 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
         PendingSend& send = found->second;
         if (!send.was_written()) send.deadline = now + kResendPeriod;
         if (now >= send.deadline) continue;  // OnTimer gives it up.
-        send.in_flight = true;
+        SetInFlight(&send, true);
         return send.frame;
       }
     }
@@ -351,7 +352,7 @@ absl::Status Session::OnSent(Sends::iterator send, ReplyEvent& reply) {
 void Session::OnSendRefused(Sends::iterator found, const ServerError& error, absl::Time now) {
   if (!error.retry) return Resolve(found, ToStatus(error));
   PendingSend& send = found->second;
-  send.in_flight = false;
+  SetInFlight(&send, false);
   send.in_doubt |= !SaysNotDone(error);
   send.refusal = ToStatus(error);
   const absl::Time again =
@@ -411,8 +412,15 @@ void Session::GiveUp(Sends::iterator send, const absl::Status& if_not_done) {
   Resolve(send, maybe_done ? OutcomeUnknown() : if_not_done);
 }
 
+template <typename Pending>
+void Session::SetInFlight(Pending* pending, bool in_flight) {
+  in_flight_ += in_flight ? 1 : 0;
+  in_flight_ -= std::exchange(pending->in_flight, in_flight) ? 1 : 0;
+}
+
 void Session::Resolve(Sends::iterator send, absl::StatusOr<Position> result) {
   queue_bytes_ -= send->second.frame.size();
+  SetInFlight(&send->second, false);
   if (send->second.done) {
     callbacks_.push_back(
         {"", [done = std::move(send->second.done), result = std::move(result)] { done(result); }});
@@ -422,6 +430,7 @@ void Session::Resolve(Sends::iterator send, absl::StatusOr<Position> result) {
 
 void Session::Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result) {
   queue_bytes_ -= history->second.frame.size();
+  SetInFlight(&history->second, false);
   callbacks_.push_back(
       {"", [done = std::move(history->second.done), result = std::move(result)] { done(result); }});
   histories_.erase(history);

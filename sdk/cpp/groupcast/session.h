@@ -42,6 +42,10 @@ struct SessionLimits {
   // Sends that are not acknowledged and histories that are not answered, as frames.
   size_t queue_bytes_max = 0;
   size_t groups_max = 0;
+  // Of these, so many are written and not answered at a time. Each answer takes some 150 bytes of
+  // what the server queues for this client, which it closes if they do not fit (1 MiB by default):
+  // a client that comes back with very many unanswered sends would lose its connection again.
+  size_t in_flight_max = 1000;
 };
 
 // For how long after it was first written a send may be written again. With the 30 s for which a
@@ -202,6 +206,8 @@ class Session {
   absl::Status CheckRoom(size_t bytes) const;
   // Ends a send with what is known of it when no more transmission may follow.
   void GiveUp(Sends::iterator send, const absl::Status& if_not_done);
+  template <typename Pending>
+  void SetInFlight(Pending* pending, bool in_flight);
   void Resolve(Sends::iterator send, absl::StatusOr<Position> result);
   void Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result);
   // The group whose join `id` is, or end().
@@ -230,6 +236,7 @@ class Session {
   Sends sends_;
   Histories histories_;
   size_t queue_bytes_ = 0;  // Of sends_ and histories_.
+  size_t in_flight_ = 0;    // How many of them are.
   // When to write refused sends again. May name sends that are resolved meanwhile.
   std::set<std::pair<absl::Time, CommandId>> resends_;
   // Bounded: only events, OnDisconnected, OnTimer and Shutdown add, for what is in the bounds

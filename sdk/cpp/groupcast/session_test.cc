@@ -453,6 +453,38 @@ TEST_F(SessionTest, SendsHaveAKeyThatNoOtherHas) {
       R"({"cmd":"send_to_group","group_id":"g","message":2,"exclude_self":true,"key":"k-2","id":2})");
 }
 
+// A client that comes back must not ask for more answers at once than the server queues for it.
+TEST_F(SessionTest, SoManyAreWrittenAndNotAnsweredAtATime) {
+  Session session({"session", "k-"},
+                  {.queue_bytes_max = 1000, .groups_max = 3, .in_flight_max = 2});
+  ASSERT_TRUE(session.OnEvent(WelcomeEvent{}, now_).ok());
+  for (const char* message : {"1", "2", "3", "4"}) {
+    ASSERT_TRUE(session.Send("g", message, {}, [](const absl::StatusOr<Position>&) {}).ok());
+  }
+  const std::optional<std::string> first = session.NextFrame(now_);
+  const std::optional<std::string> second = session.NextFrame(now_);
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ(session.NextFrame(now_), std::nullopt);
+  // An answer makes room for one, whatever it is.
+  ASSERT_TRUE(
+      session.OnEvent(ReplyEvent{.id = IdOf(*second), .position = Position{"e", 1}}, now_).ok());
+  EXPECT_NE(session.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(session.NextFrame(now_), std::nullopt);
+  ASSERT_TRUE(
+      session
+          .OnEvent(ErrorEvent{.id = IdOf(*first), .error = {.word = "unavailable", .retry = true}},
+                   now_)
+          .ok());
+  EXPECT_NE(session.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(session.NextFrame(now_), std::nullopt);
+  // Another connection begins with the same number.
+  session.OnDisconnected();
+  ASSERT_TRUE(session.OnEvent(WelcomeEvent{}, now_).ok());
+  EXPECT_EQ(session.NextFrame(now_), first);
+  EXPECT_NE(session.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(session.NextFrame(now_), std::nullopt);
+}
+
 TEST_F(SessionTest, AfterACutWrittenSendsAreWrittenAgainAsTheyWereBeforeTheOthers) {
   Take(WelcomeEvent{});
   JoinedAt("g", {"e", 0});
