@@ -85,6 +85,7 @@ struct Broker::Publisher {
     uint8_t reason;   // Refusal::Reason
   };
 
+  bool known = false;  // its numbers are: it has said hello in this epoch, or is in the log
   uint64_t last_accepted = 0;
   absl::Time last_heard;
   bool present = false;  // it has said hello, and can be reached as far as is known
@@ -94,6 +95,13 @@ struct Broker::Publisher {
   size_t unsent = 0;
 
   uint64_t first_result() const { return last_accepted - results.size() + 1; }
+
+  void ForgetNumbers() {
+    known = false;
+    last_accepted = 0;
+    results.clear();
+    unsent = 0;
+  }
 
   // Those of this turn stay, whatever the publisher says.
   void ForgetResultsBelow(uint64_t number) {
@@ -172,6 +180,7 @@ class Broker::Recovery final : public TurnVisitor {
   void AddResult(PublisherId id, uint64_t number, uint64_t offset, uint8_t reason) {
     std::unique_ptr<Publisher>& publisher = broker_->publishers_[id];
     if (publisher == nullptr) publisher = std::make_unique<Publisher>();
+    publisher->known = true;
     publisher->last_heard = since_;
     if (number <= publisher->last_accepted) return;
     // A server before this one took the numbers up from where the publisher was.
@@ -214,6 +223,7 @@ absl::Status Broker::RestoreSnapshot(absl::string_view bytes) {
   for (const Snapshot::Publisher& publisher : snapshot.publishers()) {
     std::unique_ptr<Publisher>& restored = publishers_[PublisherId{publisher.id()}];
     restored = std::make_unique<Publisher>();
+    restored->known = true;
     restored->last_accepted = publisher.last_accepted();
     const absl::Duration age = date - absl::FromUnixMillis(publisher.heard_ms());
     restored->last_heard = now_ - std::max(absl::ZeroDuration(), age);
@@ -245,6 +255,7 @@ std::string Broker::Snapshot() const {
   }
   const absl::Time date = calendar_->Now();
   for (const auto& [id, publisher] : publishers_) {
+    if (!publisher->known) continue;
     Snapshot::Publisher* const entry = snapshot.add_publishers();
     entry->set_id(static_cast<uint64_t>(id));
     entry->set_last_accepted(publisher->last_accepted);
@@ -258,6 +269,10 @@ void Broker::BeginEpoch() {
   unlogged_epoch_ = true;
   while (oldest_ != nullptr) DropOldest(oldest_->group);
   highest_forgotten_ = last_offset_;
+  // What they knew are places in the epoch before. What has no result yet is sent again.
+  keys_.clear();
+  keys_by_age_.clear();
+  for (auto& [id, publisher] : publishers_) publisher->ForgetNumbers();
   active_.clear();
   unlogged_groups_.clear();
   absl::erase_if(groups_, [](const auto& entry) { return !entry.second.subscribed; });
@@ -290,7 +305,7 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
   }
   const LiveHeader& header = parsed->header;
   const auto found = publishers_.find(header.publisher);
-  if (found == publishers_.end()) {
+  if (found == publishers_.end() || !found->second->known) {
     ++counters_.strangers;
     return absl::FailedPreconditionError("publication of a publisher that has not said hello");
   }
@@ -748,8 +763,8 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
         [](const auto& a, const auto& b) { return a.second->last_heard < b.second->last_heard; }));
   }
   std::unique_ptr<Publisher>& publisher = publishers_[from];
-  const bool known = publisher != nullptr;
-  if (!known) publisher = std::make_unique<Publisher>();
+  if (publisher == nullptr) publisher = std::make_unique<Publisher>();
+  const bool known = std::exchange(publisher->known, true);
   publisher->last_heard = now_;
   publisher->present = true;
   // What came before it has its results already, of this server or of one before it.

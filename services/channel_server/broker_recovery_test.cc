@@ -141,16 +141,17 @@ TEST_F(BrokerRecoveryTest, DamagedLogsAreTold) {
 // ---- Another history.
 
 TEST_F(BrokerRecoveryTest, AMissingTailBeginsAnotherHistory) {
-  server_.Publish(kA, 1, "x");
+  server_.Publish(kA, 1, "x", {.key = kKey});
   server_.EndTurn();
   const std::unique_ptr<BrokerHarness> restarted = server_.Restart(true);
   EXPECT_EQ(restarted->broker.epoch(), kNextEpoch);
   EXPECT_EQ(restarted->EndTurn(), Words());  // in which the epoch is logged
   EXPECT_EQ(All(restarted.get(), "x"), "from 1 up to 1");
-  // What it accepted it does not take again.
-  EXPECT_EQ(restarted->Hello(kA, 1), "to 1: known of epoch 8 after 1 from 1: 1");
-  EXPECT_EQ(restarted->Publish(kA, 2, "x"), "1→2");
-  EXPECT_EQ(restarted->EndTurn(), Words({"to 1: from 2: 2 of epoch 8"}));
+  // Its numbers and keys had places in the other history: what has no result comes again.
+  EXPECT_EQ(restarted->Publish(kA, 2, "x"), "FAILED_PRECONDITION");
+  EXPECT_EQ(restarted->Hello(kA, 1), "to 1: new of epoch 8 after 0");
+  EXPECT_EQ(restarted->Publish(kA, 1, "x", {.key = kKey}), "1→2");
+  EXPECT_EQ(restarted->EndTurn(), Words({"to 1: from 1: 2 of epoch 8"}));
 
   const std::unique_ptr<BrokerHarness> again = restarted->Restart();
   EXPECT_EQ(again->broker.epoch(), kNextEpoch);
@@ -168,8 +169,9 @@ TEST_F(BrokerRecoveryTest, AWorkerThatIsAheadOfTheLogBeginsAnotherHistory) {
   // All who are there learn it, when it is in the log.
   EXPECT_EQ(server_.Hello(kB, 1, kEpoch, 3), "");
   EXPECT_EQ(server_.EndTurn(),
-            Words({"head x 2 floor 2 of epoch 8", "to 2: known of epoch 8 after 0"}));
+            Words({"head x 2 floor 2 of epoch 8", "to 2: new of epoch 8 after 0"}));
   EXPECT_EQ(server_.Compare({{"x", 2}}, kEpoch), Words({"x 2"}));
+  EXPECT_EQ(server_.Hello(kA, 3), "to 1: new of epoch 8 after 2");
   EXPECT_EQ(server_.Publish(kA, 3, "x"), "2→3");
   server_.EndTurn();
 
