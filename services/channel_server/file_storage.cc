@@ -77,7 +77,9 @@ absl::StatusOr<std::unique_ptr<FileStorage>> FileStorage::Open(absl::string_view
     return absl::FailedPreconditionError(absl::StrCat("the data directory ", path, " ", why));
   };
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return unusable(absl::StrCat("cannot be made: ", strerror(errno)));
+    return unusable(
+        absl::StrCat("cannot be made: ", strerror(errno),
+                     "; name one below a directory that is there and may be written to"));
   }
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) {

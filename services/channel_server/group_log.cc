@@ -1,6 +1,7 @@
 #include "services/channel_server/group_log.h"
 
-#include <zlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <algorithm>
 #include <optional>
@@ -47,8 +48,7 @@ Integer Load(const char* from) {
 }
 
 uint32_t Checksum(absl::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 bool AllZeros(absl::string_view bytes) {

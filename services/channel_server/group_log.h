@@ -71,9 +71,10 @@ struct RecoveryReport {
 //
 // It is a row of segments, the files log-0000000000000001 and so on. Integers are little-endian:
 //
-//   segment   "GCASTLOG" | version u32 | segment's number u64 | CRC-32 of these u32 | records
-//   record    CRC-32 of the next 9 bytes u32 | payload's length u32 | kind u8 |
-//             CRC-32 of the payload u32 | payload
+//   segment   "GCASTLOG" | version u32 | segment's number u64 | checksum of these u32 | records
+//   record    checksum of the next 9 bytes u32 | payload's length u32 | kind u8 |
+//             checksum of the payload u32 | payload
+//   checksum  the low half of XXH3 with 64 bits and no seed
 //   kinds     1 start      FsyncMode u8 | boot id           the first record of each segment
 //             2 snapshot   what the turns before it led to  the second
 //             3 turn

@@ -5,7 +5,8 @@
 // Whatever they are, recovery ends with a sentence, or with a log that goes on: the next start
 // finds the same turns, nothing torn any more, and what was added.
 
-#include <zlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -45,8 +46,7 @@ class Collector final : public GroupLogVisitor {
 };
 
 uint32_t Checksum(const std::string& bytes, size_t at, size_t size) {
-  return static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data() + at), static_cast<uInt>(size)));
+  return static_cast<uint32_t>(XXH3_64bits(bytes.data() + at, size));
 }
 
 void Store(uint32_t value, std::string* bytes, size_t at) {

@@ -29,6 +29,9 @@ ABSL_FLAG(std::string, fsync, "interval",
           "what a power loss may take of the log: never (what the system has not written yet), "
           "interval (about the last second), always (nothing, at a price); the end of the process, "
           "also by kill -9, takes nothing in any case");
+ABSL_FLAG(bool, new_epoch, false,
+          "begin a new history, of which members are told, instead of going on with the log's: for "
+          "the first start after --data_dir was restored from a backup");
 ABSL_FLAG(std::string, ready_file, "",
           "file that appears, with the publish port in it as JSON, when the server can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024, "largest message that is taken, in bytes");
@@ -81,6 +84,10 @@ void TellLog(const Server& server, const std::string& data_dir, absl::Duration t
         "data directory {}: the machine itself has stopped since, and the newest messages may be "
         "missing: a new epoch begins, and members are told",
         data_dir);
+  } else if (absl::GetFlag(FLAGS_new_epoch)) {
+    spdlog::warn(
+        "data directory {}: a new epoch begins, and members are told, because of --new_epoch",
+        data_dir);
   }
   spdlog::info("it goes on after offset {}, with {} groups; {} workers may come back",
                server.broker().last_offset(), server.broker().group_count(),
@@ -123,6 +130,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.subscriber_queue_frames_max = absl::GetFlag(FLAGS_subscriber_queue_frames);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.data_dir = absl::GetFlag(FLAGS_data_dir);
+  options.begin_new_epoch = absl::GetFlag(FLAGS_new_epoch);
   options.log.fsync = *fsync;
   options.log.boot_id = ReadBootId();
   options.broker.new_epoch = [] { return Epoch{RandomId()}; };

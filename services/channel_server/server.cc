@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "services/channel/group_id.h"
+#include "services/channel/position.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -84,9 +85,12 @@ absl::Status Server::OpenLog(const ServerOptions& options) {
       GroupLog::Open(options.log, storage_.get(), &visitor, &recovered_);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
-  broker_.FinishRecovery(recovered_.tail_may_be_missing);
+  broker_.FinishRecovery(recovered_.tail_may_be_missing ||
+                         (recovered_.existed && options.begin_new_epoch));
   if (absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now()); !started.ok()) {
-    return started;
+    if (!absl::IsResourceExhausted(started)) return started;
+    return absl::ResourceExhaustedError(
+        absl::StrCat(started.message(), "; make room there and start again, nothing is lost"));
   }
   // A new epoch is in the log before anybody hears of it.
   broker_.BeginTurn();
@@ -174,7 +178,13 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
     signalfd_siginfo info;
     if (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
       if (log_ != nullptr) {
-        if (absl::Status closed = log_->Close(); !closed.ok()) return closed;
+        if (absl::Status closed = log_->Close(); !closed.ok()) {
+          return absl::Status(
+              closed.code(),
+              absl::StrCat("the log could not be closed, but nothing that was acknowledged is lost "
+                           "unless the machine stops too: ",
+                           closed.message()));
+        }
       }
       return static_cast<int>(info.ssi_signo);
     }
@@ -183,6 +193,7 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
 }
 
 void Server::Turn() {
+  const Epoch epoch = broker_.epoch();
   broker_.BeginTurn();
   ReadControl();
   ReadSubscriptions();
@@ -190,6 +201,12 @@ void Server::Turn() {
   const absl::Status written = broker_.EndTurn(this);
   accepted_.clear();
   if (!written.ok()) NoteFailedWrite(written);
+  if (broker_.epoch() != epoch) {
+    spdlog::warn(
+        "a worker knows of messages that are not in the log, which has lost its end or is an old "
+        "copy: a new epoch begins ({}), and members are told",
+        EpochText(broker_.epoch()));
+  }
   if (log_ != nullptr && log_->wants_rotation(clock_.Now())) RotateLog();
 }
 

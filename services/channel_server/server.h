@@ -36,6 +36,9 @@ struct ServerOptions {
   std::string data_dir;
   GroupLogOptions log;
 
+  // Begin a new epoch even if the log is whole: it may be an old copy of it.
+  bool begin_new_epoch = false;
+
   BrokerOptions broker;
 };
 
