@@ -117,7 +117,7 @@ class World {
       server_plan_.broker.has_log = true;
       server_plan_.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
       // Whatever may be asked for is kept.
-      server_plan_.log.keep = absl::Minutes(6);
+      server_plan_.log.keep = forgetful_ ? absl::Seconds(125) : absl::Minutes(6);
     }
     may_lose_ = forgetful_ || !has_log_ || power_losses_;
     if (random_.OneIn(3)) {
@@ -363,6 +363,8 @@ class World {
         network_->Isolate(hosts_[index].publisher, back);
     }
     RunUntil(back + absl::Seconds(2));
+    // Its log may have lost its first segments by now.
+    if (server_ != nullptr && random_.OneIn(2)) RestartServer();
   }
 
   // It is back after `away`; 0: soon.
