@@ -19,10 +19,31 @@ cd / # the tools work from anywhere
 service_pid() { remembered_pid "$STATE/$1.process"; }
 http_port() { tr -dc 0-9 <"$STATE/websocket_service.ready"; }
 
+# ask COMMAND: connects, sends one command of less than 126 bytes, and prints the answer.
+ask() {
+  # A shell of its own, so that timeout can end it and its connection is closed with it.
+  # shellcheck disable=SC2016
+  timeout 20 bash -c '
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit
+    printf "%s\r\n" "GET / HTTP/1.1" "Host: 127.0.0.1" "Connection: Upgrade" "Upgrade: websocket" \
+      "Sec-WebSocket-Version: 13" "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" "" >&3
+    while read -r line <&3 && [[ $line != $'"'\\r'"' ]]; do :; done
+    # One frame; a mask of zeros leaves the text as it is.
+    printf "\x81\x$(printf %x $((128 + ${#2})))\x00\x00\x00\x00%s" "$2" >&3
+    byte() { head -c 1 <&3 | od -An -tu1; }
+    byte >/dev/null # a whole text frame
+    length=$(byte)
+    ((length != 126)) || length=$(($(byte) * 256 + $(byte)))
+    head -c "$length" <&3' ask "$(http_port)" "$1" || true
+}
+say_in_kept() { ask '{"cmd":"send_to_group","group_id":"kept","message":"'"$1"'","id":1}'; }
+read_kept() { ask '{"cmd":"group_history","group_id":"kept","id":1}'; }
+epoch_of() { grep -o '"epoch":"[^"]*"' <<<"$1"; }
+
 # Options.
 run "$UP" --help
 expect_equal "--help succeeds" "$status" 0
-for option in --workers --port --bind_address --channel_port --detach --no_build --verbose --quiet; do
+for option in --workers --port --bind_address --channel_port --data_dir --no_data_dir --detach --no_build --verbose --quiet; do
   expect_contains "--help tells of $option" "$output" "$option"
 done
 run "$UP" --wrokers=2
@@ -33,6 +54,8 @@ run "$UP" --workers=many
 expect_contains "a value is checked" "$output" '--workers is a number from 1 to 1024, not "many".'
 run "$UP" --port
 expect_contains "a value must be there" "$output" '--port needs a value.'
+run "$UP" --data_dir=
+expect_contains "a directory must be named" "$output" '--data_dir needs a directory; --no_data_dir does without one.'
 run "$DOWN" --now
 expect_contains "tools/down refuses unknown options too" "$output" "there is no option --now."
 
@@ -45,11 +68,14 @@ expect_equal "tools/up starts" "$status" 0
 port=$(http_port)
 expect_contains "and prints the link" "$output" "open http://127.0.0.1:$port/ in two tabs"
 expect_contains "and the table" "$output" "1 supervisor, 2 workers"
+expect_contains "with the data directory" "$output" "ready   $STATE/data"
 expect_contains "and how to stop it" "$output" "tools/down stops it."
 expect_equal "the service is healthy" "$(http_status 127.0.0.1 "$port" /healthz)" 200
 expect_equal "the link works" "$(http_status 127.0.0.1 "$port" /)" 200
 websocket_service=$(service_pid websocket_service)
 channel_server=$(service_pid channel_server)
+first=$(say_in_kept first)
+expect_contains "a message is acknowledged" "$first" '"offset":1}'
 
 run "$UP" --no_build
 expect_equal "a second tools/up is refused" "$status" 1
@@ -88,6 +114,10 @@ expect_stopped() { # STATUS_EXPECTED
 }
 
 start_in_foreground
+kept=$(read_kept)
+expect_contains "messages survive tools/down and tools/up" "$kept" '"messages":[{"message":"first","offset":1,'
+expect_equal "in the same epoch" "$(epoch_of "$kept")" "$(epoch_of "$first")"
+expect_contains "and the order goes on" "$(say_in_kept second)" '"offset":2}'
 kill -INT "$up"
 expect_stopped 0
 expect_contains "Ctrl-C stops it" "$output" "Stopped."
@@ -103,9 +133,28 @@ expect_stopped 1
 expect_contains "a service that dies is named" "$output" "channel_server has ended unexpectedly."
 
 start_in_foreground
+kept=$(read_kept)
+expect_contains "messages survive kill -9" "$kept" '{"message":"second","offset":2,"previous":1,'
+expect_equal "in the same epoch" "$(epoch_of "$kept")" "$(epoch_of "$first")"
 kill -KILL "$up"
 wait "$up" 2>/dev/null || true
 run "$DOWN"
 expect_equal "after kill -9 of tools/up, tools/down stops the rest" "$(start_time "$websocket_service")$(start_time "$channel_server")" ''
+
+# Other places for the messages.
+cd "$TEST_TMPDIR"
+run "$UP" --no_build --detach --port=0 --channel_port=0 --workers=1 --data-dir='other data'
+expect_contains "--data_dir is where the messages are" "$output" "ready   $PWD/other data"
+expect_contains "not those of before" "$(read_kept)" '"messages":[]'
+expect_equal "a log is there" "$(ls 'other data')" log-0000000000000001
+"$DOWN" --quiet
+run "$UP" --no_build --detach --port=0 --channel_port=0 --workers=1 --no_data_dir
+expect_contains "there need be none" "$output" "memory alone"
+expect_contains "which works" "$(say_in_kept gone)" '"offset":1}'
+"$DOWN" --quiet
+run "$UP" --no_build --detach --port=0 --channel_port=0 --data_dir="$CHECKOUT/tools"
+expect_equal "somebody else's directory is refused" "$status" 1
+expect_contains "with the reason" "$output" "is not a data directory of the channel server"
+expect_equal "and nothing is left running" "$(service_pid websocket_service)$(service_pid channel_server)" ''
 
 finish_tests

@@ -85,7 +85,8 @@ test('two tabs talk, and go on talking after the service was away', TIMEOUT, wit
   await state(bruno, 'open');
   await own(amina, 'Said while the service was away');
   await state(amina, 'open');
-  // Which of the two was back first is chance, so what was said before both were back need not reach Bruno.
+  // Whichever of the two was back first: Bruno is given what he missed.
+  await others(bruno, 'Said while the service was away');
   await say(bruno, 'Back again');
   await others(amina, 'Back again');
   await say(amina, 'Me too');
@@ -107,9 +108,13 @@ test('two tabs talk, and go on talking after the service was away', TIMEOUT, wit
     await page.waitForFunction(() => window.states.includes('waiting') && window.states.slice(-1)[0] === 'open');
   }
   await say(bruno, 'Still here');
-  await own(bruno, 'Still here');
+  await others(amina, 'Still here');
   await say(amina, 'So am I');
+  await own(amina, 'So am I');
   await others(bruno, 'So am I');
+  // Both have seen everything, once and in one order.
+  assert.deepEqual(await bubbles(bruno), await bubbles(amina));
+  assert.equal((await bubbles(amina)).length, 8);
 }));
 
 test('to switch the group and to leave it', TIMEOUT, withCleanUp(async () => {

@@ -87,32 +87,33 @@ struct Connection {
   }
 };
 
-// Publishes all, with as much in flight as the window allows; the exit code says whether all were
-// acknowledged.
-int RunPublisher(const ChannelLoadOptions& options) {
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
-  if (!connection.ok()) return 1;
+// Publishes all, with as much in flight as the window allows. False: not all were acknowledged.
+bool PublishAll(Connection* connection, const ChannelLoadOptions& options) {
   const std::string text(options.message_bytes, 'x');
   int64_t sent = 0;
   int64_t acknowledged = 0;
   // Enough to keep every stage busy, without a window of megabytes in each socket.
   constexpr int64_t kInFlight = 20'000;
-  const bool done =
-      (*connection)
-          ->RunUntil(
-              [&] {
-                while (sent < options.messages && sent - acknowledged < kInFlight) {
-                  ++sent;
-                  (*connection)
-                      ->channel->Publish({.group_id = kGroup, .content = {.data = text}},
-                                         [&](absl::StatusOr<Position> position) {
-                                           if (position.ok()) ++acknowledged;
-                                         });
-                }
-                return acknowledged == options.messages;
-              },
-              kPatience);
-  return done ? 0 : 1;
+  return connection->RunUntil(
+      [&] {
+        while (sent < options.messages && sent - acknowledged < kInFlight) {
+          const std::string group =
+              options.groups == 1 ? kGroup : absl::StrCat(kGroup, " ", sent % options.groups);
+          ++sent;
+          connection->channel->Publish({.group_id = group, .content = {.data = text}},
+                                       [&](absl::StatusOr<Position> position) {
+                                         if (position.ok()) ++acknowledged;
+                                       });
+        }
+        return acknowledged == options.messages;
+      },
+      kPatience);
+}
+
+// Its exit code says whether all were acknowledged.
+int RunPublisher(const ChannelLoadOptions& options) {
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
+  return connection.ok() && PublishAll(connection->get(), options) ? 0 : 1;
 }
 
 }  // namespace
@@ -168,6 +169,13 @@ absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& op
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return absl::InternalError("the publisher failed");
   return result;
+}
+
+absl::Status Publish(const ChannelLoadOptions& options) {
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
+  if (!connection.ok()) return connection.status();
+  if (PublishAll(connection->get(), options)) return absl::OkStatus();
+  return absl::DeadlineExceededError("not all messages were acknowledged");
 }
 
 absl::StatusOr<JoinResult> MeasureJoins(const ChannelLoadOptions& options, int count) {

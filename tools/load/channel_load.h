@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
@@ -16,6 +17,7 @@ struct ChannelLoadOptions {
   pid_t server = 0;      // its process
   int64_t messages = 2'000'000;
   size_t message_bytes = 200;
+  int groups = 1;  // that the messages are spread over; what is received is measured with one only
 };
 
 struct ChannelLoadResult {
@@ -29,6 +31,9 @@ struct ChannelLoadResult {
 // One publisher, in a process of its own, and one subscriber, in this one, through the channel
 // server.
 absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& options);
+
+// Publishes all from this process, and waits until they are acknowledged.
+absl::Status Publish(const ChannelLoadOptions& options);
 
 struct JoinResult {
   absl::Duration p50;
