@@ -229,7 +229,8 @@ void MemoryChannel::Deliver(const std::string& group_id) {
         [&](const auto& entry) { return entry.offset > subscription.position.offset; });
     if (next == group.messages.end()) return;
     subscription.position.offset = next->offset;
-    const History::Entry entry = *next;
+    // A copy, because the listener may publish.
+    const History::Entry entry = *next;  // NOLINT(performance-unnecessary-copy-initialization)
     listener_->OnMessage({.group_id = group_id,
                           .epoch = hub_->epoch_,
                           .offset = entry.offset,
