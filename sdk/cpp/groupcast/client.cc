@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,9 +52,16 @@ std::string RandomHex(int bytes) {
   return hex;
 }
 
-// By a clock that does not go back; only differences mean something.
+// By a clock that does not go back; only differences mean something. It goes on while the machine
+// sleeps, as the server's does, which knows a key only for a while.
 absl::Time Now() {
+#ifdef CLOCK_BOOTTIME
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return absl::TimeFromTimespec(time);
+#else
   return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+#endif
 }
 
 absl::Status CheckOptions(const ClientOptions& options) {
