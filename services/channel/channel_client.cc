@@ -570,6 +570,7 @@ void ChannelClient::FetchHistory(absl::string_view group_id, const Position& aft
   }
   Request& request = requests_[id];
   request.done = std::move(done);
+  request.newest = newest > 0;
   request.deadline = clock_->Now() + options_.answer_timeout;
 }
 
@@ -593,9 +594,13 @@ void ChannelClient::OnHistory(const channel::v1::History& history) {
     if (!frame.ok() ||
         !incoming_.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size())) ||
         !ContentFromWire(incoming_, &content)) {
+      // It has its place, but this version cannot read it. It is as if history ended before it or
+      // began after it, so that who asked is told of the loss and goes on.
       ++counters_.malformed;
-      request.done(absl::InternalError("the history cannot be read"));
-      return;
+      if (!request.newest && !result.messages.empty()) break;
+      result.messages.clear();
+      if (frame.ok()) result.floor = std::max(result.floor, frame->header.offset);
+      continue;
     }
     result.messages.push_back({.offset = frame->header.offset,
                                .previous = frame->header.previous,
@@ -609,9 +614,9 @@ void ChannelClient::OnHistory(const channel::v1::History& history) {
 
 void ChannelClient::OnRepair(const std::string& group_id, const channel::v1::History& history) {
   Subscription* const subscription = Find(group_id);
-  // Of a subscription that ended, or was made anew since.
-  if (subscription == nullptr || !subscription->feed.warm() || !subscription->repair_queued) return;
+  if (subscription == nullptr || !subscription->repair_queued) return;
   subscription->repair_queued = false;
+  if (!subscription->feed.warm()) return;  // asked for one that ended; this was made since
   const Position head{Epoch{history.epoch()}, history.head()};
   const Position before = subscription->feed.position();
   SetEpoch(head.epoch);
@@ -657,7 +662,7 @@ void ChannelClient::CheckRequests() {
       --repairs_asked_;
       if (Subscription* const subscription = Find(request.group_id)) {
         subscription->repair_queued = false;
-        QueueRepair(subscription);
+        if (subscription->feed.warm()) QueueRepair(subscription);
       }
     }
   }

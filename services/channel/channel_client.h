@@ -140,6 +140,7 @@ class ChannelClient final : public Channel, private FeedSink {
   // A request over control.
   struct Request {
     HistoryCallback done;  // of FetchHistory
+    bool newest = false;   // of FetchHistory: the newest messages, and not the oldest
     std::string group_id;  // of a repair
     channel::v1::CompareHeads compare;
     absl::Time deadline;

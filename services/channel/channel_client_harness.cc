@@ -199,9 +199,12 @@ void ChannelClientTest::Fetch(absl::string_view group_id, uint64_t after, uint32
   client_.FetchHistory(
       group_id, {kEpoch, after}, newest,
       [this](const absl::StatusOr<groupcast::service::History>& result) {
-        answers_.push_back(result.ok() ? absl::StrCat("history of ", result->messages.size(),
-                                                      " up to ", result->head.offset)
-                                       : absl::StrCat("history: ", ErrorWord(result.status())));
+        if (!result.ok()) {
+          return answers_.push_back(absl::StrCat("history: ", ErrorWord(result.status())));
+        }
+        answers_.push_back(
+            absl::StrCat("history of ", result->messages.size(), " up to ", result->head.offset,
+                         result->floor > 0 ? absl::StrCat(" from ", result->floor) : ""));
       });
 }
 

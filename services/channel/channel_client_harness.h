@@ -117,7 +117,8 @@ class ChannelClientTest : public testing::Test {
 
   // Its answer is "text: offset" or "text: error".
   void Publish(const std::string& text);
-  // Its answer is "history of 2 up to 9" or "history: error".
+  // Its answer is "history of 2 up to 9", with " from 5" if its floor is there, or "history:
+  // error".
   void Fetch(absl::string_view group_id, uint64_t after, uint32_t newest = 0);
 
   // What the listener was told and what was answered since the last call, answers last.

@@ -237,6 +237,20 @@ TEST_F(ChannelClientRepairTest, TheAnswerToARepairOfAGroupThatWasLeftIsIgnored) 
   EXPECT_EQ(client_.held_bytes(), 0u);
 }
 
+// A repair of a group that was joined anew since, and of which nothing is announced yet.
+TEST_F(ChannelClientRepairTest, ARepairOfAGroupThatWasLeftDoesNotStandInTheWayOfTheNext) {
+  Message("x", 8, 7);
+  const channel::v1::FetchHistory first = TakeFetch();
+  client_.Unsubscribe("x");
+  client_.Subscribe("x");
+  Pass(absl::Seconds(6));
+  EXPECT_EQ(links_.controls, Words());
+  History(first, 8, 0, {{5, 8}});
+  Announce("x", 8, kEpoch, links_.last_nonce);
+  Message("x", 10, 9);
+  EXPECT_EQ(TakeFetch().after(), 8u);
+}
+
 TEST_F(ChannelClientRepairTest, AListenerMayUnsubscribeDuringARepair) {
   Message("x", 8, 7);
   listener_.on_message = [this] { client_.Unsubscribe("x"); };
@@ -335,6 +349,30 @@ TEST_F(ChannelClientRepairTest, FetchesFailWithoutAConnectionOrAnAnswer) {
   Fetch("y", 5);
   EXPECT_EQ(answers_, Words());  // not from inside the call
   EXPECT_EQ(Told(), Words({"history: UNAVAILABLE"}));
+}
+
+TEST_F(ChannelClientRepairTest, HistoryStepsOverWhatCannotBeRead) {
+  const auto answer = [this](uint64_t first) {
+    channel::v1::History history;
+    history.set_request(TakeFetch().request());
+    history.set_epoch(static_cast<uint64_t>(kEpoch));
+    history.set_head(8);
+    for (uint64_t offset = first; offset <= 8; ++offset) {
+      std::string frame = MessageFrame("x", offset, offset - 1);
+      if (offset == 7) frame += "\x08\x09";
+      history.add_messages(frame);
+    }
+    Control(ControlKind::kHistory, history);
+  };
+  Fetch("x", 5);
+  answer(6);
+  EXPECT_EQ(Told(), Words({"history of 1 up to 8"}));
+  Fetch("x", 6);
+  answer(7);
+  EXPECT_EQ(Told(), Words({"history of 1 up to 8 from 7"}));
+  Fetch("x", 5, 10);
+  answer(6);
+  EXPECT_EQ(Told(), Words({"history of 1 up to 8 from 7"}));
 }
 
 }  // namespace
