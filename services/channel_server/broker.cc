@@ -166,6 +166,7 @@ class Broker::Recovery final : public TurnVisitor {
   }
 
   void OnEpoch(Epoch epoch) override {
+    if (epoch == broker_->epoch_) return;
     broker_->BeginEpoch();
     broker_->epoch_ = epoch;
     broker_->unlogged_epoch_ = false;
@@ -213,6 +214,12 @@ absl::Status Broker::RestoreSnapshot(absl::string_view bytes) {
   if (!snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError("a snapshot that cannot be read");
   }
+  if (std::exchange(has_snapshot_, true)) {
+    // What was read before it has led here, except to an epoch that begins with it.
+    last_offset_ = std::max(last_offset_, snapshot.last_offset());
+    Recovery(this).OnEpoch(Epoch{snapshot.epoch()});
+    return absl::OkStatus();
+  }
   epoch_ = Epoch{snapshot.epoch()};
   last_offset_ = snapshot.last_offset();
   highest_forgotten_ = snapshot.highest_forgotten();
@@ -238,7 +245,9 @@ absl::Status Broker::RestoreTurn(absl::string_view record) {
 
 void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = now_ + options_.repair_retention;
+  no_key_expiry_before_ = now_ + options_.key_window;  // their ages go by the calendar
   for (auto& [id, publisher] : publishers_) publisher->unsent = 0;
+  ForgetPublishersOver(options_.publishers_max);  // the log has those that were forgotten since
   if (tail_may_be_missing) BeginEpoch();
   for (Group* const group : SortedGroups()) UpdateIdle(group);
 }
@@ -486,6 +495,7 @@ void Broker::TakeBack() {
     if (!taken->key.empty()) keys_.erase(taken->key);
   }
   taken_.clear();
+  DropUnknownGroups();
   // Who wants proof of its subscription asks again.
   std::erase_if(to_announce_, [this](const auto& entry) {
     if (entry.second == PublisherId{}) return false;
@@ -493,6 +503,40 @@ void Broker::TakeBack() {
     if (found != groups_.end()) UpdateIdle(&found->second);
     return true;
   });
+}
+
+// Groups that came while the log could not be written, and that nobody uses. Nobody was told of
+// them either, and they must not pile up.
+void Broker::DropUnknownGroups() {
+  std::vector<Group*> dropped;
+  const auto drop = [&dropped](Group& group) {
+    if (group.subscribed || group.oldest != nullptr) return false;
+    dropped.push_back(&group);
+    return true;
+  };
+  std::erase_if(unlogged_groups_, [&](const auto& known) {
+    const auto found = groups_.find(known.first);
+    return found == groups_.end() || drop(found->second);
+  });
+  for (Group* const group : active_) {
+    if (!group->logged) drop(*group);
+  }
+  std::sort(dropped.begin(), dropped.end());
+  dropped.erase(std::unique(dropped.begin(), dropped.end()), dropped.end());
+  if (dropped.empty()) return;
+  const auto is_dropped = [&dropped](const Group* group) {
+    return std::binary_search(dropped.begin(), dropped.end(), group);
+  };
+  std::erase_if(active_, is_dropped);
+  std::erase_if(to_announce_, [&](const auto& entry) {
+    const auto found = groups_.find(entry.first);
+    return found != groups_.end() && is_dropped(&found->second);
+  });
+  for (Group* const group : dropped) {
+    group->announce = true;  // takes it out of the list of idle groups
+    UpdateIdle(group);
+    groups_.erase(groups_.find(*group->id));
+  }
 }
 
 void Broker::Announce(BrokerSink* sink) {
@@ -655,9 +699,9 @@ void Broker::DropOldest(Group* group) {
 }
 
 void Broker::Expire() {
-  while (!keys_by_age_.empty() &&
-         (keys_by_age_.size() > options_.keys_max ||
-          (may_expire() && keys_by_age_.front().second + options_.key_window <= now_))) {
+  while (!keys_by_age_.empty() && (keys_by_age_.size() > options_.keys_max ||
+                                   (now_ >= no_key_expiry_before_ &&
+                                    keys_by_age_.front().second + options_.key_window <= now_))) {
     const auto& [key, since] = keys_by_age_.front();
     if (const auto found = keys_.find(key); found != keys_.end() && found->second.since == since) {
       keys_.erase(found);
@@ -697,12 +741,20 @@ void Broker::ExpireRetained() {
 }
 
 void Broker::ExpirePublishers() {
-  if (now_ < next_publisher_sweep_) return;
+  if (!may_expire() || now_ < next_publisher_sweep_) return;
   next_publisher_sweep_ = now_ + kPublisherSweepPeriod;
   std::erase_if(publishers_, [this](const auto& entry) {
     return entry.second->unsent == 0 &&
            entry.second->last_heard + options_.publisher_age_max <= now_;
   });
+}
+
+void Broker::ForgetPublishersOver(size_t max) {
+  while (publishers_.size() > max) {
+    publishers_.erase(std::min_element(
+        publishers_.begin(), publishers_.end(),
+        [](const auto& a, const auto& b) { return a.second->last_heard < b.second->last_heard; }));
+  }
 }
 
 void Broker::RememberKey(const Fingerprint& key, uint64_t offset, absl::Time since) {
@@ -757,11 +809,7 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
       return;
     }
   }
-  if (publishers_.size() >= options_.publishers_max && !publishers_.contains(from)) {
-    publishers_.erase(std::min_element(
-        publishers_.begin(), publishers_.end(),
-        [](const auto& a, const auto& b) { return a.second->last_heard < b.second->last_heard; }));
-  }
+  if (!publishers_.contains(from)) ForgetPublishersOver(options_.publishers_max - 1);
   std::unique_ptr<Publisher>& publisher = publishers_[from];
   if (publisher == nullptr) publisher = std::make_unique<Publisher>();
   const bool known = std::exchange(publisher->known, true);

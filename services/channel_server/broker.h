@@ -171,6 +171,7 @@ class Broker {
   uint64_t last_offset() const { return last_offset_; }
   size_t group_count() const { return groups_.size(); }
   size_t publisher_count() const { return publishers_.size(); }
+  size_t idle_group_count() const { return idle_count_; }
   size_t key_count() const { return keys_.size(); }
   size_t retained_bytes() const { return retained_bytes_; }
 
@@ -207,7 +208,10 @@ class Broker {
   void Expire();
   void ExpireRetained();
   void ExpirePublishers();
+  // Those that were not heard of for longest.
+  void ForgetPublishersOver(size_t max);
   size_t CountGroupsToForget() const;
+  void DropUnknownGroups();
   void RememberKey(const Fingerprint& key, uint64_t offset, absl::Time since);
   void BeginEpoch();
   void AddResult(PublisherId id, Publisher* publisher, uint64_t offset, uint8_t reason);
@@ -231,6 +235,8 @@ class Broker {
   absl::Time clock_time_;  // of the last turn
   absl::Time now_;         // the time that has been lived through
   absl::Time no_expiry_before_ = absl::InfinitePast();
+  absl::Time no_key_expiry_before_ = absl::InfinitePast();
+  bool has_snapshot_ = false;
   Counters counters_;
 
   Epoch epoch_{};

@@ -171,7 +171,40 @@ TEST_F(BrokerRetentionTest, OfTooManyPublishersTheOneHeardOfLongestAgoIsForgotte
   EXPECT_EQ(server_.Publish(kA, 2, "x"), "1→2");
 }
 
+TEST_F(BrokerRetentionTest, GroupsDoNotPileUpWhileTheLogCannotBeWritten) {
+  BrokerOptions options = SmallOptions(true);
+  options.idle_groups_max = 5;
+  BrokerHarness server(options);
+  server.EndTurn();
+  server.sink.log_works = false;
+  for (uint64_t i = 1; i <= 100; ++i) {
+    server.Publish(kA, i, absl::StrCat("published", i));
+    server.Subscribe(absl::StrCat("subscribed", i));
+    server.Subscribe(absl::StrCat("proof", i), PublisherId{i});
+    server.Pass(absl::Seconds(1));
+    server.Unsubscribe(absl::StrCat("subscribed", i));
+    server.Pass(absl::Seconds(1));
+  }
+  EXPECT_LE(server.broker.group_count(), 1u);
+  server.sink.log_works = true;
+  EXPECT_EQ(server.Publish(kA, 101, "published1"), "0→101");
+}
+
 // ---- Time for which the process did not run.
+
+// As on a machine whose clock is set after its start.
+TEST_F(BrokerRetentionTest, AJumpOfTheCalendarOverARestartAgesNeitherKeysNorPublishers) {
+  BrokerHarness server(SmallOptions(true));
+  server.Publish(kA, 1, "x", {.key = {1, 2}});
+  server.EndTurn();
+  const auto restarted = server.Restart(false, absl::Hours(25));
+  restarted->EndTurn();
+  restarted->Pass(absl::Seconds(59));
+  EXPECT_EQ(restarted->broker.publisher_count(), 1u);
+  EXPECT_EQ(restarted->Hello(kA, 1), "to 1: known after 1 from 1: 1");
+  restarted->Pass(absl::Seconds(60));
+  EXPECT_EQ(restarted->Publish(kA, 2, "x", {.key = {1, 2}}), "ALREADY_EXISTS");
+}
 
 TEST_F(BrokerRetentionTest, AStalledProcessAgesNothing) {
   server_.Publish(kA, 1, "x", {.key = {1, 2}});

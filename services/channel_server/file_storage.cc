@@ -260,6 +260,10 @@ absl::Status FileStorage::CutBack() {
   if (ftruncate(file_->get(), static_cast<off_t>(file_size_)) != 0) {
     return Failure("truncate", Describe(file_name_), errno);
   }
+  // What was refused must not be there again after a power loss.
+  if (fsync_ == FsyncMode::kAlways && fdatasync(file_->get()) != 0) {
+    return Failure("sync", Describe(file_name_), errno);
+  }
   must_cut_ = false;
   return absl::OkStatus();
 }

@@ -224,10 +224,8 @@ absl::StatusOr<bool> GroupLog::Recovery::ReadSegment(uint64_t number, bool is_fi
   RecordReader reader(bytes_);
   absl::StatusOr<bool> usable = ReadHead(&reader, is_first, is_last);
   if (!usable.ok() || !*usable) return usable;
-  if (is_first) {
-    if (absl::Status status = visitor_->OnSnapshot(reader.payload()); !status.ok()) {
-      return Damaged(reader.at(), absl::StrCat("its snapshot: ", status.message()));
-    }
+  if (absl::Status status = visitor_->OnSnapshot(reader.payload()); !status.ok()) {
+    return Damaged(reader.at(), absl::StrCat("its snapshot: ", status.message()));
   }
   if (absl::Status status = ReadTurns(&reader, is_last); !status.ok()) return status;
   ++report_->segments;
@@ -313,12 +311,15 @@ absl::Status GroupLog::Recovery::CutTail(RecordReader::Result result, size_t at,
       cut_off ? "the record is cut off" : "the record's checksum is wrong";
   const absl::string_view rest = absl::string_view(bytes_).substr(at);
   const bool zeros = AllZeros(rest);
-  if (!is_last || (!cut_off && !zeros && !other_boot())) return Damaged(at, what);
+  // Without any sync, a segment may be on the disk while the end of the one before is not.
+  const bool may_be_unwritten = !is_last && other_boot() && fsync_ == FsyncMode::kNever;
+  if (!is_last && !may_be_unwritten) return Damaged(at, what);
+  if (!cut_off && !zeros && !other_boot()) return Damaged(at, what);
 
   // A file is never longer than what was written to it as long as the machine runs; so zeros that
   // are found within one boot are not a write that did not come to its end.
   const bool torn_write = cut_off || (zeros && other_boot());
-  if (!torn_write) lost_more_than_a_torn_write_ = true;
+  if (!torn_write || !is_last) lost_more_than_a_torn_write_ = true;
   report_->clean = false;
   report_->torn_bytes = rest.size();
   report_->torn = absl::StrCat(storage_->Describe(name_), ", byte ", at, ": ",

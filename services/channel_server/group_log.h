@@ -39,6 +39,8 @@ struct GroupLogOptions {
 // the caller's; it ends the recovery.
 class GroupLogVisitor {
  public:
+  // At the beginning of each segment, so that a segment and what it begins with appear at once.
+  // After the first one, the turns before it have led there, unless their end was lost.
   virtual absl::Status OnSnapshot(absl::string_view snapshot) = 0;
   virtual absl::Status OnTurn(absl::string_view turn) = 0;
 
@@ -93,8 +95,8 @@ class GroupLog {
   static constexpr size_t kRecordHeaderBytes = 13;
   static constexpr size_t kRecordBytesMax = 1u << 30;
 
-  // Visits the oldest segment's snapshot, then all turns since, and cuts off a tail that is not
-  // whole. `storage` must outlive the log.
+  // Visits each segment's snapshot and turns, oldest first, and cuts off a tail that is not whole.
+  // `storage` must outlive the log.
   //
   // What was being written when the process or the machine stopped is a torn tail, and cut off: a
   // record that the file's end cuts, or nothing but zeros, at the end of the last segment; and

@@ -32,7 +32,7 @@ void Check(bool holds, const char* what) {
 class Collector final : public GroupLogVisitor {
  public:
   absl::Status OnSnapshot(absl::string_view snapshot) override {
-    Check(snapshot == "first", "another snapshot than the oldest");
+    Check(snapshots > 0 || snapshot == "first", "another snapshot than the oldest");
     ++snapshots;
     return absl::OkStatus();
   }
@@ -104,7 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Check(storage.contents(kSecond) == bytes, "something was changed");
     return 0;
   }
-  Check(collector.snapshots == 1, "no snapshot");
+  Check(collector.snapshots > 0, "no snapshot");
   Check(!collector.turns.empty() && collector.turns[0] == "turn", "the first turn is lost");
 
   Collector again;

@@ -157,14 +157,14 @@ TEST(GroupLogTest, ATurnIsOneWrite) {
   EXPECT_EQ(storage.append_count(), 2u);
 }
 
-TEST(GroupLogTest, SegmentsAreReadFromTheOldestSnapshotOn) {
+TEST(GroupLogTest, SegmentsAreReadFromTheOldestOn) {
   MemoryStorage storage;
   Live(&storage, {"one"});
   Live(&storage, {"two"}, Options(), /*close=*/true);
   Live(&storage, {"three"});
   const Opened opened(&storage);
   ASSERT_TRUE(opened.status.ok());
-  EXPECT_THAT(opened.visited.snapshots, ElementsAre("snapshot"));
+  EXPECT_THAT(opened.visited.snapshots, ElementsAre("snapshot", "snapshot", "snapshot"));
   EXPECT_THAT(opened.visited.turns, ElementsAre("one", "two", "three"));
   EXPECT_EQ(opened.report.segments, 3u);
   EXPECT_FALSE(opened.report.clean);
@@ -619,7 +619,7 @@ TEST(GroupLogTest, SegmentsAreDeletedWhenAllOfThemIsOldEnough) {
   ASSERT_TRUE(opened.log->StartSegment("d", minute(8)).ok());
   EXPECT_THAT(*storage.List(), ElementsAre(kSecond, kThird, "log-0000000000000004"));
   const Opened next(&storage);
-  EXPECT_THAT(next.visited.snapshots, ElementsAre("b"));
+  EXPECT_THAT(next.visited.snapshots, ElementsAre("b", "c", "d"));
   EXPECT_THAT(next.visited.turns, ElementsAre("two"));
 }
 
@@ -636,6 +636,28 @@ TEST(GroupLogTest, WhatWasFoundAtTheStartIsKeptAsIfItWereNew) {
 }
 
 // On a full disk that is what makes room.
+// The file names reach the disk in their own time.
+TEST(GroupLogTest, WithoutSyncASegmentMayBeThereAndTheEndOfTheOneBeforeNot) {
+  MemoryStorage storage(FsyncMode::kNever);
+  Live(&storage, {"one", "two"}, Options(FsyncMode::kNever));
+  storage.Kill();
+  {
+    const Opened opened(&storage, Options(FsyncMode::kNever));
+    ASSERT_TRUE(opened.log->StartSegment("second", kStart).ok());
+    ASSERT_TRUE(Append(opened.log.get(), "three").ok());
+    ASSERT_TRUE(opened.log->StartSegment("third", kStart + absl::Seconds(60)).ok());
+    ASSERT_TRUE(Append(opened.log.get(), "four").ok());
+  }
+  std::string cut(storage.contents(kSecond));
+  cut.resize(cut.size() - 3);
+  storage.Put(kSecond, cut);
+  EXPECT_FALSE(Opened(&storage, Options(FsyncMode::kNever)).status.ok());  // the machine still runs
+  const Opened opened(&storage, Options(FsyncMode::kNever, kOtherBoot));
+  EXPECT_TRUE(opened.status.ok()) << opened.status;
+  EXPECT_TRUE(opened.report.tail_may_be_missing);
+  EXPECT_THAT(opened.visited.turns, ElementsAre("one", "two", "four"));
+}
+
 TEST(GroupLogTest, OldSegmentsAreDeletedAlsoWhenThereIsNoRoomForANewOne) {
   MemoryStorage storage;
   const Opened opened(&storage);
