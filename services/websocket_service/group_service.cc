@@ -13,6 +13,10 @@
 namespace groupcast::service {
 namespace {
 
+// While the channel is away, sends wait so long for room at most. With the 75 s for which SDKs send
+// again, and the window's 30 s, it is less than the 2 minutes for which keys are known.
+constexpr absl::Duration kRoomWaitMax = absl::Seconds(10);
+
 CommandError ErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
   return {.code = ErrorCodeOf(status),
           .message = std::string(status.message()),
@@ -96,8 +100,13 @@ bool GroupService::MayRun(const Member& member, const Command& command) {
   return group == nullptr || !table_.IsMember(*group, member);
 }
 
+bool GroupService::MayWaitForRoom() const {
+  return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
+}
+
+// If it need not wait and there is no room, it is refused as unavailable.
 bool GroupService::WaitsForRoom(Member* member) {
-  if (channel_->has_room()) return false;
+  if (channel_->has_room() || !MayWaitForRoom()) return false;
   if (!std::exchange(member->waits_for_room, true)) waiting_for_room_.push_back(member);
   return true;
 }
@@ -316,13 +325,17 @@ void GroupService::OnConnectionState(bool connected) {
     spdlog::info("the channel is there");
     recoveries_.OnConnected();
   } else {
+    away_since_ = clock_->Now();
     spdlog::warn("the channel is away: sends wait until it is back");
   }
 }
 
-void GroupService::OnRoom() {
+void GroupService::OnRoom() { GoOnWithSends(); }
+
+void GroupService::GoOnWithSends() {
   // Each goes on once; who finds no room again is at the end of the next turn's line.
-  for (size_t left = waiting_for_room_.size(); left > 0 && channel_->has_room(); --left) {
+  for (size_t left = waiting_for_room_.size();
+       left > 0 && (channel_->has_room() || !MayWaitForRoom()); --left) {
     Member* const member = waiting_for_room_.front();
     waiting_for_room_.pop_front();
     member->waits_for_room = false;
@@ -371,6 +384,7 @@ void GroupService::CheckDeadlines() {
     if (member->pending_answers == 0) member->ResumeCommands();
   }
   recoveries_.RetryFailed();
+  if (!waiting_for_room_.empty() && !MayWaitForRoom()) GoOnWithSends();
 }
 
 void GroupService::RefuseJoin(Group* group, Member* member, const PendingJoin& join) {

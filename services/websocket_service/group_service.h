@@ -86,7 +86,9 @@ class GroupService final : public ChannelListener {
 
  private:
   bool MayRun(const Member& member, const Command& command);
+  bool MayWaitForRoom() const;
   bool WaitsForRoom(Member* member);
+  void GoOnWithSends();
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);
   void Admit(Group* group, Member* member, PendingJoin join);
@@ -114,6 +116,7 @@ class GroupService final : public ChannelListener {
   size_t pending_joins_ = 0;  // of groups that are not subscribed
   // Members whose sends wait for room in the channel: who came first goes on first.
   std::deque<Member*> waiting_for_room_;
+  absl::Time away_since_;  // if the channel is
   Counters counters_;
   LogLimit gap_log_limit_;
 };

@@ -311,5 +311,28 @@ TEST_F(GroupServiceTest, SendsWaitForRoomInTheChannelAndGoOnInTurn) {
   EXPECT_FALSE(a->waits_for_room);
 }
 
+// What is not read grows old where nobody sees it, and its key might be forgotten when it is done.
+TEST_F(GroupServiceTest, SendsDoNotWaitForRoomWhileTheChannelIsAwayForLong) {
+  channel_.SetRoom(false);
+  const auto member = Bare();
+  member->Do(R"({"cmd":"send_to_group","group_id":"g","message":"x","id":1})");
+  clock_.Advance(absl::Minutes(5));
+  service_.CheckDeadlines();
+  channel_.SetConnected(false);
+  hub_.Pump();
+  clock_.Advance(absl::Milliseconds(9'999));
+  service_.CheckDeadlines();
+  hub_.Pump();
+  EXPECT_TRUE(member->waits_for_room);
+  clock_.Advance(absl::Milliseconds(1));
+  service_.CheckDeadlines();
+  hub_.Pump();
+  ASSERT_EQ(member->received.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(member->received[0], R"("code":"unavailable")"));
+  member->Do(R"({"cmd":"send_to_group","group_id":"g","message":"x","id":2})");
+  hub_.Pump();
+  EXPECT_EQ(member->received.size(), 2u);
+}
+
 }  // namespace
 }  // namespace groupcast::service
