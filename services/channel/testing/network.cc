@@ -42,7 +42,7 @@ void WorkerLinks::SendPublication(absl::string_view frame) {
 }
 
 bool WorkerLinks::SendControl(absl::string_view frame) {
-  if (!control_.up || control_.to_server >= network_->options_.control_queue_max) {
+  if (!control_.up || !network_->HasRoomToServer(*this)) {
     ++network_->losses_.control_refused;
     return false;
   }
@@ -82,6 +82,13 @@ Network::Link& Network::LinkOf(WorkerLinks* worker, LinkName name) {
     default:
       return worker->control_;
   }
+}
+
+bool Network::HasRoomToServer(const WorkerLinks& worker) const {
+  const auto unread =
+      std::count_if(server_->control.begin(), server_->control.end(),
+                    [&](const auto& frame) { return frame.first == worker.publisher_; });
+  return worker.control_.to_server + static_cast<size_t>(unread) < options_.control_queue_max;
 }
 
 void Network::ServerUp(ServerInbox* inbox, std::function<void()> wake) {
@@ -275,7 +282,8 @@ void Network::Broadcast(absl::string_view frame) {
 BrokerSink::Sent Network::SendControl(PublisherId to, absl::string_view frame) {
   for (WorkerLinks* worker : workers_) {
     if (worker->publisher_ != to || !worker->control_.up) continue;
-    if (worker->control_.to_worker >= options_.control_queue_max) {
+    const size_t waiting = worker->control_.to_worker + worker->inbox.control.size();
+    if (waiting >= options_.control_queue_max) {
       ++losses_.control_refused;
       return BrokerSink::Sent::kFull;
     }
@@ -289,8 +297,7 @@ void Network::ToWorker(WorkerLinks* worker, LinkName name, std::string frame) {
   Link& link = LinkOf(worker, name);
   const bool is_live = name == LinkName::kSubscribe;
   // What the worker has not read yet fills the queue too.
-  const size_t unread = is_live ? worker->inbox.live.size() : worker->inbox.control.size();
-  if (is_live && link.to_worker + unread >= options_.subscriber_queue_max) {
+  if (is_live && link.to_worker + worker->inbox.live.size() >= options_.subscriber_queue_max) {
     ++losses_.live_queue_full;
     return;
   }

@@ -131,6 +131,8 @@ class Network {
   friend class WorkerLinks;
   using Link = WorkerLinks::Link;
 
+  // For control frames. What the server has not read yet fills the queue too.
+  bool HasRoomToServer(const WorkerLinks& worker) const;
   void Dial(WorkerLinks* worker, LinkName name);
   void Connected(WorkerLinks* worker, LinkName name);
   void Break(WorkerLinks* worker, LinkName name);

@@ -32,6 +32,7 @@ void SimulatedConnection::Send(const FramePtr& frame) {
       for (const auto& connection : (*self)->connections_) {
         if (connection->connection_id() != id) continue;
         const auto kept = connection;
+        ++(*self)->slow_consumers_;
         (*self)->Cut(kept);
         return;
       }
@@ -166,8 +167,7 @@ SimulatedClient::SimulatedClient(const Options& options, EventQueue* events, Ran
       truth_(truth),
       find_host_(std::move(find_host)),
       delivered_(delivered),
-      session_({.session_id = options.session, .key_prefix = options.key_prefix},
-               {.queue_bytes_max = 1 << 20, .groups_max = 128}),
+      session_({.session_id = options.session, .key_prefix = options.key_prefix}, options.limits),
       self_(std::make_shared<SimulatedClient*>(this)) {
   Connect();
   Tick();
@@ -228,6 +228,10 @@ void SimulatedClient::Cut() {
 
 void SimulatedClient::Pump() {
   while (const std::function<void()> callback = session_.NextCallback()) callback();
+  if (session_.queue_bytes() > options_.limits.queue_bytes_max) {
+    truth_->Fail(absl::StrCat("the SDK's queue: ", session_.queue_bytes(), ", of ",
+                              options_.limits.queue_bytes_max));
+  }
   if (connection_ == nullptr || connection_->cut || !session_.connected()) return;
   while (std::optional<std::string> frame = session_.NextFrame(events_->Now())) {
     host_->FromClient(connection_, *std::move(frame));
@@ -257,6 +261,7 @@ void SimulatedClient::Join(const std::string& group) {
     memberships_[group].position = left->second;
   } else if (random_->OneIn(3)) {
     options.history = static_cast<uint32_t>(random_->Between(1, 5));
+    memberships_[group].history = options.history;
   }
   auto callbacks = std::make_shared<GroupCallbacks>();
   callbacks->on_join = [this, group, join](const absl::StatusOr<Joined>& joined) {
@@ -360,21 +365,45 @@ void SimulatedClient::OnJoined(const std::string& group, const absl::StatusOr<Jo
     }
     return;
   }
-  if (!joined->recovered && !options_.may_lose) {
-    truth_->Fail(absl::StrCat("group ", group, ": not recovered, but nothing was lost"));
-  }
-  const bool had_position = !membership.position.epoch.empty();
-  if (joined->recovered && had_position &&
-      EpochOf(joined->position.epoch) == EpochOf(membership.position.epoch)) {
-    // Between the two, there may be what this session does not get.
-    const Truth::Message* const next = Next(group, membership.position);
-    if (next != nullptr && next->offset <= joined->position.offset) {
-      truth_->Fail(absl::StrCat("group ", group, ": recovered at ", joined->position.offset,
-                                ", but ", next->offset, " was not delivered"));
-    }
-  }
+  const groupcast::Position before = std::exchange(membership.position, joined->position);
+  const bool had_position = !before.epoch.empty();
   membership.joined = true;
-  membership.position = joined->position;
+  if (!joined->recovered) {
+    if (!truth_->may_lose()) {
+      truth_->Fail(absl::StrCat("group ", group, ": not recovered, but nothing was lost"));
+    }
+    membership.lost_from = before;
+    return;
+  }
+  if (!had_position) return CheckHistory(group, membership);
+  const std::string behind = WhyNotAt(group, before, joined->position);
+  if (!behind.empty()) {
+    truth_->Fail(absl::StrCat("group ", group, ": recovered at ", joined->position.offset, ", but ",
+                              behind));
+  }
+}
+
+std::string SimulatedClient::WhyNotAt(const std::string& group, const groupcast::Position& member,
+                                      const groupcast::Position& position) const {
+  if (member.epoch != position.epoch) return "that is another epoch";
+  if (position.offset < member.offset) {
+    return absl::StrCat("the member is at ", member.offset, " already");
+  }
+  // Between the two there may be what this session does not get.
+  const Truth::Message* const next = Next(group, member);
+  if (next == nullptr || next->offset > position.offset) return "";
+  return absl::StrCat("the member is at ", member.offset, " and has not got ", next->offset);
+}
+
+void SimulatedClient::CheckHistory(const std::string& group, const Membership& membership) {
+  if (truth_->may_lose() || !options_.histories_fit) return;  // less may be kept, or fit
+  const Epoch epoch = EpochOf(membership.position.epoch);
+  const size_t all = truth_->CountAfter(group, {epoch, 0});
+  const size_t after = truth_->CountAfter(group, {epoch, membership.position.offset});
+  if (after < std::min<size_t>(membership.history, all)) {
+    truth_->Fail(absl::StrCat("group ", group, ": ", after, " of ", all, " messages come, not ",
+                              membership.history));
+  }
 }
 
 void SimulatedClient::OnMessage(const std::string& group, const groupcast::Message& message,
@@ -383,6 +412,10 @@ void SimulatedClient::OnMessage(const std::string& group, const groupcast::Messa
   ++*delivered_;
   Membership& membership = memberships_[group];
   const Truth::Message* const next = Next(group, membership.position);
+  if (membership.lost_from.has_value()) {
+    truth_->Fail(absl::StrCat("group ", group, ": a member gets ", message.offset,
+                              " before it is told the gap"));
+  }
   if (!membership.joined || message.epoch != membership.position.epoch || next == nullptr ||
       next->offset != message.offset || message.text != next->text) {
     truth_->Fail(absl::StrCat("group ", group, ": a member at ", membership.position.offset,
@@ -394,17 +427,39 @@ void SimulatedClient::OnMessage(const std::string& group, const groupcast::Messa
 
 void SimulatedClient::OnGap(const std::string& group, const groupcast::Gap& gap, uint64_t join) {
   if (joins_[group] != join) return truth_->Fail("a gap of a group that was left");
-  if (!options_.may_lose) {
+  if (!truth_->may_lose()) {
     truth_->Fail(absl::StrCat("group ", group, ": a member is told a gap to ", gap.to,
                               ", but nothing was lost"));
   }
-  memberships_[group].position = gap.position();
+  Membership& membership = memberships_[group];
+  const groupcast::Position from = membership.lost_from.value_or(membership.position);
+  std::string why;
+  if (gap.epoch != from.epoch) {
+    if (gap.from.has_value()) why = "has a beginning in another epoch";
+  } else if (!gap.from.has_value() || gap.to <= *gap.from) {
+    why = "is none";
+  } else {
+    why = WhyNotAt(group, from, {gap.epoch, *gap.from});
+  }
+  if (membership.lost_from.has_value() && gap.position() != membership.position) {
+    why = absl::StrCat("does not end at the join, which is at ", membership.position.offset);
+  }
+  if (!why.empty()) {
+    truth_->Fail(absl::StrCat("group ", group, ": a gap from ",
+                              gap.from.has_value() ? absl::StrCat(*gap.from) : "before", " to ",
+                              gap.to, " ", why));
+  }
+  membership.lost_from.reset();
+  membership.position = gap.position();
 }
 
 std::string SimulatedClient::WhyNotAtRest(Epoch epoch) const {
   if (unanswered_ > 0) return absl::StrCat(unanswered_, " sends have no answer");
   for (const auto& [group, membership] : memberships_) {
     if (!membership.joined) return absl::StrCat("a client has not joined ", group);
+    if (membership.lost_from.has_value()) {
+      return absl::StrCat("a member of ", group, " was not told what it lost");
+    }
     if (EpochOf(membership.position.epoch) != epoch) {
       return absl::StrCat("a member of ", group, " is in another epoch");
     }
@@ -418,11 +473,10 @@ std::string SimulatedClient::WhyNotAtRest(Epoch epoch) const {
 
 // ---- Bare clients.
 
-BareClient::BareClient(std::string group, std::string text, bool may_lose, Truth* truth,
-                       SimulatedHost* host, uint64_t* delivered)
+BareClient::BareClient(std::string group, std::string text, Truth* truth, SimulatedHost* host,
+                       uint64_t* delivered)
     : group_(std::move(group)),
       text_(std::move(text)),
-      may_lose_(may_lose),
       truth_(truth),
       host_(host),
       delivered_(delivered),
@@ -463,7 +517,7 @@ void BareClient::OnText(const std::string& text) {
   if (place.epoch == last_.epoch) {
     const Truth::Message* const next = truth_->Next(group_, last_.epoch, last_.offset);
     const bool in_order = place.offset > last_.offset;
-    if (!in_order || (!may_lose_ && (next == nullptr || next->offset != place.offset))) {
+    if (!in_order || (!truth_->may_lose() && (next == nullptr || next->offset != place.offset))) {
       truth_->Fail(absl::StrCat("a bare member at ", last_.offset, " gets ", place.offset));
     }
   }
@@ -471,7 +525,7 @@ void BareClient::OnText(const std::string& text) {
 }
 
 std::string BareClient::WhyNotAtRest() const {
-  if (connection_->cut || may_lose_ || !truth_->IsPlaced(text_)) return "";
+  if (connection_->cut || truth_->may_lose() || !truth_->IsPlaced(text_)) return "";
   if (!got_own_) return absl::StrCat("a bare member has not got its own \"", text_, "\"");
   if (const auto* next = truth_->Next(group_, last_.epoch, last_.offset)) {
     return absl::StrCat("a bare member has not got ", next->offset);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -68,6 +69,8 @@ class SimulatedHost {
 
   SimulatedWorker* worker() { return &worker_; }
   const GroupService& service() const { return service_; }
+  // Connections that were closed because their outbox was full.
+  uint64_t slow_consumers() const { return slow_consumers_; }
 
   std::shared_ptr<SimulatedConnection> Connect(bool v1, const std::string& session);
   // A text on its way from the client.
@@ -88,6 +91,7 @@ class SimulatedHost {
   GroupService service_;
   SimulatedWorker worker_;
   std::vector<std::shared_ptr<SimulatedConnection>> connections_;
+  uint64_t slow_consumers_ = 0;
   std::shared_ptr<SimulatedHost*> self_;
 };
 
@@ -98,7 +102,9 @@ class SimulatedClient {
   struct Options {
     std::string session;
     std::string key_prefix;
-    bool may_lose = false;
+    SessionLimits limits;
+    // As many messages as are asked for fit into one answer of the server.
+    bool histories_fit = false;
     // Keys may be forgotten: a send may come again in a new epoch.
     bool may_come_again = false;
   };
@@ -124,6 +130,10 @@ class SimulatedClient {
   struct Membership {
     bool joined = false;
     groupcast::Position position;
+    // Of its first join.
+    uint32_t history = 0;
+    // Where it was when its join was told not to have recovered; the gap that says so follows.
+    std::optional<groupcast::Position> lost_from;
   };
 
   void Connect();
@@ -135,6 +145,11 @@ class SimulatedClient {
   void OnJoined(const std::string& group, const absl::StatusOr<Joined>& joined, uint64_t join);
   void OnMessage(const std::string& group, const groupcast::Message& message, uint64_t join);
   void OnGap(const std::string& group, const groupcast::Gap& gap, uint64_t join);
+  // Empty, or why a `member` that is told nothing cannot be at `position` now.
+  std::string WhyNotAt(const std::string& group, const groupcast::Position& member,
+                       const groupcast::Position& position) const;
+  // The join began with as many of the newest messages as were asked for.
+  void CheckHistory(const std::string& group, const Membership& membership);
   // The next message that this client is to get.
   const Truth::Message* Next(const std::string& group, groupcast::Position position) const;
 
@@ -158,7 +173,7 @@ class SimulatedClient {
 // The client of three lines: it joins, sends, and shows what comes.
 class BareClient {
  public:
-  BareClient(std::string group, std::string text, bool may_lose, Truth* truth, SimulatedHost* host,
+  BareClient(std::string group, std::string text, Truth* truth, SimulatedHost* host,
              uint64_t* delivered);
   ~BareClient();
 
@@ -170,7 +185,6 @@ class BareClient {
 
   const std::string group_;
   const std::string text_;
-  const bool may_lose_;
   Truth* const truth_;
   SimulatedHost* const host_;
   uint64_t* const delivered_;

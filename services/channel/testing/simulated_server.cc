@@ -135,9 +135,19 @@ void SimulatedServer::Turn() {
   if (log_ != nullptr && log_->wants_rotation(events_->Now())) {
     log_->StartSegment(broker_->Snapshot(), events_->Now()).IgnoreError();
   }
+  CheckBounds();
   const bool more =
       !inbox_.control.empty() || !inbox_.publications.empty() || !inbox_.subscriptions.empty();
   if (more) Wake();
+}
+
+void SimulatedServer::CheckBounds() {
+  const auto check = [this](absl::string_view what, size_t is, size_t max) {
+    if (is > max) truth_->Fail(absl::StrCat("the server's ", what, ": ", is, ", of ", max));
+  };
+  check("retained bytes", broker_->retained_bytes(), plan_.broker.retained_bytes_max);
+  check("publishers", broker_->publisher_count(), plan_.broker.publishers_max);
+  check("keys", broker_->key_count(), plan_.broker.keys_max);
 }
 
 bool SimulatedServer::Output() {

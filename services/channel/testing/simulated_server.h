@@ -46,6 +46,7 @@ class SimulatedServer final : private BrokerSink {
   void Tick();
   void Wake();
   void Turn();
+  void CheckBounds();
   // False: it has died.
   bool Output();
 

@@ -5,6 +5,16 @@
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::service::testing {
+namespace {
+
+// Of any in these worlds, with the window's bookkeeping.
+constexpr size_t kPublicationBytesMax = 300;
+
+// As docs/channel_wire.md has them.
+constexpr size_t kHeldBytesMax = 32u << 20;
+constexpr size_t kUncheckedHeadsMax = 100'000;
+
+}  // namespace
 
 SimulatedWorker::SimulatedWorker(const WorkerPlan& plan, EventQueue* events, Random* random,
                                  Network* network, Truth* truth)
@@ -82,10 +92,20 @@ void SimulatedWorker::Turn() {
   client_.GiveAnswers();
   if (turn_work_) turn_work_();
   client_.GiveAnswers();
+  CheckBounds();
   if (!inbox.monitor.empty() || !inbox.publish.empty() || !inbox.control.empty() ||
       !inbox.live.empty()) {
     Wake();
   }
+}
+
+void SimulatedWorker::CheckBounds() {
+  const auto check = [this](absl::string_view what, size_t is, size_t max) {
+    if (is > max) truth_->Fail(absl::StrCat("a worker's ", what, ": ", is, ", of ", max));
+  };
+  check("window", client_.window_bytes(), plan_.client.window.bytes_max + kPublicationBytesMax);
+  check("held bytes", client_.held_bytes(), kHeldBytesMax);
+  check("unchecked heads", client_.unchecked_heads(), kUncheckedHeadsMax);
 }
 
 const Position* SimulatedWorker::PositionOf(absl::string_view group_id) const {
@@ -122,7 +142,7 @@ void SimulatedWorker::OnMessage(const Message& message) {
 
 void SimulatedWorker::OnGap(absl::string_view group_id, const Gap& gap) {
   Position& position = positions_[std::string(group_id)];
-  if (!plan_.may_lose) {
+  if (!truth_->may_lose()) {
     truth_->Fail(absl::StrCat("group ", group_id, ": a gap from ", position.offset, " to ",
                               gap.to.offset, gap.new_epoch ? " of a new epoch" : "",
                               ", but nothing was lost"));
@@ -138,7 +158,10 @@ void SimulatedWorker::OnGap(absl::string_view group_id, const Gap& gap) {
 
 void SimulatedWorker::OnConnectionState(bool connected) { listener_->OnConnectionState(connected); }
 
-void SimulatedWorker::OnRoom() { listener_->OnRoom(); }
+void SimulatedWorker::OnRoom() {
+  ++rooms_;
+  listener_->OnRoom();
+}
 
 void SimulatedWorker::OnMisconfigured(const absl::Status& why) {
   truth_->Fail(absl::StrCat("a worker is misconfigured: ", why.message()));

@@ -18,8 +18,6 @@ namespace groupcast::service::testing {
 struct WorkerPlan {
   ChannelClientOptions client;
   int reads_per_turn_max = 1'000;
-  // Losses may be told: the world forgets more than members need.
-  bool may_lose = false;
 };
 
 // The process of a worker: the channel's client in its shell. What the channel brings is checked
@@ -35,6 +33,8 @@ class SimulatedWorker final : private ChannelListener {
   void SetTurnWork(std::function<void()> work) { turn_work_ = std::move(work); }
   Channel* channel() { return &client_; }
   const ChannelClient& client() const { return client_; }
+  // How often its window had room again for those who waited.
+  uint64_t rooms() const { return rooms_; }
 
   void Stop() { stopped_ = true; }
   void Continue();
@@ -48,6 +48,7 @@ class SimulatedWorker final : private ChannelListener {
  private:
   void Tick();
   void Turn();
+  void CheckBounds();
 
   void OnSubscribed(absl::string_view group_id, const Position& head) override;
   void OnMessage(const Message& message) override;
@@ -65,6 +66,7 @@ class SimulatedWorker final : private ChannelListener {
   WorkerLinks links_;
   ChannelClient client_;
   std::map<std::string, Position, std::less<>> positions_;
+  uint64_t rooms_ = 0;
   bool turn_due_ = false;
   bool tick_due_ = false;
   bool stopped_ = false;

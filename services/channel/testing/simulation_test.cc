@@ -91,7 +91,8 @@ TEST(SimulationCoverageTest, EverythingThatWorldsAreThereForHappens) {
       "full disk", "write that failed", "expired history", "forgotten group", "forgotten publisher",
       // Of workers and clients.
       "worker died", "worker stopped for a while", "worker isolated for long", "client cut", "join",
-      "leave", "join of a group that was left", "history read", "bare client",
+      "leave", "join of a group that was left", "history read", "bare client", "slow consumer",
+      "client in very many groups", "send that waited for room",
       // Of the network.
       "cut link", "silent link", "lost publication", "lost on the subscribe link",
       "queue to a subscriber full", "lost subscription", "lost control frame",

@@ -6,6 +6,16 @@
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::service::testing {
+namespace {
+
+std::vector<Truth::Message>::const_iterator After(const std::vector<Truth::Message>& messages,
+                                                  uint64_t offset) {
+  return std::upper_bound(
+      messages.begin(), messages.end(), offset,
+      [](uint64_t wanted, const Truth::Message& message) { return wanted < message.offset; });
+}
+
+}  // namespace
 
 void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
                      absl::string_view text) {
@@ -31,7 +41,8 @@ void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint6
   }
   messages.push_back({position.offset, previous, std::string(text)});
   Place& place = places_[text];
-  if (place.position.offset != 0 && place.position.epoch == position.epoch) {
+  if (place.position.offset != 0 && place.position.epoch == position.epoch &&
+      !place.may_be_doubled) {
     Fail(absl::StrCat("\"", text, "\" has two places in one epoch: ", place.position.offset,
                       " and ", position.offset));
   }
@@ -55,7 +66,6 @@ void Truth::OnAcknowledged(absl::string_view group_id, const Position& position,
     return;
   }
   found->second.acknowledged = true;
-  if (found->second.position.epoch != position.epoch) return;  // acknowledged by key, of before
   const Message* const message = At(group_id, position);
   if (message == nullptr || message->text != text) {
     Fail(absl::StrCat("\"", text, "\" was acknowledged at ", position.offset, ", where there is ",
@@ -66,10 +76,14 @@ void Truth::OnAcknowledged(absl::string_view group_id, const Position& position,
 const Truth::Message* Truth::Next(absl::string_view group_id, Epoch epoch, uint64_t offset) const {
   const auto found = messages_.find({std::string(group_id), epoch});
   if (found == messages_.end()) return nullptr;
-  const auto next = std::upper_bound(
-      found->second.begin(), found->second.end(), offset,
-      [](uint64_t wanted, const Message& message) { return wanted < message.offset; });
+  const auto next = After(found->second, offset);
   return next == found->second.end() ? nullptr : &*next;
+}
+
+size_t Truth::CountAfter(absl::string_view group_id, const Position& position) const {
+  const auto found = messages_.find({std::string(group_id), position.epoch});
+  if (found == messages_.end()) return 0;
+  return static_cast<size_t>(found->second.end() - After(found->second, position.offset));
 }
 
 const Truth::Message* Truth::At(absl::string_view group_id, const Position& position) const {

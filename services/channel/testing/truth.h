@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_TESTING_TRUTH_H_
 #define GROUPCAST_SERVICES_CHANNEL_TESTING_TRUTH_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,6 +34,8 @@ class Truth {
   void OnAcknowledged(absl::string_view group_id, const Position& position, absl::string_view text);
   // `text` is published more than once, with a key that a new epoch may not know.
   void MayComeAgain(absl::string_view text) { places_[text].may_come_again = true; }
+  // `text` has no key, and the server may forget who published it before it tells the place.
+  void MayBeDoubled(absl::string_view text) { places_[text].may_be_doubled = true; }
   // Who published `text` was told that it was not done.
   void OnRefused(absl::string_view text) { refused_.push_back(std::string(text)); }
 
@@ -41,13 +44,16 @@ class Truth {
   // The message at that place; null: there is none.
   const Message* At(absl::string_view group_id, const Position& position) const;
 
+  // How many there are after it.
+  size_t CountAfter(absl::string_view group_id, const Position& position) const;
+
   // Whether the message with this text has a place, in any epoch.
   bool IsPlaced(absl::string_view text) const {
     const auto found = places_.find(text);
     return found != places_.end() && found->second.position.offset != 0;
   }
 
-  // Whether it has come again in another epoch. Who sees only the text cannot tell which it is.
+  // Whether it has more than one place. Who sees only the text cannot tell which it is.
   bool HasComeAgain(absl::string_view text) const {
     const auto found = places_.find(text);
     return found != places_.end() && found->second.count > 1;
@@ -58,6 +64,10 @@ class Truth {
     const auto found = places_.find(text);
     return found == places_.end() ? Position{} : found->second.position;
   }
+
+  // From now on members may be told of losses: something happened that may bring them.
+  void AllowLosses() { may_lose_ = true; }
+  bool may_lose() const { return may_lose_; }
 
   // At the end: what was told as refused has no place.
   void CheckRefused();
@@ -76,9 +86,10 @@ class Truth {
  private:
   struct Place {
     Position position;
-    int count = 0;  // of epochs in which it has a place
+    int count = 0;  // of places
     bool acknowledged = false;
     bool may_come_again = false;
+    bool may_be_doubled = false;
   };
 
   std::map<std::pair<std::string, Epoch>, std::vector<Message>> messages_;
@@ -86,6 +97,7 @@ class Truth {
   absl::flat_hash_map<std::pair<Epoch, uint64_t>, std::string> by_offset_;
   std::vector<std::string> refused_;
   std::function<void(const std::string&)> trace_;
+  bool may_lose_ = false;
   std::string failure_;
   uint64_t placed_ = 0;
   uint64_t acknowledged_ = 0;

@@ -16,6 +16,7 @@
 #include "services/channel/testing/simulated_server.h"
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"
+#include "services/channel/testing/world_plan.h"
 #include "services/channel_server/testing/memory_storage.h"
 
 namespace groupcast::service::testing {
@@ -32,14 +33,23 @@ constexpr absl::Duration kRestWithin = absl::Seconds(40);
 
 class World {
  public:
-  World(uint64_t seed, bool trace) : random_(seed), trace_(trace) {}
+  World(uint64_t seed, bool trace) : random_(seed), trace_(trace), plan_(PlanWorld(&random_)) {
+    plan_.server.broker.new_epoch = [this] { return Epoch{random_.Next()}; };
+    if (has_log()) {
+      storage_.emplace(plan_.server.log.fsync);
+      plan_.server.storage = &*storage_;
+    }
+    result_.description = plan_.Description();
+  }
 
   WorldResult Run() {
     if (trace_) truth_.SetTrace([this](const std::string& what) { Trace(what); });
-    Plan();
-    network_.emplace(network_options_, &events_, &random_);
+    Trace(result_.description);
+    // Members may miss more than is kept.
+    if (plan_.forgetful) truth_.AllowLosses();
+    network_.emplace(plan_.network, &events_, &random_);
     StartServer();
-    if (has_log_ && server_plan_.log.fsync == FsyncMode::kInterval) SyncNowAndThen();
+    if (has_log() && plan_.server.log.fsync == FsyncMode::kInterval) SyncNowAndThen();
     const int64_t workers = random_.Between(1, 3);
     for (int64_t i = 0; i < workers; ++i) StartWorker(static_cast<size_t>(i));
     StartClients();
@@ -48,12 +58,15 @@ class World {
     for (int64_t i = 0; i < actions; ++i) {
       events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Act(); });
     }
+    if (plan_.more_groups > 0) {
+      events_.After(random_.Between(absl::ZeroDuration(), active), [this] { JoinMany(); });
+    }
     const int64_t faults = random_.Between(0, 8);
     for (int64_t i = 0; i < faults; ++i) {
       events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Fault(); });
     }
     RunUntil(events_.Now() + active);
-    if (absence_ > absl::ZeroDuration()) BeAbsent();
+    if (plan_.absence > absl::ZeroDuration()) BeAbsent();
     Heal();
     const absl::Time healed_at = events_.Now();
     while (!AtRest() && events_.Now() - healed_at < kRestWithin && truth_.failure().empty()) {
@@ -75,7 +88,6 @@ class World {
     }
     CountServer();
     for (const Host& host : hosts_) CountWorker(host);
-    CountClients();
     CountLosses();
     result_.placed = truth_.placed();
     result_.acknowledged = truth_.acknowledged();
@@ -86,77 +98,30 @@ class World {
   }
 
  private:
-  void Plan() {
-    small_queues_ = random_.OneIn(2);
-    if (small_queues_) {
-      network_options_.subscriber_queue_max = static_cast<size_t>(random_.Between(2, 20));
-      network_options_.control_queue_max = static_cast<size_t>(random_.Between(2, 20));
-    }
-    if (random_.OneIn(3)) network_options_.lost_subscription_one_in = 4;
-    network_options_.delay_max = absl::Milliseconds(random_.Between(1, 20));
-    server_plan_.reads_per_turn_max = static_cast<int>(random_.Between(1, 20));
-    server_plan_.broker.new_epoch = [this] { return Epoch{random_.Next()}; };
-    forgetful_ = random_.OneIn(3);
-    if (forgetful_) {
-      server_plan_.broker.history_messages_max = static_cast<size_t>(random_.Between(1, 4));
-      server_plan_.broker.history_age_max = absl::Milliseconds(random_.Between(100, 2'000));
-      server_plan_.broker.repair_retention = absl::Milliseconds(random_.Between(50, 2'000));
-      server_plan_.broker.idle_groups_max = static_cast<size_t>(random_.Between(0, 2));
-    }
-    const int64_t log = random_.Between(0, 3);
-    has_log_ = log > 0;
-    if (has_log_) {
-      const auto fsync = static_cast<FsyncMode>(random_.Between(0, 2));
-      storage_.emplace(fsync);
-      power_losses_ = log == 2;
-      disk_full_ = log == 3;
-      server_plan_.storage = &*storage_;
-      server_plan_.log.fsync = fsync;
-      server_plan_.log.segment_bytes_max = static_cast<size_t>(random_.Between(1'000, 20'000));
-      server_plan_.log.segment_age_max = random_.Between(absl::Milliseconds(500), absl::Seconds(5));
-      server_plan_.broker.has_log = true;
-      server_plan_.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
-      // Whatever may be asked for is kept.
-      server_plan_.log.keep = forgetful_ ? absl::Seconds(125) : absl::Minutes(6);
-    }
-    may_lose_ = forgetful_ || !has_log_ || power_losses_;
-    if (random_.OneIn(3)) {
-      // Publications are given up soon, and publishers forgotten when they have nothing to ask.
-      wait_max_ = random_.Between(absl::Milliseconds(500), absl::Seconds(3));
-      server_plan_.broker.publisher_age_max = 2 * wait_max_ + absl::Seconds(4);
-    }
-    if (random_.OneIn(16)) {
-      // Beyond retention, beyond what sends wait for, sometimes beyond what is known of publishers.
-      absence_ = random_.Between(absl::Seconds(40), absl::Seconds(200));
-      may_lose_ = true;
-    }
-    if (random_.OneIn(3))
-      connection_plan_.frames_under_way_max = static_cast<size_t>(random_.Between(1, 3));
-    if (random_.OneIn(3))
-      connection_plan_.outbox_bytes_max = static_cast<size_t>(random_.Between(16'000, 32'000));
-    server_plan_.broker.history_answer_bytes_max = static_cast<size_t>(random_.Between(1, 1'500));
-    service_options_.recent.group_messages_max = static_cast<size_t>(random_.Between(0, 20));
-    groups_ = random_.Between(1, 4);
-    result_.description =
-        absl::StrCat(small_queues_ ? "small queues, " : "", forgetful_ ? "forgetful, " : "",
-                     network_options_.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
-                     has_log_ ? "log, " : "", power_losses_ ? "power losses, " : "",
-                     disk_full_ ? "disk full, " : "",
-                     absence_ > absl::ZeroDuration() ? "a long absence, " : "", groups_, " groups");
-    Trace(result_.description);
-  }
+  bool has_log() const { return plan_.server.broker.has_log; }
 
   void StartServer() {
     Trace("server starts");
-    server_plan_.log.boot_id = absl::StrCat("boot", boots_);
+    plan_.server.log.boot_id = absl::StrCat("boot", boots_);
     server_ =
-        std::make_unique<SimulatedServer>(server_plan_, &events_, &random_, &*network_, &truth_);
-    if (last_epoch_ != Epoch{}) {
-      Count(has_log_ ? "server started again with its log" : "server started again without a log");
-      if (has_log_ && server_->broker().epoch() != last_epoch_) Count("log began a new epoch");
-    }
-    last_epoch_ = server_->broker().epoch();
+        std::make_unique<SimulatedServer>(plan_.server, &events_, &random_, &*network_, &truth_);
     watched_ = {};
+    if (server_->dead()) return;  // nobody has heard of it
+    const Epoch epoch = server_->broker().epoch();
+    if (last_epoch_ != Epoch{}) {
+      Count(has_log() ? "server started again with its log" : "server started again without a log");
+      if (epoch != last_epoch_) OnNewEpoch();
+    }
+    last_epoch_ = epoch;
+    tail_may_be_missing_ = !has_log();
+  }
+
+  void OnNewEpoch() {
+    if (has_log()) Count("log began a new epoch");
+    if (!tail_may_be_missing_) {
+      truth_.Fail("the server began a new epoch, but nothing can have been lost");
+    }
+    truth_.AllowLosses();
   }
 
   void StartWorker(size_t index) {
@@ -166,11 +131,10 @@ class World {
     Trace(absl::StrCat("worker ", index, " starts"));
     WorkerPlan plan;
     plan.client.publisher = host.publisher;
+    plan.client.window = plan_.window;
     plan.reads_per_turn_max = static_cast<int>(random_.Between(1, 50));
-    plan.may_lose = may_lose_;
-    plan.client.window.wait_max = wait_max_;
-    host.process = std::make_unique<SimulatedHost>(plan, connection_plan_, service_options_,
-                                                   &events_, &random_, &*network_, &truth_);
+    host.process = std::make_unique<SimulatedHost>(plan, plan_.connection, plan_.service, &events_,
+                                                   &random_, &*network_, &truth_);
   }
 
   void KillWorker(size_t index) {
@@ -195,28 +159,41 @@ class World {
 
   void StartClients() {
     const int64_t clients = random_.Between(1, 5);
-    connections_.resize(static_cast<size_t>(clients));
     for (int64_t i = 0; i < clients; ++i) {
       // Some are two windows of one session.
       const bool shares = i > 0 && random_.OneIn(4);
       sessions_.push_back(shares ? sessions_.back() : absl::StrCat("session", i));
+      const int64_t windows = std::count(sessions_.begin(), sessions_.end(), sessions_.back());
       clients_.push_back(std::make_unique<SimulatedClient>(
-          SimulatedClient::Options{.session = sessions_.back(),
-                                   .key_prefix = absl::StrCat("k", i, "-"),
-                                   .may_lose = may_lose_,
-                                   .may_come_again = !has_log_ || power_losses_},
-          &events_, &random_, &truth_,
-          [this, i] {
-            SimulatedHost* const host = AnyHost();
-            if (host != nullptr) ++connections_[static_cast<size_t>(i)].made;
-            return host;
-          },
-          &result_.delivered));
+          SimulatedClient::Options{
+              .session = sessions_.back(),
+              .key_prefix = absl::StrCat("k", plan_.keys_alike ? windows : i, "-"),
+              .limits = plan_.session,
+              .histories_fit = plan_.histories_fit(),
+              .may_come_again = !has_log() || plan_.power_losses},
+          &events_, &random_, &truth_, [this] { return AnyHost(); }, &result_.delivered));
       if (shares) clients_.back()->excluded = clients_[clients_.size() - 2]->excluded;
     }
   }
 
-  std::string AnyGroup() { return absl::StrCat("g", random_.Between(1, groups_)); }
+  std::string AnyGroup() { return absl::StrCat("g", random_.Between(1, plan_.groups)); }
+
+  // One client joins very many groups, and sends to each.
+  void JoinMany() {
+    Trace("a client joins very many groups");
+    Count("client in very many groups");
+    const auto each = [this](const auto& work) {
+      for (int64_t i = 1; i <= plan_.more_groups; ++i) work(absl::StrCat("h", i));
+    };
+    each([this](const std::string& group) { clients_.front()->Join(group); });
+    for (int times = 0; times < 2; ++times) {
+      events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(5)), [this, each] {
+        each([this](const std::string& group) {
+          clients_.front()->Send(group, absl::StrCat("m", ++texts_), false);
+        });
+      });
+    }
+  }
 
   void Act() {
     SimulatedClient& client = *clients_[static_cast<size_t>(
@@ -248,9 +225,10 @@ class World {
         if (host == nullptr) break;
         Trace("a bare client joins");
         Count("bare client");
+        const std::string text = absl::StrCat("b", ++texts_);
+        if (plan_.forgets_publishers()) truth_.MayBeDoubled(text);
         bare_.emplace_back(
-            index, std::make_unique<BareClient>(group, absl::StrCat("b", ++texts_), may_lose_,
-                                                &truth_, host, &result_.delivered));
+            index, std::make_unique<BareClient>(group, text, &truth_, host, &result_.delivered));
         break;
       }
       default: {
@@ -268,7 +246,7 @@ class World {
         static_cast<size_t>(random_.Between(0, static_cast<int64_t>(hosts_.size()) - 1));
     Host& host = hosts_[index];
     const auto link = static_cast<Network::LinkName>(random_.Between(0, 2));
-    switch (random_.Between(disk_full_ ? -1 : 0, 8)) {
+    switch (random_.Between(plan_.disk_full ? -1 : 0, 8)) {
       case 0:
         if (host.process != nullptr) KillWorker(index);
         break;
@@ -312,7 +290,6 @@ class World {
         const auto at =
             static_cast<size_t>(random_.Between(0, static_cast<int64_t>(clients_.size()) - 1));
         Count("client cut");
-        ++connections_[at].cut;
         clients_[at]->Cut();
         if (!bare_.empty() && random_.OneIn(2)) bare_.front().second->Cut();
         break;
@@ -331,9 +308,10 @@ class World {
 
   // The server or a worker is away for very long, while its users go on.
   void BeAbsent() {
-    const absl::Time back = events_.Now() + absence_;
+    truth_.AllowLosses();
+    const absl::Time back = events_.Now() + plan_.absence;
     for (int i = 0; i < 20; ++i) {
-      events_.After(random_.Between(absl::ZeroDuration(), absence_ + absl::Seconds(2)),
+      events_.After(random_.Between(absl::ZeroDuration(), plan_.absence + absl::Seconds(2)),
                     [this] { Act(); });
     }
     const auto index =
@@ -343,7 +321,7 @@ class World {
         if (server_ == nullptr) break;
         Trace("server is away for long");
         Count("server away for long");
-        RestartServer(absence_);
+        RestartServer(plan_.absence);
         break;
       case 1:
         if (server_ == nullptr) break;
@@ -370,21 +348,13 @@ class World {
   // It is back after `away`; 0: soon.
   void RestartServer(absl::Duration away = absl::ZeroDuration()) {
     if (server_ == nullptr) return;
-    const bool clean = random_.OneIn(4);
+    const bool clean = random_.OneIn(4) && !server_->dead();
     if (clean) server_->Close();
     Trace(clean ? "server ends" : "server dies");
     Count(clean ? "server ended" : "server died");
     CountServer();
     server_.reset();
-    if (has_log_ && power_losses_ && random_.OneIn(2)) {
-      Trace("the power is lost");
-      ++boots_;
-      Count("power lost");
-      const std::string newest = storage_->newest();
-      const size_t written = storage_->contents(newest).size();
-      storage_->LoseUnsynced();
-      if (storage_->contents(newest).size() < written) Count("unsynced tail lost");
-    }
+    if (plan_.power_losses && random_.OneIn(2)) LosePower(clean);
     if (away == absl::ZeroDuration()) {
       away = random_.Between(absl::ZeroDuration(), absl::Seconds(1));
     }
@@ -393,16 +363,36 @@ class World {
     });
   }
 
+  void LosePower(bool clean) {
+    Trace("the power is lost");
+    ++boots_;
+    Count("power lost");
+    const std::string newest = storage_->newest();
+    const auto written = static_cast<int64_t>(storage_->contents(newest).size());
+    MemoryStorage synced = *storage_;
+    synced.LoseUnsynced();
+    if (random_.OneIn(2)) {
+      storage_->LoseUnsynced();
+    } else {
+      // The disk has got more than it was told to keep, up to anywhere.
+      const auto kept = static_cast<int64_t>(synced.contents(newest).size());
+      storage_->CutNewest(static_cast<uint64_t>(random_.Between(kept, written)));
+    }
+    if (static_cast<int64_t>(storage_->contents(newest).size()) < written) {
+      Count("unsynced tail lost");
+    }
+    if (plan_.server.log.fsync != FsyncMode::kAlways && !clean) tail_may_be_missing_ = true;
+  }
+
   // As the storage does it that syncs at intervals.
   void SyncNowAndThen() {
-    if (!has_log_) return;
     storage_->Sync().IgnoreError();
     events_.After(random_.Between(absl::Milliseconds(100), absl::Seconds(2)),
                   [this] { SyncNowAndThen(); });
   }
 
   void FillDisk() {
-    if (!disk_full_ || healed_) return;
+    if (!plan_.disk_full || healed_) return;
     Trace("the disk is full");
     Count("full disk");
     storage_->set_bytes_left(static_cast<uint64_t>(random_.Between(0, 300)));
@@ -430,6 +420,9 @@ class World {
 
   std::string WhyNotAtRest() {
     if (server_ == nullptr || server_->dead()) return "no server";
+    if (server_->broker().idle_group_count() > plan_.server.broker.idle_groups_max) {
+      return "the server remembers more idle groups than it may";
+    }
     for (size_t i = 0; i < hosts_.size(); ++i) {
       if (hosts_[i].process == nullptr) return absl::StrCat("worker ", i, " is away");
       if (!hosts_[i].process->worker()->client().connected()) {
@@ -490,19 +483,11 @@ class World {
     Count("resync", counters.resyncs);
     Count("subscription made again", counters.resubscribes);
     Count("window sent again", counters.resends);
+    Count("slow consumer", host.process->slow_consumers());
+    Count("send that waited for room", host.process->worker()->rooms());
     const GroupService::Counters service = host.process->service().counters();
     Count("recovery", service.recoveries);
     Count("recovery with loss", service.recoveries_lost);
-  }
-
-  // A connection that neither the world nor the end of a worker has cut was one of a slow consumer.
-  void CountClients() {
-    const auto died = result_.happened.find("worker died");
-    const uint64_t deaths = died == result_.happened.end() ? 0 : died->second;
-    for (const Connections& connections : connections_) {
-      const uint64_t others = 1 + connections.cut + deaths;
-      if (connections.made > others) Count("slow consumer", connections.made - others);
-    }
   }
 
   void CountLosses() {
@@ -523,11 +508,6 @@ class World {
                 what.c_str());
   }
 
-  // Of a client.
-  struct Connections {
-    uint64_t made = 0;
-    uint64_t cut = 0;
-  };
   struct Watched {
     Epoch epoch{};
     size_t groups = 0;
@@ -539,28 +519,17 @@ class World {
   Random random_;
   const bool trace_;
   WorldResult result_;
-  NetworkOptions network_options_;
-  ServerPlan server_plan_;
-  bool small_queues_ = false;
-  bool forgetful_ = false;
-  bool has_log_ = false;
-  bool power_losses_ = false;
-  bool disk_full_ = false;
+  WorldPlan plan_;
   int boots_ = 0;
+  // Since the last start of the server, so that the next may begin a new epoch.
+  bool tail_may_be_missing_ = false;
   std::optional<MemoryStorage> storage_;
   bool healed_ = false;
-  int64_t groups_ = 1;
   uint64_t texts_ = 0;
-  bool may_lose_ = false;
-  absl::Duration wait_max_ = absl::Seconds(30);
-  absl::Duration absence_ = absl::ZeroDuration();
-  ConnectionPlan connection_plan_;
-  GroupServiceOptions service_options_;
   Truth truth_;
   Epoch last_epoch_{};  // of the last server
   Watched watched_;
   std::set<std::pair<const SimulatedClient*, std::string>> left_;
-  std::vector<Connections> connections_;
   std::optional<Network> network_;
   std::unique_ptr<SimulatedServer> server_;
   std::vector<Host> hosts_;

@@ -1,0 +1,126 @@
+#include "services/channel/testing/world_plan.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast::service::testing {
+namespace {
+
+// A message that is kept, with what its bookkeeping counts as; all bounds have room for one.
+constexpr int64_t kRetainedMessageBytes = 600;
+
+// A reply to a send.
+constexpr size_t kAnswerBytes = 150;
+
+void PlanServer(Random* random, WorldPlan* plan) {
+  BrokerOptions& broker = plan->server.broker;
+  plan->server.reads_per_turn_max = static_cast<int>(random->Between(1, 20));
+  broker.history_answer_bytes_max = static_cast<size_t>(random->Between(1, 1'500));
+  plan->forgetful = random->OneIn(3);
+  if (!plan->forgetful) return;
+  broker.history_messages_max = static_cast<size_t>(random->Between(1, 4));
+  broker.history_age_max = absl::Milliseconds(random->Between(100, 2'000));
+  broker.repair_retention = absl::Milliseconds(random->Between(50, 2'000));
+  broker.idle_groups_max = static_cast<size_t>(random->Between(0, 2));
+  if (random->OneIn(2)) {
+    broker.retained_bytes_max =
+        static_cast<size_t>(random->Between(kRetainedMessageBytes, 10 * kRetainedMessageBytes));
+  }
+  if (random->OneIn(2)) broker.publishers_max = static_cast<size_t>(random->Between(2, 3));
+}
+
+void PlanLog(Random* random, WorldPlan* plan) {
+  const int64_t kind = random->Between(0, 3);
+  if (kind == 0) return;
+  plan->power_losses = kind == 2;
+  plan->disk_full = kind == 3;
+  GroupLogOptions& log = plan->server.log;
+  log.fsync = static_cast<FsyncMode>(random->Between(0, 2));
+  log.segment_bytes_max = static_cast<size_t>(random->Between(1'000, 20'000));
+  log.segment_age_max = random->Between(absl::Milliseconds(500), absl::Seconds(5));
+  // What may be asked for: messages, and the keys of two minutes.
+  log.keep = plan->forgetful ? absl::Seconds(125) : absl::Minutes(6);
+  plan->server.broker.has_log = true;
+  plan->server.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
+}
+
+void PlanClients(Random* random, WorldPlan* plan) {
+  plan->session = {.queue_bytes_max = 1 << 20,
+                   .groups_max = 128,
+                   .in_flight_max = static_cast<size_t>(random->Between(5, 50))};
+  if (random->OneIn(4)) {
+    plan->session.queue_bytes_max = static_cast<size_t>(random->Between(500, 4'000));
+  }
+  ConnectionPlan& connection = plan->connection;
+  connection.delay_max = absl::Milliseconds(random->Between(1, 20));
+  if (random->OneIn(3)) {
+    connection.frames_under_way_max = static_cast<size_t>(random->Between(1, 3));
+  }
+  if (random->OneIn(3)) {
+    // The answers to all that one client asks at once have room.
+    connection.outbox_bytes_max = plan->session.in_flight_max * kAnswerBytes +
+                                  static_cast<size_t>(random->Between(500, 4'000));
+  }
+  plan->keys_alike = random->OneIn(4);
+}
+
+// So many that what names them all takes more than one frame, and everything has room for them.
+void PlanManyGroups(Random* random, WorldPlan* plan) {
+  plan->more_groups = random->Between(550, 750);
+  const auto room = static_cast<size_t>(plan->groups + plan->more_groups);
+  plan->service.groups_per_connection_max = room;
+  plan->session = {.queue_bytes_max = 1 << 20, .groups_max = room, .in_flight_max = 1'000};
+  plan->connection = {};
+  plan->window.bytes_max = WindowOptions().bytes_max;
+  plan->network.subscriber_queue_max = NetworkOptions().subscriber_queue_max;
+  plan->network.control_queue_max = NetworkOptions().control_queue_max;
+}
+
+}  // namespace
+
+WorldPlan PlanWorld(Random* random) {
+  WorldPlan plan;
+  if (random->OneIn(2)) {
+    plan.network.subscriber_queue_max = static_cast<size_t>(random->Between(2, 20));
+    plan.network.control_queue_max = static_cast<size_t>(random->Between(2, 20));
+  }
+  if (random->OneIn(3)) plan.network.lost_subscription_one_in = 4;
+  plan.network.delay_max = absl::Milliseconds(random->Between(1, 20));
+  PlanServer(random, &plan);
+  PlanLog(random, &plan);
+  if (random->OneIn(3)) {
+    // Publications are given up soon, and publishers forgotten when they have nothing to ask.
+    plan.window.wait_max = random->Between(absl::Milliseconds(500), absl::Seconds(3));
+    plan.server.broker.publisher_age_max = 2 * plan.window.wait_max + absl::Seconds(4);
+  }
+  // Beyond retention, beyond what sends wait for, sometimes beyond what is known of publishers.
+  if (random->OneIn(16)) plan.absence = random->Between(absl::Seconds(40), absl::Seconds(200));
+  // (Sends that wait for room for minutes may outlive their keys.)
+  if (random->OneIn(4)) {
+    plan.window.bytes_max = static_cast<size_t>(random->Between(500, 3'000));
+  }
+  PlanClients(random, &plan);
+  RecentMessagesOptions& recent = plan.service.recent;
+  recent.group_messages_max = static_cast<size_t>(random->Between(0, 20));
+  if (random->OneIn(3)) {
+    recent.group_bytes_max = static_cast<size_t>(random->Between(0, 2'000));
+    recent.bytes_max = static_cast<size_t>(random->Between(0, 3'000));
+  }
+  plan.groups = random->Between(1, 4);
+  if (random->OneIn(64)) PlanManyGroups(random, &plan);
+  return plan;
+}
+
+std::string WorldPlan::Description() const {
+  const bool small_queues = network.subscriber_queue_max < NetworkOptions().subscriber_queue_max;
+  return absl::StrCat(small_queues ? "small queues, " : "", forgetful ? "forgetful, " : "",
+                      forgets_publishers() ? "forgets publishers, " : "",
+                      network.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
+                      server.broker.has_log ? "log, " : "", power_losses ? "power losses, " : "",
+                      disk_full ? "disk full, " : "",
+                      window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
+                      keys_alike ? "keys alike, " : "",
+                      absence > absl::ZeroDuration() ? "a long absence, " : "",
+                      groups + more_groups, " groups");
+}
+
+}  // namespace groupcast::service::testing
