@@ -52,8 +52,8 @@ std::string Runfile(const std::string& path) {
   dup2(none, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  // A copy of a socket of the test's, as Asio opens them, would keep a connection open that the test
-  // has closed.
+  // A copy of a socket of the test's, as Asio opens them, would keep a connection open that the
+  // test has closed.
   close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   sigset_t nothing;
   sigemptyset(&nothing);
