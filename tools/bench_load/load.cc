@@ -1,0 +1,182 @@
+#include "tools/bench_load/load.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace groupcast::bench {
+namespace {
+
+// One after the other, `in_flight` at once.
+class AllHaveIt final : public Load {
+ public:
+  AllHaveIt(const Scenario& scenario, Send send) : Load(scenario, std::move(send)) {}
+
+  void GiveUpBefore(int64_t sent_ns, int64_t now_ns) override {
+    const auto too_old = [&](const UnderWay& message) { return message.stamp.sent_ns < sent_ns; };
+    for (size_t count = std::erase_if(under_way_, too_old); count > 0; --count) CountUnanswered();
+    SendSome(now_ns);
+  }
+
+ private:
+  struct UnderWay {
+    Stamp stamp;
+    uint32_t members_left;
+  };
+
+  void OnStart(int64_t now_ns) override { SendSome(now_ns); }
+
+  void OnCopy(uint32_t, const Stamp& stamp, int64_t now_ns) override {
+    // There are few, and the one that is looked for is near the front.
+    const auto message = std::find_if(under_way_.begin(), under_way_.end(), [&](const UnderWay& m) {
+      return m.stamp.sequence == stamp.sequence && m.stamp.stream == stamp.stream;
+    });
+    if (message == under_way_.end() || --message->members_left > 0) return;
+    under_way_.erase(message);
+    SendSome(now_ns);
+  }
+
+  void SendSome(int64_t now_ns) {
+    while (sending() && under_way_.size() < scenario().in_flight) {
+      const uint32_t group = next_ % scenario().groups;
+      const uint32_t sender = next_ / scenario().groups % scenario().senders_per_group;
+      ++next_;
+      under_way_.push_back({SendMessage(group, sender, now_ns), scenario().members_per_group()});
+    }
+  }
+
+  std::vector<UnderWay> under_way_;
+  uint32_t next_ = 0;
+};
+
+// Everybody on its own.
+class OwnCame final : public Load {
+ public:
+  OwnCame(const Scenario& scenario, Send send)
+      : Load(scenario, std::move(send)), last_(scenario.groups * scenario.senders_per_group) {}
+
+  void GiveUpBefore(int64_t sent_ns, int64_t now_ns) override {
+    if (!sending()) return;
+    for (uint32_t stream = 0; stream < last_.size(); ++stream) {
+      if (last_[stream].sent_ns >= sent_ns) continue;
+      CountUnanswered();
+      SendNext(stream, now_ns);
+    }
+  }
+
+ private:
+  void OnStart(int64_t now_ns) override {
+    for (uint32_t stream = 0; stream < last_.size(); ++stream) SendNext(stream, now_ns);
+  }
+
+  void OnCopy(uint32_t connection, const Stamp& stamp, int64_t now_ns) override {
+    const bool own = connection == SenderOf(stamp.stream);
+    if (own && sending() && stamp == last_[stamp.stream]) SendNext(stamp.stream, now_ns);
+  }
+
+  uint32_t SenderOf(uint32_t stream) const {
+    return stream / scenario().senders_per_group * scenario().members_per_group() +
+           stream % scenario().senders_per_group;
+  }
+
+  void SendNext(uint32_t stream, int64_t now_ns) {
+    last_[stream] = SendMessage(stream / scenario().senders_per_group,
+                                stream % scenario().senders_per_group, now_ns);
+  }
+
+  std::vector<Stamp> last_;  // by stream
+};
+
+// By the clock. A message that could not be sent in time is stamped with the moment at which it was
+// due, so that what holds the sender up counts as latency.
+class AtRate final : public Load {
+ public:
+  AtRate(const Scenario& scenario, Send send)
+      : Load(scenario, std::move(send)),
+        interval_ns_(static_cast<int64_t>(1e9 / scenario.per_second)) {}
+
+  void OnTime(int64_t now_ns) override {
+    for (; sending() && due_ns_ <= now_ns; due_ns_ += interval_ns_) {
+      const uint32_t group = next_ % scenario().groups;
+      const uint32_t sender = next_ / scenario().groups % scenario().senders_per_group;
+      ++next_;
+      SendMessage(group, sender, due_ns_);
+    }
+  }
+  int64_t NextTime() const override { return sending() ? due_ns_ : kNever; }
+  void GiveUpBefore(int64_t, int64_t) override {}
+
+ private:
+  void OnStart(int64_t now_ns) override { due_ns_ = now_ns; }
+  void OnCopy(uint32_t, const Stamp&, int64_t) override {}
+
+  const int64_t interval_ns_;
+  int64_t due_ns_ = 0;
+  uint32_t next_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Load> Load::Create(const Scenario& scenario, Send send) {
+  switch (scenario.pace) {
+    case Scenario::Pace::kAllHaveIt:
+      return std::make_unique<AllHaveIt>(scenario, std::move(send));
+    case Scenario::Pace::kOwnCame:
+      return std::make_unique<OwnCame>(scenario, std::move(send));
+    case Scenario::Pace::kRate:
+      return std::make_unique<AtRate>(scenario, std::move(send));
+  }
+  return nullptr;
+}
+
+Load::Load(const Scenario& scenario, Send send)
+    : scenario_(scenario),
+      send_(std::move(send)),
+      check_(scenario.groups * scenario.senders_per_group),
+      message_(std::max(scenario.message_bytes, kStampBytes), 'x') {
+  for (uint32_t connection = 0; connection < scenario.connections; ++connection) {
+    const uint32_t group = connection / scenario.members_per_group();
+    check_.AddMember({group * scenario.senders_per_group, scenario.senders_per_group});
+  }
+}
+
+void Load::Start(int64_t now_ns) {
+  sending_ = true;
+  OnStart(now_ns);
+}
+
+Stamp Load::SendMessage(uint32_t group, uint32_t sender, int64_t sent_ns) {
+  Stamp stamp;
+  stamp.stream = group * scenario_.senders_per_group + sender;
+  stamp.sequence = check_.Send(stamp.stream);
+  stamp.sent_ns = sent_ns;
+  WriteStamp(stamp, message_.data());
+  ++sent_;
+  owed_ += scenario_.members_per_group();
+  send_(group * scenario_.members_per_group() + sender, Group{group}, message_);
+  return stamp;
+}
+
+void Load::OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns) {
+  const DeliveryCheck::Verdict verdict = check_.Receive(connection, stamp);
+  last_came_ns_ = now_ns;
+  if (measuring_) {
+    ++deliveries_;
+    latency_.Record(now_ns - stamp.sent_ns);
+  }
+  if (verdict == DeliveryCheck::Verdict::kDoubled || verdict == DeliveryCheck::Verdict::kStray) {
+    return;
+  }
+  --owed_;
+  OnCopy(connection, stamp, now_ns);
+}
+
+void Load::Report(RunResult* result) const {
+  result->counts = check_.Finish();
+  result->sent = sent_;
+  result->unanswered = unanswered_;
+  result->deliveries = deliveries_;
+  result->latency = latency_;
+}
+
+}  // namespace groupcast::bench
