@@ -188,6 +188,9 @@ void ChannelClient::OnHelloReply(const channel::v1::HelloReply& reply) {
     resync_due_ = true;
     return;
   }
+  // Digests were not sent to who was forgotten, or could not be.
+  if (!reply.known() || reply.last_digest() != last_digest_) resync_due_ = true;
+  last_digest_ = reply.last_digest();
   // It was asked because there was no progress.
   if (reply.known() && now - last_progress_ >= options_.send_again_after) SendWindowAgain();
   FlushWindow();

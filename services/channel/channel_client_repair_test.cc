@@ -135,9 +135,10 @@ TEST_F(ForgottenChannelClientTest, SaysHelloAgainWhenDigestsStayAway) {
   channel::v1::HelloReply reply = KnownReply();
   reply.set_known(false);
   AnswerHello(reply);
+  Heads(TakeCompare(), {{"x", 6}});
   // The digests of a server that had forgotten it begin anew.
   Digest(1);
-  Heads(TakeCompare(), {{"x", 6}});
+  EXPECT_EQ(links_.controls.size(), 1u);
   History(TakeFetch(), 6, 0, {{5, 6}});
   EXPECT_EQ(Told(), Words({"x 5→6"}));
   Pass(absl::Milliseconds(1950));
