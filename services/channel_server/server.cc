@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "services/channel/group_id.h"
 #include "services/channel/position.h"
+#include "services/channel_server/restore.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -69,29 +70,10 @@ absl::Status Server::OpenLog(const ServerOptions& options) {
   if (!storage.ok()) return storage.status();
   storage_ = *std::move(storage);
 
-  class Visitor final : public GroupLogVisitor {
-   public:
-    explicit Visitor(Broker* broker) : broker_(broker) {}
-    absl::Status OnSnapshot(absl::string_view snapshot) override {
-      return broker_->RestoreSnapshot(snapshot);
-    }
-    absl::Status OnTurn(absl::string_view turn) override { return broker_->RestoreTurn(turn); }
-
-   private:
-    Broker* const broker_;
-  };
-  Visitor visitor(&broker_);
-  absl::StatusOr<std::unique_ptr<GroupLog>> log =
-      GroupLog::Open(options.log, storage_.get(), &visitor, &recovered_);
+  absl::StatusOr<std::unique_ptr<GroupLog>> log = RestoreFromLog(
+      options.log, options.begin_new_epoch, clock_.Now(), storage_.get(), &broker_, &recovered_);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
-  broker_.FinishRecovery(recovered_.tail_may_be_missing ||
-                         (recovered_.existed && options.begin_new_epoch));
-  if (absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now()); !started.ok()) {
-    if (!absl::IsResourceExhausted(started)) return started;
-    return absl::ResourceExhaustedError(
-        absl::StrCat(started.message(), "; make room there and start again, nothing is lost"));
-  }
   // A new epoch is in the log before anybody hears of it.
   broker_.BeginTurn();
   return broker_.EndTurn(this);

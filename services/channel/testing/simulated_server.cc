@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/channel/proto/wire.pb.h"
+#include "services/channel_server/restore.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -38,21 +39,9 @@ SimulatedServer::~SimulatedServer() {
 
 void SimulatedServer::OpenLog() {
   if (plan_.storage == nullptr) return;
-  class Visitor final : public GroupLogVisitor {
-   public:
-    explicit Visitor(Broker* broker) : broker_(broker) {}
-    absl::Status OnSnapshot(absl::string_view snapshot) override {
-      return broker_->RestoreSnapshot(snapshot);
-    }
-    absl::Status OnTurn(absl::string_view turn) override { return broker_->RestoreTurn(turn); }
-
-   private:
-    Broker* const broker_;
-  };
-  Visitor visitor(broker_.get());
   RecoveryReport report;
-  absl::StatusOr<std::unique_ptr<GroupLog>> log =
-      GroupLog::Open(plan_.log, plan_.storage, &visitor, &report);
+  absl::StatusOr<std::unique_ptr<GroupLog>> log = RestoreFromLog(
+      plan_.log, /*begin_new_epoch=*/false, events_->Now(), plan_.storage, broker_.get(), &report);
   if (!log.ok()) {
     // A disk that cannot be written is no fault of the log's; one that cannot be read is.
     if (absl::IsDataLoss(log.status()) || absl::IsFailedPrecondition(log.status())) {
@@ -62,11 +51,6 @@ void SimulatedServer::OpenLog() {
     return;
   }
   log_ = *std::move(log);
-  broker_->FinishRecovery(report.tail_may_be_missing);
-  if (!log_->StartSegment(broker_->Snapshot(), events_->Now()).ok()) {
-    dead_ = true;  // as the real one, which does not start then
-    return;
-  }
   broker_->BeginTurn();
   if (!broker_->EndTurn(this).ok()) dead_ = true;
 }
