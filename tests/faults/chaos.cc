@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <deque>
 #include <map>
@@ -12,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -41,7 +44,7 @@ constexpr int kUnansweredMax = 256;
 // Every so often a client leaves a group, to join it again a little later.
 constexpr absl::Duration kRejoinInterval = absl::Milliseconds(250);
 constexpr absl::Duration kLeftMax = absl::Seconds(3);
-constexpr absl::Duration kSendInterval = absl::Milliseconds(5);
+constexpr std::chrono::milliseconds kSendInterval{5};
 
 struct FaultKind {
   Fault fault;
@@ -279,16 +282,11 @@ class Chaos {
 
   ChaosReport Run() {
     begin_ = absl::Now();
-    std::thread sender([this] { SendUntilStopped(); });
-    try {
+    {
+      // Stops at the end of the block, also if that is an exception.
+      const std::jthread sender([this](const std::stop_token& stop) { SendUntilStopped(stop); });
       CauseFaults();
-    } catch (...) {
-      stop_sending_ = true;
-      sender.join();
-      throw;
     }
-    stop_sending_ = true;
-    sender.join();
     ChaosReport report;
     report.settled = Settle();
     CheckServer();
@@ -309,10 +307,14 @@ class Chaos {
   }
 
  private:
-  void SendUntilStopped() {
+  // At the rate that was asked for: what is due by the clock, then a wait for the end of it all.
+  void SendUntilStopped(const std::stop_token& stop) {
     std::mt19937_64 random(options_.seed + 1);
     int64_t done = 0;
-    while (!stop_sending_) {
+    std::mutex mutex;
+    std::unique_lock<std::mutex> lock(mutex);
+    std::condition_variable_any stopped;
+    do {
       const auto due =
           static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - begin_) * options_.rate);
       for (; done < due; ++done) {
@@ -320,8 +322,8 @@ class Chaos {
         const std::vector<int>& groups = participant.groups();
         participant.Send(groups[random() % groups.size()]);
       }
-      absl::SleepFor(kSendInterval);
-    }
+      stopped.wait_for(lock, stop, kSendInterval, [] { return false; });
+    } while (!stop.stop_requested());
   }
 
   // Faults, what follows them, rejoins and progress, each when its time has come.
@@ -347,7 +349,7 @@ class Chaos {
       }
       absl::Time next = std::min({next_fault, next_rejoin, next_progress, end});
       if (!due_.empty()) next = std::min(next, due_.begin()->first);
-      absl::SleepFor(next - absl::Now());
+      absl::SleepFor(next - absl::Now());  // the schedule itself: nothing is waited for
     }
     RunDue(absl::InfiniteFuture());
     links_.EndStalls();
@@ -518,7 +520,6 @@ class Chaos {
   int64_t rejoins_ = 0;
   bool server_is_busy_ = false;
   absl::Time begin_;
-  std::atomic<bool> stop_sending_ = false;
 };
 
 std::string FaultsByKind(const std::array<int64_t, kFaultKinds>& faults) {
