@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tools/load/server_process.h"
 
 namespace groupcast::bench {
 
@@ -16,12 +18,11 @@ namespace groupcast::bench {
 // outlive the program.
 class ServerProcess {
  public:
-  // `command` is the binary and its arguments. Its output goes to `directory`/`name`.log, and with
-  // --ready_file it is told to write its port to a file there.
+  // `command` is the binary and its arguments; files are in `directory`, named `name`. Waits until
+  // it is ready. An error has the end of its output.
   //
-  // Waits for that. An error has the end of its output. From then on descendants of a server that
-  // has ended become this process's children (PR_SET_CHILD_SUBREAPER), so that it can wait for
-  // them.
+  // From now on descendants of a server that has ended become this process's children
+  // (PR_SET_CHILD_SUBREAPER), so that it can wait for them.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& directory,
                                                               const std::string& name,
                                                               std::vector<std::string> command);
@@ -30,13 +31,14 @@ class ServerProcess {
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return root_.pid(); }
   uint16_t port() const { return port_; }
 
  private:
-  explicit ServerProcess(pid_t pid) : pid_(pid) {}
+  ServerProcess(std::string binary, std::string directory, std::string name)
+      : root_(std::move(binary), std::move(directory), std::move(name)) {}
 
-  const pid_t pid_;
+  load::ServerProcess root_;
   uint16_t port_ = 0;
 };
 
