@@ -331,5 +331,54 @@ TEST_F(FullDiskTest, KillAndStopWhileItIsFullLoseNothingEither) {
   ExpectAllThereOnce();
 }
 
+// All groups are subscribed and compared anew at once, while each has a message waiting.
+TEST(ManyGroupsTest, TenThousandGroupsGoOnAfterTheServersDeath) {
+  constexpr int kMembers = 80;
+  constexpr int kGroups = 125;  // of each
+  ChannelServer channel({"--data_dir=" + NewTempPath("data")});
+  WebSocketService service(channel, /*workers=*/2);
+  const auto group = [](int member, int number) { return absl::StrCat(member, "-", number); };
+  std::vector<TestClient> members;
+  std::map<std::string, int64_t> heads;
+  for (int i = 0; i < kMembers; ++i) {
+    members.emplace_back(service.port(), Mode::kV1);
+    for (int j = 0; j < kGroups; ++j) {
+      members[i].Send(AddGroup(Quoted(group(i, j)), absl::StrCat(j)));
+    }
+  }
+  std::string epoch;
+  for (TestClient& member : members) {
+    for (int j = 0; j < kGroups; ++j) {
+      const Event joined = member.NextEvent();
+      heads[joined.Text("group_id")] = joined.Number("offset");
+      epoch = joined.Text("epoch");
+    }
+  }
+  ASSERT_EQ(heads.size(), static_cast<size_t>(kMembers * kGroups));
+
+  channel.Kill();
+  for (int i = 0; i < kMembers; ++i) {
+    for (int j = 0; j < kGroups; ++j) {
+      members[i].Send(SendToGroup(Quoted(group(i, j)), "1", absl::StrCat(j)));
+    }
+  }
+  channel.StartAgain();
+  for (TestClient& member : members) {
+    int replies = 0;
+    for (int j = 0; j < 2 * kGroups; ++j) {
+      const Event event = member.NextEvent();
+      if (event.name() == "reply") {
+        EXPECT_EQ(event.Text("epoch"), epoch);
+        ++replies;
+        continue;
+      }
+      ASSERT_EQ(event.name(), "message") << event.text();
+      EXPECT_EQ(event.Number("previous"), heads.at(event.Text("group_id")));
+    }
+    EXPECT_EQ(replies, kGroups);
+    EXPECT_TRUE(member.IsQuiet());
+  }
+}
+
 }  // namespace
 }  // namespace groupcast::tests
