@@ -21,6 +21,9 @@ ABSL_FLAG(std::string, bind_address, "127.0.0.1", "address to listen on");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
+ABSL_FLAG(std::string, socket_dir, "",
+          "directory of Unix sockets, where workers on this machine reach the server at less cost "
+          "than through its ports: websocket_service --channel=unix:DIR");
 ABSL_FLAG(
     std::string, data_dir, "",
     "directory of the log, which is made if it is not there; with it a restart loses nothing, "
@@ -123,6 +126,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   }
   ServerOptions options;
   options.address.host = absl::GetFlag(FLAGS_bind_address);
+  options.address.socket_dir = absl::GetFlag(FLAGS_socket_dir);
   options.address.publish_port = static_cast<uint16_t>(port);
   options.address.subscribe_port =
       static_cast<uint16_t>(subscribe_port ? subscribe_port : port + 1);
@@ -185,6 +189,10 @@ absl::Status Main() {
       "epoch {}); SIGTERM or Ctrl-C stops it",
       address.host, address.publish_port, address.publish_port, address.subscribe_port,
       address.control_port, EpochText((*server)->broker().epoch()));
+  if (!address.socket_dir.empty()) {
+    spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
+                 address.socket_dir);
+  }
   if (const std::string ready_file = absl::GetFlag(FLAGS_ready_file); !ready_file.empty()) {
     if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok())
       return status;
@@ -213,7 +221,7 @@ int main(int argc, char** argv) {
       "Groupcast's channel server: gives every group's messages one order.\n"
       "Runs in the foreground, logs to stderr, stops on SIGTERM or SIGINT.\n\n"
       "  channel_server [--bind_address=127.0.0.1] [--port=2206] [--data_dir=DIR] "
-      "[--ready_file=FILE]");
+      "[--socket_dir=DIR] [--ready_file=FILE]");
   absl::ParseCommandLine(argc, argv);
   if (absl::Status status = groupcast::service::Main(); !status.ok()) {
     std::fprintf(stderr, "channel_server: %s\n", std::string(status.message()).c_str());

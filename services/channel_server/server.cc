@@ -1,6 +1,9 @@
 #include "services/channel_server/server.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -98,48 +101,63 @@ absl::Status Server::Bind(const ServerOptions& options) {
     control_.set(zmq::sockopt::router_handover, true);
     control_.set(zmq::sockopt::router_mandatory, true);
   };
-  if (wanted.publish_port != 0) {
+  make_sockets();
+  absl::Status status = BindPorts(wanted);
+  // Anywhere in the range, not what the system would give: that comes from the ports of outgoing
+  // connections, where after a burst of those hardly three in a row are free.
+  for (int i = 1; i < kPortTries && wanted.publish_port == 0 && absl::IsAlreadyExists(status);
+       ++i) {
     make_sockets();
-    return BindAt(wanted.host, wanted.publish_port, wanted.subscribe_port, wanted.control_port);
+    status = BindPorts(wanted);
   }
-  absl::Status status;
-  for (int i = 0; i < kPortTries; ++i) {
-    // Anywhere in the range, not what the system would give: that comes from the ports of outgoing
-    // connections, where after a burst of those hardly three in a row are free.
-    const auto port =
-        static_cast<uint16_t>(kFreePortMin + RandomId() % (kFreePortMax - kFreePortMin));
-    make_sockets();
-    status = BindAt(wanted.host, port, port + 1, port + 2);
-    if (status.code() != absl::StatusCode::kAlreadyExists) return status;
+  if (!status.ok()) return status;
+  if (!wanted.socket_dir.empty()) {
+    if (status = BindUnixSockets(wanted.socket_dir); !status.ok()) return status;
   }
-  return status;
+  // To everything, once: publishers need not know who listens, and only the subscribe link filters.
+  static constexpr char kSubscribeAll = 1;
+  publish_.send(zmq::buffer(&kSubscribeAll, 1), zmq::send_flags::none);
+  return absl::OkStatus();
 }
 
-absl::Status Server::BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
-                            uint16_t control_port) {
-  const auto bind = [&host](zmq::socket_t& socket, uint16_t at) {
-    const std::string endpoint = Endpoint(host, at);
-    try {
-      socket.bind(endpoint);
-    } catch (const zmq::error_t& error) {
-      return BindStatus(error, endpoint);
-    }
-    return absl::OkStatus();
-  };
-  address_ = {.host = host,
-              .publish_port = port,
-              .subscribe_port = subscribe_port,
-              .control_port = control_port};
-  absl::Status status = bind(publish_, port);
-  if (status.ok()) status = bind(subscribe_, subscribe_port);
-  if (status.ok()) status = bind(control_, control_port);
-  if (status.ok()) {
-    // To everything, once: publishers need not know who listens, and only the subscribe link
-    // filters.
-    static constexpr char kSubscribeAll = 1;
-    publish_.send(zmq::buffer(&kSubscribeAll, 1), zmq::send_flags::none);
+absl::Status Server::BindPorts(const ChannelAddress& wanted) {
+  address_ = wanted;
+  if (wanted.publish_port == 0) {
+    const auto port =
+        static_cast<uint16_t>(kFreePortMin + RandomId() % (kFreePortMax - kFreePortMin));
+    address_.publish_port = port;
+    address_.subscribe_port = port + 1;
+    address_.control_port = port + 2;
   }
-  return status;
+  return BindAt(TcpEndpoints(address_));
+}
+
+absl::Status Server::BindUnixSockets(const std::string& directory) {
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ErrnoStatus(absl::StrCat("cannot make --socket_dir=", directory));
+  }
+  socket_dir_ = Fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!socket_dir_.valid())
+    return ErrnoStatus(absl::StrCat("cannot open --socket_dir=", directory));
+  if (flock(socket_dir_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("--socket_dir=", directory, " is in use by another channel server"));
+  }
+  return BindAt(UnixEndpoints(directory));
+}
+
+absl::Status Server::BindAt(const ChannelEndpoints& endpoints) {
+  for (const auto& [socket, endpoint] :
+       {std::pair<zmq::socket_t*, const std::string*>{&publish_, &endpoints.publish},
+        {&subscribe_, &endpoints.subscribe},
+        {&control_, &endpoints.control}}) {
+    try {
+      socket->bind(*endpoint);
+    } catch (const zmq::error_t& error) {
+      return BindStatus(error, *endpoint);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
@@ -252,12 +270,7 @@ void Server::ReadPublications() {
   for (int i = 0; i < kPublicationsPerTurn && bytes < kPublicationBytesPerTurn; ++i) {
     zmq::message_t frame;
     if (!publish_.recv(frame, zmq::recv_flags::dontwait)) return;
-    if (frame.more()) {
-      while (publish_.recv(frame) && frame.more()) {
-      }
-      NoteBadInput("publish", absl::InvalidArgumentError("more than one frame"));
-      continue;
-    }
+    // Frames of one message have nothing in common but that they came together.
     bytes += frame.size();
     accepted_.push_back(std::move(frame));
     zmq::message_t& kept = accepted_.back();

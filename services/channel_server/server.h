@@ -21,7 +21,8 @@
 namespace groupcast::service {
 
 struct ServerOptions {
-  // Port 0 for the publish link takes three consecutive free ports.
+  // Port 0 for the publish link takes three consecutive free ports. The directory of the Unix
+  // sockets is made, for this user alone, if it is not there.
   ChannelAddress address;
 
   // How many frames may wait for one subscriber before more are dropped for it. It counts frames,
@@ -46,8 +47,9 @@ struct ServerOptions {
 // that calls Run.
 class Server final : private BrokerSink {
  public:
-  // Binds, and reads the log if there is one. kAlreadyExists: a port is in use; the sentence names
-  // it. Other errors say what is wrong with the log's directory, and what to do.
+  // Binds, and reads the log if there is one. kAlreadyExists: a port or the directory of the Unix
+  // sockets is in use; the sentence names it. Other errors say what is wrong with the log's
+  // directory, and what to do.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options);
 
   Server(const Server&) = delete;
@@ -68,8 +70,9 @@ class Server final : private BrokerSink {
 
   absl::Status OpenLog(const ServerOptions& options);
   absl::Status Bind(const ServerOptions& options);
-  absl::Status BindAt(const std::string& host, uint16_t port, uint16_t subscribe_port,
-                      uint16_t control_port);
+  absl::Status BindPorts(const ChannelAddress& wanted);
+  absl::Status BindUnixSockets(const std::string& directory);
+  absl::Status BindAt(const ChannelEndpoints& endpoints);
 
   void Turn();
   void RotateLog();
@@ -85,6 +88,7 @@ class Server final : private BrokerSink {
   Sent SendControl(PublisherId to, absl::string_view frame) override;
 
   ChannelAddress address_;
+  Fd socket_dir_;  // locked: a second server would take the sockets away from this one
   MonotonicClock clock_;
   CalendarClock calendar_;
   std::unique_ptr<FileStorage> storage_;

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -314,6 +317,80 @@ TEST_F(ServerTest, APortInUseIsNamed) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(absl::StrContains(second.status().message(),
                                 absl::StrCat(":", server.address().publish_port)));
+}
+
+class UnixSocketsTest : public ServerTest {
+ protected:
+  UnixSocketsTest() {
+    // Not the test's own directory: a path of a Unix socket must be short.
+    std::string name = "/tmp/groupcast_server_test.XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    parent_ = name;
+  }
+  ~UnixSocketsTest() override { std::filesystem::remove_all(parent_); }
+
+  ServerOptions WithSockets() const {
+    ServerOptions options = Options();
+    options.address.socket_dir = parent_ + "/sockets";
+    return options;
+  }
+
+  std::string parent_;
+};
+
+TEST_F(UnixSocketsTest, WorkersOfBothKindsMeet) {
+  RunningServer server(WithSockets());
+  Recorder local_log;
+  Recorder remote_log;
+  const auto local = Connect(server, &local_log);
+  ZmqChannelOptions through_ports{.server = server.address()};
+  through_ports.server.socket_dir.clear();
+  const auto remote = *ZmqChannel::Create(through_ports, loop_.get(), &remote_log);
+  local->Subscribe("g");
+  remote->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] {
+    return local->connected() && remote->connected() && !local_log.heads["g"].empty() &&
+           !remote_log.heads["g"].empty();
+  }));
+  const auto ignore = [](absl::StatusOr<Position>) {};
+  local->Publish({.group_id = "g", .content = {.data = "from here"}}, ignore);
+  ASSERT_TRUE(RunUntil([&] { return remote_log.messages.size() == 1; }));
+  remote->Publish({.group_id = "g", .content = {.data = "from there"}}, ignore);
+  ASSERT_TRUE(RunUntil([&] { return local_log.messages.size() == 2; }));
+  EXPECT_EQ(local_log.messages, remote_log.messages);
+}
+
+// What a server leaves behind that was killed does not keep the next one from starting.
+TEST_F(UnixSocketsTest, WorkersComeBackToTheNextServer) {
+  const ServerOptions options = WithSockets();
+  Recorder log;
+  auto server = std::make_unique<RunningServer>(options);
+  const auto worker = Connect(*server, &log);
+  ASSERT_TRUE(RunUntil([&] { return worker->connected(); }));
+  server = nullptr;
+  ASSERT_TRUE(RunUntil([&] { return !worker->connected(); }));
+  std::ofstream(options.address.socket_dir + "/publish");
+  server = std::make_unique<RunningServer>(options);
+  EXPECT_TRUE(RunUntil([&] { return worker->connected(); }));
+}
+
+TEST_F(UnixSocketsTest, TheDirectoryBelongsToOneServerAndIsForItsUserAlone) {
+  RunningServer server(WithSockets());
+  const absl::Status second = Server::Create(WithSockets()).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(absl::StrContains(second.message(), "/sockets is in use by another channel server"))
+      << second;
+  EXPECT_EQ(std::filesystem::status(parent_ + "/sockets").permissions(),
+            std::filesystem::perms::owner_all);
+}
+
+TEST_F(UnixSocketsTest, ADirectoryThatCannotBeUsedIsNamed) {
+  ServerOptions options = Options();
+  options.address.socket_dir = parent_ + "/none/sockets";
+  EXPECT_TRUE(absl::StrContains(Server::Create(options).status().message(), "/none/sockets"));
+  options.address.socket_dir = parent_ + "/" + std::string(120, 'x');  // no path for a socket
+  const absl::Status too_long = Server::Create(options).status();
+  EXPECT_TRUE(absl::StrContains(too_long.message(), "too long")) << too_long;
 }
 
 TEST_F(ServerTest, TakesThreeConsecutiveFreePorts) {

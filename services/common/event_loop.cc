@@ -51,16 +51,14 @@ void EventLoop::Run() {
 }
 
 void EventLoop::RunOnce(absl::Duration wait) {
-  if (!timers_.empty()) wait = std::min(wait, timers_.top().at - clock_.Now());
-  if (work_left_) wait = absl::ZeroDuration();
-  int wait_ms = -1;
-  if (wait != absl::InfiniteDuration()) {
-    // Rounded up: waking a moment before a timer is due would mean a turn for nothing.
-    wait_ms = static_cast<int>(
-        absl::ToInt64Milliseconds(std::max(wait, absl::ZeroDuration()) + absl::Microseconds(999)));
+  absl::Time next = next_turn_;
+  if (!timers_.empty()) next = std::min(next, timers_.top().at);
+  if (next == absl::InfinitePast()) {
+    wait = absl::ZeroDuration();
+  } else if (next != absl::InfiniteFuture()) {
+    wait = std::clamp(next - clock_.Now(), absl::ZeroDuration(), wait);
   }
-  const int count =
-      epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
+  const int count = WaitForEvents(wait);
   now_ = clock_.Now();
   ready_count_ = std::max(count, 0);  // EINTR is a turn without events
   for (int i = 0; i < ready_count_; ++i) {
@@ -69,10 +67,22 @@ void EventLoop::RunOnce(absl::Duration wait) {
   }
   ready_count_ = 0;
   RunTimers();
-  work_left_ = false;
-  for (const TurnHook& hook : turn_hooks_) {
-    if (hook()) work_left_ = true;
+  next_turn_ = absl::InfiniteFuture();
+  for (const TurnHook& hook : turn_hooks_) next_turn_ = std::min(next_turn_, hook());
+}
+
+int EventLoop::WaitForEvents(absl::Duration wait) {
+  const int space = static_cast<int>(ready_.size());
+  if (wait == absl::InfiniteDuration()) {
+    return epoll_wait(epoll_.get(), ready_.data(), space, -1);
   }
+  const timespec exact = absl::ToTimespec(wait);
+  const int count = epoll_pwait2(epoll_.get(), ready_.data(), space, &exact, nullptr);
+  if (count >= 0 || errno != ENOSYS) return count;
+  // Before Linux 5.11. Rounded up: waking a moment before a timer is due would mean a turn for
+  // nothing.
+  const int64_t wait_ms = absl::ToInt64Milliseconds(wait + absl::Microseconds(999));
+  return epoll_wait(epoll_.get(), ready_.data(), space, static_cast<int>(wait_ms));
 }
 
 void EventLoop::RunTimers() {

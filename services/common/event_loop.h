@@ -34,8 +34,9 @@ class EventHandler {
 // Not thread-safe, and made after fork(2): an epoll set must not be shared with a parent.
 class EventLoop {
  public:
-  // Returns true if it left work behind, so that the next turn does not wait.
-  using TurnHook = std::function<bool()>;
+  // Returns when it wants the next turn, at the latest: InfinitePast if it left work behind,
+  // InfiniteFuture if it has none.
+  using TurnHook = std::function<absl::Time()>;
 
   static absl::StatusOr<std::unique_ptr<EventLoop>> Create();
 
@@ -76,12 +77,14 @@ class EventLoop {
 
   explicit EventLoop(Fd epoll);
   void RunTimers();
+  // Fills ready_; returns what epoll_wait(2) does.
+  int WaitForEvents(absl::Duration wait);
 
   Fd epoll_;
   MonotonicClock clock_;
   absl::Time now_;
   bool stopped_ = false;
-  bool work_left_ = false;
+  absl::Time next_turn_ = absl::InfiniteFuture();  // as the hooks want it
   uint64_t timer_sequence_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> timers_;
   std::vector<TurnHook> turn_hooks_;

@@ -71,7 +71,7 @@ TEST_F(EventLoopTest, RepeatsAPeriodicTimerUntilStopped) {
 
 TEST_F(EventLoopTest, DoesNotWaitWhileAHookHasWorkLeft) {
   int turns = 0;
-  loop_->AddTurnHook([&] { return ++turns < 3; });
+  loop_->AddTurnHook([&] { return ++turns < 3 ? absl::InfinitePast() : absl::InfiniteFuture(); });
   loop_->RunOnce(absl::ZeroDuration());
   loop_->RunOnce(absl::InfiniteDuration());  // would hang if the loop waited
   loop_->RunOnce(absl::InfiniteDuration());

@@ -29,6 +29,14 @@ absl::string_view Bytes(const Fingerprint& fingerprint) {
   return {reinterpret_cast<const char*>(&fingerprint), sizeof(fingerprint)};
 }
 
+// A group with more members here than this is flushed in pieces, and several messages at once.
+constexpr size_t kInteractiveMembersMax = 64;
+
+TrafficClass TrafficClassOf(const Group& group) {
+  return group.members.size() > kInteractiveMembersMax ? TrafficClass::kBulk
+                                                       : TrafficClass::kInteractive;
+}
+
 }  // namespace
 
 GroupService::GroupService(const GroupServiceOptions& options, const Clock* clock)
@@ -286,12 +294,13 @@ void GroupService::OnMessage(const Message& message) {
   if (group == nullptr || !group->subscribed) return;
   group->position = {message.epoch, message.offset};
   ++counters_.messages;
+  const TrafficClass traffic_class = TrafficClassOf(*group);
   FramedMessage framed(message.offset, message.previous, message.content);
   for (const Group::Place& place : group->members) {
     if (!place.live) continue;
     const FramePtr frame = framed.FrameFor(group->id, place.member);
     if (!frame) continue;
-    place.member->Send(frame);
+    place.member->Send(frame, traffic_class);
     ++counters_.deliveries;
   }
   if (group->recent == nullptr) group->recent = std::make_unique<RecentMessages::Ring>(&recent_);
@@ -315,7 +324,7 @@ void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
   for (const Group::Place& place : group->members) {
     if (!place.live || !place.member->v1()) continue;
     if (!event) event = MakeFrame(Opcode::kText, GapEvent(group->id, gap));
-    place.member->Send(event);
+    place.member->Send(event, TrafficClassOf(*group));
   }
   recoveries_.OnGap(group, gap);
 }
@@ -403,7 +412,7 @@ void GroupService::RemoveIfUnused(Group* group) {
 }
 
 void GroupService::Reply(Member* member, const std::string& event) {
-  member->Send(MakeFrame(Opcode::kText, event));
+  member->Send(MakeFrame(Opcode::kText, event), TrafficClass::kInteractive);
 }
 
 void GroupService::Refuse(Member* member, const CommandError& error) {

@@ -31,7 +31,7 @@ class FakeMember final : public Member {
     if (waiting_.size() == 1) ResumeCommands();
   }
 
-  void Send(const FramePtr& frame) override {
+  void Send(const FramePtr& frame, TrafficClass) override {
     received.emplace_back(FramePayload(frame));
     frames.push_back(frame);
     if (room > 0) --room;

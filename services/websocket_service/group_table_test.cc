@@ -14,7 +14,7 @@ namespace {
 class FakeMember final : public Member {
  public:
   explicit FakeMember(uint64_t id) : Member(ConnectionId{id}) {}
-  void Send(const FramePtr&) override {}
+  void Send(const FramePtr&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
   void ResumeCommands() override {}
   bool v1() const override { return false; }

@@ -12,6 +12,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel/zmq/zmq_channel.h"
 #include "services/common/flags.h"
@@ -26,7 +27,10 @@
 ABSL_FLAG(std::string, bind_address, "127.0.0.1", "IP address to listen on");
 ABSL_FLAG(int, port, 1234, "port to listen on; 0 takes a free one");
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
-ABSL_FLAG(std::string, channel, "127.0.0.1:2206", "HOST:PORT of the channel server's publish port");
+ABSL_FLAG(
+    std::string, channel, "127.0.0.1:2206",
+    "HOST:PORT of the channel server's publish port, or unix:DIR, its --socket_dir, on the same "
+    "machine");
 ABSL_FLAG(int, channel_subscribe_port, 0,
           "the channel server's subscribe port; 0 is its publish port + 1");
 ABSL_FLAG(int, channel_control_port, 0,
@@ -75,11 +79,17 @@ absl::Status Check(bool ok, absl::string_view sentence) {
 
 absl::StatusOr<ChannelAddress> ReadChannelAddress() {
   const std::string text = absl::GetFlag(FLAGS_channel);
+  if (absl::StartsWith(text, "unix:")) {
+    ChannelAddress address;
+    address.socket_dir = text.substr(5);
+    if (!address.socket_dir.empty()) return address;
+  }
   const size_t colon = text.rfind(':');
   int port = 0;
   if (colon == std::string::npos || colon == 0 ||
       !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 || port > 65'533) {
-    return absl::InvalidArgumentError(absl::StrCat("--channel=", text, " is not HOST:PORT"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--channel=", text, " is neither HOST:PORT nor unix:DIR"));
   }
   ChannelAddress address;
   address.host = text.substr(0, colon);

@@ -7,6 +7,7 @@
 
 #include "services/channel/fingerprint.h"
 #include "services/websocket_service/frame.h"
+#include "services/websocket_service/traffic_class.h"
 
 namespace groupcast::service {
 
@@ -25,7 +26,7 @@ class Member {
   Member& operator=(const Member&) = delete;
 
   // Queues a frame; a connection that is closing drops it. Must not change the group table.
-  virtual void Send(const FramePtr& frame) = 0;
+  virtual void Send(const FramePtr& frame, TrafficClass traffic_class) = 0;
 
   // Whether a frame of `frame_bytes` that recovers may be sent now, so that neither it nor what
   // comes live will be too much. If not, GroupService::OnDrained is to be called when there is

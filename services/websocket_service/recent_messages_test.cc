@@ -11,7 +11,7 @@ namespace {
 class FakeMember final : public Member {
  public:
   explicit FakeMember(bool v1) : Member(ConnectionId{1}), v1_(v1) {}
-  void Send(const FramePtr&) override {}
+  void Send(const FramePtr&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
   void ResumeCommands() override {}
   bool v1() const override { return v1_; }

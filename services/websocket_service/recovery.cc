@@ -204,10 +204,11 @@ void Recoveries::Reply(Recovery* recovery, const Position& position, bool recove
   const PendingJoin& join = recovery->join;
   recovery->lost = join.since.has_value() && !recovered;
   if (join.command_id.empty()) return;
-  recovery->member->Send(MakeFrame(
-      Opcode::kText,
-      PositionReply(join.command_id, recovery->group->id, position,
-                    join.since.has_value() ? std::optional<bool>(recovered) : std::nullopt)));
+  recovery->member->Send(
+      MakeFrame(Opcode::kText, PositionReply(join.command_id, recovery->group->id, position,
+                                             join.since.has_value() ? std::optional<bool>(recovered)
+                                                                    : std::nullopt)),
+      TrafficClass::kInteractive);
 }
 
 void Recoveries::Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want) {
@@ -276,7 +277,7 @@ bool Recoveries::Feed(Recovery* recovery, uint64_t offset, const FramePtr& frame
   if (frame) {
     recovery->blocked = !recovery->member->HasRoomFor(frame.size());
     if (recovery->blocked) return false;
-    recovery->member->Send(frame);
+    recovery->member->Send(frame, TrafficClass::kBulk);
     ++counters_.deliveries;
   }
   recovery->position.offset = offset;
@@ -288,7 +289,8 @@ void Recoveries::TellGap(Recovery* recovery, const Gap& gap) {
   recovery->lost = true;
   recovery->position = gap.to;
   if (!recovery->member->v1()) return;
-  recovery->member->Send(MakeFrame(Opcode::kText, GapEvent(recovery->group->id, gap)));
+  recovery->member->Send(MakeFrame(Opcode::kText, GapEvent(recovery->group->id, gap)),
+                         TrafficClass::kBulk);
 }
 
 void Recoveries::RetryLater(Recovery* recovery) {

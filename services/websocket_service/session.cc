@@ -97,7 +97,7 @@ void Session::ReadRequest(absl::Span<char> input) {
   was_open_ = true;
   v1_ = answer.v1;
   set_session(answer.session);
-  Send(MakeRaw(answer.bytes));
+  Send(MakeRaw(answer.bytes), TrafficClass::kInteractive);
   host_->OnOpen(this);
   // A client need not wait for the answer to send its first frames.
   const size_t used = head_bytes - before;
@@ -117,7 +117,7 @@ void Session::ReadFrames(absl::Span<char> input) {
         WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
         break;
       case FrameDecoder::Event::kPing:
-        Send(MakeFrame(Opcode::kPong, decoder_.payload()));
+        Send(MakeFrame(Opcode::kPong, decoder_.payload()), TrafficClass::kInteractive);
         continue;
       case FrameDecoder::Event::kPong:
         continue;
@@ -151,7 +151,7 @@ void Session::ResumeCommands() {
   if (!paused() && state_ == State::kOpen) WatchFor(watched_ | EPOLLIN);
 }
 
-void Session::Send(const FramePtr& frame) {
+void Session::Send(const FramePtr& frame, TrafficClass traffic_class) {
   if (state_ != State::kOpen) return;
   const size_t bytes_max = host_->session_options().outbox_bytes_max;
   absl::Status queued = outbox_.Push(frame, bytes_max);
@@ -166,7 +166,7 @@ void Session::Send(const FramePtr& frame) {
     Close(CloseCode::kSlowConsumer, "too slow: the outbox is full", /*drop_unsent=*/true);
     return;
   }
-  Touch();
+  Touch(traffic_class);
 }
 
 bool Session::HasRoomFor(size_t frame_bytes) const {
@@ -177,7 +177,7 @@ bool Session::drained() const {
   return is_open() && outbox_.IsDrained(host_->session_options().outbox_bytes_max);
 }
 
-void Session::SendPing() { Send(MakeFrame(Opcode::kPing, "")); }
+void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInteractive); }
 
 void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) {
   if (state_ == State::kHandshake) return Abort();
@@ -205,8 +205,9 @@ void Session::Abort() {
   Touch();
 }
 
-void Session::Flush() {
-  if (ended() || write_blocked_) return;
+size_t Session::Flush() {
+  if (ended() || write_blocked_) return 0;
+  const size_t frames = outbox_.frames();
   std::array<iovec, kFramesPerWrite> vectors;
   for (int i = 0; i < kWritesPerTurn && !outbox_.empty(); ++i) {
     msghdr message{};
@@ -216,7 +217,8 @@ void Session::Flush() {
     if (written < 0) {
       if (errno == EAGAIN) break;
       if (errno == EINTR) continue;
-      return Abort();
+      Abort();
+      return 0;
     }
     outbox_.Consume(static_cast<size_t>(written));
     // A page may be large and its reader slow: while it reads, its time begins again.
@@ -231,6 +233,7 @@ void Session::Flush() {
     sent_shutdown_ = true;
     if (peer_closed_) Abort();
   }
+  return frames - outbox_.frames();
 }
 
 size_t Session::buffered_bytes() const {
@@ -238,7 +241,7 @@ size_t Session::buffered_bytes() const {
   return decoder_.buffered_bytes() + held;
 }
 
-void Session::Touch() { host_->OnTouched(this); }
+void Session::Touch(TrafficClass traffic_class) { host_->OnTouched(this, traffic_class); }
 
 void Session::WatchFor(uint32_t events) {
   if (events == watched_ || !registered_) return;

@@ -12,11 +12,13 @@
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
 #include "services/websocket_service/deadline_list.h"
+#include "services/websocket_service/flush_queue.h"
 #include "services/websocket_service/frame.h"
 #include "services/websocket_service/frame_codec.h"
 #include "services/websocket_service/http.h"
 #include "services/websocket_service/member.h"
 #include "services/websocket_service/outbox.h"
+#include "services/websocket_service/traffic_class.h"
 
 namespace groupcast::service {
 
@@ -41,8 +43,8 @@ class SessionHost {
   virtual void OnActivity(Session* session) = 0;
   // It is closing: it gets no messages any more, and has only so long to finish.
   virtual void OnClosing(Session* session) = 0;
-  // It has frames to write, or has ended. Flush is to be called at the turn's end.
-  virtual void OnTouched(Session* session) = 0;
+  // It has frames to write, or has ended. Flush is to be called, as soon as that class demands.
+  virtual void OnTouched(Session* session, TrafficClass traffic_class) = 0;
   // How many bytes of unfinished messages sessions hold has changed.
   virtual void OnBufferedBytes(int64_t change) = 0;
 
@@ -57,7 +59,7 @@ class SessionHost {
 // What it does to its end happens in steps, so that nobody is surprised by a session that is gone:
 // Close and errors only change its state, and the worker destroys it at the end of a turn once
 // `ended`.
-class Session final : public Member, public EventHandler, public DeadlineNode {
+class Session final : public Member, public EventHandler, public DeadlineNode, public FlushNode {
  public:
   Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id);
   ~Session() override;
@@ -73,8 +75,8 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   // Ends without ceremony; the socket is closed when the session is destroyed.
   void Abort();
 
-  // Writes what waits, as much as the socket takes.
-  void Flush();
+  // Writes what waits, as much as the socket takes. Returns how many frames have left whole.
+  size_t Flush();
 
   bool is_open() const { return state_ == State::kOpen; }
   bool is_handshaking() const { return state_ == State::kHandshake; }
@@ -87,14 +89,13 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   // What it holds of the peer's: an unfinished message, commands that wait.
   size_t buffered_bytes() const;
 
-  // For the worker: whether it is in the list of those to flush, and where in the list of all.
-  bool touched = false;
+  // For the worker: where it is in the list of all.
   uint32_t place = 0;
 
   // Whether what waits has become little enough for recoveries to go on.
   bool drained() const;
 
-  void Send(const FramePtr& frame) override;
+  void Send(const FramePtr& frame, TrafficClass traffic_class) override;
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
   bool v1() const override { return v1_; }
@@ -118,7 +119,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode {
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
   void BeginClosing(FramePtr last, bool drop_unsent);
-  void Touch();
+  void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
   void CountBuffered();
   void WatchFor(uint32_t events);
 

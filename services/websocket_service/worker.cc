@@ -159,7 +159,11 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& opti
 }
 
 Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop)
-    : options_(options), slot_(slot), loop_(std::move(loop)), groups_(options.groups, &clock_) {}
+    : options_(options),
+      slot_(slot),
+      loop_(std::move(loop)),
+      groups_(options.groups, &clock_),
+      touched_(&clock_) {}
 
 Worker::~Worker() {
   for (const std::unique_ptr<Session>& session : sessions_) groups_.Remove(session.get());
@@ -224,14 +228,16 @@ void Worker::OnOpen(Session* session) {
   silent_.Append(session, loop_->now());
   groups_.Add(session);
   if (session->v1()) {
-    session->Send(MakeFrame(
-        Opcode::kText,
-        WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
-                     {.message_bytes = options_.groups.commands.message_bytes_max,
-                      .groups = options_.groups.groups_per_connection_max,
-                      .frame_bytes = options_.session.frame_bytes_max,
-                      .key_bytes = options_.groups.commands.key_bytes_max,
-                      .key_window = kKeyWindow})));
+    session->Send(
+        MakeFrame(
+            Opcode::kText,
+            WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
+                         {.message_bytes = options_.groups.commands.message_bytes_max,
+                          .groups = options_.groups.groups_per_connection_max,
+                          .frame_bytes = options_.session.frame_bytes_max,
+                          .key_bytes = options_.groups.commands.key_bytes_max,
+                          .key_window = kKeyWindow})),
+        TrafficClass::kInteractive);
   }
 }
 
@@ -245,33 +251,31 @@ void Worker::OnActivity(Session* session) {
 
 void Worker::OnClosing(Session* session) { closing_.Append(session, loop_->now()); }
 
-void Worker::OnTouched(Session* session) {
-  if (session->touched) return;
-  session->touched = true;
-  touched_.push_back(session);
+void Worker::OnTouched(Session* session, TrafficClass traffic_class) {
+  touched_.Add(session, traffic_class);
 }
 
 void Worker::OnBufferedBytes(int64_t change) { unfinished_bytes_ += change; }
 
-bool Worker::FlushTouched() {
+absl::Time Worker::FlushTouched() {
   if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max))
     CloseLargestUnfinished();
-  // By index: a session that leaves its groups may touch others.
-  for (size_t i = 0; i < touched_.size(); ++i) {
-    Session* const session = touched_[i];
-    session->Flush();
-    session->touched = false;
-    if (session->ended()) {
-      Destroy(session);
-    } else if (!session->is_open()) {
-      groups_.Remove(session);
-    } else if (session->recoveries > 0 && session->drained()) {
-      groups_.OnDrained(session);
-    }
-  }
-  touched_.clear();
+  const absl::Time next =
+      touched_.FlushSome([this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
   if (draining_ && sessions_.empty()) loop_->Stop();
-  return false;
+  return next;
+}
+
+size_t Worker::Flush(Session* session) {
+  const size_t frames = session->Flush();
+  if (session->ended()) {
+    Destroy(session);
+  } else if (!session->is_open()) {
+    groups_.Remove(session);
+  } else if (session->recoveries > 0 && session->drained()) {
+    groups_.OnDrained(session);
+  }
+  return frames;
 }
 
 void Worker::Destroy(Session* session) {
@@ -376,8 +380,8 @@ void Worker::DrainSome() {
     if (!session->is_open() || ++open <= remaining) continue;
     if (session->v1()) {
       const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-      session->Send(
-          MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)));
+      session->Send(MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)),
+                    TrafficClass::kInteractive);
       session->Close(CloseCode::kDraining, "draining");
     } else {
       session->Close(CloseCode::kGoingAway, "going away");

@@ -16,6 +16,7 @@
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
 #include "services/websocket_service/deadline_list.h"
+#include "services/websocket_service/flush_queue.h"
 #include "services/websocket_service/group_service.h"
 #include "services/websocket_service/pages.h"
 #include "services/websocket_service/session.h"
@@ -79,11 +80,12 @@ class Worker final : private SessionHost {
   bool OnText(Session* session, absl::string_view text) override;
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;
-  void OnTouched(Session* session) override;
+  void OnTouched(Session* session, TrafficClass traffic_class) override;
   void OnBufferedBytes(int64_t change) override;
 
   void OnAccepted(Fd socket);
-  bool FlushTouched();
+  absl::Time FlushTouched();
+  size_t Flush(Session* session);
   void Destroy(Session* session);
   void Tick();
   void CheckDeadlines();
@@ -103,7 +105,7 @@ class Worker final : private SessionHost {
   std::map<int, std::unique_ptr<Acceptor>> acceptors_;  // by socket index; -1 is the worker's own
 
   std::vector<std::unique_ptr<Session>> sessions_;
-  std::vector<Session*> touched_;
+  FlushQueue touched_;
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
   int64_t unfinished_bytes_ = 0;

@@ -82,7 +82,8 @@ TEST(WorkerTest, RecoveryIsPacedByTheOutbox) {
       const std::string text(1'000, 'm');
       channel->Publish({.group_id = "g", .content = {.data = text}}, [](const auto&) {});
     }
-    loop->AddTurnHook([&hub] { return hub.Pump(); });
+    loop->AddTurnHook(
+        [&hub] { return hub.Pump() ? absl::InfinitePast() : absl::InfiniteFuture(); });
     loop->RunEvery(absl::Milliseconds(5), [loop, &done] {
       if (done) loop->Stop();
     });

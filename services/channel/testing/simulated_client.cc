@@ -23,7 +23,7 @@ Epoch EpochOf(const std::string& text) {
 
 // ---- Connections.
 
-void SimulatedConnection::Send(const FramePtr& frame) {
+void SimulatedConnection::Send(const FramePtr& frame, TrafficClass) {
   if (cut) return;
   if (!outbox_.empty() && outbox_bytes_ + frame.size() > host_->plan_.outbox_bytes_max) {
     // A slow consumer. The worker closes it at the turn's end.
@@ -87,10 +87,12 @@ std::shared_ptr<SimulatedConnection> SimulatedHost::Connect(bool v1, const std::
   connections_.push_back(connection);
   service_.Add(connection.get());
   if (v1) {
-    connection->Send(MakeFrame(
-        Opcode::kText,
-        WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
-                     {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20})));
+    connection->Send(
+        MakeFrame(
+            Opcode::kText,
+            WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
+                         {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20})),
+        TrafficClass::kInteractive);
   }
   return connection;
 }

@@ -37,7 +37,7 @@ class SimulatedConnection final : public Member {
   SimulatedConnection(ConnectionId id, bool v1, SimulatedHost* host)
       : Member(id), v1_(v1), host_(host) {}
 
-  void Send(const FramePtr& frame) override;
+  void Send(const FramePtr& frame, TrafficClass) override;
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
   bool v1() const override { return v1_; }

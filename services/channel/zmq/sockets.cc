@@ -7,9 +7,20 @@
 
 namespace groupcast::service {
 
-std::string Endpoint(absl::string_view host, uint16_t port) {
+ChannelEndpoints TcpEndpoints(const ChannelAddress& address) {
+  const std::string& host = address.host;
   const bool v6 = absl::StrContains(host, ':') && host.front() != '[';
-  return v6 ? absl::StrCat("tcp://[", host, "]:", port) : absl::StrCat("tcp://", host, ":", port);
+  const std::string to_port =
+      v6 ? absl::StrCat("tcp://[", host, "]:") : absl::StrCat("tcp://", host, ":");
+  return {.publish = absl::StrCat(to_port, address.publish_port),
+          .subscribe = absl::StrCat(to_port, address.subscribe_port),
+          .control = absl::StrCat(to_port, address.control_port)};
+}
+
+ChannelEndpoints UnixEndpoints(absl::string_view directory) {
+  return {.publish = absl::StrCat("ipc://", directory, "/publish"),
+          .subscribe = absl::StrCat("ipc://", directory, "/subscribe"),
+          .control = absl::StrCat("ipc://", directory, "/control")};
 }
 
 void SetCommonOptions(zmq::socket_t& socket) {

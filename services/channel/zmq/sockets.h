@@ -12,16 +12,27 @@
 
 namespace groupcast::service {
 
-// The three ports of a channel server.
+// Where a channel server is: three ports, and on its own machine three Unix sockets as well.
 struct ChannelAddress {
   std::string host = "127.0.0.1";
   uint16_t publish_port = 2206;
   uint16_t subscribe_port = 2207;
   uint16_t control_port = 2208;
+  // The directory of the Unix sockets. Empty: the server has none, or the worker takes the ports.
+  std::string socket_dir;
+};
+
+// What ZeroMQ binds or connects the three links to.
+struct ChannelEndpoints {
+  std::string publish;
+  std::string subscribe;
+  std::string control;
 };
 
 // "tcp://HOST:PORT", with brackets around an IPv6 host.
-std::string Endpoint(absl::string_view host, uint16_t port);
+ChannelEndpoints TcpEndpoints(const ChannelAddress& address);
+// "ipc://DIRECTORY/publish" and so on. A path of a Unix socket has at most 107 bytes (unix(7)).
+ChannelEndpoints UnixEndpoints(absl::string_view directory);
 
 // What every socket of the channel has: heartbeats, so that a half-open connection is noticed
 // within 3 s, and no lingering, so that a process ends when it is told to.

@@ -16,6 +16,9 @@ constexpr absl::Duration kTick = absl::Milliseconds(50);
 constexpr int kMessagesPerTurn = 512;
 constexpr size_t kBytesPerTurn = 256 * 1024;  // and outboxes are not filled without being written
 
+// What goes in one message on the publish link, so that it is on its way before a long turn ends.
+constexpr size_t kBatchBytes = 64 * 1024;
+
 constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
 
 ZmqChannelOptions WithPublisher(ZmqChannelOptions options) {
@@ -82,14 +85,22 @@ absl::Status ZmqChannel::Connect() {
         return status;
       }
     }
-    publish_.connect(Endpoint(options_.server.host, options_.server.publish_port));
-    subscribe_.connect(Endpoint(options_.server.host, options_.server.subscribe_port));
-    control_.connect(Endpoint(options_.server.host, options_.server.control_port));
+    const std::string& directory = options_.server.socket_dir;
+    const ChannelEndpoints endpoints =
+        directory.empty() ? TcpEndpoints(options_.server) : UnixEndpoints(directory);
+    publish_.connect(endpoints.publish);
+    subscribe_.connect(endpoints.subscribe);
+    control_.connect(endpoints.control);
   } catch (const zmq::error_t& error) {
+    const std::string& directory = options_.server.socket_dir;
     return absl::InvalidArgumentError(
-        absl::StrCat("channel server ", options_.server.host, ": ", error.what()));
+        absl::StrCat("channel server ", directory.empty() ? options_.server.host : directory, ": ",
+                     error.what()));
   }
-  loop_->AddTurnHook([self = self_] { return *self != nullptr && (*self)->Drain(); });
+  loop_->AddTurnHook([self = self_] {
+    const bool more = *self != nullptr && (*self)->Drain();
+    return more ? absl::InfinitePast() : absl::InfiniteFuture();
+  });
   loop_->RunEvery(kTick, [self = self_] {
     if (*self != nullptr) {
       (*self)->touched_ = true;
@@ -116,7 +127,20 @@ void ZmqChannel::FetchHistory(absl::string_view group_id, const Position& after,
 
 void ZmqChannel::Links::SendPublication(absl::string_view frame) {
   channel_->touched_ = true;
-  channel_->publish_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
+  if (channel_->batch_bytes_ > 0) channel_->SendOfBatch(zmq::send_flags::sndmore);
+  channel_->last_of_batch_ = zmq::message_t(frame.data(), frame.size());
+  channel_->batch_bytes_ += frame.size();
+  if (channel_->batch_bytes_ >= kBatchBytes) channel_->EndBatch();
+}
+
+void ZmqChannel::EndBatch() {
+  if (batch_bytes_ == 0) return;
+  SendOfBatch(zmq::send_flags::none);
+  batch_bytes_ = 0;
+}
+
+void ZmqChannel::SendOfBatch(zmq::send_flags flags) {
+  publish_.send(last_of_batch_, flags | zmq::send_flags::dontwait);
 }
 
 bool ZmqChannel::Links::SendControl(absl::string_view frame) {
@@ -139,6 +163,7 @@ void ZmqChannel::OnEvents(uint32_t) { touched_ = true; }
 
 bool ZmqChannel::Drain() {
   client_.GiveAnswers();
+  EndBatch();
   if (!touched_) return false;
   touched_ = false;
   DrainMonitor();
@@ -147,6 +172,7 @@ bool ZmqChannel::Drain() {
   const bool more = DrainSubscribeLink();
   // Answers may cause work that swallows a signal of a socket; then the next turn looks again.
   if (client_.GiveAnswers() || more) touched_ = true;
+  EndBatch();
   return touched_;
 }
 

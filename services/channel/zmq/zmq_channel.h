@@ -61,6 +61,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   void DrainPublishLink();
   void DrainControl();
   bool DrainSubscribeLink();
+  void EndBatch();
+  void SendOfBatch(zmq::send_flags flags);
   void NoteBadInput(absl::string_view link, const absl::Status& status);
 
   class Links final : public ChannelLinks {
@@ -97,6 +99,11 @@ class ZmqChannel final : public Channel, private EventHandler {
   zmq::socket_t subscribe_;
   zmq::socket_t control_;
   zmq::socket_t control_monitor_;
+
+  // The publications of a turn go as the frames of one ZeroMQ message: its thread is woken once for
+  // all. The last one is kept back, as ZeroMQ must be told which it is.
+  zmq::message_t last_of_batch_;
+  size_t batch_bytes_ = 0;  // of the batch so far; 0: there is none
 
   // ZeroMQ signals a socket once; after any call on it, it must be read until it has no more.
   bool touched_ = true;
