@@ -18,8 +18,13 @@ struct Installation {
   std::string channel_server;  // the binaries
   std::string websocket_service;
   std::string raw_probe;
+  std::string foreign_server;
+  std::string peers;      // the folder tools/bench_peers; empty: peers are not installed
   std::string directory;  // for their files
   int workers = 2;
+  // Limits of Groupcast's services; 0: their own.
+  size_t max_message_bytes = 0;
+  uint32_t max_groups_per_connection = 0;
 };
 
 // A server that runs: all its processes, and the port for clients.
@@ -40,6 +45,8 @@ struct Contestant {
   std::function<bool(const Scenario&)> takes_part;
   // It cannot do with fewer messages in flight; the scenario then has so many for it.
   uint32_t in_flight_min = 1;
+  // Somebody else's server: it has to be installed, and it may fail without ending the benchmark.
+  bool is_peer = false;
 };
 
 // All there are. Each is started anew for every run, so that no run has another's past.

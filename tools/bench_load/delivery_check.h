@@ -37,6 +37,7 @@ class DeliveryCheck {
     int64_t stray = 0;         // came to a member that should not have it
 
     bool clean() const { return lost == 0 && doubled == 0 && out_of_order == 0 && stray == 0; }
+    Counts& operator+=(const Counts& other);
     friend bool operator==(const Counts&, const Counts&) = default;
   };
 
@@ -55,6 +56,10 @@ class DeliveryCheck {
 
   Verdict Receive(uint32_t member, const Stamp& stamp);
 
+  // The member was told that it gets no more: what it has not got by now is not lost, unless
+  // something later came. Returns how many messages that is, with those that are lost.
+  int64_t Excuse(uint32_t member);
+
   // As if nothing more would come.
   Counts Finish() const;
 
@@ -67,6 +72,7 @@ class DeliveryCheck {
   struct Member {
     Streams streams;
     size_t first_view = 0;  // in views_
+    bool excused = false;
   };
 
   std::vector<uint32_t> sent_;  // by stream: how many

@@ -93,6 +93,28 @@ TEST(DeliveryCheck, OneMembersLossIsNotMadeUpForByAnothersDouble) {
   EXPECT_EQ(check.Finish(), (Counts{.received = 4, .lost = 1, .doubled = 1}));
 }
 
+TEST(DeliveryCheck, AnExcusedMemberMissesOnlyWhatItHasBeenPassedOver) {
+  DeliveryCheck check(2);
+  check.AddMember({0, 2});
+  check.AddMember({0, 2});
+  SendTimes(&check, 0, 6);
+  SendTimes(&check, 1, 2);
+  ReceiveAll(&check, 0, 0, {0, 3});  // neither 1, 2 nor the two at the end
+  ReceiveAll(&check, 1, 0, {0, 1, 2, 3, 4, 5});
+  ReceiveAll(&check, 1, 1, {0, 1});
+  EXPECT_EQ(check.Finish().lost, 2 + 2 + 2);
+  EXPECT_EQ(check.Excuse(0), 2 + 2 + 2);
+  EXPECT_EQ(check.Finish(), (Counts{.received = 10, .lost = 2}));
+  SendTimes(&check, 0, 1);
+  EXPECT_EQ(check.Finish().lost, 2 + 1);  // the other's
+}
+
+TEST(Counts, AddUp) {
+  Counts all = {1, 2, 3, 4, 5};
+  all += {10, 20, 30, 40, 50};
+  EXPECT_EQ(all, (Counts{11, 22, 33, 44, 55}));
+}
+
 TEST(DeliveryCheck, TellsAStray) {
   DeliveryCheck check(3);
   check.AddMember({1, 1});

@@ -9,25 +9,19 @@
 namespace groupcast::bench {
 namespace {
 
-std::string HandshakeRequest(std::string_view more_headers) {
-  return absl::StrCat(
-      "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
-      absl::string_view(more_headers.data(), more_headers.size()), "\r\n");
-}
-
-Received Message(std::string_view text) {
-  const std::optional<Stamp> stamp = ReadStamp(text);
-  if (!stamp.has_value()) return {Received::Kind::kOther, {}};
-  return {Received::Kind::kMessage, *stamp};
-}
-
 // What is the same in both modes of Groupcast. Sends have no id, so that they are not answered, as
 // those of the smallest client.
 class Groupcast : public Dialect {
  public:
   void AppendJoin(Group group, std::string* out) const override {
     const std::string command = absl::StrCat(R"({"cmd":"add_group","id":1,"group_id":"g)",
+                                             static_cast<uint32_t>(group), R"("})");
+    AppendClientFrame(Opcode::kText, command, out);
+  }
+
+  bool CanLeave() const override { return true; }
+  void AppendLeave(Group group, std::string* out) const override {
+    const std::string command = absl::StrCat(R"({"cmd":"leave_group","group_id":"g)",
                                              static_cast<uint32_t>(group), R"("})");
     AppendClientFrame(Opcode::kText, command, out);
   }
@@ -52,16 +46,16 @@ class Groupcast : public Dialect {
 
 class GroupcastBare : public Groupcast {
  public:
-  std::string Handshake() const override { return HandshakeRequest(""); }
+  std::string Handshake(Group) const override { return HandshakeRequest("/", ""); }
   Received Read(std::string_view head) const override {
-    return head.starts_with('{') ? ReadEvent(head) : Message(head);
+    return head.starts_with('{') ? ReadEvent(head) : MessageOrOther(head);
   }
 };
 
 class GroupcastV1 : public Groupcast {
  public:
-  std::string Handshake() const override {
-    return HandshakeRequest("Sec-WebSocket-Protocol: groupcast.v1.json\r\n");
+  std::string Handshake(Group) const override {
+    return HandshakeRequest("/", "Sec-WebSocket-Protocol: groupcast.v1.json\r\n");
   }
   Received Read(std::string_view head) const override {
     constexpr std::string_view kBegin = R"({"event":"message","group_id":")";
@@ -70,13 +64,13 @@ class GroupcastV1 : public Groupcast {
     // Our group ids have no quotation mark.
     const size_t end = head.find('"', kBegin.size());
     if (end == std::string_view::npos || !head.substr(end).starts_with(kBetween)) return {};
-    return Message(head.substr(end + kBetween.size()));
+    return MessageOrOther(head.substr(end + kBetween.size()));
   }
 };
 
 class Raw : public Dialect {
  public:
-  std::string Handshake() const override { return ""; }
+  std::string Handshake(Group) const override { return ""; }
 
   void AppendJoin(Group group, std::string* out) const override {
     AppendCommand({RawCommand::Kind::kJoin, static_cast<uint32_t>(group), 0}, out);
@@ -92,7 +86,7 @@ class Raw : public Dialect {
   }
 
   Received Read(std::string_view head) const override {
-    return head == kRawJoined ? Received{Received::Kind::kJoined, {}} : Message(head);
+    return head == kRawJoined ? Received{Received::Kind::kJoined, {}} : MessageOrOther(head);
   }
 
  private:
@@ -106,5 +100,22 @@ class Raw : public Dialect {
 std::unique_ptr<Dialect> NewGroupcastBare() { return std::make_unique<GroupcastBare>(); }
 std::unique_ptr<Dialect> NewGroupcastV1() { return std::make_unique<GroupcastV1>(); }
 std::unique_ptr<Dialect> NewRaw() { return std::make_unique<Raw>(); }
+
+std::string HandshakeRequest(std::string_view path, std::string_view more_headers) {
+  std::string request = "GET ";
+  request.append(path);
+  request.append(
+      " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
+  request.append(more_headers);
+  request.append("\r\n");
+  return request;
+}
+
+Received MessageOrOther(std::string_view text) {
+  const std::optional<Stamp> stamp = ReadStamp(text);
+  if (!stamp.has_value()) return {Received::Kind::kOther};
+  return {Received::Kind::kMessage, *stamp};
+}
 
 }  // namespace groupcast::bench

@@ -26,7 +26,7 @@ std::string Unmasked(std::string frame) {
 
 TEST(GroupcastBare, SpeaksAsTheSmallestClient) {
   const auto dialect = NewGroupcastBare();
-  EXPECT_EQ(dialect->Handshake().find("Sec-WebSocket-Protocol"), std::string::npos);
+  EXPECT_EQ(dialect->Handshake(Group{3}).find("Sec-WebSocket-Protocol"), std::string::npos);
   std::string join;
   dialect->AppendJoin(Group{3}, &join);
   EXPECT_EQ(Unmasked(join), R"({"cmd":"add_group","id":1,"group_id":"g3"})");
@@ -51,7 +51,8 @@ TEST(GroupcastBare, TellsMessagesFromAnswers) {
 }
 
 TEST(GroupcastV1, AsksForItsSubprotocol) {
-  EXPECT_NE(NewGroupcastV1()->Handshake().find("\r\nSec-WebSocket-Protocol: groupcast.v1.json\r\n"),
+  EXPECT_NE(NewGroupcastV1()->Handshake(Group{3}).find(
+                "\r\nSec-WebSocket-Protocol: groupcast.v1.json\r\n"),
             std::string::npos);
 }
 
@@ -72,7 +73,7 @@ TEST(GroupcastV1, FindsTheStampInTheEnvelope) {
 
 TEST(Raw, HandsOverAFrameThatIsReadyMade) {
   const auto dialect = NewRaw();
-  EXPECT_EQ(dialect->Handshake(), "");
+  EXPECT_EQ(dialect->Handshake(Group{3}), "");
   std::string send;
   dialect->AppendSend(Group{3}, Message(), &send);
   ASSERT_GT(send.size(), Message().size() + 2);

@@ -20,6 +20,12 @@ class LatencyHistogram {
     ++count_;
   }
 
+  // As if all that the other has had been recorded here too.
+  void Add(const LatencyHistogram& other) {
+    for (size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+    count_ += other.count_;
+  }
+
   int64_t count() const { return count_; }
 
   // The duration that so many percent (0 to 100) do not exceed: the upper end of its bucket. Zero

@@ -71,5 +71,16 @@ TEST(LatencyHistogram, AgreesWithSortingThemAll) {
   }
 }
 
+TEST(LatencyHistogram, AddsAnother) {
+  LatencyHistogram low;
+  LatencyHistogram high;
+  for (int i = 0; i < 30; ++i) low.Record(10);
+  for (int i = 0; i < 10; ++i) high.Record(50);
+  low.Add(high);
+  EXPECT_EQ(low.count(), 40);
+  EXPECT_EQ(low.Percentile(75), absl::Nanoseconds(10));
+  EXPECT_EQ(low.Percentile(76), absl::Nanoseconds(50));
+}
+
 }  // namespace
 }  // namespace groupcast::bench

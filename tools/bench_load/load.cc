@@ -41,7 +41,7 @@ class AllHaveIt final : public Load {
       const uint32_t group = next_ % scenario().groups;
       const uint32_t sender = next_ / scenario().groups % scenario().senders_per_group;
       ++next_;
-      under_way_.push_back({SendMessage(group, sender, now_ns), scenario().members_per_group()});
+      under_way_.push_back({SendMessage(group, sender, now_ns), MembersOf(group)});
     }
   }
 
@@ -75,7 +75,7 @@ class OwnCame final : public Load {
   }
 
   uint32_t SenderOf(uint32_t stream) const {
-    return stream / scenario().senders_per_group * scenario().members_per_group() +
+    return scenario().FirstMemberOf(stream / scenario().senders_per_group) +
            stream % scenario().senders_per_group;
   }
 
@@ -132,12 +132,15 @@ std::unique_ptr<Load> Load::Create(const Scenario& scenario, Send send) {
 Load::Load(const Scenario& scenario, Send send)
     : scenario_(scenario),
       send_(std::move(send)),
+      stalls_(scenario.beside == Scenario::Beside::kStall),
       check_(scenario.groups * scenario.senders_per_group),
       message_(std::max(scenario.message_bytes, kStampBytes), 'x') {
   for (uint32_t connection = 0; connection < scenario.connections; ++connection) {
-    const uint32_t group = connection / scenario.members_per_group();
-    check_.AddMember({group * scenario.senders_per_group, scenario.senders_per_group});
+    check_.AddMember({scenario.FirstGroupOf(connection) * scenario.senders_per_group,
+                      scenario.groups_per_connection * scenario.senders_per_group});
   }
+  // The others get nothing.
+  for (uint32_t i = scenario.connections; i < scenario.all_connections(); ++i) check_.AddMember({});
 }
 
 void Load::Start(int64_t now_ns) {
@@ -152,15 +155,15 @@ Stamp Load::SendMessage(uint32_t group, uint32_t sender, int64_t sent_ns) {
   stamp.sent_ns = sent_ns;
   WriteStamp(stamp, message_.data());
   ++sent_;
-  owed_ += scenario_.members_per_group();
-  send_(group * scenario_.members_per_group() + sender, Group{group}, message_);
+  owed_ += MembersOf(group);
+  send_(scenario_.FirstMemberOf(group) + sender, Group{group}, message_);
   return stamp;
 }
 
 void Load::OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns) {
   const DeliveryCheck::Verdict verdict = check_.Receive(connection, stamp);
   last_came_ns_ = now_ns;
-  if (measuring_) {
+  if (measuring_ && !(stalls_ && scenario_.Stalls(connection))) {
     ++deliveries_;
     latency_.Record(now_ns - stamp.sent_ns);
   }
@@ -169,6 +172,14 @@ void Load::OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns) {
   }
   --owed_;
   OnCopy(connection, stamp, now_ns);
+}
+
+void Load::Excuse(uint32_t connection) {
+  owed_ -= check_.Excuse(connection);
+  excused_.resize(scenario_.groups, 0);
+  for (uint32_t i = 0; i < scenario_.groups_per_connection; ++i) {
+    ++excused_[scenario_.FirstGroupOf(connection) + i];
+  }
 }
 
 void Load::Report(RunResult* result) const {

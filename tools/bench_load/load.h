@@ -7,18 +7,20 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/bench_load/delivery_check.h"
 #include "tools/bench_load/latency_histogram.h"
 #include "tools/bench_load/scenario.h"
-#include "tools/bench_load/swarm.h"
 
 namespace groupcast::bench {
 
 // Sends messages at a scenario's pace, and checks and measures what comes of them. It does no IO
 // and reads no clock: times are handed in.
-class Load : public Swarm::Listener {
+class Load {
  public:
+  virtual ~Load() = default;
+
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   // How a message leaves: by this connection, to this group.
@@ -41,7 +43,10 @@ class Load : public Swarm::Listener {
   // Waits no longer for what was sent before that moment, and sends other messages instead.
   virtual void GiveUpBefore(int64_t sent_ns, int64_t now_ns) = 0;
 
-  void OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns) final;
+  void OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns);
+
+  // The member was told that it gets no more: it is not waited for, and misses nothing.
+  void Excuse(uint32_t connection);
 
   // All members have all messages.
   bool AllCame() const { return owed_ == 0; }
@@ -54,6 +59,10 @@ class Load : public Swarm::Listener {
  protected:
   Load(const Scenario& scenario, Send send);
 
+  // How many members are to get what is sent to the group now.
+  uint32_t MembersOf(uint32_t group) const {
+    return scenario_.members_per_group() - (excused_.empty() ? 0 : excused_[group]);
+  }
   // The stamp that the message got.
   Stamp SendMessage(uint32_t group, uint32_t sender, int64_t sent_ns);
   bool sending() const { return sending_; }
@@ -67,12 +76,14 @@ class Load : public Swarm::Listener {
 
   const Scenario& scenario_;
   const Send send_;
+  const bool stalls_;  // some members do
   DeliveryCheck check_;
   std::string message_;
   bool sending_ = false;
   bool measuring_ = false;
   int64_t last_came_ns_ = 0;
-  int64_t owed_ = 0;  // copies that have not come yet
+  int64_t owed_ = 0;               // copies that have not come yet
+  std::vector<uint32_t> excused_;  // by group, how many; empty: nobody
   int64_t sent_ = 0;
   int64_t unanswered_ = 0;
   int64_t deliveries_ = 0;

@@ -38,7 +38,7 @@ class Server {
     load_->OnMessage(connection, Stamp(sent_[message].stamp), now_ns);
   }
   void DeliverToAll(size_t message, int64_t now_ns) {
-    const uint32_t first = sent_[message].group * scenario_.members_per_group();
+    const uint32_t first = scenario_.FirstMemberOf(sent_[message].group);
     for (uint32_t i = 0; i < scenario_.members_per_group(); ++i) {
       DeliverTo(first + i, message, now_ns);
     }
@@ -95,6 +95,24 @@ TEST(AllHaveIt, GoesThroughGroupsAndTheirSendersInTurn) {
   EXPECT_EQ(groups, (std::vector<uint32_t>{0, 1, 0, 1, 0}));
 }
 
+TEST(AllHaveIt, AConnectionInSeveralGroupsGetsWhatIsSentToEach) {
+  // Connections 0 and 1 are in groups 0 to 2, connections 2 and 3 in groups 3 to 5.
+  Server server({.connections = 4, .groups_per_connection = 3, .groups = 6, .in_flight = 6});
+  server.load().Start(0);
+  std::vector<uint32_t> connections;
+  for (const Server::Sent& sent : server.sent()) connections.push_back(sent.connection);
+  EXPECT_EQ(connections, (std::vector<uint32_t>{0, 0, 0, 2, 2, 2}));
+  server.load().Stop();
+  // Groups may overtake each other.
+  for (const size_t message : {2u, 0u, 1u, 4u, 3u}) server.DeliverToAll(message, 10);
+  EXPECT_FALSE(server.load().AllCame());
+  server.DeliverTo(1, 5, 10);  // of a group that it is not in
+  EXPECT_FALSE(server.load().AllCame());
+  server.DeliverToAll(5, 10);
+  EXPECT_TRUE(server.load().AllCame());
+  EXPECT_EQ(server.Result().counts, (DeliveryCheck::Counts{.received = 13, .stray = 1}));
+}
+
 TEST(AllHaveIt, GivesUpWhatDoesNotComeAndCountsIt) {
   Server server({.connections = 2, .in_flight = 1});
   server.load().Start(100);
@@ -134,6 +152,22 @@ TEST(OwnCame, EachSenderWaitsForItsOwnMessageAlone) {
   EXPECT_EQ(server.sent()[4].stamp, (Stamp{3, 1, 120}));
 }
 
+TEST(OwnCame, ASenderWaitsInEachOfItsGroupsByItself) {
+  Server server({.pace = Pace::kOwnCame,
+                 .connections = 4,
+                 .groups_per_connection = 2,
+                 .groups = 4,
+                 .senders_per_group = 2});
+  server.load().Start(100);
+  ASSERT_EQ(server.sent().size(), 8u);
+  EXPECT_EQ(server.sent()[7].connection, 3u);
+  EXPECT_EQ(server.sent()[7].group, 3u);
+  server.DeliverTo(3, 5, 110);  // its own, of its first group
+  ASSERT_EQ(server.sent().size(), 9u);
+  EXPECT_EQ(server.sent()[8].connection, 3u);
+  EXPECT_EQ(server.sent()[8].group, 2u);
+}
+
 TEST(OwnCame, SendsAgainWhenItsOwnDoesNotCome) {
   Server server({.pace = Pace::kOwnCame, .connections = 2, .groups = 1, .senders_per_group = 2});
   server.load().Start(100);
@@ -161,6 +195,42 @@ TEST(AtRate, SendsByTheClockAndStampsWhatIsLateWithWhenItWasDue) {
   EXPECT_EQ(server.load().NextTime(), Load::kNever);
   server.load().OnTime(20'000'000);
   EXPECT_EQ(server.sent().size(), 4u);
+}
+
+TEST(Load, AnExcusedMemberIsNotWaitedFor) {
+  Server server({.pace = Pace::kRate, .connections = 3, .per_second = 1'000});
+  server.load().Start(0);
+  server.load().OnTime(1'000'000);
+  ASSERT_EQ(server.sent().size(), 2u);
+  server.DeliverToAll(0, 10);
+  server.DeliverTo(0, 1, 10);
+  server.DeliverTo(1, 1, 10);
+  EXPECT_FALSE(server.load().AllCame());
+  server.load().Excuse(2);
+  EXPECT_TRUE(server.load().AllCame());
+  server.load().OnTime(2'000'000);
+  server.DeliverTo(0, 2, 20);
+  EXPECT_FALSE(server.load().AllCame());
+  server.DeliverTo(1, 2, 20);
+  EXPECT_TRUE(server.load().AllCame());
+  EXPECT_EQ(server.Result().counts, (DeliveryCheck::Counts{.received = 7}));
+}
+
+TEST(Load, WhatComesToMembersThatStallIsCheckedAndNotMeasured) {
+  Server server({.connections = 3, .beside = Scenario::Beside::kStall, .beside_connections = 1});
+  server.load().Start(0);
+  server.load().Measure();
+  server.DeliverToAll(0, 1'000);
+  EXPECT_EQ(server.Result().deliveries, 2);
+  EXPECT_EQ(server.Result().latency.count(), 2);
+  EXPECT_EQ(server.Result().counts.received, 3);
+}
+
+TEST(Load, WhatComesToAConnectionBesideItIsStray) {
+  Server server({.connections = 2, .beside = Scenario::Beside::kJoins, .beside_connections = 3});
+  server.load().Start(0);
+  server.DeliverTo(4, 0, 10);
+  EXPECT_EQ(server.Result().counts.stray, 1);
 }
 
 TEST(Load, MeasuresFromMeasureOnAndChecksFromTheBeginning) {

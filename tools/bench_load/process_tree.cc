@@ -72,6 +72,17 @@ int64_t PssOf(const std::vector<pid_t>& roots) {
   return bytes;
 }
 
+int64_t PeakMemoryOf(const std::vector<pid_t>& roots) {
+  int64_t bytes = 0;
+  for (const pid_t pid : ProcessTree(roots)) {
+    std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+    for (std::string line; std::getline(status, line);) {
+      if (line.rfind("VmHWM:", 0) == 0) bytes += 1'024 * std::stoll(line.substr(6));
+    }
+  }
+  return bytes;
+}
+
 absl::Duration OwnCpuTime() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -23,6 +23,10 @@ absl::Duration CpuTimeOf(const std::vector<pid_t>& roots);
 // set size). What the kernel holds for sockets is not in it.
 int64_t PssOf(const std::vector<pid_t>& roots);
 
+// The most memory that each process of the trees has had so far, in bytes, added up. What several
+// share counts for each. It costs the processes nothing.
+int64_t PeakMemoryOf(const std::vector<pid_t>& roots);
+
 // User and system time of this process.
 absl::Duration OwnCpuTime();
 

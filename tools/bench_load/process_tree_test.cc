@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -98,6 +99,14 @@ TEST(ProcessTree, AProcessThatIsGoneCostsNothing) {
   waitpid(child, nullptr, 0);
   EXPECT_EQ(CpuTimeOf({child}), absl::ZeroDuration());
   EXPECT_EQ(PssOf({child}), 0);
+}
+
+TEST(PeakMemoryOf, RemembersWhatIsGone) {
+  constexpr size_t kBytes = 64 << 20;
+  const int64_t now = PssOf({getpid()});
+  EXPECT_GE(PeakMemoryOf({getpid()}), now);
+  std::make_unique<std::vector<char>>(kBytes, 'x').reset();
+  EXPECT_GE(PeakMemoryOf({getpid()}), now + static_cast<int64_t>(kBytes) / 2);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "boost/json.hpp"
 #include "tools/bench_load/delivery_check.h"
 #include "tools/bench_load/scenario.h"
 #include "tools/bench_load/statistics.h"
@@ -15,6 +16,9 @@ struct Series {
   const Scenario* scenario = nullptr;
   std::string contestant;
   std::vector<RunResult> runs;
+  std::string version = {};  // of somebody else's server
+  // Why there is no run after these: one has failed.
+  std::string failure = {};
 };
 
 // What they say. Times are of one delivery.
@@ -28,10 +32,20 @@ struct Summary {
   Spread p999_ms;
   Spread pss_per_connection;     // bytes, of all that the processes have
   Spread growth_per_connection;  // bytes, of what they had not before there were connections
+  Spread growth_per_membership;  // the same, where connections are in several groups
   Spread opening_s;
-  DeliveryCheck::Counts counts;  // of all runs together, as the next two
+  // Of what goes on beside the load, if it is counted. client_us is then of one of those, and so is
+  // this: all the server's CPU time counts.
+  Spread beside_server_us;
+  Spread beside_per_second;
+  Spread beside_p50_ms;
+  Spread beside_p99_ms;
+  DeliveryCheck::Counts counts;  // of all runs together, as those that follow
   int64_t unanswered = 0;
   int64_t closed = 0;
+  int64_t undone = 0;
+  int64_t told = 0;
+  int64_t cut = 0;
 };
 
 // `floor`: the runs of the scenario's floor; empty if it was not measured.
@@ -43,6 +57,13 @@ std::string ReportText(const std::vector<Series>& all);
 
 // For programs: one JSON object, with each run's numbers and with the summaries.
 std::string ReportJson(const std::vector<Series>& all);
+
+// One of what goes on beside the load, as a plural has an s; empty: nothing that is counted does.
+std::string BesideUnit(const Scenario& scenario);
+
+// The runs of that scenario's floor among `all`; empty: it was not measured.
+const std::vector<RunResult>& FloorOf(const Series& series, const std::vector<Series>& all);
+boost::json::object SeriesJson(const Series& series, const std::vector<RunResult>& floor);
 
 }  // namespace groupcast::bench
 

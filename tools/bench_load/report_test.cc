@@ -97,6 +97,24 @@ TEST(ReportText, SaysWhenMessagesWereWaitedForInVainAndConnectionsWereClosed) {
   EXPECT_THAT(text, HasSubstr("groupcast: the server closed 6 connections"));
 }
 
+TEST(ReportText, GoesOnWithoutAPeerThatFails) {
+  const std::string text = ReportText({{&kScenario, "ws", {RunThatCost(3, 1)}, "ws 8", "it ended"},
+                                       {&kScenario, "nats", {}, "nats 2", "no port"},
+                                       {&kScenario, "raw", {RunThatCost(2, 1)}}});
+  EXPECT_THAT(text, HasSubstr("  ws        3.00 (3.00-3.00)   1.50"));
+  EXPECT_THAT(text, HasSubstr("  ws: run 2 failed, and there are no more: it ended\n"));
+  EXPECT_THAT(text, HasSubstr("  nats: run 1 failed, and there are no more: no port\n"));
+  EXPECT_THAT(text, Not(HasSubstr("\n  nats  ")));
+}
+
+TEST(ReportText, NamesTheVersionOfEachPeerOnce) {
+  const std::string text = ReportText({{&kScenario, "groupcast", {RunThatCost(3, 1)}},
+                                       {&kScenario, "ws", {RunThatCost(3, 1)}, "ws 8 on Node"},
+                                       {&kScenario, "ws", {RunThatCost(3, 1)}, "ws 8 on Node"}});
+  const size_t at = text.find("\nws: ws 8 on Node\n");
+  EXPECT_EQ(at + std::string("\nws: ws 8 on Node\n").size(), text.size());
+}
+
 TEST(ReportText, WeighsWhereThatIsWhatTheScenarioIsAbout) {
   Scenario idle = kScenario;
   idle.weighs = true;
@@ -104,6 +122,74 @@ TEST(ReportText, WeighsWhereThatIsWhatTheScenarioIsAbout) {
   EXPECT_THAT(text, HasSubstr("KiB/connection"));
   EXPECT_THAT(text, HasSubstr("3.00"));
   EXPECT_THAT(text, Not(HasSubstr("µs/delivery")));
+}
+
+TEST(ReportText, SaysWhatAMembershipWeighsWhereConnectionsAreInSeveralGroups) {
+  Scenario many = kScenario;
+  many.weighs = true;
+  many.groups_per_connection = 2;
+  const std::string text = ReportText({{&many, "groupcast", {RunThatCost(3, 1)}}});
+  EXPECT_THAT(text, HasSubstr("bytes/membership"));
+  EXPECT_THAT(text, HasSubstr("1024"));  // 2 MiB of 1,024 connections with two each
+}
+
+TEST(ReportText, CountsTheConnectionsBesideTheLoadWhereItWeighs) {
+  Scenario idle = kScenario;
+  idle.weighs = true;
+  idle.beside = Scenario::Beside::kIdleCrowd;
+  idle.beside_connections = 2 * 1'024;
+  EXPECT_THAT(ReportText({{&idle, "groupcast", {RunThatCost(3, 1)}}}), HasSubstr("1.00"));
+}
+
+TEST(ReportText, SaysWhatGoesOnBesideTheLoad) {
+  Scenario joins = kScenario;
+  joins.beside = Scenario::Beside::kJoins;
+  RunResult run = RunThatCost(3, 1);
+  run.beside.done = 500;
+  run.beside.undone = 7;
+  run.beside.latency.Record(20'000'000);
+  const std::string text = ReportText({{&joins, "groupcast", {run}}});
+  EXPECT_THAT(text, HasSubstr("server µs/join"));
+  EXPECT_THAT(text, Not(HasSubstr("µs/delivery")));
+  EXPECT_THAT(text, HasSubstr("6.00 (6.00-6.00)"));  // of 1,000 deliveries, and 500 joins
+  EXPECT_THAT(text, HasSubstr("250 (250-250)"));
+  EXPECT_THAT(text, HasSubstr("  2.00  "));  // the client's, for each join
+  EXPECT_THAT(text, HasSubstr("groupcast: 7 times a connection's turn came before its last join"));
+  const boost::json::value json = boost::json::parse(ReportJson({{&joins, "groupcast", {run}}}));
+  EXPECT_EQ(json.at("results").at(0).at("beside").at("unit").as_string(), "join");
+  EXPECT_DOUBLE_EQ(json.at("results").at(0).at("beside").at("server_us").at("median").as_double(),
+                   6);
+}
+
+TEST(ReportText, SaysWhatBecameOfMembersThatStopped) {
+  Scenario stall = kScenario;
+  stall.beside = Scenario::Beside::kStall;
+  stall.beside_connections = 50;
+  RunResult run = RunThatCost(3, 1);
+  run.beside.told = 48;
+  run.beside.cut = 2;
+  run.peak_joined = 10 << 20;
+  run.peak = 60 << 20;
+  const std::string text = ReportText({{&stall, "groupcast", {run, run}}});
+  EXPECT_THAT(text, HasSubstr("of 100 members that stopped 96 were told that they were closed, and "
+                              "4 were cut off"));
+  EXPECT_THAT(text, HasSubstr("10.0 MiB at most when all had joined, and 60.0 MiB"));
+}
+
+TEST(ReportText, HasNoRatioWhereThereIsNoFloor) {
+  Scenario scenario = kScenario;
+  scenario.floor = "";
+  EXPECT_THAT(ReportText({{&scenario, "groupcast", {RunThatCost(3, 1)}}}), Not(HasSubstr("×")));
+}
+
+TEST(ReportJson, HasVersionsAndFailures) {
+  const boost::json::value report =
+      boost::json::parse(ReportJson({{&kScenario, "groupcast", {RunThatCost(3, 1)}},
+                                     {&kScenario, "ws", {}, "ws 8", "it ended"}}));
+  EXPECT_EQ(report.at("versions").as_object().size(), 1u);
+  EXPECT_EQ(report.at("versions").at("ws").as_string(), "ws 8");
+  EXPECT_EQ(report.at("results").at(1).at("failure").as_string(), "it ended");
+  EXPECT_FALSE(report.at("results").at(0).as_object().contains("failure"));
 }
 
 TEST(ReportJson, HasSummariesAndEachRun) {

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "absl/strings/str_cat.h"
 #include "tools/bench_load/process_tree.h"
 
 namespace groupcast::bench {
@@ -18,6 +19,21 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
   const absl::StatusOr<uint16_t> port = server->root_.WaitUntilReady();
   if (!port.ok()) return port.status();
   server->port_ = *port;
+  server->pid_ = server->root_.pid();
+  return server;
+}
+
+absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::StartForeign(
+    const std::string& foreign_server, uint16_t port, const std::string& directory,
+    const std::string& name, const std::vector<std::string>& command) {
+  std::vector<std::string> words = {foreign_server, absl::StrCat("--port=", port), "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  auto server = Start(directory, name, std::move(words));
+  if (!server.ok()) return server.status();
+  // The root comes first, and its only child next.
+  const std::vector<pid_t> tree = ProcessTree({(*server)->pid_});
+  if (tree.size() < 2) return absl::UnavailableError(name + " has ended");
+  (*server)->pid_ = tree[1];
   return server;
 }
 

@@ -26,12 +26,18 @@ class ServerProcess {
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& directory,
                                                               const std::string& name,
                                                               std::vector<std::string> command);
+  // The same of a program that is not ours and will listen on this port, with foreign_server, a
+  // binary.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> StartForeign(
+      const std::string& foreign_server, uint16_t port, const std::string& directory,
+      const std::string& name, const std::vector<std::string>& command);
   // Kills it and its descendants (kill -9), and waits until they are gone.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  pid_t pid() const { return root_.pid(); }
+  // Of the server itself, not of foreign_server.
+  pid_t pid() const { return pid_; }
   uint16_t port() const { return port_; }
 
  private:
@@ -39,6 +45,7 @@ class ServerProcess {
       : root_(std::move(binary), std::move(directory), std::move(name)) {}
 
   load::ServerProcess root_;
+  pid_t pid_ = -1;
   uint16_t port_ = 0;
 };
 

@@ -28,13 +28,25 @@ constexpr int kEventsAtOnce = 512;
 // One address of the loopback has too few ports for very many connections.
 constexpr uint32_t kConnectionsPerAddress = 20'000;
 
-absl::StatusOr<Fd> NewSocket(uint32_t number) {
+// How many joins wait for their answers when all connections are opened.
+constexpr int64_t kJoinsAtOnce = 10'000;
+
+// What a narrow socket holds, and the size of its segments, which makes the server's small too.
+constexpr int kNarrowBytes = 8 * 1024;
+constexpr int kNarrowSegmentBytes = 1'400;
+
+absl::StatusOr<Fd> NewSocket(uint32_t number, bool narrow) {
   Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoStatus("socket");
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   // The port is chosen by connect, and no run leaves thousands of them in TIME_WAIT to the next.
   setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+  if (narrow) {
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kNarrowBytes, sizeof(kNarrowBytes));
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_MAXSEG, &kNarrowSegmentBytes,
+               sizeof(kNarrowSegmentBytes));
+  }
   const linger reset{.l_onoff = 1, .l_linger = 0};
   setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   sockaddr_in from{};
@@ -80,11 +92,16 @@ absl::Status Swarm::Join(const std::vector<Joining>& joins) {
     const uint32_t number = joins[i].connection;
     scratch_.clear();
     for (; i < joins.size() && joins[i].connection == number; ++i) {
+      const size_t before = scratch_.size();
       options_.dialect->AppendJoin(joins[i].group, &scratch_);
+      if (scratch_.size() == before) continue;
       ++connections_[number].joins_pending;
       ++joins_pending_;
     }
     Write(number, scratch_);
+    absl::Status status =
+        PollUntil("joins are answered", [this] { return joins_pending_ < kJoinsAtOnce; });
+    if (!status.ok()) return status;
   }
   return PollUntil("all joins are answered", [this] { return joins_pending_ == 0; });
 }
@@ -95,7 +112,51 @@ void Swarm::Send(uint32_t connection, Group group, std::string_view message) {
   Write(connection, scratch_);
 }
 
+void Swarm::StartToJoin(uint32_t connection, Group group) {
+  if (connections_[connection].state != State::kOpen) return;
+  scratch_.clear();
+  options_.dialect->AppendJoin(group, &scratch_);
+  if (scratch_.empty()) {  // the handshake has joined it
+    if (listener_ != nullptr) listener_->OnJoined(connection, MonotonicNs());
+    return;
+  }
+  ++connections_[connection].joins_pending;
+  ++joins_pending_;
+  Write(connection, scratch_);
+}
+
+void Swarm::StartToMove(uint32_t connection, Group from, Group to) {
+  if (connections_[connection].state != State::kOpen) return;
+  scratch_.clear();
+  options_.dialect->AppendLeave(from, &scratch_);
+  options_.dialect->AppendJoin(to, &scratch_);
+  ++connections_[connection].joins_pending;
+  ++joins_pending_;
+  Write(connection, scratch_);
+}
+
+void Swarm::Disconnect(uint32_t connection) {
+  if (connections_[connection].state != State::kOpen) return;
+  scratch_.clear();
+  AppendClientFrame(Opcode::kClose, "\x03\xe8", &scratch_);  // 1000: it has finished
+  Write(connection, scratch_);
+  if (connections_[connection].state == State::kOpen) {
+    connections_[connection].state = State::kClosing;
+  }
+}
+
+void Swarm::Connect(uint32_t connection) {
+  if (connections_[connection].state != State::kClosed) return;
+  if (absl::Status status = StartToConnect(connection); !status.ok()) Fail(std::move(status));
+}
+
+void Swarm::SetReading(uint32_t connection, bool reading) {
+  if (connections_[connection].state != State::kOpen) return;
+  Watch(connection, EPOLL_CTL_MOD, reading ? uint32_t{EPOLLIN} : 0);
+}
+
 void Swarm::Poll(int64_t until_ns, Listener* listener) {
+  listener_ = listener;
   epoll_event events[kEventsAtOnce];
   const int64_t wait_ns = std::max<int64_t>(0, until_ns - MonotonicNs());
   const timespec timeout{.tv_sec = wait_ns / 1'000'000'000, .tv_nsec = wait_ns % 1'000'000'000};
@@ -105,9 +166,10 @@ void Swarm::Poll(int64_t until_ns, Listener* listener) {
 }
 
 absl::Status Swarm::StartToConnect(uint32_t number) {
-  absl::StatusOr<Fd> fd = NewSocket(number);
+  absl::StatusOr<Fd> fd = NewSocket(options_.first_number + number, options_.narrow(number));
   if (!fd.ok()) return fd.status();
   Connection& connection = connections_[number];
+  connection = Connection();
   connection.fd = *std::move(fd);
   connection.state = State::kConnecting;
   sockaddr_in to{};
@@ -137,11 +199,12 @@ void Swarm::OnEvent(uint32_t number, uint32_t events, Listener* listener) {
 
 void Swarm::OnConnected(uint32_t number) {
   Connection& connection = connections_[number];
-  const std::string handshake = options_.dialect->Handshake();
+  const std::string handshake = options_.dialect->Handshake(options_.first_group(number));
   if (handshake.empty()) {
-    OnOpen(&connection);
+    OnOpen(number);
     return;
   }
+  if (options_.dialect->IsNats()) connection.operations = std::make_unique<NatsReader>();
   connection.state = State::kShakingHands;
   connection.unsent = handshake;
 }
@@ -157,9 +220,9 @@ void Swarm::Read(uint32_t number, Listener* listener) {
   std::string_view bytes(buffer_.data(), static_cast<size_t>(count));
   if (connection.state == State::kShakingHands) TakeResponse(number, &bytes);
   const int64_t now_ns = MonotonicNs();
-  const bool understood = connection.reader.Take(bytes, [&](const FrameReader::Payload& payload) {
-    OnPayload(number, payload, now_ns, listener);
-  });
+  const bool understood = connection.operations == nullptr
+                              ? TakeFrames(number, bytes, now_ns, listener)
+                              : TakeNats(number, bytes, now_ns, listener);
   if (!understood) {
     Fail(absl::InvalidArgumentError("the server sends frames that this client has not asked for"));
     Close(number);
@@ -184,26 +247,63 @@ void Swarm::TakeResponse(uint32_t number, std::string_view* bytes) {
     return;
   }
   connection.response = std::string();
-  OnOpen(&connection);
+  if (options_.dialect->ServerGreets()) {
+    connection.state = State::kGreeting;
+  } else {
+    OnOpen(number);
+  }
+}
+
+bool Swarm::TakeFrames(uint32_t number, std::string_view bytes, int64_t now_ns,
+                       Listener* listener) {
+  return connections_[number].reader.Take(bytes, [&](const FrameReader::Payload& payload) {
+    OnPayload(number, payload, now_ns, listener);
+  });
+}
+
+bool Swarm::TakeNats(uint32_t number, std::string_view bytes, int64_t now_ns, Listener* listener) {
+  Connection& connection = connections_[number];
+  bool understood = true;
+  const bool frames_understood = connection.reader.Take(
+      bytes, [&](const FrameReader::Payload& payload) { OnControl(number, payload); },
+      [&](Opcode opcode, std::string_view part) {
+        if (opcode != Opcode::kText && opcode != Opcode::kBinary) return;
+        understood &= connection.operations->Take(
+            part, [&](std::string_view head) { OnHead(number, opcode, head, now_ns, listener); });
+      });
+  return frames_understood && understood;
 }
 
 void Swarm::OnPayload(uint32_t number, const FrameReader::Payload& payload, int64_t now_ns,
                       Listener* listener) {
-  switch (payload.opcode) {
-    case Opcode::kText:
-    case Opcode::kBinary:
-      break;
-    case Opcode::kPing: {
-      std::string pong;
-      AppendClientFrame(Opcode::kPong, payload.head, &pong);
-      Write(number, pong);
-      return;
-    }
-    default:  // a pong, or a close, which the end of the connection follows
-      return;
+  if (payload.opcode == Opcode::kText || payload.opcode == Opcode::kBinary) {
+    OnHead(number, payload.opcode, payload.head, now_ns, listener);
+  } else {
+    OnControl(number, payload);
   }
-  const Received received = options_.dialect->Read(payload.head);
+}
+
+void Swarm::OnControl(uint32_t number, const FrameReader::Payload& payload) {
+  // After a close the end of the connection follows. The others are pongs.
+  if (payload.opcode == Opcode::kClose) connections_[number].told = true;
+  if (payload.opcode != Opcode::kPing) return;
+  std::string pong;
+  AppendClientFrame(Opcode::kPong, payload.head, &pong);
+  Write(number, pong);
+}
+
+void Swarm::OnHead(uint32_t number, Opcode opcode, std::string_view head, int64_t now_ns,
+                   Listener* listener) {
+  const Received received = options_.dialect->Read(head);
+  if (!received.answer.empty()) {
+    std::string answer;
+    AppendClientFrame(opcode, received.answer, &answer);
+    Write(number, answer);
+  }
   switch (received.kind) {
+    case Received::Kind::kReady:
+      if (connections_[number].state == State::kGreeting) OnOpen(number);
+      return;
     case Received::Kind::kMessage:
       if (listener != nullptr) listener->OnMessage(number, received.stamp, now_ns);
       return;
@@ -211,24 +311,26 @@ void Swarm::OnPayload(uint32_t number, const FrameReader::Payload& payload, int6
       if (connections_[number].joins_pending == 0) return;
       --connections_[number].joins_pending;
       --joins_pending_;
+      if (listener != nullptr) listener->OnJoined(number, now_ns);
       return;
     case Received::Kind::kError:
-      Fail(absl::FailedPreconditionError(absl::StrCat(
-          "the server says ", absl::string_view(payload.head.data(), payload.head.size()))));
+      Fail(absl::FailedPreconditionError(
+          absl::StrCat("the server says ", absl::string_view(head.data(), head.size()))));
       return;
     case Received::Kind::kOther:
       return;
   }
 }
 
-void Swarm::OnOpen(Connection* connection) {
-  connection->state = State::kOpen;
+void Swarm::OnOpen(uint32_t number) {
+  connections_[number].state = State::kOpen;
   ++open_;
+  if (listener_ != nullptr) listener_->OnOpen(number, MonotonicNs());
 }
 
 void Swarm::Write(uint32_t number, std::string_view bytes) {
   Connection& connection = connections_[number];
-  if (connection.state != State::kOpen) return;
+  if (connection.state != State::kOpen && connection.state != State::kGreeting) return;
   if (connection.unsent.empty()) {
     const ssize_t count = send(connection.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (count < 0 && errno != EAGAIN) {
@@ -276,14 +378,16 @@ void Swarm::Watch(uint32_t number, int operation, uint32_t events) {
 
 void Swarm::Close(uint32_t number) {
   Connection& connection = connections_[number];
-  if (connection.state != State::kOpen) {
+  if (connection.state == State::kOpen) {
+    ++closed_;
+  } else if (connection.state != State::kClosing) {
     Fail(absl::UnavailableError("the server closes connections that are being opened"));
   }
   joins_pending_ -= connection.joins_pending;
   connection.joins_pending = 0;
   connection.state = State::kClosed;
   connection.fd.Reset();
-  ++closed_;
+  if (listener_ != nullptr) listener_->OnClosed(number, connection.told);
 }
 
 void Swarm::Fail(absl::Status status) { status_.Update(std::move(status)); }

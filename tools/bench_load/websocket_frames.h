@@ -43,9 +43,16 @@ class FrameReader {
   // this is not a frame that a server may send, and the connection is of no use any more.
   template <typename Handler>
   bool Take(std::string_view piece, const Handler& handler) {
+    return Take(piece, handler, [](Opcode, std::string_view) {});
+  }
+
+  // The same. Before that it calls parts(Opcode, std::string_view) with every part of each payload,
+  // as it comes: for servers whose payloads are pieces of a stream.
+  template <typename Handler, typename Parts>
+  bool Take(std::string_view piece, const Handler& handler, const Parts& parts) {
     while (!piece.empty()) {
       if (in_payload_) {
-        if (!TakePayload(&piece, handler)) return true;
+        if (!TakePayload(&piece, handler, parts)) return true;
         continue;
       }
       if (header_have_ == 0 && piece.size() >= kHeaderBytesMax) {
@@ -62,6 +69,7 @@ class FrameReader {
       }
       header_have_ = 0;
       if (left_ <= piece.size()) {
+        parts(opcode_, piece.substr(0, left_));
         handler(Payload{opcode_, piece.substr(0, std::min<size_t>(left_, kHeadBytes)), left_});
         piece.remove_prefix(left_);
         continue;
@@ -80,9 +88,10 @@ class FrameReader {
   bool ReadHeader(const char* data, size_t size, size_t* used);
 
   // Of a payload that lies in several pieces. False: it goes on in the next one.
-  template <typename Handler>
-  bool TakePayload(std::string_view* piece, const Handler& handler) {
+  template <typename Handler, typename Parts>
+  bool TakePayload(std::string_view* piece, const Handler& handler, const Parts& parts) {
     const size_t here = std::min<uint64_t>(left_, piece->size());
+    parts(opcode_, piece->substr(0, here));
     const size_t keep = std::min(here, kHeadBytes - head_have_);
     std::memcpy(head_ + head_have_, piece->data(), keep);
     head_have_ += keep;

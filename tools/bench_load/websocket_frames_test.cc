@@ -77,6 +77,26 @@ TEST(FrameReader, HandsAFrameOutAtItsLastByteAndNotBefore) {
   EXPECT_EQ(frames, 1);
 }
 
+TEST(FrameReader, HandsOutEveryPartOfAPayloadBeforeItsHead) {
+  const std::string first(70'000, 'x');
+  const std::string bytes =
+      Frame(Opcode::kBinary, first) + Frame(Opcode::kPing, "p") + Frame(Opcode::kBinary, "second");
+  for (const size_t piece_bytes : {1u, 7u, 4'096u, 100'000u}) {
+    FrameReader reader;
+    std::string stream;
+    std::vector<std::string> at_heads;
+    for (size_t at = 0; at < bytes.size(); at += piece_bytes) {
+      const std::string piece(bytes.substr(at, piece_bytes));
+      EXPECT_TRUE(reader.Take(
+          piece, [&](const FrameReader::Payload&) { at_heads.push_back(stream); },
+          [&](Opcode opcode, std::string_view part) {
+            if (opcode == Opcode::kBinary) stream += part;
+          }));
+    }
+    EXPECT_THAT(at_heads, ElementsAre(first, first, first + "second")) << piece_bytes;
+  }
+}
+
 TEST(FrameReader, TellsControlFrames) {
   const std::string bytes =
       Frame(Opcode::kPing, "p") + Frame(Opcode::kClose, "") + Frame(Opcode::kBinary, "b");

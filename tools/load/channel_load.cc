@@ -9,18 +9,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "services/channel/zmq/zmq_channel.h"
-#include "services/common/event_loop.h"
+#include "services/common/posix.h"
+#include "tools/load/channel_link.h"
 #include "tools/load/process_cost.h"
 
 namespace groupcast::load {
 namespace {
 
-using service::EventLoop;
 using service::Message;
 using service::Position;
-using service::ZmqChannel;
-using service::ZmqChannelOptions;
 
 constexpr char kGroup[] = "load";
 constexpr absl::Duration kPatience = absl::Seconds(60);
@@ -52,58 +49,37 @@ class Listener final : public service::ChannelListener {
   uint64_t last = 0;
 };
 
-struct Connection {
-  std::unique_ptr<EventLoop> loop;
+// Somebody who publishes, or subscribes, or both.
+struct Client {
   Listener listener;
-  std::unique_ptr<ZmqChannel> channel;
+  std::unique_ptr<ChannelLink> link;
 
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(uint16_t port) {
-    auto connection = std::make_unique<Connection>();
-    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
-    if (!loop.ok()) return loop.status();
-    connection->loop = *std::move(loop);
-    ZmqChannelOptions options;
-    options.server.publish_port = port;
-    options.server.subscribe_port = static_cast<uint16_t>(port + 1);
-    options.server.control_port = static_cast<uint16_t>(port + 2);
-    absl::StatusOr<std::unique_ptr<ZmqChannel>> channel =
-        ZmqChannel::Create(options, connection->loop.get(), &connection->listener);
-    if (!channel.ok()) return channel.status();
-    connection->channel = *std::move(channel);
-    if (!connection->RunUntil([&] { return connection->channel->connected(); }, kPatience)) {
-      return absl::UnavailableError("no channel server");
-    }
-    return connection;
-  }
-
-  // False: `limit` passed without it.
-  bool RunUntil(const std::function<bool()>& done, absl::Duration limit) {
-    const absl::Time give_up = absl::Now() + limit;
-    while (!done()) {
-      if (absl::Now() > give_up) return false;
-      loop->RunOnce(absl::Milliseconds(10));
-    }
-    return true;
+  static absl::StatusOr<std::unique_ptr<Client>> Open(uint16_t port) {
+    auto client = std::make_unique<Client>();
+    absl::StatusOr<std::unique_ptr<ChannelLink>> link = ChannelLink::Open(port, &client->listener);
+    if (!link.ok()) return link.status();
+    client->link = *std::move(link);
+    return client;
   }
 };
 
 // Publishes all, with as much in flight as the window allows. False: not all were acknowledged.
-bool PublishAll(Connection* connection, const ChannelLoadOptions& options) {
+bool PublishAll(Client* client, const ChannelLoadOptions& options) {
   const std::string text(options.message_bytes, 'x');
   int64_t sent = 0;
   int64_t acknowledged = 0;
   // Enough to keep every stage busy, without a window of megabytes in each socket.
   constexpr int64_t kInFlight = 20'000;
-  return connection->RunUntil(
+  return client->link->RunUntil(
       [&] {
         while (sent < options.messages && sent - acknowledged < kInFlight) {
           const std::string group =
               options.groups == 1 ? kGroup : absl::StrCat(kGroup, " ", sent % options.groups);
           ++sent;
-          connection->channel->Publish({.group_id = group, .content = {.data = text}},
-                                       [&](absl::StatusOr<Position> position) {
-                                         if (position.ok()) ++acknowledged;
-                                       });
+          client->link->channel().Publish({.group_id = group, .content = {.data = text}},
+                                          [&](absl::StatusOr<Position> position) {
+                                            if (position.ok()) ++acknowledged;
+                                          });
         }
         return acknowledged == options.messages;
       },
@@ -112,8 +88,8 @@ bool PublishAll(Connection* connection, const ChannelLoadOptions& options) {
 
 // Its exit code says whether all were acknowledged.
 int RunPublisher(const ChannelLoadOptions& options) {
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
-  return connection.ok() && PublishAll(connection->get(), options) ? 0 : 1;
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Open(options.port);
+  return client.ok() && PublishAll(client->get(), options) ? 0 : 1;
 }
 
 }  // namespace
@@ -127,36 +103,35 @@ absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& op
     _exit(RunPublisher(options));
   }
   waitpid(publisher, nullptr, WUNTRACED);
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
-  if (!connection.ok()) {
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Open(options.port);
+  if (!client.ok()) {
     kill(publisher, SIGKILL);
     waitpid(publisher, nullptr, 0);
-    return connection.status();
+    return client.status();
   }
-  Listener& listener = (*connection)->listener;
-  (*connection)->channel->Subscribe(kGroup);
-  (*connection)->RunUntil([&] { return listener.announced; }, kPatience);
+  Listener& listener = (*client)->listener;
+  (*client)->link->channel().Subscribe(kGroup);
+  (*client)->link->RunUntil([&] { return listener.announced; }, kPatience);
   const std::vector<pid_t> server = ProcessTree(options.server);
   const absl::Duration cpu_before = CpuTime(server);
   kill(publisher, SIGCONT);
   absl::Time began;
-  (*connection)->RunUntil([&] { return listener.received > 0; }, kPatience);
+  (*client)->link->RunUntil([&] { return listener.received > 0; }, kPatience);
   began = absl::Now();
   const uint64_t first = listener.last - static_cast<uint64_t>(listener.received);
   absl::Time progressed = absl::Now();
   int64_t seen = 0;
   // Until all came, or nothing more does: then what is missing is lost.
-  (*connection)
-      ->RunUntil(
-          [&] {
-            if (listener.received != seen) {
-              seen = listener.received;
-              progressed = absl::Now();
-            }
-            return listener.last >= first + static_cast<uint64_t>(options.messages) ||
-                   absl::Now() - progressed > absl::Seconds(3);
-          },
-          kPatience);
+  (*client)->link->RunUntil(
+      [&] {
+        if (listener.received != seen) {
+          seen = listener.received;
+          progressed = absl::Now();
+        }
+        return listener.last >= first + static_cast<uint64_t>(options.messages) ||
+               absl::Now() - progressed > absl::Seconds(3);
+      },
+      kPatience);
   const absl::Time ended = progressed;
   ChannelLoadResult result;
   result.wall = ended - began;
@@ -172,21 +147,21 @@ absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& op
 }
 
 absl::Status Publish(const ChannelLoadOptions& options) {
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
-  if (!connection.ok()) return connection.status();
-  if (PublishAll(connection->get(), options)) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Open(options.port);
+  if (!client.ok()) return client.status();
+  if (PublishAll(client->get(), options)) return absl::OkStatus();
   return absl::DeadlineExceededError("not all messages were acknowledged");
 }
 
 absl::StatusOr<JoinResult> MeasureJoins(const ChannelLoadOptions& options, int count) {
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(options.port);
-  if (!connection.ok()) return connection.status();
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Open(options.port);
+  if (!client.ok()) return client.status();
   std::vector<absl::Duration> times;
   for (int i = 0; i < count; ++i) {
-    (*connection)->listener.announced = false;
+    (*client)->listener.announced = false;
     const absl::Time began = absl::Now();
-    (*connection)->channel->Subscribe(absl::StrCat("join ", getpid(), " ", i));
-    if (!(*connection)->RunUntil([&] { return (*connection)->listener.announced; }, kPatience)) {
+    (*client)->link->channel().Subscribe(absl::StrCat("join ", getpid(), " ", i));
+    if (!(*client)->link->RunUntil([&] { return (*client)->listener.announced; }, kPatience)) {
       return absl::DeadlineExceededError("no announcement");
     }
     times.push_back(absl::Now() - began);

@@ -1,0 +1,53 @@
+#ifndef GROUPCAST_TOOLS_BENCH_LOAD_CHART_AXIS_H_
+#define GROUPCAST_TOOLS_BENCH_LOAD_CHART_AXIS_H_
+
+#include <string>
+#include <vector>
+
+namespace groupcast::bench {
+
+// Lays values along a line of pixels, with round numbers beside it.
+class ChartAxis {
+ public:
+  struct Tick {
+    double value;
+    std::string label;
+  };
+
+  // From 0 to a round number that is not below `high`. Values below 0 lie on 0.
+  static ChartAxis Linear(double high, double from_pixel, double to_pixel);
+  // From a round number that is not above `low` to one that is not below `high`; a value that is
+  // not above 0 cannot be told from the smallest, and lies there. There are labels at powers of
+  // ten, and in between where these are few.
+  static ChartAxis Logarithmic(double low, double high, double from_pixel, double to_pixel);
+
+  // The same scale from `low` to `high`, both above 0, without any ticks. If they are one number,
+  // it lies in the middle.
+  static ChartAxis Between(double low, double high, double from_pixel, double to_pixel);
+
+  double At(double value) const;
+  const std::vector<Tick>& ticks() const { return ticks_; }
+
+ private:
+  ChartAxis(bool logarithmic, double low, double high, double from_pixel, double to_pixel)
+      : logarithmic_(logarithmic),
+        low_(low),
+        high_(high),
+        from_pixel_(from_pixel),
+        to_pixel_(to_pixel) {}
+
+  bool logarithmic_;
+  double low_;
+  double high_;
+  double from_pixel_;
+  double to_pixel_;
+  std::vector<Tick> ticks_;
+};
+
+// For people: three significant digits, or all those before the point, in groups of three: 0.00123,
+// 4.56, 12,346.
+std::string ReadableNumber(double value);
+
+}  // namespace groupcast::bench
+
+#endif  // GROUPCAST_TOOLS_BENCH_LOAD_CHART_AXIS_H_

@@ -1,0 +1,91 @@
+#ifndef GROUPCAST_TOOLS_BENCH_LOAD_SIDE_LOAD_H_
+#define GROUPCAST_TOOLS_BENCH_LOAD_SIDE_LOAD_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string_view>
+
+#include "tools/bench_load/dialect.h"
+#include "tools/bench_load/scenario.h"
+
+namespace groupcast::bench {
+
+// What goes on beside a scenario's load (Scenario::Beside), and how it fares. It does no IO and
+// reads no clock: times are handed in, and what it does to connections is its caller's to do.
+//
+// Not thread-safe.
+class SideLoad {
+ public:
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  // How it does it. Connections and groups are numbered as the scenario numbers them.
+  class Connections {
+   public:
+    // Answered with OnJoined.
+    virtual void Join(uint32_t connection, Group group) = 0;
+    virtual void Move(uint32_t connection, Group from, Group to) = 0;
+    // Ends a connection as a client does that has finished; OnClosed follows.
+    virtual void Disconnect(uint32_t connection) = 0;
+    // Opens it again; OnOpen follows.
+    virtual void Connect(uint32_t connection) = 0;
+    virtual void SetReading(uint32_t connection, bool reading) = 0;
+    // One message for all the crowd. CrowdHas says how many copies have come to it in all.
+    virtual void SendToCrowd(int64_t sent_ns) = 0;
+    virtual int64_t CrowdHas() const = 0;
+
+   protected:
+    ~Connections() = default;
+  };
+
+  // Both outlive it.
+  static std::unique_ptr<SideLoad> Create(const Scenario& scenario, Connections* connections);
+  // One that does nothing.
+  SideLoad(const Scenario& scenario, Connections* connections)
+      : scenario_(scenario), connections_(*connections) {}
+  virtual ~SideLoad() = default;
+
+  // It goes on between these two, and may be started again.
+  void Start(int64_t now_ns);
+  void Stop(int64_t now_ns);
+  // How much of what has begun has not ended yet.
+  virtual int64_t Unfinished() const { return 0; }
+
+  // What happens is counted from now on, until the end.
+  virtual void Measure() { measuring_ = true; }
+
+  // To be called at NextTime, or not much later.
+  virtual void OnTime(int64_t /*now_ns*/) {}
+  virtual int64_t NextTime() const { return kNever; }
+
+  virtual void OnOpen(uint32_t /*connection*/, int64_t /*now_ns*/) {}
+  virtual void OnJoined(uint32_t /*connection*/, int64_t /*now_ns*/) {}
+  // `told`: a close frame had come. True: this was to be expected of this connection.
+  virtual bool OnClosed(uint32_t /*connection*/, bool /*told*/) { return false; }
+
+  const BesideResult& result() const { return result_; }
+
+ protected:
+  bool going_on() const { return going_on_; }
+  bool measuring() const { return measuring_; }
+  const Scenario& scenario() const { return scenario_; }
+  Connections& connections() { return connections_; }
+  const Connections& connections() const { return connections_; }
+  BesideResult& counts() { return result_; }
+  // One of what this is about is done; it took from then until now.
+  void CountDone(int64_t since_ns, int64_t now_ns);
+
+ private:
+  virtual void OnStart(int64_t /*now_ns*/) {}
+  virtual void OnStop(int64_t /*now_ns*/) {}
+
+  const Scenario& scenario_;
+  Connections& connections_;
+  BesideResult result_;
+  bool going_on_ = false;
+  bool measuring_ = false;
+};
+
+}  // namespace groupcast::bench
+
+#endif  // GROUPCAST_TOOLS_BENCH_LOAD_SIDE_LOAD_H_
