@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
-#include <vector>
 
+#include "boost/circular_buffer.hpp"
+#include "boost/intrusive/list.hpp"
 #include "services/websocket_service/framed_message.h"
 
 namespace groupcast::service {
@@ -18,14 +18,16 @@ struct RecentMessagesOptions {
 };
 
 // The messages that the groups of a worker got last, so that members who come back together, with
-// almost the same position, need not all ask the channel. What is over a bound goes, the oldest
-// first: of the group for the group's bounds, of all for the worker's.
+// almost the same position, need not all ask the channel. What is over a bound goes: the group's
+// oldest for the group's bounds, and for the worker's the oldest of the group that got none for
+// longest.
 class RecentMessages {
  public:
   explicit RecentMessages(const RecentMessagesOptions& options = {}) : options_(options) {}
 
   // Those of one group, a chain without a hole. It must not outlive the RecentMessages.
-  class Ring {
+  class Ring : public boost::intrusive::list_base_hook<
+                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
    public:
     explicit Ring(RecentMessages* all) : all_(all) {}
     ~Ring() { Clear(); }
@@ -37,7 +39,7 @@ class RecentMessages {
     void Clear();
 
     size_t size() const { return entries_.size(); }
-    const FramedMessage& at(size_t index) const { return entries_[index]->message; }
+    const FramedMessage& at(size_t index) const { return entries_[index].message; }
     FramePtr FrameFor(size_t index, absl::string_view group_id, Member* member);
 
     // The index of the first message after `offset`, or size() if there is none; nothing if
@@ -45,17 +47,15 @@ class RecentMessages {
     std::optional<size_t> After(uint64_t offset) const;
 
    private:
-    friend class RecentMessages;
+    struct Entry {
+      FramedMessage message;
+      size_t bytes;
+    };
     void DropOldest();
 
     RecentMessages* const all_;
     size_t bytes_ = 0;
-    struct Entry {
-      Ring* ring;
-      FramedMessage message;
-      size_t bytes;
-    };
-    std::vector<std::list<Entry>::iterator> entries_;  // oldest first
+    boost::circular_buffer<Entry> entries_;  // oldest first
   };
 
   size_t bytes() const { return bytes_; }
@@ -63,7 +63,8 @@ class RecentMessages {
  private:
   const RecentMessagesOptions options_;
   size_t bytes_ = 0;
-  std::list<Ring::Entry> entries_;  // of all groups, oldest first
+  // Those that are not empty; the one that got a message last is the last.
+  boost::intrusive::list<Ring, boost::intrusive::constant_time_size<false>> rings_;
 };
 
 }  // namespace groupcast::service

@@ -56,7 +56,7 @@ TEST(RecentMessagesTest, AGroupKeepsItsNewestWithinItsBounds) {
   EXPECT_EQ(all.bytes(), 0u);
 }
 
-TEST(RecentMessagesTest, TheWorkersOldestGoFirstWhateverTheirGroup) {
+TEST(RecentMessagesTest, ForTheWorkersBoundTheGroupThatIsQuietForLongestGivesItsOldest) {
   RecentMessages all({.bytes_max = 3 * kBytes});
   auto a = std::make_unique<RecentMessages::Ring>(&all);
   RecentMessages::Ring b(&all);
@@ -68,10 +68,15 @@ TEST(RecentMessagesTest, TheWorkersOldestGoFirstWhateverTheirGroup) {
   EXPECT_EQ(a->After(1), 0u);
   EXPECT_EQ(b.After(0), 0u);
   b.Push(Text(5, 4, ""));
+  EXPECT_EQ(a->size(), 0u);
+  EXPECT_EQ(b.size(), 3u);
+  b.Push(Text(6, 5, ""));
   EXPECT_EQ(b.After(0), std::nullopt);
+  b.Clear();
+  a->Push(Text(7, 3, ""));
+  EXPECT_EQ(all.bytes(), kBytes);
   a.reset();  // a group that is gone takes its messages with it
-  EXPECT_EQ(all.bytes(), 2 * kBytes);
-  EXPECT_EQ(b.size(), 2u);
+  EXPECT_EQ(all.bytes(), 0u);
 }
 
 TEST(RecentMessagesTest, AFrameIsMadeOnceAndCounted) {
