@@ -362,9 +362,11 @@ absl::Status ChannelClient::OnLiveFrame(absl::string_view bytes) {
     ++counters_.malformed;
     return absl::InvalidArgumentError("a frame that is no message");
   }
+  last_live_ = {header.epoch, header.offset};
+  last_live_at_ = clock_->Now();
   Subscription* const subscription = Find(frame->group_id);
   if (subscription == nullptr) return absl::OkStatus();
-  NoteOffset({header.epoch, header.offset});
+  NoteOffset(last_live_);
   const size_t room = kHeldBytesMax - std::min(kHeldBytesMax, held_bytes_);
   const size_t held_max = std::min(kFeedHeldBytesMax, subscription->feed.held_bytes() + room);
   WithFeed(subscription, [&](Feed* feed) {
@@ -467,9 +469,19 @@ void ChannelClient::OnHeads(const channel::v1::Heads& heads) {
   for (const channel::v1::Head& head : heads.heads()) {
     Subscription* const subscription = Find(head.group_id());
     if (subscription == nullptr) continue;
-    subscription->feed.OnOtherHead({Epoch{heads.epoch()}, head.offset()}, highest_.epoch);
+    const Position position{Epoch{heads.epoch()}, head.offset()};
+    if (LiveMayBring(position) && unchecked_.size() < kUncheckedHeadsMax) {
+      CheckLater(head.group_id(), position);
+      continue;
+    }
+    subscription->feed.OnOtherHead(position, highest_.epoch);
     if (subscription->feed.behind()) QueueRepair(subscription);
   }
+}
+
+bool ChannelClient::LiveMayBring(const Position& head) const {
+  return last_live_.epoch == head.epoch && last_live_.offset < head.offset &&
+         clock_->Now() - last_live_at_ < options_.repair_after;
 }
 
 void ChannelClient::OnDigest(const channel::v1::Digest& digest) {
@@ -504,10 +516,15 @@ void ChannelClient::CheckLater(absl::string_view group_id, const Position& head)
 void ChannelClient::CheckHeads() {
   const absl::Time now = clock_->Now();
   while (!unchecked_.empty() && unchecked_.front().at <= now) {
-    const UncheckedHead head = std::move(unchecked_.front());
+    UncheckedHead head = std::move(unchecked_.front());
     unchecked_.pop_front();
     Subscription* const subscription = Find(head.group_id);
     if (subscription == nullptr || !subscription->feed.warm()) continue;
+    if (LiveMayBring(head.head)) {
+      head.at = now + options_.repair_after;
+      unchecked_.push_back(std::move(head));
+      continue;
+    }
     const bool was_behind = subscription->feed.behind();
     subscription->feed.OnOtherHead(head.head, highest_.epoch);
     if (!subscription->feed.behind()) continue;

@@ -187,6 +187,10 @@ class ChannelClient final : public Channel, private FeedSink {
 
   void Resync();
   void SendCompare(channel::v1::CompareHeads compare);
+  // Whether the live link is only late: it brings messages in the order of their offsets, whatever
+  // their groups, and has not come to that head yet. (Repairing what is on its way would make a
+  // worker that cannot keep up even slower.)
+  bool LiveMayBring(const Position& head) const;
   void CheckLater(absl::string_view group_id, const Position& head);
   void CheckHeads();
   void QueueRepair(Subscription* subscription);
@@ -222,6 +226,9 @@ class ChannelClient final : public Channel, private FeedSink {
   uint64_t nonces_ = 0;
   Subscriptions subscriptions_;
   std::deque<Unannounced> unannounced_;  // in the order of their times
+
+  Position last_live_;  // of the last message that came live, and when it came
+  absl::Time last_live_at_ = absl::InfinitePast();
 
   bool resync_due_ = false;
   uint64_t last_digest_ = 0;

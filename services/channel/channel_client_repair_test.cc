@@ -71,6 +71,44 @@ TEST_F(ChannelClientRepairTest, ADigestsHeadIsGivenTimeToComeLive) {
 }
 
 // The subscription itself may be what was lost.
+// The live link brings all groups' messages in one order, so one that has not come to the head yet
+// may only be late.
+TEST_F(ChannelClientRepairTest, WhileTheLiveLinkIsLateNothingIsRepaired) {
+  Join("y", 5);
+  Digest(1, {{"x", 20}});
+  uint64_t previous = 5;
+  for (uint64_t offset : {10, 11, 12, 13}) {
+    Message("y", offset, previous);
+    previous = offset;
+    Pass(absl::Milliseconds(200));
+  }
+  EXPECT_EQ(links_.controls, Words());
+  Message("y", 21, previous);  // past it
+  Pass(absl::Milliseconds(300));
+  EXPECT_EQ(TakeFetch().group_id(), "x");
+}
+
+TEST_F(ChannelClientRepairTest, ALiveLinkThatIsStillIsNotLate) {
+  Join("y", 5);
+  Digest(1, {{"x", 20}});
+  Pass(absl::Milliseconds(200));
+  Message("y", 10, 5);
+  Pass(absl::Milliseconds(200));
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(400));
+  EXPECT_EQ(TakeFetch().group_id(), "x");
+}
+
+TEST_F(ChannelClientRepairTest, AComparisonRepairsNothingThatMayBeLateEither) {
+  Join("y", 5);
+  Message("y", 10, 5);
+  Digest(2, {});
+  Heads(TakeCompare(), {{"x", 20}});
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(300));
+  EXPECT_EQ(TakeFetch().group_id(), "x");
+}
+
 TEST_F(ChannelClientRepairTest, TwoRepairsWithoutALiveMessageMakeTheSubscriptionAgain) {
   const auto repair = [this](uint64_t digest, uint64_t head) {
     Digest(digest, {{"x", head}});

@@ -44,8 +44,11 @@ ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60),
           "how long every message is kept for workers and clients who missed it");
 ABSL_FLAG(int64_t, retained_bytes, 512 << 20,
           "what all kept messages may take together, in bytes; over it the oldest go");
-ABSL_FLAG(int, subscriber_queue_frames, 100'000,
-          "messages that may wait for one worker before more are dropped for it");
+ABSL_FLAG(int, subscriber_queue_frames, 20'000,
+          "messages that may wait for one worker before publishers wait for it, or, if it stands "
+          "still, more are dropped for it");
+ABSL_FLAG(absl::Duration, subscriber_patience, absl::Seconds(1),
+          "a worker that takes nothing for so long while its queue is full stands still");
 ABSL_FLAG(int, io_threads, 1, "threads that read and write sockets");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
@@ -117,6 +120,9 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   if (absl::GetFlag(FLAGS_repair_retention) < absl::Seconds(1)) {
     return absl::InvalidArgumentError("--repair_retention must be 1s or more");
   }
+  if (absl::GetFlag(FLAGS_subscriber_patience) < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--subscriber_patience must not be below 0");
+  }
   if (absl::GetFlag(FLAGS_history_age) < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--history_age must not be below 0");
   }
@@ -132,6 +138,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
       static_cast<uint16_t>(subscribe_port ? subscribe_port : port + 1);
   options.address.control_port = static_cast<uint16_t>(control_port ? control_port : port + 2);
   options.subscriber_queue_frames_max = absl::GetFlag(FLAGS_subscriber_queue_frames);
+  options.subscriber_patience = absl::GetFlag(FLAGS_subscriber_patience);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.data_dir = absl::GetFlag(FLAGS_data_dir);
   options.begin_new_epoch = absl::GetFlag(FLAGS_new_epoch);

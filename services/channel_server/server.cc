@@ -30,6 +30,12 @@ constexpr size_t kPublicationBytesPerTurn = 4u << 20;
 // The longest that housekeeping (digests, expiry) waits while nothing comes.
 constexpr std::chrono::milliseconds kIdleTurn{100};
 
+// While publishers wait for a subscriber: how often it is looked at.
+constexpr absl::Duration kSubscriberPoll = absl::Microseconds(500);
+
+// For how long a subscriber that stands still is not waited for again.
+constexpr absl::Duration kDropFor = absl::Seconds(10);
+
 // Where three consecutive free ports are looked for with `port = 0`, and how often.
 constexpr uint16_t kFreePortMin = 10'000;
 constexpr uint16_t kFreePortMax = 65'533;
@@ -63,6 +69,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
 
 Server::Server(const ServerOptions& options)
     : address_(options.address),
+      subscriber_patience_(options.subscriber_patience),
       broker_(options.broker, &clock_, &calendar_),
       context_(options.io_threads) {}
 
@@ -94,6 +101,7 @@ absl::Status Server::Bind(const ServerOptions& options) {
     SetFrameBytesMax(control_, kControlBytesMax);
     publish_.set(zmq::sockopt::rcvhwm, 10'000);
     subscribe_.set(zmq::sockopt::sndhwm, options.subscriber_queue_frames_max);
+    subscribe_.set(zmq::sockopt::xpub_nodrop, true);
     // Each subscription is seen, also of a topic that has subscribers: each is announced.
     subscribe_.set(zmq::sockopt::xpub_verbose, true);
     // Answers are at most 1 MiB; results that find no room are kept by the broker.
@@ -193,6 +201,9 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
 }
 
 void Server::Turn() {
+  if (dropping_until_ != absl::InfinitePast() && clock_.Now() >= dropping_until_) {
+    SetDropping(false);
+  }
   const Epoch epoch = broker_.epoch();
   broker_.BeginTurn();
   ReadControl();
@@ -298,13 +309,32 @@ absl::Status Server::WriteLog(std::string* record) {
   return written;
 }
 
-void Server::HandOut(size_t index) {
-  // XPUB never blocks: over a subscriber's high-water mark it drops for that subscriber.
-  subscribe_.send(accepted_[index], zmq::send_flags::dontwait);
-}
+void Server::HandOut(size_t index) { SendToSubscribers(&accepted_[index]); }
 
 void Server::Announce(absl::string_view frame) {
-  subscribe_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait);
+  zmq::message_t message(frame.data(), frame.size());
+  SendToSubscribers(&message);
+}
+
+void Server::SendToSubscribers(zmq::message_t* frame) {
+  if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
+  // Somebody's queue is full. It has room again when half of it has gone.
+  const absl::Time give_up = clock_.Now() + subscriber_patience_;
+  do {
+    absl::SleepFor(kSubscriberPoll);
+    if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
+  } while (clock_.Now() < give_up);
+  spdlog::warn(
+      "a worker has taken no message for {} while its queue was full: for {} the others do not "
+      "wait for it, and it gets later what it misses",
+      absl::FormatDuration(subscriber_patience_), absl::FormatDuration(kDropFor));
+  SetDropping(true);
+  subscribe_.send(*frame, zmq::send_flags::dontwait);
+}
+
+void Server::SetDropping(bool dropping) {
+  subscribe_.set(zmq::sockopt::xpub_nodrop, !dropping);
+  dropping_until_ = dropping ? clock_.Now() + kDropFor : absl::InfinitePast();
 }
 
 BrokerSink::Sent Server::SendControl(PublisherId to, absl::string_view frame) {

@@ -25,10 +25,15 @@ struct ServerOptions {
   // sockets is made, for this user alone, if it is not there.
   ChannelAddress address;
 
-  // How many frames may wait for one subscriber before more are dropped for it. It counts frames,
-  // not bytes: a worker that stands still can cost this many times the size of the messages, once
-  // for all such workers together, because frames are shared.
-  int subscriber_queue_frames_max = 100'000;
+  // How many frames may wait for one subscriber. It counts frames, not bytes: a worker that stands
+  // still can cost this many times the size of the messages, once for all such workers together,
+  // because frames are shared.
+  //
+  // When a queue is full, publishers wait (they are not read), so that who is slower than they are
+  // sets the pace. But a subscriber that takes nothing for `subscriber_patience` stands still, and
+  // for the next 10 s what is over a queue is dropped for it alone; it repairs that later.
+  int subscriber_queue_frames_max = 20'000;
+  absl::Duration subscriber_patience = absl::Seconds(1);
 
   // Threads of ZeroMQ that read and write sockets.
   int io_threads = 1;
@@ -84,10 +89,13 @@ class Server final : private BrokerSink {
 
   absl::Status WriteLog(std::string* record) override;
   void HandOut(size_t index) override;
+  void SendToSubscribers(zmq::message_t* frame);
+  void SetDropping(bool dropping);
   void Announce(absl::string_view frame) override;
   Sent SendControl(PublisherId to, absl::string_view frame) override;
 
   ChannelAddress address_;
+  const absl::Duration subscriber_patience_;
   Fd socket_dir_;  // locked: a second server would take the sockets away from this one
   MonotonicClock clock_;
   CalendarClock calendar_;
@@ -99,6 +107,8 @@ class Server final : private BrokerSink {
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
   LogLimit failed_rotation_limit_;
+  // What is over a subscriber's queue is dropped until then. InfinitePast: publishers wait.
+  absl::Time dropping_until_ = absl::InfinitePast();
   zmq::context_t context_;
   zmq::socket_t publish_;    // XSUB
   zmq::socket_t subscribe_;  // XPUB

@@ -319,6 +319,102 @@ TEST_F(ServerTest, APortInUseIsNamed) {
                                 absl::StrCat(":", server.address().publish_port)));
 }
 
+// So that a worker that has much to write does not pile up more.
+TEST_F(ServerTest, AListenerThatIsBehindGetsOnlySoManyMessages) {
+  RunningServer server(Options());
+  Recorder log;
+  const auto channel = Connect(server, &log);
+  channel->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
+  channel->SetBehind(true);
+  int acknowledged = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    channel->Publish({.group_id = "g", .content = {.data = "m"}},
+                     [&](absl::StatusOr<Position> position) { acknowledged += position.ok(); });
+  }
+  ASSERT_TRUE(RunUntil([&] { return acknowledged == 2'000; }));
+  for (int turn = 0; turn < 3; ++turn) loop_->RunOnce(absl::Milliseconds(20));
+  EXPECT_LE(log.messages.size(), 512u);
+  EXPECT_GE(log.messages.size(), 500u);  // the announcements count too
+  channel->SetBehind(false);
+  EXPECT_TRUE(RunUntil([&] { return log.messages.size() == 2'000; }));
+  EXPECT_TRUE(log.gaps.empty());
+}
+
+// More than fits into the queues on both sides, and what lies in the sockets between.
+class SlowSubscriberTest : public ServerTest {
+ protected:
+  static constexpr int kMessages = 24'000;
+
+  static ServerOptions WithPatience(absl::Duration patience) {
+    ServerOptions options = Options();
+    options.subscriber_queue_frames_max = 1'000;
+    options.subscriber_patience = patience;
+    return options;
+  }
+
+  // Turns the fast worker's loop, not the slow one's.
+  void Publish(ZmqChannel* publisher) {
+    const std::string text(2'000, 'x');
+    for (int i = 0; i < kMessages; ++i) {
+      publisher->Publish({.group_id = "g", .content = {.data = text}},
+                         [this](absl::StatusOr<Position> position) {
+                           EXPECT_TRUE(position.ok()) << position.status();
+                           ++acknowledged_;
+                         });
+      if (i % 100 == 0) loop_->RunOnce(absl::ZeroDuration());
+    }
+  }
+
+  std::unique_ptr<ZmqChannel> ConnectSlow(const RunningServer& server, Recorder* log) {
+    std::unique_ptr<ZmqChannel> slow =
+        *ZmqChannel::Create({.server = server.address()}, slow_loop_.get(), log);
+    slow->Subscribe("g");
+    EXPECT_TRUE(RunSlowUntil([&] { return log->heads["g"].size() == 1; }));
+    return slow;
+  }
+  bool RunSlowUntil(const std::function<bool()>& done) {
+    return RunUntil([&] {
+      slow_loop_->RunOnce(absl::ZeroDuration());
+      return done();
+    });
+  }
+
+  std::unique_ptr<EventLoop> slow_loop_ = *EventLoop::Create();
+  int acknowledged_ = 0;
+};
+
+TEST_F(SlowSubscriberTest, SetsThePaceAndLosesNothing) {
+  RunningServer server(WithPatience(absl::Minutes(10)));
+  Recorder log;
+  Recorder slow_log;
+  const auto publisher = Connect(server, &log);
+  ASSERT_TRUE(RunUntil([&] { return publisher->connected(); }));
+  const auto slow = ConnectSlow(server, &slow_log);
+  Publish(publisher.get());
+  EXPECT_LT(acknowledged_, kMessages);
+  ASSERT_TRUE(RunSlowUntil([&] { return slow_log.messages.size() == kMessages; }));
+  EXPECT_TRUE(RunUntil([&] { return acknowledged_ == kMessages; }));
+  EXPECT_EQ(slow->counters().repairs, 0u);
+}
+
+TEST_F(SlowSubscriberTest, IsNotWaitedForWhenItStandsStillAndGetsLaterWhatItMissed) {
+  RunningServer server(WithPatience(absl::Milliseconds(50)));
+  Recorder log;
+  Recorder slow_log;
+  const auto publisher = Connect(server, &log);
+  publisher->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] { return publisher->connected() && log.heads["g"].size() == 1; }));
+  const auto slow = ConnectSlow(server, &slow_log);
+  Publish(publisher.get());
+  ASSERT_TRUE(
+      RunUntil([&] { return acknowledged_ == kMessages && log.messages.size() == kMessages; }));
+  ASSERT_TRUE(RunSlowUntil([&] { return slow_log.messages.size() == kMessages; }));
+  EXPECT_GT(slow->counters().repairs, 0u);
+  EXPECT_TRUE(slow_log.gaps.empty());
+  EXPECT_EQ(slow_log.messages, log.messages);
+}
+
 class UnixSocketsTest : public ServerTest {
  protected:
   UnixSocketsTest() {
@@ -356,7 +452,8 @@ TEST_F(UnixSocketsTest, WorkersOfBothKindsMeet) {
   local->Publish({.group_id = "g", .content = {.data = "from here"}}, ignore);
   ASSERT_TRUE(RunUntil([&] { return remote_log.messages.size() == 1; }));
   remote->Publish({.group_id = "g", .content = {.data = "from there"}}, ignore);
-  ASSERT_TRUE(RunUntil([&] { return local_log.messages.size() == 2; }));
+  ASSERT_TRUE(
+      RunUntil([&] { return local_log.messages.size() == 2 && remote_log.messages.size() == 2; }));
   EXPECT_EQ(local_log.messages, remote_log.messages);
 }
 

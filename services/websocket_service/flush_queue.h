@@ -48,6 +48,9 @@ class FlushQueue {
   // latest: InfinitePast at once, InfiniteFuture when something is added.
   absl::Time FlushSome(absl::FunctionRef<size_t(FlushNode*)> flush);
 
+  // Whether there is bulk that turns before have not come to.
+  bool is_behind() const { return !bulk_.empty(); }
+
  private:
   using List = boost::intrusive::list<FlushNode, boost::intrusive::constant_time_size<false>>;
 

@@ -262,6 +262,7 @@ absl::Time Worker::FlushTouched() {
     CloseLargestUnfinished();
   const absl::Time next =
       touched_.FlushSome([this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
+  channel_->SetBehind(touched_.is_behind());
   if (draining_ && sessions_.empty()) loop_->Stop();
   return next;
 }

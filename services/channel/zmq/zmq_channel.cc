@@ -11,10 +11,10 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 
-// How many messages one turn takes from the subscribe link, so that a flood does not keep clients
-// waiting.
-constexpr int kMessagesPerTurn = 512;
-constexpr size_t kBytesPerTurn = 256 * 1024;  // and outboxes are not filled without being written
+// How much is taken from the subscribe link before the listener hands it on, so that a flood does
+// not keep clients waiting, and outboxes are not filled without being written.
+constexpr int kMessagesAtOnce = 512;
+constexpr size_t kBytesAtOnce = 256 * 1024;
 
 // What goes in one message on the publish link, so that it is on its way before a long turn ends.
 constexpr size_t kBatchBytes = 64 * 1024;
@@ -216,16 +216,29 @@ void ZmqChannel::DrainControl() {
 }
 
 bool ZmqChannel::DrainSubscribeLink() {
+  if (!behind_) {
+    taken_messages_ = 0;
+    taken_bytes_ = 0;
+  }
   zmq::message_t message;
-  size_t bytes = 0;
-  for (int i = 0; i < kMessagesPerTurn && bytes < kBytesPerTurn; ++i) {
+  while (!IsEnough()) {
     if (!subscribe_.recv(message, zmq::recv_flags::dontwait)) return false;
-    bytes += message.size();
+    ++taken_messages_;
+    taken_bytes_ += message.size();
     if (absl::Status status = client_.OnLiveFrame(View(message)); !status.ok()) {
       NoteBadInput("subscribe", status);
     }
   }
-  return true;
+  return !behind_;  // else there is nothing to be done before it has caught up
+}
+
+bool ZmqChannel::IsEnough() const {
+  return taken_messages_ >= kMessagesAtOnce || taken_bytes_ >= kBytesAtOnce;
+}
+
+void ZmqChannel::SetBehind(bool behind) {
+  if (behind_ && !behind && IsEnough()) touched_ = true;
+  behind_ = behind;
 }
 
 void ZmqChannel::NoteBadInput(absl::string_view link, const absl::Status& status) {
