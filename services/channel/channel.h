@@ -138,11 +138,6 @@ class Channel {
                             HistoryCallback done) = 0;
 
   virtual bool connected() const = 0;
-
-  // The listener has not handed on yet what it got (`behind`), or has. While it is behind it gets
-  // only so many messages more, so that what waits there is bounded; the rest waits in the engine,
-  // and publishers with it if need be. Engines without queues may ignore it.
-  virtual void SetBehind(bool /*behind*/) {}
 };
 
 }  // namespace groupcast::service

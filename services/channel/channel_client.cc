@@ -428,6 +428,7 @@ void ChannelClient::Tell(const Gap& gap) {
 void ChannelClient::Resync() {
   ++counters_.resyncs;
   unchecked_.clear();
+  late_until_.reset();
   std::erase_if(requests_, [](const auto& entry) { return entry.second.compare.heads_size() > 0; });
   channel::v1::CompareHeads compare;
   // In an order that only depends on their ids, so that the same input always has the same effects.
@@ -470,13 +471,17 @@ void ChannelClient::OnHeads(const channel::v1::Heads& heads) {
     Subscription* const subscription = Find(head.group_id());
     if (subscription == nullptr) continue;
     const Position position{Epoch{heads.epoch()}, head.offset()};
-    if (LiveMayBring(position) && unchecked_.size() < kUncheckedHeadsMax) {
-      CheckLater(head.group_id(), position);
+    if (LiveMayBring(position)) {
+      PutOff(position);
       continue;
     }
     subscription->feed.OnOtherHead(position, highest_.epoch);
     if (subscription->feed.behind()) QueueRepair(subscription);
   }
+}
+
+void ChannelClient::PutOff(const Position& head) {
+  if (!late_until_.has_value()) late_until_ = head;
 }
 
 bool ChannelClient::LiveMayBring(const Position& head) const {
@@ -516,13 +521,12 @@ void ChannelClient::CheckLater(absl::string_view group_id, const Position& head)
 void ChannelClient::CheckHeads() {
   const absl::Time now = clock_->Now();
   while (!unchecked_.empty() && unchecked_.front().at <= now) {
-    UncheckedHead head = std::move(unchecked_.front());
+    const UncheckedHead head = std::move(unchecked_.front());
     unchecked_.pop_front();
     Subscription* const subscription = Find(head.group_id);
     if (subscription == nullptr || !subscription->feed.warm()) continue;
     if (LiveMayBring(head.head)) {
-      head.at = now + options_.repair_after;
-      unchecked_.push_back(std::move(head));
+      PutOff(head.head);
       continue;
     }
     const bool was_behind = subscription->feed.behind();
@@ -536,6 +540,7 @@ void ChannelClient::CheckHeads() {
     }
     QueueRepair(subscription);
   }
+  if (late_until_.has_value() && hello_answered_ && !LiveMayBring(*late_until_)) Resync();
 }
 
 // ---- Repairs.

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -191,6 +192,8 @@ class ChannelClient final : public Channel, private FeedSink {
   // their groups, and has not come to that head yet. (Repairing what is on its way would make a
   // worker that cannot keep up even slower.)
   bool LiveMayBring(const Position& head) const;
+  // Forgets that head; when the live link has come to the first that was put off, all are compared.
+  void PutOff(const Position& head);
   void CheckLater(absl::string_view group_id, const Position& head);
   void CheckHeads();
   void QueueRepair(Subscription* subscription);
@@ -229,6 +232,7 @@ class ChannelClient final : public Channel, private FeedSink {
 
   Position last_live_;  // of the last message that came live, and when it came
   absl::Time last_live_at_ = absl::InfinitePast();
+  std::optional<Position> late_until_;  // heads were put off until the live link has come to that
 
   bool resync_due_ = false;
   uint64_t last_digest_ = 0;

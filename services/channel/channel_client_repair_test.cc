@@ -84,7 +84,8 @@ TEST_F(ChannelClientRepairTest, WhileTheLiveLinkIsLateNothingIsRepaired) {
   }
   EXPECT_EQ(links_.controls, Words());
   Message("y", 21, previous);  // past it
-  Pass(absl::Milliseconds(300));
+  Pass(absl::Milliseconds(50));
+  Heads(TakeCompare(), {{"x", 20}});
   EXPECT_EQ(TakeFetch().group_id(), "x");
 }
 
@@ -96,6 +97,7 @@ TEST_F(ChannelClientRepairTest, ALiveLinkThatIsStillIsNotLate) {
   Pass(absl::Milliseconds(200));
   EXPECT_EQ(links_.controls, Words());
   Pass(absl::Milliseconds(400));
+  Heads(TakeCompare(), {{"x", 20}});
   EXPECT_EQ(TakeFetch().group_id(), "x");
 }
 
@@ -106,6 +108,7 @@ TEST_F(ChannelClientRepairTest, AComparisonRepairsNothingThatMayBeLateEither) {
   Heads(TakeCompare(), {{"x", 20}});
   EXPECT_EQ(links_.controls, Words());
   Pass(absl::Milliseconds(300));
+  Heads(TakeCompare(), {{"x", 20}});
   EXPECT_EQ(TakeFetch().group_id(), "x");
 }
 

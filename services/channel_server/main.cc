@@ -44,11 +44,12 @@ ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60),
           "how long every message is kept for workers and clients who missed it");
 ABSL_FLAG(int64_t, retained_bytes, 512 << 20,
           "what all kept messages may take together, in bytes; over it the oldest go");
-ABSL_FLAG(int, subscriber_queue_frames, 20'000,
-          "messages that may wait for one worker before publishers wait for it, or, if it stands "
-          "still, more are dropped for it");
+ABSL_FLAG(int, subscriber_queue_frames, 4'000,
+          "messages that may wait for one worker; when it is full, publishers wait for half of it "
+          "to go");
 ABSL_FLAG(absl::Duration, subscriber_patience, absl::Seconds(1),
-          "a worker that takes nothing for so long while its queue is full stands still");
+          "how long they wait; after that, more are dropped for that worker for 10 s, and it gets "
+          "them later");
 ABSL_FLAG(int, io_threads, 1, "threads that read and write sockets");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 

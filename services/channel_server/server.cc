@@ -325,8 +325,8 @@ void Server::SendToSubscribers(zmq::message_t* frame) {
     if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
   } while (clock_.Now() < give_up);
   spdlog::warn(
-      "a worker has taken no message for {} while its queue was full: for {} the others do not "
-      "wait for it, and it gets later what it misses",
+      "a worker has not taken half of its full queue in {}: for {} the others do not wait for it, "
+      "and it gets later what it misses",
       absl::FormatDuration(subscriber_patience_), absl::FormatDuration(kDropFor));
   SetDropping(true);
   subscribe_.send(*frame, zmq::send_flags::dontwait);

@@ -29,10 +29,11 @@ struct ServerOptions {
   // still can cost this many times the size of the messages, once for all such workers together,
   // because frames are shared.
   //
-  // When a queue is full, publishers wait (they are not read), so that who is slower than they are
-  // sets the pace. But a subscriber that takes nothing for `subscriber_patience` stands still, and
-  // for the next 10 s what is over a queue is dropped for it alone; it repairs that later.
-  int subscriber_queue_frames_max = 20'000;
+  // When a queue is full, publishers wait (they are not read) until half of it has gone, so that
+  // who is slower than they are sets the pace. But a subscriber that needs more than
+  // `subscriber_patience` for that is not waited for: for the next 10 s what is over a queue is
+  // dropped for its subscriber, which repairs that later.
+  int subscriber_queue_frames_max = 4'000;
   absl::Duration subscriber_patience = absl::Seconds(1);
 
   // Threads of ZeroMQ that read and write sockets.

@@ -319,28 +319,6 @@ TEST_F(ServerTest, APortInUseIsNamed) {
                                 absl::StrCat(":", server.address().publish_port)));
 }
 
-// So that a worker that has much to write does not pile up more.
-TEST_F(ServerTest, AListenerThatIsBehindGetsOnlySoManyMessages) {
-  RunningServer server(Options());
-  Recorder log;
-  const auto channel = Connect(server, &log);
-  channel->Subscribe("g");
-  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
-  channel->SetBehind(true);
-  int acknowledged = 0;
-  for (int i = 0; i < 2'000; ++i) {
-    channel->Publish({.group_id = "g", .content = {.data = "m"}},
-                     [&](absl::StatusOr<Position> position) { acknowledged += position.ok(); });
-  }
-  ASSERT_TRUE(RunUntil([&] { return acknowledged == 2'000; }));
-  for (int turn = 0; turn < 3; ++turn) loop_->RunOnce(absl::Milliseconds(20));
-  EXPECT_LE(log.messages.size(), 512u);
-  EXPECT_GE(log.messages.size(), 500u);  // the announcements count too
-  channel->SetBehind(false);
-  EXPECT_TRUE(RunUntil([&] { return log.messages.size() == 2'000; }));
-  EXPECT_TRUE(log.gaps.empty());
-}
-
 // More than fits into the queues on both sides, and what lies in the sockets between.
 class SlowSubscriberTest : public ServerTest {
  protected:

@@ -76,11 +76,13 @@ int EventLoop::WaitForEvents(absl::Duration wait) {
   if (wait == absl::InfiniteDuration()) {
     return epoll_wait(epoll_.get(), ready_.data(), space, -1);
   }
-  const timespec exact = absl::ToTimespec(wait);
-  const int count = epoll_pwait2(epoll_.get(), ready_.data(), space, &exact, nullptr);
-  if (count >= 0 || errno != ENOSYS) return count;
-  // Before Linux 5.11. Rounded up: waking a moment before a timer is due would mean a turn for
-  // nothing.
+  if (can_wait_exactly_) {
+    const timespec exact = absl::ToTimespec(wait);
+    const int count = epoll_pwait2(epoll_.get(), ready_.data(), space, &exact, nullptr);
+    if (count >= 0 || errno == EINTR) return count;
+    can_wait_exactly_ = false;  // before Linux 5.11, or a sandbox does not know it
+  }
+  // Rounded up: waking a moment before a timer is due would mean a turn for nothing.
   const int64_t wait_ms = absl::ToInt64Milliseconds(wait + absl::Microseconds(999));
   return epoll_wait(epoll_.get(), ready_.data(), space, static_cast<int>(wait_ms));
 }

@@ -56,6 +56,10 @@ class EventLoop {
 
   void AddTurnHook(TurnHook hook);
 
+  // The next turn begins at once. For work that appears after a hook has run which would have done
+  // it.
+  void WantTurn() { next_turn_ = absl::InfinitePast(); }
+
   // Runs turns until Stop.
   void Run();
   // One turn; waits for something to do for `wait` at most. For tests, and Run.
@@ -85,6 +89,7 @@ class EventLoop {
   absl::Time now_;
   bool stopped_ = false;
   absl::Time next_turn_ = absl::InfiniteFuture();  // as the hooks want it
+  bool can_wait_exactly_ = true;                   // epoll_pwait2(2) is there
   uint64_t timer_sequence_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> timers_;
   std::vector<TurnHook> turn_hooks_;

@@ -78,5 +78,31 @@ TEST_F(EventLoopTest, DoesNotWaitWhileAHookHasWorkLeft) {
   EXPECT_EQ(turns, 3);
 }
 
+// Work may appear in a hook for one that has run already.
+TEST_F(EventLoopTest, ATurnThatIsWantedComesAtOnceWhoeverWantsIt) {
+  int turns = 0;
+  loop_->AddTurnHook([&] {
+    ++turns;
+    return absl::InfiniteFuture();
+  });
+  loop_->AddTurnHook([&] {
+    if (turns < 3) loop_->WantTurn();
+    return absl::InfiniteFuture();
+  });
+  loop_->RunOnce(absl::ZeroDuration());
+  loop_->RunOnce(absl::InfiniteDuration());  // would hang if the loop waited
+  loop_->RunOnce(absl::InfiniteDuration());
+  EXPECT_EQ(turns, 3);
+}
+
+TEST_F(EventLoopTest, ATurnThatIsWantedLaterComesThen) {
+  absl::Time due;
+  loop_->AddTurnHook([&] { return due; });
+  due = loop_->now() + absl::Microseconds(300);
+  loop_->RunOnce(absl::ZeroDuration());
+  loop_->RunOnce(absl::InfiniteDuration());
+  EXPECT_GE(loop_->now(), due);
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -9,6 +9,7 @@ namespace {
 // besides to be little.
 constexpr absl::Duration kInteractiveBox = absl::Milliseconds(2);
 constexpr absl::Duration kBulkBox = absl::Milliseconds(1);
+constexpr absl::Duration kHurryBox = absl::Milliseconds(100);
 
 // A flush takes microseconds, so the clock need not be read after each.
 constexpr size_t kFlushesPerLookAtTheClock = 8;
@@ -28,16 +29,16 @@ void FlushQueue::Add(FlushNode* node, TrafficClass traffic_class) {
   (traffic_class == TrafficClass::kBulk ? bulk_ : interactive_).push_back(*node);
 }
 
-absl::Time FlushQueue::FlushSome(absl::FunctionRef<size_t(FlushNode*)> flush) {
+absl::Time FlushQueue::FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*)> flush) {
   if (interactive_.empty() && bulk_.empty()) return absl::InfiniteFuture();
   absl::Time now = clock_->Now();
   if (!interactive_.empty()) now = FlushFor(kInteractiveBox, now, &interactive_, flush);
   if (!bulk_.empty()) {
     if (round_.begins == absl::InfiniteFuture()) round_.begins = now + hold_;
-    if (now < round_.begins) {
+    if (now < round_.begins && !hurry) {
       return interactive_.empty() ? round_.begins : absl::InfinitePast();
     }
-    const absl::Time end = FlushFor(kBulkBox, now, &bulk_, flush);
+    const absl::Time end = FlushFor(hurry ? kHurryBox : kBulkBox, now, &bulk_, flush);
     round_.took += end - now;
     round_.connections += flushed_connections_;
     round_.frames += flushed_frames_;

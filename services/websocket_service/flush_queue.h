@@ -44,11 +44,12 @@ class FlushQueue {
   void Add(FlushNode* node, TrafficClass traffic_class);
 
   // To be called once per turn. It takes nodes out and calls `flush`, which returns how many frames
-  // it wrote, and may add nodes and destroy any. Returns when it wants to be called again, at the
-  // latest: InfinitePast at once, InfiniteFuture when something is added.
-  absl::Time FlushSome(absl::FunctionRef<size_t(FlushNode*)> flush);
+  // it wrote, and may add nodes and destroy any. In a `hurry` the pieces are large: more comes than
+  // small ones can write. Returns when it wants to be called again, at the latest: InfinitePast at
+  // once, InfiniteFuture when something is added.
+  absl::Time FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*)> flush);
 
-  // Whether there is bulk that turns before have not come to.
+  // Whether there is bulk that turns before have not come to: a round is under way.
   bool is_behind() const { return !bulk_.empty(); }
 
  private:

@@ -37,7 +37,7 @@ class FlushQueueTest : public testing::Test {
   // A turn: which connections it flushed, each of which takes `each_takes_` and has `frames_`.
   std::vector<int> Turn() {
     std::vector<int> flushed;
-    next_turn_ = queue_.FlushSome([&](FlushNode* node) {
+    next_turn_ = queue_.FlushSome(hurry_, [&](FlushNode* node) {
       const int number = static_cast<Connection*>(node)->number;
       flushed.push_back(number);
       clock_.Advance(each_takes_);
@@ -61,6 +61,7 @@ class FlushQueueTest : public testing::Test {
   std::vector<std::unique_ptr<Connection>> connections_;
   absl::Duration each_takes_ = absl::Microseconds(4);
   size_t frames_ = 1;
+  bool hurry_ = false;
   std::function<void(int)> on_flush_;
   absl::Time next_turn_;
 };
@@ -118,6 +119,20 @@ TEST_F(FlushQueueTest, LongRoundsAreCutInPieces) {
   AddAll(kInteractive);
   EXPECT_LE(Turn().size() * each_takes_, absl::Milliseconds(2.1));
   EXPECT_EQ(next_turn_, absl::InfinitePast());
+}
+
+TEST_F(FlushQueueTest, InAHurryARoundIsFinished) {
+  AddAll(kBulk);
+  Turn();
+  hurry_ = true;
+  EXPECT_GT(Turn().size(), 700u);
+  EXPECT_EQ(next_turn_, absl::InfiniteFuture());
+
+  frames_ = 2;
+  AddAll(kBulk);
+  Round();
+  AddAll(kBulk);
+  EXPECT_EQ(Turn().size(), 1'000u);  // and nothing waits for company
 }
 
 // However much there is to be done that is interactive.

@@ -34,6 +34,11 @@ constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
+// When so many messages have come since a round of flushing began, it is finished before more are
+// taken: what waits in the outboxes stays bounded, and the channel server learns that this worker
+// is slow.
+constexpr uint64_t kMessagesPerRound = 128;
+
 // For how long a repeated send with the same key counts once: the channel's contract.
 constexpr absl::Duration kKeyWindow = absl::Minutes(2);
 
@@ -260,9 +265,11 @@ void Worker::OnBufferedBytes(int64_t change) { unfinished_bytes_ += change; }
 absl::Time Worker::FlushTouched() {
   if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max))
     CloseLargestUnfinished();
-  const absl::Time next =
-      touched_.FlushSome([this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
-  channel_->SetBehind(touched_.is_behind());
+  const uint64_t messages = groups_.counters().messages;
+  const bool hurry = messages - messages_before_round_ > kMessagesPerRound;
+  const absl::Time next = touched_.FlushSome(
+      hurry, [this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
+  if (!touched_.is_behind()) messages_before_round_ = messages;
   if (draining_ && sessions_.empty()) loop_->Stop();
   return next;
 }

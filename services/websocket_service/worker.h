@@ -106,6 +106,7 @@ class Worker final : private SessionHost {
 
   std::vector<std::unique_ptr<Session>> sessions_;
   FlushQueue touched_;
+  uint64_t messages_before_round_ = 0;
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
   int64_t unfinished_bytes_ = 0;

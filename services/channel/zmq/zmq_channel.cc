@@ -11,10 +11,13 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 
-// How much is taken from the subscribe link before the listener hands it on, so that a flood does
-// not keep clients waiting, and outboxes are not filled without being written.
-constexpr int kMessagesAtOnce = 512;
-constexpr size_t kBytesAtOnce = 256 * 1024;
+// How much one turn takes from the subscribe link, so that a flood does not keep clients waiting,
+// and outboxes are not filled without being written. A message to a group of very many takes
+// milliseconds.
+constexpr int kMessagesPerTurn = 512;
+constexpr size_t kBytesPerTurn = 256 * 1024;
+constexpr absl::Duration kTimePerTurn = absl::Milliseconds(5);
+constexpr int kMessagesPerLookAtTheClock = 8;
 
 // What goes in one message on the publish link, so that it is on its way before a long turn ends.
 constexpr size_t kBatchBytes = 64 * 1024;
@@ -103,7 +106,7 @@ absl::Status ZmqChannel::Connect() {
   });
   loop_->RunEvery(kTick, [self = self_] {
     if (*self != nullptr) {
-      (*self)->touched_ = true;
+      (*self)->Touch();
       (*self)->client_.Tick();
     }
   });
@@ -111,7 +114,7 @@ absl::Status ZmqChannel::Connect() {
 }
 
 void ZmqChannel::Publish(const Publication& publication, PublishCallback done) {
-  touched_ = true;
+  Touch();
   client_.Publish(publication, std::move(done));
 }
 
@@ -121,12 +124,12 @@ void ZmqChannel::Unsubscribe(absl::string_view group_id) { client_.Unsubscribe(g
 
 void ZmqChannel::FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                               HistoryCallback done) {
-  touched_ = true;
+  Touch();
   client_.FetchHistory(group_id, after, newest, std::move(done));
 }
 
 void ZmqChannel::Links::SendPublication(absl::string_view frame) {
-  channel_->touched_ = true;
+  channel_->Touch();
   if (channel_->batch_bytes_ > 0) channel_->SendOfBatch(zmq::send_flags::sndmore);
   channel_->last_of_batch_ = zmq::message_t(frame.data(), frame.size());
   channel_->batch_bytes_ += frame.size();
@@ -144,22 +147,27 @@ void ZmqChannel::SendOfBatch(zmq::send_flags flags) {
 }
 
 bool ZmqChannel::Links::SendControl(absl::string_view frame) {
-  channel_->touched_ = true;
+  channel_->Touch();
   return channel_->control_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait)
       .has_value();
 }
 
 void ZmqChannel::Links::Subscribe(const std::string& topic) {
-  channel_->touched_ = true;
+  channel_->Touch();
   channel_->subscribe_.set(zmq::sockopt::subscribe, topic);
 }
 
 void ZmqChannel::Links::Unsubscribe(const std::string& topic) {
-  channel_->touched_ = true;
+  channel_->Touch();
   channel_->subscribe_.set(zmq::sockopt::unsubscribe, topic);
 }
 
-void ZmqChannel::OnEvents(uint32_t) { touched_ = true; }
+void ZmqChannel::OnEvents(uint32_t) { Touch(); }
+
+void ZmqChannel::Touch() {
+  touched_ = true;
+  loop_->WantTurn();
+}
 
 bool ZmqChannel::Drain() {
   client_.GiveAnswers();
@@ -195,6 +203,7 @@ void ZmqChannel::DrainMonitor() {
 void ZmqChannel::DrainPublishLink() {
   zmq::message_t message;
   while (publish_.recv(message, zmq::recv_flags::dontwait)) {
+    EndBatch();  // it goes to the links of its beginning
     const absl::string_view subscription = View(message);
     if (subscription.size() != 1)
       continue;  // the server subscribes to everything: the empty prefix
@@ -216,29 +225,18 @@ void ZmqChannel::DrainControl() {
 }
 
 bool ZmqChannel::DrainSubscribeLink() {
-  if (!behind_) {
-    taken_messages_ = 0;
-    taken_bytes_ = 0;
-  }
   zmq::message_t message;
-  while (!IsEnough()) {
+  size_t bytes = 0;
+  for (int i = 1; i <= kMessagesPerTurn && bytes < kBytesPerTurn; ++i) {
     if (!subscribe_.recv(message, zmq::recv_flags::dontwait)) return false;
-    ++taken_messages_;
-    taken_bytes_ += message.size();
+    bytes += message.size();
     if (absl::Status status = client_.OnLiveFrame(View(message)); !status.ok()) {
       NoteBadInput("subscribe", status);
     }
+    if (i % kMessagesPerLookAtTheClock == 0 && real_time_.Now() - loop_->now() > kTimePerTurn)
+      break;
   }
-  return !behind_;  // else there is nothing to be done before it has caught up
-}
-
-bool ZmqChannel::IsEnough() const {
-  return taken_messages_ >= kMessagesAtOnce || taken_bytes_ >= kBytesAtOnce;
-}
-
-void ZmqChannel::SetBehind(bool behind) {
-  if (behind_ && !behind && IsEnough()) touched_ = true;
-  behind_ = behind;
+  return true;
 }
 
 void ZmqChannel::NoteBadInput(absl::string_view link, const absl::Status& status) {

@@ -48,7 +48,6 @@ class ZmqChannel final : public Channel, private EventHandler {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
-  void SetBehind(bool behind) override;
 
   const ChannelClient::Counters& counters() const { return client_.counters(); }
 
@@ -62,7 +61,6 @@ class ZmqChannel final : public Channel, private EventHandler {
   void DrainPublishLink();
   void DrainControl();
   bool DrainSubscribeLink();
-  bool IsEnough() const;
   void EndBatch();
   void SendOfBatch(zmq::send_flags flags);
   void NoteBadInput(absl::string_view link, const absl::Status& status);
@@ -92,6 +90,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   const ZmqChannelOptions options_;
   EventLoop* const loop_;
   const TurnClock clock_;
+  const MonotonicClock real_time_;
   Links links_;
   ChannelClient client_;
   LogLimit bad_input_limit_;
@@ -107,12 +106,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   zmq::message_t last_of_batch_;
   size_t batch_bytes_ = 0;  // of the batch so far; 0: there is none
 
-  // What was taken from the subscribe link in this turn, or, if the listener is behind, since then.
-  bool behind_ = false;
-  int taken_messages_ = 0;
-  size_t taken_bytes_ = 0;
-
   // ZeroMQ signals a socket once; after any call on it, it must be read until it has no more.
+  void Touch();
   bool touched_ = true;
   // Outlives the channel in the loop's timers and hooks, which look at it before they call back.
   std::shared_ptr<ZmqChannel*> self_;
