@@ -71,7 +71,7 @@ absl::Status ZmqChannel::Connect() {
     publish_.set(zmq::sockopt::xpub_verboser, true);
     // With a mark, SUB would drop its own subscriptions.
     subscribe_.set(zmq::sockopt::sndhwm, 0);
-    subscribe_.set(zmq::sockopt::rcvhwm, 10'000);
+    subscribe_.set(zmq::sockopt::rcvhwm, options_.receive_queue_frames_max);
     // Otherwise what is sent while there is no connection would be kept and sent on the next one.
     publish_.set(zmq::sockopt::immediate, true);
     control_.set(zmq::sockopt::immediate, true);

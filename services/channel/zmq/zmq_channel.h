@@ -20,6 +20,10 @@ namespace groupcast::service {
 
 struct ZmqChannelOptions {
   ChannelAddress server;
+
+  // How many messages may wait here; more wait in the connection, and in the server.
+  int receive_queue_frames_max = 10'000;
+
   // But for the publisher's id, which is made at random.
   ChannelClientOptions client;
 };
