@@ -3,26 +3,12 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tools/bench_load/dialect_testing.h"
 
 namespace groupcast::bench {
 namespace {
 
 using Kind = Received::Kind;
-
-constexpr Stamp kStamp = {7, 8, 9};
-
-std::string Message() {
-  std::string text(kStampBytes, '?');
-  WriteStamp(kStamp, text.data());
-  return text + "xxxx";
-}
-
-// What a client's frame says; it is short enough for the shortest form of the length.
-std::string Unmasked(std::string frame) {
-  EXPECT_LT(frame.size(), 126u + 6u);
-  for (size_t i = 6; i < frame.size(); ++i) frame[i] ^= frame[2 + (i - 6) % 4];
-  return frame.substr(6);
-}
 
 TEST(GroupcastBare, SpeaksAsTheSmallestClient) {
   const auto dialect = NewGroupcastBare();

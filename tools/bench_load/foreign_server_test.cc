@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/server_process.h"
@@ -57,6 +57,7 @@ class ForeignServerTest : public testing::Test {
     directory_ = std::string(std::getenv("TEST_TMPDIR")) + "/" +
                  testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(directory_);
+    EXPECT_EQ(mkfifo((directory_ + "/pids").c_str(), 0600), 0);
     // What loses its parent comes to us, so that its end can be waited for.
     prctl(PR_SET_CHILD_SUBREAPER, 1);
   }
@@ -66,15 +67,14 @@ class ForeignServerTest : public testing::Test {
                                        {"/bin/bash", "-c", script, directory_});
   }
 
-  // The process ids that the script has written, waited for.
-  std::vector<pid_t> Pids(size_t count) const {
-    for (;;) {
-      std::ifstream file(directory_ + "/pids");
-      std::vector<pid_t> pids;
-      for (pid_t pid; file >> pid;) pids.push_back(pid);
-      if (pids.size() == count) return pids;
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+  // The three process ids that the script writes into a pipe, waited for. To be called once.
+  std::vector<pid_t> Pids() const {
+    std::ifstream pipe(directory_ + "/pids");
+    std::vector<pid_t> pids;
+    for (pid_t pid; pipe >> pid;) pids.push_back(pid);
+    EXPECT_EQ(pids.size(), 3u);
+    pids.resize(3, -1);
+    return pids;
   }
 
   static constexpr char kMakesProcesses[] = R"(
@@ -91,7 +91,7 @@ TEST_F(ForeignServerTest, IsNoPartOfTheServerThatItStarts) {
   const auto server = Start(kMakesProcesses);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ((*server)->port(), listener_.port());
-  EXPECT_EQ((*server)->pid(), Pids(3)[2]);
+  EXPECT_EQ((*server)->pid(), Pids()[2]);
 }
 
 TEST_F(ForeignServerTest, LeavesNoProcessBehind) {
@@ -99,7 +99,7 @@ TEST_F(ForeignServerTest, LeavesNoProcessBehind) {
   {
     const auto server = Start(kMakesProcesses);
     ASSERT_TRUE(server.ok()) << server.status();
-    pids = Pids(3);
+    pids = Pids();
   }
   for (const pid_t pid : pids) EXPECT_NE(kill(pid, 0), 0) << pid;
 }
@@ -113,7 +113,7 @@ TEST_F(ForeignServerTest, EndsWithAllProcessesWhenItsParentIsKilled) {
     if (!server.ok()) _exit(1);
     for (;;) pause();
   }
-  const std::vector<pid_t> pids = Pids(3);
+  const std::vector<pid_t> pids = Pids();
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);
   // Its processes, and foreign_server itself. This waits for ever if one of them goes on.

@@ -5,46 +5,35 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tools/bench_load/dialect_testing.h"
 
 namespace groupcast::bench {
 namespace {
 
 using Kind = Received::Kind;
 
-constexpr Stamp kStamp = {7, 8, 9};
-
-std::string Message() {
-  std::string text(kStampBytes, '?');
-  WriteStamp(kStamp, text.data());
-  return text + "xxxx";
-}
-
-// The opcode, and what a client's frame says; it is short enough for the shortest form of the
-// length.
-std::string Unmasked(std::string frame) {
-  EXPECT_LT(frame.size(), 126u + 6u);
-  EXPECT_EQ(frame.size(), 6u + (frame[1] & 0x7f)) << "not one frame";
-  for (size_t i = 6; i < frame.size(); ++i) frame[i] ^= frame[2 + (i - 6) % 4];
-  return (frame[0] == '\x81' ? "text:" : frame[0] == '\x82' ? "binary:" : "?:") + frame.substr(6);
+// The opcode, and what a client's frame says.
+std::string OpcodeAndText(const std::string& frame) {
+  return (frame[0] == '\x81' ? "text:" : frame[0] == '\x82' ? "binary:" : "?:") + Unmasked(frame);
 }
 
 std::string Join(const Dialect& dialect) {
   std::string join;
   dialect.AppendJoin(Group{3}, &join);
-  return join.empty() ? "" : Unmasked(join);
+  return join.empty() ? "" : OpcodeAndText(join);
 }
 
 std::string Leave(const Dialect& dialect) {
   EXPECT_TRUE(dialect.CanLeave());
   std::string leave;
   dialect.AppendLeave(Group{3}, &leave);
-  return Unmasked(leave);
+  return OpcodeAndText(leave);
 }
 
 std::string Send(const Dialect& dialect) {
   std::string send;
   dialect.AppendSend(Group{3}, "hello", &send);
-  return Unmasked(send);
+  return OpcodeAndText(send);
 }
 
 void ExpectMessage(const Received& received) {
