@@ -318,7 +318,8 @@ void Server::Announce(absl::string_view frame) {
 
 void Server::SendToSubscribers(zmq::message_t* frame) {
   if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
-  // Somebody's queue is full. It has room again when half of it has gone.
+  // Somebody's queue is full. It has room again when half of it has gone, of which ZeroMQ tells
+  // nothing: an XPUB always counts as writable (zmq_socket(3)), so it is looked at again and again.
   const absl::Time give_up = clock_.Now() + subscriber_patience_;
   do {
     absl::SleepFor(kSubscriberPoll);
