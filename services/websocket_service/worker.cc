@@ -34,8 +34,8 @@ constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
-// When so many messages have come since a round of flushing began, it is finished before more are
-// taken: what waits in the outboxes stays bounded, and the channel server learns that this worker
+// When so many messages have come since a round of flushing began, it goes on in large pieces: few
+// more are taken meanwhile, so outboxes stay short, and the channel server learns that this worker
 // is slow.
 constexpr uint64_t kMessagesPerRound = 128;
 
