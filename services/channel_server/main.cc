@@ -10,7 +10,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
-#include "services/channel_server/file_storage.h"
+#include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
@@ -149,14 +149,16 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.broker.has_log = !options.data_dir.empty();
   options.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
   options.broker.max_message_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
-  options.broker.history_messages_max = static_cast<size_t>(absl::GetFlag(FLAGS_history_messages));
-  options.broker.history_age_max = absl::GetFlag(FLAGS_history_age);
-  options.broker.repair_retention = absl::GetFlag(FLAGS_repair_retention);
-  options.broker.retained_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
+  options.broker.retention.history_messages_max =
+      static_cast<size_t>(absl::GetFlag(FLAGS_history_messages));
+  options.broker.retention.history_age_max = absl::GetFlag(FLAGS_history_age);
+  options.broker.retention.repair_retention = absl::GetFlag(FLAGS_repair_retention);
+  options.broker.retention.bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
   // As long as anything in it can be asked for after a restart, and a segment more.
-  options.log.keep = std::max({options.broker.history_age_max, options.broker.repair_retention,
-                               options.broker.key_window}) +
-                     options.log.segment_age_max;
+  options.log.keep =
+      std::max({options.broker.retention.history_age_max, options.broker.retention.repair_retention,
+                options.broker.keys.window}) +
+      options.log.segment_age_max;
   return options;
 }
 

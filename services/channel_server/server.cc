@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include <array>
 #include <cerrno>
@@ -15,7 +16,6 @@
 #include "absl/types/span.h"
 #include "services/channel/group_id.h"
 #include "services/channel/position.h"
-#include "services/channel_server/restore.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -23,17 +23,18 @@ namespace {
 
 // How much one turn reads of each socket at most, so that none starves the others.
 constexpr int kControlFramesPerTurn = 1'000;
-constexpr int kSubscriptionsPerTurn = 20'000;
+constexpr int kSubscriptionsPerTurn = 2'000;
 constexpr int kPublicationsPerTurn = 2'000;
 constexpr size_t kPublicationBytesPerTurn = 4u << 20;
 
 // The longest that housekeeping (digests, expiry) waits while nothing comes.
 constexpr std::chrono::milliseconds kIdleTurn{100};
 
-// While publishers wait for a subscriber: how often it is looked at.
-constexpr absl::Duration kSubscriberPoll = absl::Microseconds(500);
+// The time between attempts to send to subscribers without room. ZeroMQ does not say when there is
+// room: an XPUB always counts as writable (zmq_socket(3)).
+constexpr absl::Duration kRetryPeriod = absl::Microseconds(500);
 
-// For how long a subscriber that stands still is not waited for again.
+// For how long the server does not wait again for a subscriber that stands still.
 constexpr absl::Duration kDropFor = absl::Seconds(10);
 
 // Where three consecutive free ports are looked for with `port = 0`, and how often.
@@ -80,7 +81,7 @@ absl::Status Server::OpenLog(const ServerOptions& options) {
   if (!storage.ok()) return storage.status();
   storage_ = *std::move(storage);
 
-  absl::StatusOr<std::unique_ptr<GroupLog>> log = RestoreFromLog(
+  absl::StatusOr<std::unique_ptr<BrokerLog>> log = BrokerLog::Open(
       options.log, options.begin_new_epoch, clock_.Now(), storage_.get(), &broker_, &recovered_);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
@@ -171,15 +172,20 @@ absl::Status Server::BindAt(const ChannelEndpoints& endpoints) {
 absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
   Fd signals(signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.valid()) return ErrnoStatus("signalfd");
-  std::array<zmq::pollitem_t, 4> items = {{
-      {publish_.handle(), 0, ZMQ_POLLIN, 0},
-      {subscribe_.handle(), 0, ZMQ_POLLIN, 0},
-      {control_.handle(), 0, ZMQ_POLLIN, 0},
+  retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
+  std::array<zmq::pollitem_t, 5> items = {{
       {nullptr, signals.get(), ZMQ_POLLIN, 0},
+      {nullptr, retry_timer_.get(), ZMQ_POLLIN, 0},
+      {control_.handle(), 0, ZMQ_POLLIN, 0},
+      {subscribe_.handle(), 0, ZMQ_POLLIN, 0},
+      {publish_.handle(), 0, ZMQ_POLLIN, 0},
   }};
   for (;;) {
     try {
-      zmq::poll(items.data(), items.size(), kIdleTurn);
+      // Publications wait while those of the last turn do.
+      const size_t count = broker_.handing_out() ? items.size() - 1 : items.size();
+      zmq::poll(items.data(), count, has_more() ? std::chrono::milliseconds(0) : kIdleTurn);
     } catch (const zmq::error_t& error) {
       if (error.num() != EINTR) return absl::InternalError(error.what());
     }
@@ -200,17 +206,20 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
   }
 }
 
+bool Server::has_more() const {
+  return broker_.rest() == Broker::Rest::kMore || (log_ != nullptr && log_->in_snapshot());
+}
+
 void Server::Turn() {
-  if (dropping_until_ != absl::InfinitePast() && clock_.Now() >= dropping_until_) {
-    SetDropping(false);
-  }
   const Epoch epoch = broker_.epoch();
   broker_.BeginTurn();
   ReadControl();
   ReadSubscriptions();
-  ReadPublications();
+  if (!broker_.handing_out()) ReadPublications();
   const absl::Status written = broker_.EndTurn(this);
-  accepted_.clear();
+  if (!broker_.handing_out()) accepted_.clear();
+  CheckPatience();
+  SetRetryTimer(broker_.rest() == Broker::Rest::kNoRoom);
   if (!written.ok()) NoteFailedWrite(written);
   if (broker_.epoch() != epoch) {
     spdlog::warn(
@@ -218,18 +227,42 @@ void Server::Turn() {
         "copy: a new epoch begins ({}), and members are told",
         EpochText(broker_.epoch()));
   }
-  if (log_ != nullptr && log_->wants_rotation(clock_.Now())) RotateLog();
-}
-
-void Server::RotateLog() {
-  const absl::Status started = log_->StartSegment(broker_.Snapshot(), clock_.Now());
-  if (started.ok()) return;
+  if (log_ == nullptr) return;
+  const absl::Status kept = log_->Step(clock_.Now());
+  if (kept.ok()) return;
   if (const int64_t count = failed_rotation_limit_.Admit(clock_.Now())) {
     spdlog::error(
         "the log goes on in its present segment, because the next one cannot be begun: {} ({} "
         "since the last such line)",
-        std::string(started.message()), count);
+        std::string(kept.message()), count);
   }
+}
+
+void Server::CheckPatience() {
+  if (dropping_until_ != absl::InfinitePast()) {
+    if (clock_.Now() >= dropping_until_) SetDropping(false);
+    return;
+  }
+  if (broker_.rest() != Broker::Rest::kNoRoom) return;
+  const absl::Time since = std::min(message_blocked_since_, announcement_blocked_since_);
+  if (clock_.Now() - since < subscriber_patience_) return;
+  spdlog::warn(
+      "a worker has not taken half of its full queue in {}: for {} the others do not wait for it, "
+      "and it gets later what it misses",
+      absl::FormatDuration(subscriber_patience_), absl::FormatDuration(kDropFor));
+  SetDropping(true);
+}
+
+void Server::SetRetryTimer(bool on) {
+  if (on == retry_timer_is_on_) {
+    uint64_t expirations;
+    if (on && read(retry_timer_.get(), &expirations, sizeof(expirations)) < 0) return;  // not yet
+    return;
+  }
+  retry_timer_is_on_ = on;
+  const timespec period = absl::ToTimespec(on ? kRetryPeriod : absl::ZeroDuration());
+  const itimerspec timer{.it_interval = period, .it_value = period};
+  timerfd_settime(retry_timer_.get(), 0, &timer, nullptr);
 }
 
 void Server::NoteFailedWrite(const absl::Status& status) {
@@ -309,31 +342,26 @@ absl::Status Server::WriteLog(std::string* record) {
   return written;
 }
 
-void Server::HandOut(size_t index) { SendToSubscribers(&accepted_[index]); }
-
-void Server::Announce(absl::string_view frame) {
-  zmq::message_t message(frame.data(), frame.size());
-  SendToSubscribers(&message);
+bool Server::HandOut(size_t index) {
+  return SendToSubscribers(&accepted_[index], &message_blocked_since_);
 }
 
-void Server::SendToSubscribers(zmq::message_t* frame) {
-  if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
-  // Somebody's queue is full. It has room again when half of it has gone, of which ZeroMQ tells
-  // nothing: an XPUB always counts as writable (zmq_socket(3)), so it is looked at again and again.
-  const absl::Time give_up = clock_.Now() + subscriber_patience_;
-  do {
-    absl::SleepFor(kSubscriberPoll);
-    if (subscribe_.send(*frame, zmq::send_flags::dontwait)) return;
-  } while (clock_.Now() < give_up);
-  spdlog::warn(
-      "a worker has not taken half of its full queue in {}: for {} the others do not wait for it, "
-      "and it gets later what it misses",
-      absl::FormatDuration(subscriber_patience_), absl::FormatDuration(kDropFor));
-  SetDropping(true);
-  subscribe_.send(*frame, zmq::send_flags::dontwait);
+bool Server::Announce(absl::string_view frame) {
+  zmq::message_t message(frame.data(), frame.size());
+  return SendToSubscribers(&message, &announcement_blocked_since_);
+}
+
+bool Server::SendToSubscribers(zmq::message_t* frame, absl::Time* blocked_since) {
+  if (subscribe_.send(*frame, zmq::send_flags::dontwait)) {
+    *blocked_since = absl::InfiniteFuture();
+    return true;
+  }
+  if (*blocked_since == absl::InfiniteFuture()) *blocked_since = clock_.Now();
+  return false;
 }
 
 void Server::SetDropping(bool dropping) {
+  message_blocked_since_ = announcement_blocked_since_ = absl::InfiniteFuture();
   subscribe_.set(zmq::sockopt::xpub_nodrop, !dropping);
   dropping_until_ = dropping ? clock_.Now() + kDropFor : absl::InfinitePast();
 }

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/zmq/sockets.h"
-#include "services/channel_server/broker.h"
-#include "services/channel_server/file_storage.h"
-#include "services/channel_server/group_log.h"
+#include "services/channel_server/broker/broker.h"
+#include "services/channel_server/broker_log.h"
+#include "services/channel_server/log/file_storage.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -25,14 +25,14 @@ struct ServerOptions {
   // sockets is made, for this user alone, if it is not there.
   ChannelAddress address;
 
-  // How many frames may wait for one subscriber. It counts frames, not bytes: a worker that stands
-  // still can cost this many times the size of the messages, once for all such workers together,
-  // because frames are shared.
+  // The bound of the queue to one subscriber, in frames. It does not count bytes: a worker that
+  // stands still can cost this number times the size of the messages, once for all such workers
+  // together, because they share frames.
   //
-  // When a queue is full, publishers wait (they are not read) until half of it has gone, so that
-  // who is slower than they are sets the pace. But a subscriber that needs more than
-  // `subscriber_patience` for that is not waited for: for the next 10 s what is over a queue is
-  // dropped for its subscriber, which repairs that later.
+  // When a queue is full, the server reads no publications until half of it has drained. So the
+  // slowest subscriber sets the pace. But if a subscriber takes longer than `subscriber_patience`
+  // for that, the server stops waiting for it: for the next 10 s it drops what is over a queue, and
+  // the subscriber repairs that later.
   int subscriber_queue_frames_max = 4'000;
   absl::Duration subscriber_patience = absl::Seconds(1);
 
@@ -80,8 +80,11 @@ class Server final : private BrokerSink {
   absl::Status BindUnixSockets(const std::string& directory);
   absl::Status BindAt(const ChannelEndpoints& endpoints);
 
+  // The next turn begins at once.
+  bool has_more() const;
   void Turn();
-  void RotateLog();
+  void CheckPatience();
+  void SetRetryTimer(bool on);
   void NoteFailedWrite(const absl::Status& status);
   void ReadControl();
   void ReadSubscriptions();
@@ -89,10 +92,10 @@ class Server final : private BrokerSink {
   void NoteBadInput(absl::string_view link, const absl::Status& status);
 
   absl::Status WriteLog(std::string* record) override;
-  void HandOut(size_t index) override;
-  void SendToSubscribers(zmq::message_t* frame);
+  bool HandOut(size_t index) override;
+  bool Announce(absl::string_view frame) override;
+  bool SendToSubscribers(zmq::message_t* frame, absl::Time* blocked_since);
   void SetDropping(bool dropping);
-  void Announce(absl::string_view frame) override;
   Sent SendControl(PublisherId to, absl::string_view frame) override;
 
   ChannelAddress address_;
@@ -101,21 +104,27 @@ class Server final : private BrokerSink {
   MonotonicClock clock_;
   CalendarClock calendar_;
   std::unique_ptr<FileStorage> storage_;
-  std::unique_ptr<GroupLog> log_;
-  RecoveryReport recovered_;
   Broker broker_;
+  std::unique_ptr<BrokerLog> log_;
+  RecoveryReport recovered_;
   bool log_failed_ = false;  // the last write of the log failed
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
   LogLimit failed_rotation_limit_;
   // What is over a subscriber's queue is dropped until then. InfinitePast: publishers wait.
   absl::Time dropping_until_ = absl::InfinitePast();
+  // Since when the next message, or each announcement, has found no room. InfiniteFuture: it has.
+  absl::Time message_blocked_since_ = absl::InfiniteFuture();
+  absl::Time announcement_blocked_since_ = absl::InfiniteFuture();
+  // Ready when subscribers without room are to be tried again.
+  Fd retry_timer_;
+  bool retry_timer_is_on_ = false;
   zmq::context_t context_;
   zmq::socket_t publish_;    // XSUB
   zmq::socket_t subscribe_;  // XPUB
   zmq::socket_t control_;    // ROUTER
 
-  // What this turn hands out.
+  // What this turn hands out. It stays as long as the broker is handing_out().
   std::vector<zmq::message_t> accepted_;
 };
 

@@ -114,6 +114,7 @@ class ServerTest : public testing::Test {
   }
 
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+  bool many_is_there_ = false;
 };
 
 TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
@@ -196,6 +197,50 @@ TEST_F(ServerTest, TenThousandSubscriptionsAreAllAnnounced) {
   const auto channel = Connect(server, &log);
   for (int i = 0; i < 10'000; ++i) channel->Subscribe(absl::StrCat("group ", i));
   ASSERT_TRUE(RunUntil([&] { return log.heads.size() == 10'000; }));
+}
+
+// A worker comes back with all its groups, while two others talk in a group that all three have.
+TEST_F(ServerTest, AWorkerWithManyGroupsHoldsUpNobody) {
+  constexpr int kGroups = 50'000;
+  RunningServer server(Options());
+  Recorder first_log;
+  Recorder second_log;
+  Recorder many_log;
+  const auto first = Connect(server, &first_log);
+  const auto second = Connect(server, &second_log);
+  first->Subscribe("g");
+  second->Subscribe("g");
+  ASSERT_TRUE(RunUntil(
+      [&] { return first_log.heads["g"].size() == 1 && second_log.heads["g"].size() == 1; }));
+  const auto many_loop = *EventLoop::Create();
+  std::thread others([&, address = server.address()] {
+    const auto many = *ZmqChannel::Create({.server = address}, many_loop.get(), &many_log);
+    many->Subscribe("g");
+    for (int i = 1; i < kGroups; ++i) many->Subscribe(absl::StrCat("group ", i));
+    const absl::Time give_up = absl::Now() + kPatience;
+    while (many_log.heads.size() < kGroups && absl::Now() < give_up) {
+      many_loop->RunOnce(absl::Milliseconds(20));
+    }
+    EXPECT_EQ(many->counters().gaps, 0u);
+    loop_->Post([&] { many_is_there_ = true; });
+  });
+  // Each says something when it has heard the other.
+  size_t said = 0;
+  ASSERT_TRUE(RunUntil([&] {
+    if (first_log.messages.size() == said && second_log.messages.size() == said &&
+        !many_is_there_) {
+      ++said;
+      (said % 2 == 0 ? *first : *second)
+          .Publish({.group_id = "g", .content = {.data = "x"}},
+                   [](const auto& position) { EXPECT_TRUE(position.ok()) << position.status(); });
+    }
+    return many_is_there_ && first_log.messages.size() == said &&
+           second_log.messages.size() == said;
+  }));
+  others.join();
+  EXPECT_EQ(many_log.heads.size(), static_cast<size_t>(kGroups));
+  EXPECT_GT(said, 50u);
+  EXPECT_EQ(first->counters().repairs + second->counters().repairs, 0u);
 }
 
 TEST_F(ServerTest, HistoryIsReadableOverControl) {
@@ -380,6 +425,37 @@ TEST_F(SlowSubscriberTest, SetsThePaceAndLosesNothing) {
   ASSERT_TRUE(RunSlowUntil([&] { return slow_log.messages.size() == kMessages; }));
   EXPECT_TRUE(RunUntil([&] { return acknowledged_ == kMessages; }));
   EXPECT_EQ(slow->counters().repairs, 0u);
+}
+
+// Nothing but publications waits: joins and histories are answered, and the server stops when it is
+// told to, however long its patience is.
+TEST_F(SlowSubscriberTest, HoldsUpNeitherJoinsNorHistoryNorTheEnd) {
+  auto server = std::make_unique<RunningServer>(WithPatience(absl::Minutes(10)));
+  Recorder log;
+  Recorder slow_log;
+  const auto publisher = Connect(*server, &log);
+  ASSERT_TRUE(RunUntil([&] { return publisher->connected(); }));
+  const auto slow = ConnectSlow(*server, &slow_log);
+  Publish(publisher.get(), [this] { loop_->RunOnce(absl::Milliseconds(1)); });
+  // The server waits for the slow one when joins are answered and acknowledgements do not go on.
+  constexpr int kAnswersWhileItWaits = 20;
+  int in_a_row = 0;
+  for (int i = 0; in_a_row < kAnswersWhileItWaits; ++i) {
+    const int before = acknowledged_;
+    const std::string group_id = absl::StrCat("join ", i);
+    publisher->Subscribe(group_id);
+    bool is_read = false;
+    publisher->FetchHistory("g", {}, 10, [&](absl::StatusOr<History> history) {
+      EXPECT_TRUE(history.ok()) << history.status();
+      is_read = true;
+    });
+    ASSERT_TRUE(RunUntil([&] { return is_read && log.heads[group_id].size() == 1; }));
+    in_a_row = acknowledged_ == before ? in_a_row + 1 : 0;
+  }
+  EXPECT_LT(acknowledged_, kMessages);
+  server = nullptr;
+  // It stands where it was: no message was skipped for it.
+  EXPECT_EQ(slow->counters().gaps, 0u);
 }
 
 TEST_F(SlowSubscriberTest, IsNotWaitedForWhenItStandsStillAndGetsLaterWhatItMissed) {

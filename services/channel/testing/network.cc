@@ -265,18 +265,31 @@ void Network::Unfilter(const std::string& topic) {
   wake_server_();
 }
 
-void Network::Broadcast(absl::string_view frame) {
+bool Network::Broadcast(absl::string_view frame, bool may_drop) {
   const size_t end = frame.find('\0');
   const std::string topic(frame.substr(0, end + 1));
   const std::string proof(frame.substr(0, end + 1 + 12));
+  std::vector<WorkerLinks*> subscribers;
   for (WorkerLinks* worker : workers_) {
     const auto subscribed = [worker](const std::string& to) {
       const auto found = worker->at_server_.find(to);
       return found != worker->at_server_.end() && found->second;
     };
     if (!worker->subscribe_.up || (!subscribed(topic) && !subscribed(proof))) continue;
+    subscribers.push_back(worker);
+    if (may_drop || HasRoomForLive(*worker)) continue;
+    ++losses_.live_waits;
+    return false;
+  }
+  for (WorkerLinks* worker : subscribers) {
     ToWorker(worker, LinkName::kSubscribe, std::string(frame));
   }
+  return true;
+}
+
+// What the worker has not read yet fills the queue too.
+bool Network::HasRoomForLive(const WorkerLinks& worker) const {
+  return worker.subscribe_.to_worker + worker.inbox.live.size() < options_.subscriber_queue_max;
 }
 
 BrokerSink::Sent Network::SendControl(PublisherId to, absl::string_view frame) {
@@ -295,9 +308,7 @@ BrokerSink::Sent Network::SendControl(PublisherId to, absl::string_view frame) {
 
 void Network::ToWorker(WorkerLinks* worker, LinkName name, std::string frame) {
   Link& link = LinkOf(worker, name);
-  const bool is_live = name == LinkName::kSubscribe;
-  // What the worker has not read yet fills the queue too.
-  if (is_live && link.to_worker + worker->inbox.live.size() >= options_.subscriber_queue_max) {
+  if (name == LinkName::kSubscribe && !HasRoomForLive(*worker)) {
     ++losses_.live_queue_full;
     return;
   }

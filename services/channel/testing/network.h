@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "services/channel/channel_client.h"
 #include "services/channel/testing/event_queue.h"
-#include "services/channel_server/broker.h"
+#include "services/channel_server/broker/broker_sink.h"
 
 namespace groupcast::service::testing {
 
@@ -105,8 +105,9 @@ class Network {
   void ServerUp(ServerInbox* inbox, std::function<void()> wake);
   void ServerDown();
 
-  // The server's sockets.
-  void Broadcast(absl::string_view frame);
+  // The server's sockets. Unless it `may_drop`, it is false if a subscriber's queue is full, and
+  // nobody gets the frame.
+  bool Broadcast(absl::string_view frame, bool may_drop);
   BrokerSink::Sent SendControl(PublisherId to, absl::string_view frame);
 
   enum class LinkName { kPublish, kSubscribe, kControl };
@@ -120,6 +121,7 @@ class Network {
     uint64_t publications = 0;
     uint64_t live = 0;
     uint64_t live_queue_full = 0;
+    uint64_t live_waits = 0;  // not lost: the server was to try again
     uint64_t subscriptions = 0;
     uint64_t control = 0;
     uint64_t control_refused = 0;
@@ -137,6 +139,7 @@ class Network {
   void Connected(WorkerLinks* worker, LinkName name);
   void Break(WorkerLinks* worker, LinkName name);
   void ToServer(WorkerLinks* worker, LinkName name, std::string frame);
+  bool HasRoomForLive(const WorkerLinks& worker) const;
   void ToWorker(WorkerLinks* worker, LinkName name, std::string frame);
   void SubscriptionArrived(WorkerLinks* worker, const std::string& frame);
   void Unfilter(const std::string& topic);

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/channel/proto/wire.pb.h"
-#include "services/channel_server/restore.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -40,7 +39,7 @@ SimulatedServer::~SimulatedServer() {
 void SimulatedServer::OpenLog() {
   if (plan_.storage == nullptr) return;
   RecoveryReport report;
-  absl::StatusOr<std::unique_ptr<GroupLog>> log = RestoreFromLog(
+  absl::StatusOr<std::unique_ptr<BrokerLog>> log = BrokerLog::Open(
       plan_.log, /*begin_new_epoch=*/false, events_->Now(), plan_.storage, broker_.get(), &report);
   if (!log.ok()) {
     // A disk that cannot be written is no fault of the log's; one that cannot be read is.
@@ -100,13 +99,13 @@ void SimulatedServer::Turn() {
                    : broker_->OnUnsubscription(frame.substr(1)))
         .IgnoreError();
   }
-  accepted_.clear();
   std::vector<std::string> frames;
-  for (int64_t i = reads(); i > 0 && !inbox_.publications.empty() && !dead_; --i) {
+  const bool waits = broker_->handing_out();
+  for (int64_t i = reads(); i > 0 && !waits && !inbox_.publications.empty() && !dead_; --i) {
     frames.push_back(std::move(inbox_.publications.front()));
     inbox_.publications.pop_front();
   }
-  accepted_.reserve(frames.size());
+  accepted_.reserve(accepted_.size() + frames.size());  // they must stay where they are
   for (std::string& frame : frames) {
     accepted_.push_back(std::move(frame));
     if (!broker_->OnPublication(absl::MakeSpan(accepted_.back())).ok()) accepted_.pop_back();
@@ -116,22 +115,32 @@ void SimulatedServer::Turn() {
     network_->ServerDown();
     return;
   }
-  if (log_ != nullptr && log_->wants_rotation(events_->Now())) {
-    log_->StartSegment(broker_->Snapshot(), events_->Now()).IgnoreError();
+  if (!broker_->handing_out()) {
+    accepted_.clear();
+    placed_ = 0;
   }
+  CheckPatience();
+  // It may also die between its turn and what the log does then.
+  if (log_ != nullptr && Output()) log_->Step(events_->Now()).IgnoreError();
   CheckBounds();
-  const bool more =
-      !inbox_.control.empty() || !inbox_.publications.empty() || !inbox_.subscriptions.empty();
-  if (more) Wake();
+  const bool more = !inbox_.control.empty() || !inbox_.subscriptions.empty() ||
+                    (!inbox_.publications.empty() && !broker_->handing_out()) ||
+                    broker_->rest() == Broker::Rest::kMore ||
+                    (log_ != nullptr && log_->in_snapshot());
+  if (more) return Wake();
+  if (broker_->rest() != Broker::Rest::kNoRoom) return;
+  events_->After(absl::Microseconds(500), [this, self = self_] {
+    if (*self != nullptr) Wake();
+  });
 }
 
 void SimulatedServer::CheckBounds() {
   const auto check = [this](absl::string_view what, size_t is, size_t max) {
     if (is > max) truth_->Fail(absl::StrCat("the server's ", what, ": ", is, ", of ", max));
   };
-  check("retained bytes", broker_->retained_bytes(), plan_.broker.retained_bytes_max);
-  check("publishers", broker_->publisher_count(), plan_.broker.publishers_max);
-  check("keys", broker_->key_count(), plan_.broker.keys_max);
+  check("retained bytes", broker_->retained_bytes(), plan_.broker.retention.bytes_max);
+  check("publishers", broker_->publisher_count(), plan_.broker.publishers.publishers_max);
+  check("keys", broker_->key_count(), plan_.broker.keys.keys_max);
 }
 
 bool SimulatedServer::Output() {
@@ -148,7 +157,7 @@ absl::Status SimulatedServer::WriteLog(std::string* record) {
   if (!Output()) return absl::UnavailableError("dead");
   const absl::Status written = log_->Append(record);
   if (!written.ok()) return written;
-  for (const std::string& frame : accepted_) Place(frame);
+  PlaceNew();
   // It may die when this is written and before anybody is told.
   return absl::OkStatus();
 }
@@ -160,15 +169,35 @@ void SimulatedServer::Place(const std::string& frame) {
                    parsed->header.previous, TextOf(*parsed));
 }
 
-void SimulatedServer::HandOut(size_t index) {
-  if (!Output()) return;
-  const std::string& frame = accepted_[index];
-  if (log_ == nullptr) Place(frame);
-  network_->Broadcast(frame);
+void SimulatedServer::PlaceNew() {
+  for (; placed_ < accepted_.size(); ++placed_) Place(accepted_[placed_]);
 }
 
-void SimulatedServer::Announce(absl::string_view frame) {
-  if (Output()) network_->Broadcast(frame);
+bool SimulatedServer::HandOut(size_t index) {
+  // What it tells when it is dead, nobody hears.
+  if (!Output()) return true;
+  if (log_ == nullptr) PlaceNew();
+  return Broadcast(accepted_[index]);
+}
+
+bool SimulatedServer::Announce(absl::string_view frame) { return !Output() || Broadcast(frame); }
+
+bool SimulatedServer::Broadcast(absl::string_view frame) {
+  const bool may_drop =
+      plan_.subscriber_patience == absl::ZeroDuration() || events_->Now() < dropping_until_;
+  const bool sent = network_->Broadcast(frame, may_drop);
+  if (sent) {
+    blocked_since_ = absl::InfiniteFuture();
+  } else if (blocked_since_ == absl::InfiniteFuture()) {
+    blocked_since_ = events_->Now();
+  }
+  return sent;
+}
+
+void SimulatedServer::CheckPatience() {
+  if (events_->Now() - blocked_since_ < plan_.subscriber_patience) return;
+  blocked_since_ = absl::InfiniteFuture();
+  dropping_until_ = events_->Now() + plan_.drop_for;
 }
 
 BrokerSink::Sent SimulatedServer::SendControl(PublisherId to, absl::string_view frame) {

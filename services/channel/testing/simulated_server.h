@@ -9,14 +9,17 @@
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/network.h"
 #include "services/channel/testing/truth.h"
-#include "services/channel_server/broker.h"
-#include "services/channel_server/group_log.h"
+#include "services/channel_server/broker/broker.h"
+#include "services/channel_server/broker_log.h"
 
 namespace groupcast::service::testing {
 
 struct ServerPlan {
   BrokerOptions broker;
   int reads_per_turn_max = 1'000;  // of each socket
+  // How long it waits for a subscriber without room, and for how long it drops then.
+  absl::Duration subscriber_patience = absl::ZeroDuration();
+  absl::Duration drop_for = absl::ZeroDuration();
   // Where the log is; null: there is none. It outlives the process.
   LogStorage* storage = nullptr;
   GroupLogOptions log;
@@ -51,10 +54,13 @@ class SimulatedServer final : private BrokerSink {
   bool Output();
 
   void Place(const std::string& frame);
+  void PlaceNew();
+  bool Broadcast(absl::string_view frame);
+  void CheckPatience();
 
   absl::Status WriteLog(std::string* record) override;
-  void HandOut(size_t index) override;
-  void Announce(absl::string_view frame) override;
+  bool HandOut(size_t index) override;
+  bool Announce(absl::string_view frame) override;
   Sent SendControl(PublisherId to, absl::string_view frame) override;
 
   const ServerPlan plan_;
@@ -63,9 +69,12 @@ class SimulatedServer final : private BrokerSink {
   Network* const network_;
   Truth* const truth_;
   std::unique_ptr<Broker> broker_;
-  std::unique_ptr<GroupLog> log_;
+  std::unique_ptr<BrokerLog> log_;
   ServerInbox inbox_;
   std::vector<std::string> accepted_;  // of the present turn
+  size_t placed_ = 0;                  // of them
+  absl::Time blocked_since_ = absl::InfiniteFuture();
+  absl::Time dropping_until_ = absl::InfinitePast();
   bool turn_due_ = false;
   bool stopped_ = false;
   bool dead_ = false;

@@ -17,7 +17,7 @@
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"
 #include "services/channel/testing/world_plan.h"
-#include "services/channel_server/testing/memory_storage.h"
+#include "services/channel_server/log/testing/memory_storage.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -37,6 +37,7 @@ class World {
     plan_.server.broker.new_epoch = [this] { return Epoch{random_.Next()}; };
     if (has_log()) {
       storage_.emplace(plan_.server.log.fsync);
+      storage_->set_create_takes(plan_.create_takes);
       plan_.server.storage = &*storage_;
     }
     result_.description = plan_.Description();
@@ -495,6 +496,7 @@ class World {
     Count("lost publication", losses.publications);
     Count("lost on the subscribe link", losses.live);
     Count("queue to a subscriber full", losses.live_queue_full);
+    Count("server waited for a subscriber", losses.live_waits);
     Count("lost subscription", losses.subscriptions);
     Count("lost control frame", losses.control);
     Count("refused control frame", losses.control_refused);

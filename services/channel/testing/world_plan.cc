@@ -14,18 +14,25 @@ constexpr size_t kAnswerBytes = 150;
 void PlanServer(Random* random, WorldPlan* plan) {
   BrokerOptions& broker = plan->server.broker;
   plan->server.reads_per_turn_max = static_cast<int>(random->Between(1, 20));
-  broker.history_answer_bytes_max = static_cast<size_t>(random->Between(1, 1'500));
+  broker.retention.page_bytes_max = static_cast<size_t>(random->Between(1, 1'500));
+  // Waits for slow subscribers, or drops for them.
+  if (random->OneIn(2)) {
+    plan->server.subscriber_patience =
+        random->Between(absl::Milliseconds(10), absl::Milliseconds(1'500));
+    plan->server.drop_for = random->Between(absl::Milliseconds(100), absl::Seconds(10));
+  }
   plan->forgetful = random->OneIn(3);
   if (!plan->forgetful) return;
-  broker.history_messages_max = static_cast<size_t>(random->Between(1, 4));
-  broker.history_age_max = absl::Milliseconds(random->Between(100, 2'000));
-  broker.repair_retention = absl::Milliseconds(random->Between(50, 2'000));
+  broker.retention.history_messages_max = static_cast<size_t>(random->Between(1, 4));
+  broker.retention.history_age_max = absl::Milliseconds(random->Between(100, 2'000));
+  broker.retention.repair_retention = absl::Milliseconds(random->Between(50, 2'000));
   broker.idle_groups_max = static_cast<size_t>(random->Between(0, 2));
   if (random->OneIn(2)) {
-    broker.retained_bytes_max =
+    broker.retention.bytes_max =
         static_cast<size_t>(random->Between(kRetainedMessageBytes, 10 * kRetainedMessageBytes));
   }
-  if (random->OneIn(2)) broker.publishers_max = static_cast<size_t>(random->Between(2, 3));
+  if (random->OneIn(2))
+    broker.publishers.publishers_max = static_cast<size_t>(random->Between(2, 3));
 }
 
 void PlanLog(Random* random, WorldPlan* plan) {
@@ -37,6 +44,8 @@ void PlanLog(Random* random, WorldPlan* plan) {
   log.fsync = static_cast<FsyncMode>(random->Between(0, 2));
   log.segment_bytes_max = static_cast<size_t>(random->Between(1'000, 20'000));
   log.segment_age_max = random->Between(absl::Milliseconds(500), absl::Seconds(5));
+  plan->create_takes = static_cast<int>(random->Between(1, 20));
+  plan->server.broker.groups_per_snapshot_part = static_cast<int>(random->Between(1, 3));
   // What may be asked for: messages, and the keys of two minutes.
   log.keep = plan->forgetful ? absl::Seconds(125) : absl::Minutes(6);
   plan->server.broker.has_log = true;
@@ -90,7 +99,7 @@ WorldPlan PlanWorld(Random* random) {
   if (random->OneIn(3)) {
     // Publications are given up soon, and publishers forgotten when they have nothing to ask.
     plan.window.wait_max = random->Between(absl::Milliseconds(500), absl::Seconds(3));
-    plan.server.broker.publisher_age_max = 2 * plan.window.wait_max + absl::Seconds(4);
+    plan.server.broker.publishers.age_max = 2 * plan.window.wait_max + absl::Seconds(4);
   }
   // Beyond retention, beyond what sends wait for, sometimes beyond what is known of publishers.
   if (random->OneIn(16)) plan.absence = random->Between(absl::Seconds(40), absl::Seconds(200));
@@ -112,15 +121,16 @@ WorldPlan PlanWorld(Random* random) {
 
 std::string WorldPlan::Description() const {
   const bool small_queues = network.subscriber_queue_max < NetworkOptions().subscriber_queue_max;
-  return absl::StrCat(small_queues ? "small queues, " : "", forgetful ? "forgetful, " : "",
-                      forgets_publishers() ? "forgets publishers, " : "",
-                      network.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
-                      server.broker.has_log ? "log, " : "", power_losses ? "power losses, " : "",
-                      disk_full ? "disk full, " : "",
-                      window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
-                      keys_alike ? "keys alike, " : "",
-                      absence > absl::ZeroDuration() ? "a long absence, " : "",
-                      groups + more_groups, " groups");
+  return absl::StrCat(
+      small_queues ? "small queues, " : "", forgetful ? "forgetful, " : "",
+      forgets_publishers() ? "forgets publishers, " : "",
+      network.lost_subscription_one_in > 0 ? "lost subscriptions, " : "",
+      server.broker.has_log ? "log, " : "", power_losses ? "power losses, " : "",
+      disk_full ? "disk full, " : "",
+      server.subscriber_patience > absl::ZeroDuration() ? "waits for subscribers, " : "",
+      window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
+      keys_alike ? "keys alike, " : "", absence > absl::ZeroDuration() ? "a long absence, " : "",
+      groups + more_groups, " groups");
 }
 
 }  // namespace groupcast::service::testing

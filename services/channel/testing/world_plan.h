@@ -27,6 +27,7 @@ struct WorldPlan {
   bool forgetful = false;     // the server keeps less than members may need
   bool power_losses = false;  // at some deaths of a server with a log
   bool disk_full = false;     // now and then, of a server with a log
+  int create_takes = 1;       // looks until the log's next file is there
   // Sessions differ, and the keys of their sends do not.
   bool keys_alike = false;
   // How long somebody is away at the end, while users go on; zero: nobody is.
@@ -36,10 +37,10 @@ struct WorldPlan {
   int64_t more_groups = 0;
 
   // The server can forget publishers that still ask for what became of their publications.
-  bool forgets_publishers() const { return server.broker.publishers_max < 100; }
+  bool forgets_publishers() const { return server.broker.publishers.publishers_max < 100; }
 
   // All messages that a client asks for when it joins fit into one answer of the server.
-  bool histories_fit() const { return server.broker.history_answer_bytes_max >= 1'000; }
+  bool histories_fit() const { return server.broker.retention.page_bytes_max >= 1'000; }
 
   // For people.
   std::string Description() const;

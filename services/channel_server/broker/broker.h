@@ -1,0 +1,214 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/channel/fingerprint.h"
+#include "services/channel/proto/wire.pb.h"
+#include "services/channel/wire.h"
+#include "services/channel_server/broker/announcements.h"
+#include "services/channel_server/broker/broker_sink.h"
+#include "services/channel_server/broker/broker_state.h"
+#include "services/channel_server/broker/digests.h"
+#include "services/channel_server/broker/restorer.h"
+#include "services/channel_server/broker/snapshot.h"
+#include "services/channel_server/broker/turn_record.h"
+#include "services/common/clock.h"
+
+namespace groupcast::service {
+
+struct BrokerOptions {
+  // Names a new log: random, so that two logs never share one.
+  std::function<Epoch()> new_epoch;
+
+  // There is a log: the broker writes what a turn does before it tells any of it.
+  bool has_log = false;
+  // The number of bytes that stay free at the front of each record, for the log's header.
+  size_t record_room_bytes = 0;
+
+  // A larger publication is refused. Workers may not be configured above it.
+  size_t max_message_bytes = 64 * 1024;
+
+  // For as long as the repair retention, a group that nobody uses is remembered too.
+  RetentionOptions retention;
+  PublishersOptions publishers;
+  KeyMemoryOptions keys;
+
+  // The number of groups without subscribers and messages that the broker remembers. Over it, the
+  // group that was idle for longest is forgotten. (None while the log cannot be written.)
+  size_t idle_groups_max = 1'000'000;
+
+  // The number of groups in one part of a snapshot. More make fewer parts, which take longer.
+  int groups_per_snapshot_part = 1'000;
+
+  // The time between two digests.
+  absl::Duration digest_period = absl::Milliseconds(250);
+};
+
+// What the channel server decides: it gives offsets, hands out, announces, acknowledges and
+// answers. Logic only: it knows no socket and no file, and time comes from the clocks that it is
+// given.
+//
+// It works in turns. Its shell calls BeginTurn, then hands in what each socket has: control frames,
+// then all subscriptions that can be read, then publications; then EndTurn, in which the broker
+// tells everything through the sink. What it tells is in the log, if there is one, and has been
+// handed to the subscribers. If the log cannot be written, the broker refuses the turn's
+// publications, and it is as if they had not come.
+//
+// If a subscriber has no room, the broker keeps the rest of the turn's messages and is
+// handing_out(). Until they are handed out, the shell reads no publications. Turns go on with
+// control and subscriptions: heads, history and results in them reach up to what was handed out.
+//
+// Offsets come from one counter for all groups: a group's offsets grow, not necessarily by 1.
+//
+// The time for which the process did not run does not age anything: what workers sent meanwhile is
+// still to be read.
+//
+// Not thread-safe.
+class Broker {
+ public:
+  struct Counters {
+    uint64_t publications = 0;  // made messages
+    uint64_t repeated = 0;      // dropped: the number was accepted before
+    uint64_t out_of_turn = 0;   // dropped: a number before it is missing
+    uint64_t same_key = 0;      // got the position of an earlier one with the same key
+    uint64_t strangers = 0;     // dropped: the publisher has not said hello
+    uint64_t refused = 0;       // refused to the publisher: too large or not a publication
+    uint64_t malformed = 0;     // ignored: frames and topics that are none
+    uint64_t announcements = 0;
+    uint64_t failed_writes = 0;  // turns that could not be written into the log
+  };
+
+  // `clock` is monotonic, `calendar` knows the date; both must outlive the broker.
+  Broker(const BrokerOptions& options, const Clock* clock, const Clock* calendar);
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // Recovery, before the first turn: hand the log to the restorer, then call FinishRecovery.
+  Restorer* restorer() { return &restorer_; }
+  // `tail_may_be_missing`: messages after the log's last one may be lost, so another history
+  // begins.
+  void FinishRecovery(bool tail_may_be_missing);
+
+  // For the log's snapshots, between turns.
+  SnapshotWriter* snapshot() { return &snapshot_; }
+
+  void BeginTurn();
+
+  // kInvalidArgument: not a frame of this protocol; it is ignored.
+  absl::Status OnControl(PublisherId from, absl::string_view frame, BrokerSink* sink);
+
+  // kInvalidArgument: not the topic of a group; nothing happens.
+  absl::Status OnSubscription(absl::string_view topic);
+  // The last subscriber of the topic has gone.
+  absl::Status OnUnsubscription(absl::string_view topic);
+
+  // OK: the broker has made the publication in `frame` a message in place. The frame must stay
+  // where it is as long as the broker is handing_out() after EndTurn. The errors are for the log;
+  // the broker tells publishers at the turn's end. Not while handing_out().
+  absl::Status OnPublication(absl::Span<char> frame);
+
+  // kUnavailable, kResourceExhausted and the like: the log could not be written.
+  absl::Status EndTurn(BrokerSink* sink);
+
+  // Messages of the last turn wait for room.
+  bool handing_out() const { return !to_hand_out_.empty(); }
+
+  // What the last turn has left, besides new input.
+  enum class Rest {
+    kNothing,
+    kMore,    // work for the next turn
+    kNoRoom,  // work for a turn in which subscribers have room
+  };
+  Rest rest() const;
+
+  const Counters& counters() const { return counters_; }
+  Epoch epoch() const { return state_.epoch; }
+  uint64_t last_offset() const { return state_.last_offset; }
+  size_t group_count() const { return state_.groups.size(); }
+  size_t publisher_count() const { return state_.publishers.all().size(); }
+  size_t idle_group_count() const { return state_.groups.idle_count(); }
+  size_t key_count() const { return state_.keys.size(); }
+  size_t retained_bytes() const { return state_.retention.bytes(); }
+  size_t waiting_announcements() const { return announcements_.waiting(); }
+
+ private:
+  // A publication whose number was accepted.
+  struct Taken {
+    Publisher* publisher;
+    uint64_t number;
+    KnownGroup* group;  // null: it became no message
+    absl::Span<char> frame;
+    uint64_t offset;
+    Fingerprint key;
+  };
+
+  void BeginEpoch();
+  void LogKnown(KnownGroup* group);
+  void Accept(Publisher* publisher, const Publisher::Result& result);
+  // Nobody may hear of a new epoch before it is in the log.
+  bool untold_epoch() const { return unlogged_epoch_ && options_.has_log; }
+  bool may_expire() const { return state_.now >= no_expiry_before_; }
+
+  void Expire();
+  size_t CountGroupsToForget() const;
+  absl::Status WriteTurn(size_t to_forget, BrokerSink* sink);
+  void TakeBack();
+  void DropUnknownGroups();
+  void HandOut(BrokerSink* sink);
+  bool Announce(const Announcements::Entry& entry, BrokerSink* sink);
+  void Acknowledge(BrokerSink* sink);
+  void AnswerWaiting(BrokerSink* sink);
+
+  void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
+  void Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
+  void Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink);
+  // Until the epoch is in the log, or the turn's messages are handed out.
+  void AnswerLater(PublisherId from, absl::string_view frame);
+
+  const BrokerOptions options_;
+  const Clock* const clock_;
+  const Clock* const calendar_;
+  absl::Time clock_time_;  // of the last turn
+  absl::Time no_expiry_before_ = absl::InfinitePast();
+  absl::Time no_key_expiry_before_ = absl::InfinitePast();
+  absl::Time next_publisher_sweep_ = absl::InfinitePast();
+  Counters counters_;
+
+  BrokerState state_;
+  Restorer restorer_;
+  SnapshotWriter snapshot_;
+
+  // This turn, before it is written.
+  std::vector<Taken> taken_;
+  uint64_t offset_before_turn_ = 0;
+  TurnWriter writer_;
+
+  // Written, and not handed out from the `handed_out_`-th on.
+  std::vector<Taken> to_hand_out_;
+  size_t handed_out_ = 0;
+
+  Announcements announcements_;
+  Digests digests_;
+  std::vector<Publisher*> to_acknowledge_;  // those with untold results
+
+  // What of earlier turns could not be written.
+  std::vector<std::pair<std::string, uint64_t>> unlogged_groups_;
+  bool unlogged_epoch_ = false;
+
+  // Control frames that are answered later.
+  std::vector<std::pair<PublisherId, std::string>> waiting_control_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_H_

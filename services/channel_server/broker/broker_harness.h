@@ -1,0 +1,120 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_HARNESS_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_HARNESS_H_
+
+// A Broker for tests, with what it tells turned into words.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "services/channel/proto/wire.pb.h"
+#include "services/channel_server/broker/broker.h"
+#include "services/common/clock.h"
+
+namespace groupcast::service {
+
+using Words = std::vector<std::string>;
+
+inline constexpr Epoch kEpoch{7};
+inline constexpr Epoch kNextEpoch{8};
+inline constexpr PublisherId kA{1};
+inline constexpr PublisherId kB{2};
+
+class FakeSink final : public BrokerSink {
+ public:
+  absl::Status WriteLog(std::string* record) override;
+  bool HandOut(size_t index) override;
+  bool Announce(absl::string_view frame) override;
+  Sent SendControl(PublisherId to, absl::string_view frame) override;
+
+  Words told;        // announcements and control, without digests
+  Words digests;     // "to 1: #2 x 5"
+  Words everything;  // in its order, with "write" and "hand out 0"
+  channel::v1::History history;
+  Words heads;  // "x 5"
+
+  struct Record {
+    std::string bytes;
+    bool is_snapshot_part = false;
+  };
+  std::vector<Record> log;  // from its last segment on
+  bool log_works = true;
+  int room = 1'000'000;  // of messages and announcements
+  Sent reachable = Sent::kSent;
+};
+
+// Small bounds. Epochs are kEpoch and those after it.
+BrokerOptions SmallOptions(bool has_log = false);
+
+struct Published {
+  uint64_t first_unacknowledged = 0;
+  Fingerprint key;
+  std::string body = "body";
+  LiveKind kind = LiveKind::kPublication;
+};
+
+struct BrokerHarness {
+  // Begins a turn, in which publishers A and B say hello.
+  explicit BrokerHarness(const BrokerOptions& options = SmallOptions());
+
+  // Another process, with what this one has in its log. It has begun its first turn. A new history
+  // is of kNextEpoch.
+  std::unique_ptr<BrokerHarness> Restart(bool tail_may_be_missing = false,
+                                         absl::Duration down = absl::ZeroDuration()) const;
+  // A new segment of the log: nothing stays of what was written before.
+  void BeginSegment();
+  // Writes the next part of its snapshot. False: that was the last one.
+  bool AddSnapshotPart();
+  // A new segment with a whole snapshot.
+  void Rotate();
+
+  // All parts.
+  Words TakeSnapshot();
+
+  // The answer in words.
+  std::string Hello(PublisherId from, uint64_t first_unacknowledged = 1, Epoch epoch = {},
+                    uint64_t highest_offset = 0);
+
+  // "previous→offset" of the message that it became, or the error.
+  std::string Publish(PublisherId publisher, uint64_t number, absl::string_view group_id,
+                      const Published& published = {});
+
+  void Subscribe(absl::string_view group_id, PublisherId nonce = {});
+  void Unsubscribe(absl::string_view group_id, PublisherId nonce = {});
+
+  // Also begins the next turn. What was told since the last call, without digests.
+  Words EndTurn();
+  // Time passes, with a turn at least once a second.
+  void Pass(absl::Duration time);
+  // The process does not run for so long; then it begins a turn.
+  void Stall(absl::Duration time);
+  Words Digests() { return std::exchange(sink.digests, {}); }
+
+  const channel::v1::History& Fetch(absl::string_view group_id, uint64_t after, uint32_t newest = 0,
+                                    Epoch epoch = kEpoch);
+  // "3 5 from 2 up to 5": offsets, floor and head of a fetch.
+  std::string History(absl::string_view group_id, uint64_t after = 0, uint32_t newest = 0,
+                      Epoch epoch = kEpoch);
+  Words Compare(const std::vector<std::pair<std::string, uint64_t>>& heads, Epoch epoch = kEpoch);
+
+  BrokerOptions options;
+  FakeClock clock;
+  FakeClock calendar;
+  FakeSink sink;
+  Broker broker;
+
+ private:
+  struct FromLog {};
+  BrokerHarness(FromLog, const BrokerOptions& options, const FakeClock& calendar);
+  void GiveControl(PublisherId from, ControlKind kind, const google::protobuf::MessageLite& body);
+
+  std::deque<std::string> frames_;  // of the turn
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_HARNESS_H_

@@ -1,0 +1,46 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_STATE_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_STATE_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/channel/position.h"
+#include "services/channel_server/broker/group_index.h"
+#include "services/channel_server/broker/key_memory.h"
+#include "services/channel_server/broker/publishers.h"
+#include "services/channel_server/broker/retention.h"
+
+namespace groupcast::service {
+
+// What the server knows: the part that outlives a turn, and that a log restores.
+class BrokerState final : private Retention::Listener {
+ public:
+  BrokerState(Epoch epoch, absl::Time now, const RetentionOptions& retention,
+              const PublishersOptions& publishers, const KeyMemoryOptions& keys)
+      : epoch(epoch), now(now), retention(retention, this), publishers(publishers), keys(keys) {}
+
+  // The message is handed out, or comes from the log: it is the group's head now.
+  void Retain(KnownGroup* group, absl::Span<const char> frame, uint64_t offset, absl::Time since);
+
+  void UpdateIdle(KnownGroup* group) { groups.UpdateIdle(group, now); }
+
+  // Another history begins: no message of the one before is known any more. Groups with subscribers
+  // stay, without a past.
+  void BeginEpoch(Epoch next);
+
+  Epoch epoch;
+  absl::Time now;
+  uint64_t last_offset = 0;  // of all groups
+  GroupIndex groups;
+  Retention retention;
+  Publishers publishers;
+  KeyMemory keys;
+
+ private:
+  void OnEmptied(Retention::Chain* chain) override { UpdateIdle(static_cast<KnownGroup*>(chain)); }
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_STATE_H_

@@ -1,0 +1,40 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_DIGESTS_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_DIGESTS_H_
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/channel_server/broker/broker_sink.h"
+#include "services/channel_server/broker/broker_state.h"
+
+namespace groupcast::service {
+
+// Tells every publisher, now and then, the heads of the groups that were active since the last
+// time. Digests are numbered for each publisher, and an empty one is sent too. So a publisher that
+// missed one finds a hole in their numbers.
+//
+// Not thread-safe.
+class Digests {
+ public:
+  explicit Digests(absl::Duration period) : period_(period) {}
+
+  // The group's head has changed. The next digest names it.
+  void NoteActive(KnownGroup* group);
+
+  // Forgets what the next digest would name: another epoch begins.
+  void Clear() { active_.clear(); }
+
+  // Sends digests if they are due.
+  void Send(BrokerState* state, BrokerSink* sink);
+
+ private:
+  std::vector<std::string> TakeBodies(BrokerState* state);
+
+  const absl::Duration period_;
+  absl::Time next_ = absl::InfinitePast();
+  std::vector<KnownGroup*> active_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_DIGESTS_H_

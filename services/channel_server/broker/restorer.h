@@ -1,0 +1,50 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RESTORER_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RESTORER_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "services/channel_server/broker/broker_state.h"
+#include "services/channel_server/broker/turn_record.h"
+#include "services/common/clock.h"
+
+namespace groupcast::service {
+
+// Brings the state of a new process to where a log ends: the parts of snapshots and the turns, in
+// the log's order.
+//
+// The first snapshot says what was known before the oldest turn. Of later ones only an epoch that
+// begins with them counts: the turns before them have led to the rest.
+class Restorer final : private TurnVisitor {
+ public:
+  // Both must outlive it.
+  Restorer(BrokerState* state, const Clock* calendar) : state_(state), calendar_(calendar) {}
+
+  // kDataLoss: not what a broker wrote.
+  absl::Status OnSnapshotPart(absl::string_view bytes);
+  // All parts of a snapshot were there.
+  void OnSnapshotEnd() { has_snapshot_ = true; }
+  absl::Status OnTurnRecord(absl::string_view record) { return ReadTurn(record, this); }
+
+ private:
+  void OnTime(int64_t time_ms) override;
+  void OnMessage(const LiveFrame& frame, absl::string_view bytes) override;
+  void OnResult(PublisherId publisher, uint64_t number, uint64_t offset, uint8_t reason) override;
+  void OnKnown(absl::string_view group_id, uint64_t floor) override;
+  void OnForgotten(absl::string_view group_id, uint64_t head) override;
+  void OnEpoch(Epoch epoch) override;
+
+  void Reset(KnownGroup* group, uint64_t head);
+  absl::Time TimeOf(int64_t time_ms) const;
+
+  BrokerState* const state_;
+  const Clock* const calendar_;
+  bool has_part_ = false;
+  bool has_snapshot_ = false;
+  absl::Time since_;  // the time of the turn that is read
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RESTORER_H_

@@ -1,0 +1,137 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RETENTION_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RETENTION_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "boost/circular_buffer.hpp"
+#include "boost/intrusive/list.hpp"
+
+namespace groupcast::service {
+
+struct RetentionOptions {
+  // The history of a group, which clients read: its newest messages, up to this number and age.
+  size_t history_messages_max = 100;
+  absl::Duration history_age_max = absl::Seconds(300);
+
+  // The server keeps every message for this time, whatever the group's number of messages. Workers
+  // and clients repair from it. Never zero.
+  absl::Duration repair_retention = absl::Seconds(60);
+
+  // The bound of all retained messages: their frames, and 256 bytes of bookkeeping for each. Over
+  // it, the server drops the oldest messages first. The newest message always stays.
+  size_t bytes_max = 512u << 20;
+
+  // The bound of one page. A page with a single message may be larger.
+  size_t page_bytes_max = 256 * 1024;
+};
+
+// The retained messages of all groups, and what each group's floor is.
+//
+// A read costs what it returns: it finds its offset by binary search, and never walks messages
+// that it leaves out.
+//
+// Time is handed in. Not thread-safe.
+class Retention {
+ public:
+  class Chain;
+
+  // Gets a call when a chain's last message is dropped. It must not add or drop messages.
+  class Listener {
+   public:
+    virtual void OnEmptied(Chain* chain) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  // One retained message. The frame stands behind it, in the same block of memory.
+  struct Message : boost::intrusive::list_base_hook<
+                       boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+    Chain* chain;
+    absl::Time since;
+    uint64_t offset;
+    uint32_t bytes;
+    bool old;  // it is older than the repair retention
+
+    absl::string_view frame() const { return {reinterpret_cast<const char*>(this + 1), bytes}; }
+  };
+
+  // The retained messages of one group, oldest first. Its owner must clear it (Retention::Clear)
+  // before destroying it.
+  class Chain {
+   public:
+    Chain() = default;
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+
+    // The messages after this offset are complete.
+    uint64_t floor() const { return floor_; }
+    bool empty() const { return messages_.empty(); }
+    size_t size() const { return messages_.size(); }
+    const Message& at(size_t index) const { return *messages_[index]; }
+
+    // For a chain without messages: they will begin after `floor`.
+    void SetFloor(uint64_t floor) { floor_ = floor; }
+
+   private:
+    friend class Retention;
+    uint64_t floor_ = 0;
+    boost::circular_buffer<Message*> messages_;
+  };
+
+  // An answer to a read: the messages [begin, end) of a chain. They are complete from `floor` on.
+  struct Page {
+    size_t begin = 0;
+    size_t end = 0;
+    uint64_t floor = 0;
+  };
+
+  // `listener` must outlive it.
+  Retention(const RetentionOptions& options, Listener* listener);
+  ~Retention();
+  Retention(const Retention&) = delete;
+  Retention& operator=(const Retention&) = delete;
+
+  // Adds a copy of `frame` as the newest message of the chain; `offset` must be above the chain's
+  // others. Drops what is over a bound.
+  void Add(Chain* chain, absl::Span<const char> frame, uint64_t offset, absl::Time since);
+
+  // Drops what has expired.
+  void Expire(absl::Time now);
+
+  // Drops all messages, of the chain or of every chain. The floors rise to the dropped offsets.
+  void Clear(Chain* chain);
+  void ClearAll();
+
+  // The first messages after `after`. There are more if the page does not reach the chain's end.
+  Page PageAfter(const Chain& chain, uint64_t after) const;
+
+  // The newest `count` messages after `after` that clients may read at `now`. Fewer if a page
+  // cannot carry them. The page's floor rises to the newest message that it leaves out.
+  Page NewestPage(const Chain& chain, uint64_t after, size_t count, absl::Time now) const;
+
+  // Frames and bookkeeping.
+  size_t bytes() const { return bytes_; }
+
+ private:
+  using Messages = boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>>;
+
+  static size_t FirstAfter(const Chain& chain, uint64_t offset);
+  void DropOldest(Chain* chain);
+  // Drops what the chain has above a history, of messages that repairs do not need any more.
+  void Trim(Chain* chain);
+
+  const RetentionOptions options_;
+  Listener* const listener_;
+  Messages all_;              // of all chains, oldest first
+  Messages::iterator young_;  // the oldest one that is not `old`
+  size_t bytes_ = 0;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RETENTION_H_

@@ -1,0 +1,148 @@
+#include "services/channel_server/broker/retention.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace groupcast::service {
+namespace {
+
+absl::Time Second(int second) { return absl::FromUnixSeconds(second); }
+
+class RetentionTest : public testing::Test, protected Retention::Listener {
+ protected:
+  static RetentionOptions Options() {
+    return {.history_messages_max = 3,
+            .history_age_max = absl::Seconds(30),
+            .repair_retention = absl::Seconds(10),
+            .bytes_max = 1'000'000,
+            .page_bytes_max = 25};
+  }
+  void OnEmptied(Retention::Chain*) override { ++emptied_; }
+
+  // Messages of 10 bytes, at offsets 10, 20 and so on, one in each second.
+  void Fill(Retention* retention, int count) {
+    for (int i = 1; i <= count; ++i) Add(retention, &chain_, i);
+  }
+  static void Add(Retention* retention, Retention::Chain* chain, int i) {
+    const std::string frame = absl::StrCat("message ", i % 10, i % 10);
+    retention->Add(chain, {frame.data(), frame.size()}, static_cast<uint64_t>(10 * i), Second(i));
+  }
+  // "20 30 from 10": the offsets of the page and its floor.
+  std::string Words(const Retention::Page& page) const {
+    std::string words;
+    for (size_t i = page.begin; i < page.end; ++i) {
+      absl::StrAppend(&words, chain_.at(i).offset, " ");
+    }
+    return absl::StrCat(words, "from ", page.floor);
+  }
+  std::string All() const {
+    return Words({.begin = 0, .end = chain_.size(), .floor = chain_.floor()});
+  }
+
+  int emptied_ = 0;
+  Retention::Chain chain_;
+};
+
+TEST_F(RetentionTest, APageBeginsAfterItsOffsetAndHasAsManyAsFit) {
+  Retention retention(Options(), this);
+  Fill(&retention, 5);
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 0)), "10 20 from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 10)), "20 30 from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 15)), "20 30 from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 40)), "50 from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 50)), "from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 1'000)), "from 0");
+  EXPECT_EQ(chain_.at(1).frame(), "message 22");
+}
+
+TEST_F(RetentionTest, TheNewestAreWithinTheBoundsOfHistory) {
+  RetentionOptions options = Options();
+  options.page_bytes_max = 1'000;
+  Retention retention(options, this);
+  Fill(&retention, 5);
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 2, Second(6))), "40 50 from 30");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(6))), "30 40 50 from 20");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 30, 100, Second(6))), "40 50 from 0");
+  // The fourth is too old in second 34.
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(34))), "50 from 40");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(35))), "from 50");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 50, 100, Second(35))), "from 0");
+}
+
+TEST_F(RetentionTest, ASingleMessageFitsOnEachPage) {
+  RetentionOptions options = Options();
+  options.page_bytes_max = 1;
+  Retention retention(options, this);
+  Fill(&retention, 3);
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 0)), "10 from 0");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(4))), "30 from 20");
+}
+
+TEST_F(RetentionTest, WhatRepairsNeedStaysAndThenOnlyAHistory) {
+  Retention retention(Options(), this);
+  Fill(&retention, 5);
+  retention.Expire(Second(10));
+  EXPECT_EQ(All(), "10 20 30 40 50 from 0");
+  retention.Expire(Second(11));
+  EXPECT_EQ(All(), "20 30 40 50 from 10");
+  retention.Expire(Second(20));
+  EXPECT_EQ(All(), "30 40 50 from 20");
+  // A new one pushes an old one out at once.
+  Add(&retention, &chain_, 21);
+  EXPECT_EQ(All(), "40 50 210 from 30");
+  retention.Expire(Second(50));
+  EXPECT_EQ(All(), "210 from 50");
+  EXPECT_EQ(emptied_, 0);
+  retention.Expire(Second(51));
+  EXPECT_EQ(All(), "from 210");
+  EXPECT_EQ(emptied_, 1);
+  EXPECT_EQ(retention.bytes(), 0u);
+}
+
+TEST_F(RetentionTest, OverTheBytesTheOldestOfAllGoAndTheNewestStays) {
+  RetentionOptions options = Options();
+  options.bytes_max = 600;  // two
+  Retention retention(options, this);
+  Retention::Chain other;
+  Add(&retention, &chain_, 1);
+  Add(&retention, &other, 2);
+  Add(&retention, &chain_, 3);
+  EXPECT_EQ(All(), "30 from 10");
+  EXPECT_EQ(other.size(), 1u);
+  Add(&retention, &chain_, 4);
+  EXPECT_EQ(All(), "30 40 from 10");
+  EXPECT_TRUE(other.empty());
+  EXPECT_EQ(other.floor(), 20u);
+  const std::string large(2'000, 'x');
+  retention.Add(&chain_, {large.data(), large.size()}, 50, Second(5));
+  EXPECT_EQ(All(), "50 from 40");
+}
+
+TEST_F(RetentionTest, ClearRaisesTheFloors) {
+  Retention retention(Options(), this);
+  Retention::Chain other;
+  Fill(&retention, 4);
+  Add(&retention, &other, 5);
+  retention.Clear(&chain_);
+  EXPECT_EQ(All(), "from 40");
+  EXPECT_EQ(other.size(), 1u);
+  retention.ClearAll();
+  EXPECT_EQ(other.floor(), 50u);
+  EXPECT_EQ(retention.bytes(), 0u);
+  EXPECT_EQ(emptied_, 2);
+}
+
+// The list of all and the young ones' mark survive every order of coming and going.
+TEST_F(RetentionTest, GoesOnAfterABurst) {
+  Retention retention(Options(), this);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 1; i <= 1'000; ++i) Add(&retention, &chain_, 1'000 * round + i);
+    retention.Expire(Second(1'000 * round + 1'000 + 20));
+    EXPECT_EQ(chain_.size(), 3u);
+  }
+}
+
+}  // namespace
+}  // namespace groupcast::service

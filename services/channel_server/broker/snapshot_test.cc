@@ -1,0 +1,147 @@
+// A snapshot whose parts are written between turns restores what one of a single moment would.
+
+#include "services/channel_server/broker/snapshot.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/channel_server/broker/broker_harness.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr int kGroups = 20;
+
+std::string Id(int i) { return absl::StrCat("group ", i); }
+
+BrokerOptions Options() {
+  BrokerOptions options = SmallOptions(true);
+  options.idle_groups_max = 1'000'000;
+  options.groups_per_snapshot_part = kGroups / 2;
+  options.retention.bytes_max = 100'000'000;
+  return options;
+}
+
+class SnapshotTest : public testing::Test {
+ protected:
+  // Each group has one message: group 0 at offset 1, and so on.
+  SnapshotTest() {
+    for (int i = 0; i < kGroups; ++i) Publish(i);
+    server_.EndTurn();
+    server_.BeginSegment();
+  }
+  void Publish(int group) { server_.Publish(kA, ++number_, Id(group)); }
+
+  BrokerHarness server_{Options()};
+  uint64_t number_ = 0;
+};
+
+TEST_F(SnapshotTest, ComesInPartsThatTogetherHaveAll) {
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  ASSERT_FALSE(server_.AddSnapshotPart());
+  EXPECT_TRUE(server_.broker.snapshot()->done());
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  EXPECT_EQ(restarted->broker.group_count(), static_cast<size_t>(kGroups));
+  for (const int i : {0, 1, kGroups / 2, kGroups - 1}) {
+    EXPECT_EQ(restarted->History(Id(i)), absl::StrCat("from ", i + 1, " up to ", i + 1));
+  }
+  EXPECT_EQ(restarted->Hello(kA, number_ + 1), absl::StrCat("to 1: known after ", number_));
+}
+
+// Before and after the part that has the group.
+TEST_F(SnapshotTest, MessagesBetweenThePartsGoOnFromTheGroupsPlace) {
+  Publish(0);
+  Publish(kGroups - 1);
+  server_.EndTurn();
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  Publish(1);
+  Publish(kGroups - 1);
+  server_.EndTurn();
+  ASSERT_FALSE(server_.AddSnapshotPart());
+  Publish(2);
+  server_.EndTurn();
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  const int n = kGroups;
+  EXPECT_EQ(restarted->History(Id(0)), absl::StrCat(n + 1, " from 1 up to ", n + 1));
+  EXPECT_EQ(restarted->History(Id(1)), absl::StrCat(n + 3, " from 2 up to ", n + 3));
+  EXPECT_EQ(restarted->History(Id(2)), absl::StrCat(n + 5, " from 3 up to ", n + 5));
+  EXPECT_EQ(restarted->History(Id(n - 1)),
+            absl::StrCat(n + 2, " ", n + 4, " from ", n, " up to ", n + 4));
+  EXPECT_EQ(restarted->Hello(kA, number_ + 1), absl::StrCat("to 1: known after ", number_));
+}
+
+TEST_F(SnapshotTest, GroupsThatComeBetweenThePartsAreThere) {
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  Publish(kGroups);
+  server_.Subscribe("quiet");
+  server_.EndTurn();
+  while (server_.AddSnapshotPart()) {
+  }
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  EXPECT_EQ(restarted->History(Id(kGroups)),
+            absl::StrCat(kGroups + 1, " from 0 up to ", kGroups + 1));
+  EXPECT_EQ(restarted->History("quiet"), "from 0 up to 0");
+}
+
+// It must not come back with the log, with a head below what was told of it since.
+TEST_F(SnapshotTest, GroupsThatAreForgottenBetweenThePartsStayForgotten) {
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  server_.Pass(absl::Minutes(10));
+  ASSERT_EQ(server_.broker.group_count(), 0u);
+  EXPECT_FALSE(server_.AddSnapshotPart());
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  EXPECT_EQ(restarted->broker.group_count(), 0u);
+  const std::string known = absl::StrCat("from ", kGroups, " up to ", kGroups);
+  EXPECT_EQ(restarted->History(Id(0)), known);
+  EXPECT_EQ(restarted->History(Id(kGroups - 1)), known);
+}
+
+TEST_F(SnapshotTest, AnEpochThatBeginsBetweenThePartsCounts) {
+  server_.Subscribe(Id(3));
+  server_.EndTurn();
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  server_.Hello(kB, 1, kEpoch, 1'000'000);  // the log is an old copy
+  server_.EndTurn();
+  ASSERT_EQ(server_.broker.epoch(), kNextEpoch);
+  while (server_.AddSnapshotPart()) {
+  }
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  EXPECT_EQ(restarted->broker.epoch(), kNextEpoch);
+  EXPECT_EQ(restarted->broker.group_count(), 1u);
+  EXPECT_EQ(restarted->History(Id(3), 0, 0, kNextEpoch),
+            absl::StrCat("from ", kGroups, " up to ", kGroups));
+}
+
+// The message is in the log before the part, so the part must be beyond it.
+TEST_F(SnapshotTest, AMessageThatIsNotHandedOutYetIsInTheGroupsPlace) {
+  server_.sink.room = 0;
+  Publish(kGroups - 1);
+  server_.EndTurn();
+  ASSERT_TRUE(server_.broker.handing_out());
+  while (server_.AddSnapshotPart()) {
+  }
+  server_.BeginSegment();
+  while (server_.AddSnapshotPart()) {
+  }
+  EXPECT_EQ(server_.Restart()->History(Id(kGroups - 1)),
+            absl::StrCat("from ", kGroups + 1, " up to ", kGroups + 1));
+}
+
+// The part before could not be written, and the log has others of the same snapshot.
+TEST_F(SnapshotTest, BeginsAnewAfterAPartIsLost) {
+  ASSERT_TRUE(server_.AddSnapshotPart());
+  Publish(0);
+  server_.EndTurn();
+  server_.broker.snapshot()->NextPart();  // not written
+  server_.broker.snapshot()->Begin();
+  while (server_.AddSnapshotPart()) {
+  }
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart();
+  EXPECT_EQ(restarted->broker.group_count(), static_cast<size_t>(kGroups));
+  EXPECT_EQ(restarted->History(Id(0)), absl::StrCat(kGroups + 1, " from 1 up to ", kGroups + 1));
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,96 @@
+#include "services/channel_server/log/log_format.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr size_t kLengthAt = 4;
+constexpr size_t kKindAt = 8;
+constexpr size_t kPayloadChecksumAt = 9;
+
+constexpr absl::string_view kNamePrefix = "log-";
+constexpr size_t kNameDigits = 16;
+
+template <typename Integer>
+void Store(Integer value, char* to) {
+  for (size_t i = 0; i < sizeof(Integer); ++i) to[i] = static_cast<char>(value >> (8 * i));
+}
+
+template <typename Integer>
+Integer Load(const char* from) {
+  Integer value = 0;
+  for (size_t i = 0; i < sizeof(Integer); ++i) {
+    value |= static_cast<Integer>(static_cast<uint8_t>(from[i])) << (8 * i);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string SegmentName(uint64_t number) { return absl::StrFormat("log-%016d", number); }
+
+std::optional<uint64_t> SegmentNumber(absl::string_view name) {
+  uint64_t number = 0;
+  if (name.size() != kNamePrefix.size() + kNameDigits ||
+      !absl::SimpleAtoi(name.substr(kNamePrefix.size()), &number) || SegmentName(number) != name) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::string SegmentHeader(uint64_t number) {
+  std::string header(kSegmentMagic);
+  header.resize(kSegmentHeaderBytes);
+  Store(kSegmentVersion, &header[kSegmentVersionAt]);
+  Store(number, &header[kSegmentNumberAt]);
+  Store(LogChecksum({header.data(), kSegmentChecksumAt}), &header[kSegmentChecksumAt]);
+  return header;
+}
+
+uint32_t LogChecksum(absl::string_view bytes) {
+  return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+uint32_t LoadU32(const char* from) { return Load<uint32_t>(from); }
+uint64_t LoadU64(const char* from) { return Load<uint64_t>(from); }
+
+void FinishRecord(RecordKind kind, char* record, size_t size) {
+  const size_t payload_size = size - kLogRecordHeaderBytes;
+  Store(static_cast<uint32_t>(payload_size), record + kLengthAt);
+  record[kKindAt] = static_cast<char>(kind);
+  Store(LogChecksum({record + kLogRecordHeaderBytes, payload_size}), record + kPayloadChecksumAt);
+  Store(LogChecksum({record + kLengthAt, kLogRecordHeaderBytes - kLengthAt}), record);
+}
+
+void AddRecord(RecordKind kind, absl::string_view payload, std::string* to) {
+  const size_t at = to->size();
+  to->append(kLogRecordHeaderBytes, '\0');
+  to->append(payload.data(), payload.size());
+  FinishRecord(kind, &(*to)[at], to->size() - at);
+}
+
+RecordReader::Result RecordReader::Next() {
+  at_ = next_;
+  const absl::string_view rest = segment_.substr(std::min(at_, segment_.size()));
+  if (rest.empty()) return Result::kEnd;
+  if (rest.size() < kLogRecordHeaderBytes) return Result::kCutOff;
+  const absl::string_view checked = rest.substr(kLengthAt, kLogRecordHeaderBytes - kLengthAt);
+  if (LoadU32(rest.data()) != LogChecksum(checked)) return Result::kBad;
+  const size_t size = LoadU32(rest.data() + kLengthAt);
+  if (size > kLogRecordBytesMax) return Result::kBad;
+  if (size > rest.size() - kLogRecordHeaderBytes) return Result::kCutOff;
+  payload_ = rest.substr(kLogRecordHeaderBytes, size);
+  if (LoadU32(rest.data() + kPayloadChecksumAt) != LogChecksum(payload_)) return Result::kBad;
+  kind_ = static_cast<RecordKind>(rest[kKindAt]);
+  next_ = at_ + kLogRecordHeaderBytes + size;
+  return Result::kRecord;
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,108 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_LOG_TESTING_MEMORY_STORAGE_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_LOG_TESTING_MEMORY_STORAGE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "services/channel_server/log/log_storage.h"
+
+namespace groupcast::service {
+
+// A disk in memory, for tests, with the failures of real ones. It outlives logs: what a killed
+// server has written is read by the next one from the same storage. Remembers what a power loss
+// would leave, as the mode has it; with kInterval the test says when the interval is over (Sync).
+class MemoryStorage final : public LogStorage {
+ public:
+  explicit MemoryStorage(FsyncMode fsync = FsyncMode::kInterval) : fsync_(fsync) {}
+
+  absl::StatusOr<std::vector<std::string>> List() override;
+  absl::StatusOr<std::string> Read(const std::string& name) override;
+  absl::Status Create(const std::string& name, absl::string_view contents) override;
+  void BeginCreate(const std::string& name, std::string contents) override;
+  std::optional<absl::Status> FinishCreate() override;
+  absl::Status Append(absl::string_view bytes) override;
+  absl::Status AppendUnsynced(absl::string_view bytes) override;
+  absl::Status Truncate(const std::string& name, uint64_t size) override;
+  absl::Status Remove(const std::string& name) override;
+  void RemoveLater(const std::string& name) override;
+  absl::Status Sync() override;
+  std::string Describe(absl::string_view name) const override;
+
+  // From now on there is no room for more than `bytes_left`: what goes over it fails with
+  // kResourceExhausted, after what has room was written and, unless can_truncate is off, taken away
+  // again. Nothing: as much as one likes.
+  void set_bytes_left(std::optional<uint64_t> bytes_left) { bytes_left_ = bytes_left; }
+
+  // What BeginCreate begins is there at the `calls`-th call of FinishCreate after it. A server that
+  // is killed before leaves no file.
+  void set_create_takes(int calls) { create_takes_ = calls; }
+
+  // Whether files can be removed.
+  void set_can_remove(bool can_remove);
+
+  // Whether files can be made shorter.
+  void set_can_truncate(bool can_truncate) { can_truncate_ = can_truncate; }
+
+  // The server is killed: the next one has not created anything yet.
+  void Kill();
+
+  // The power is lost: only what was synced is left. The other cuts the newest file further or
+  // less: to `size` bytes, wherever that is.
+  void LoseUnsynced();
+  void CutNewest(uint64_t size);
+
+  // Turns bits of one byte around.
+  void Corrupt(const std::string& name, uint64_t at, uint8_t bits);
+
+  // Puts a file there, or in the place of another, as if it had always been there.
+  void Put(const std::string& name, std::string contents);
+
+  // Empty: no file.
+  absl::string_view contents(const std::string& name) const;
+  // The name that sorts last; empty: no file.
+  std::string newest() const { return files_.empty() ? "" : files_.rbegin()->first; }
+  uint64_t append_count() const { return append_count_; }
+
+ private:
+  struct File {
+    std::string bytes;
+    uint64_t synced = 0;   // so many of the bytes survive a power loss
+    bool durable = false;  // and the file itself
+  };
+
+  struct Creation {
+    std::string name;
+    std::string contents;
+    int calls_left = 0;
+    absl::Status status;
+    bool is_there = false;  // and is not appended to yet
+  };
+
+  absl::Status PutNew(const std::string& name, absl::string_view contents);
+  absl::Status Append(absl::string_view bytes, bool synced);
+  absl::Status CutBack();
+  void RemoveWaiting();
+
+  const FsyncMode fsync_;
+  std::map<std::string, File> files_;
+  std::string current_;  // is appended to
+  std::optional<uint64_t> bytes_left_;
+  bool can_truncate_ = true;
+  bool can_remove_ = true;
+  int create_takes_ = 1;
+  std::optional<Creation> creation_;
+  std::deque<std::string> to_remove_;
+  uint64_t leftover_ = 0;  // of a failed append, at the end of `current_`
+  uint64_t append_count_ = 0;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_LOG_TESTING_MEMORY_STORAGE_H_
