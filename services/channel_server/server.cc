@@ -23,7 +23,7 @@ namespace {
 
 // How much one turn reads of each socket at most, so that none starves the others.
 constexpr int kControlFramesPerTurn = 1'000;
-constexpr int kSubscriptionsPerTurn = 2'000;
+constexpr int kSubscriptionsPerTurn = 500;
 constexpr int kPublicationsPerTurn = 2'000;
 constexpr size_t kPublicationBytesPerTurn = 4u << 20;
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -114,7 +115,6 @@ class ServerTest : public testing::Test {
   }
 
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
-  bool many_is_there_ = false;
 };
 
 TEST_F(ServerTest, APublicationReachesAllSubscribersInOneOrder) {
@@ -206,6 +206,7 @@ TEST_F(ServerTest, AWorkerWithManyGroupsHoldsUpNobody) {
   Recorder first_log;
   Recorder second_log;
   Recorder many_log;
+  std::atomic<bool> many_is_there = false;
   const auto first = Connect(server, &first_log);
   const auto second = Connect(server, &second_log);
   first->Subscribe("g");
@@ -222,24 +223,22 @@ TEST_F(ServerTest, AWorkerWithManyGroupsHoldsUpNobody) {
       many_loop->RunOnce(absl::Milliseconds(20));
     }
     EXPECT_EQ(many->counters().gaps, 0u);
-    loop_->Post([&] { many_is_there_ = true; });
+    many_is_there = true;
   });
   // Each says something when it has heard the other.
   size_t said = 0;
   ASSERT_TRUE(RunUntil([&] {
-    if (first_log.messages.size() == said && second_log.messages.size() == said &&
-        !many_is_there_) {
+    if (first_log.messages.size() == said && second_log.messages.size() == said && !many_is_there) {
       ++said;
       (said % 2 == 0 ? *first : *second)
           .Publish({.group_id = "g", .content = {.data = "x"}},
                    [](const auto& position) { EXPECT_TRUE(position.ok()) << position.status(); });
     }
-    return many_is_there_ && first_log.messages.size() == said &&
-           second_log.messages.size() == said;
+    return many_is_there && first_log.messages.size() == said && second_log.messages.size() == said;
   }));
   others.join();
   EXPECT_EQ(many_log.heads.size(), static_cast<size_t>(kGroups));
-  EXPECT_GT(said, 50u);
+  EXPECT_GT(said, 20u);
   EXPECT_EQ(first->counters().repairs + second->counters().repairs, 0u);
 }
 

@@ -34,7 +34,7 @@ class Announcements {
   using Visit = std::function<void(const Entry&)>;
 
   // How many new ones are tried in a turn, and how many waiting ones.
-  static constexpr size_t kPerTurnMax = 1'000;
+  static constexpr size_t kPerTurnMax = 250;
   // After this number without room in a turn, waiting ones are left for the next turn.
   static constexpr size_t kMissesMax = 16;
   static constexpr size_t kProofsWaitingMax = 1'000'000;
