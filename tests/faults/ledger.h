@@ -33,9 +33,9 @@ struct Answer {
 // the lost and the doubled messages, and those that came in another order than to others.
 //
 // It compares the members of a group with each other. If any member received a message at an
-// offset, every member that began before that offset must have received it there, once, in the
-// order of the offsets. A message that a member skips is lost to it at once. Acknowledgements add
-// the messages that no member received.
+// offset, every member that began before that offset must have received it there. Each gets it
+// once, in the order of the offsets. A message that a member skips is lost to it at once.
+// Acknowledgements add the messages that no member received.
 //
 // It keeps the newest `kKeptMessages` of each group. Of each sender it keeps the sends that are not
 // yet both answered and delivered. So a run may take any time.
