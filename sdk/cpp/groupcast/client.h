@@ -15,7 +15,7 @@ namespace groupcast {
 
 // Each duration must be above zero and at most one day.
 struct ClientOptions {
-  // ws://HOST[:PORT][/PATH], for example "ws://127.0.0.1:1234". Only this option has no default.
+  // ws://HOST[:PORT][/PATH], for example "ws://127.0.0.1:1234". Only this option is required.
   std::string url;
 
   // The time limit of one attempt to connect, from resolving the host to the server's welcome. A
@@ -47,7 +47,7 @@ struct ClientOptions {
 
   // The bound of the sends that the server has not acknowledged, written or not. It counts the
   // bytes of their frames: the message, the group id and about 100 bytes. History requests count
-  // too. Send and History refuse what would exceed the bound. Raise it to send much at once, or to
+  // too. Send and History fail if they would exceed the bound. Raise it to send much at once, or to
   // bridge long outages.
   size_t queue_bytes_max = size_t{1} << 20;
 
@@ -111,7 +111,7 @@ struct ClientOptions {
 //                             twice;
 //   absl::UnavailableError    the server could not do it for 75 seconds. The message was not
 //                             delivered. IsTransient() is true: send it again;
-//   absl::CancelledError      the client was closed before. The message was not delivered;
+//   absl::CancelledError      the client was closed first. The message was not delivered;
 //   another error             the server refused it, and will again. ErrorWord() has its word. If
 //                             the connection broke before the refusal, an earlier write may have
 //                             been delivered.
