@@ -1,12 +1,12 @@
-// Types of groupcast.js, and what it promises.
+// Types of groupcast.js, and its promises.
 // From a script tag the module is the global `groupcast`.
 //
 // What a member gets: every message of the group after its join, once, in one order that is the same for all
-// members. While the connection is away nothing is lost: after the reconnect the member gets what it missed
-// (onRecovered). What the server has no more is told (onGap), never passed over in silence.
+// members. A lost connection loses nothing: after the reconnect the member gets the messages that it missed
+// (onRecovered). If the server no longer has a message, onGap reports the loss. No loss is silent.
 //
-// What becomes of a send: it counts once, however often the client had to transmit it, or not at all; and its promise
-// says which. Only if that cannot be found out within 75 s does it reject with `outcome_unknown`.
+// The result of a send: the message counts once, however often the client transmitted it, or not at all. The promise
+// says which. If the client cannot find this out within 75 s, the promise rejects with `outcome_unknown`.
 
 export as namespace groupcast;
 
@@ -15,7 +15,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 /**
  * A message's place in its group. Offsets of different epochs cannot be compared.
- * To go on from a position in a later run of the application, store it and join with it as `since`.
+ * To continue in a later run of the application, store a position and join with it as `since`.
  */
 export interface Position {
   epoch: string;
@@ -25,7 +25,7 @@ export interface Position {
 
 export interface MessageInfo extends Position {
   groupId: string;
-  /** Milliseconds since 1970 (UTC), by the clock of the worker that took the send. */
+  /** Milliseconds since 1970 (UTC), by the clock of the worker that accepted the send. */
   sentAt: number;
 }
 
@@ -35,22 +35,22 @@ export interface Gap {
   /** The epoch after the gap. */
   epoch: string;
   /**
-   * The member's offset before the gap. null if it cannot be said where the gap begins, because the group's history
-   * is another one now: then a message may also come that had come before, if it was not acknowledged yet.
+   * The member's offset before the gap. null if the gap has no known beginning, because the group has another history
+   * now. Then a message may come again that came before the gap, if the server had not acknowledged it.
    */
   from: number | null;
   /** The member's offset after the gap. */
   to: number;
 }
 
-/** A member again after a reconnect; everything after this position follows. */
+/** The membership continues after a reconnect. Every message after this position follows. */
 export interface Recovered extends Position {
   groupId: string;
 }
 
-/** Where delivery begins. */
+/** The position at which delivery begins. */
 export interface Joined extends Position {
-  /** false: something after `since` is lost; onGap was told what. true also without `since`. */
+  /** false: messages after `since` are lost, and onGap gets the loss. true also without `since`. */
   recovered: boolean;
 }
 
@@ -58,12 +58,12 @@ export interface HistoryMessage extends MessageInfo {
   message: any;
 }
 
-/** `epoch` and `offset` are the position of the newest message there is. */
+/** `epoch` and `offset` are the position of the newest message of the group. */
 export interface History extends Position {
   groupId: string;
-  /** Whether `messages` has everything after `since`. Without `since`: false. */
+  /** Whether `messages` has every message after `since`. Without `since`: false. */
   recovered: boolean;
-  /** Oldest first. What this session sent with `excludeSelf` is left out. */
+  /** Oldest first, without the messages that this session sent with `excludeSelf`. */
   messages: HistoryMessage[];
 }
 
@@ -75,7 +75,7 @@ export type StateEvent =
   | { state: 'waiting'; retryInMs: number; closeCode: number; reason: string }
   | { state: 'closed'; closeCode?: number; reason?: string };
 
-/** The server's codes (docs/protocol.md), and this client's own. A later server may have more. */
+/** The server's codes (docs/protocol.md), and this client's own. A newer server may have more. */
 export type ErrorCode =
   | 'bad_json'
   | 'unknown_command'
@@ -95,12 +95,12 @@ export class GroupcastError extends Error {
   constructor(code: ErrorCode | string, message: string, retry: boolean, groupId?: string);
   readonly name: 'GroupcastError';
   readonly code: ErrorCode | (string & {});
-  /** Whether to make the same call later is safe and may work. Not so for `outcome_unknown`: it may double a send. */
+  /** Whether the same call is safe later and may succeed. false for `outcome_unknown`: it may double a send. */
   readonly retry: boolean;
   readonly groupId?: string;
 }
 
-/** As much of a WebSocket as the client uses: a browser's, Node's and npm ws's have it. */
+/** The part of a WebSocket that the client uses. A browser's, Node's and npm ws's have it. */
 export interface WebSocketLike {
   readonly readyState: number;
   readonly bufferedAmount: number;
@@ -122,61 +122,61 @@ export interface Options {
   /** Default: the global WebSocket. Node before 22 has none. */
   WebSocket?: new (url: string, protocols: string[]) => WebSocketLike;
   /**
-   * Whom `excludeSelf` leaves out: all clients with the same session. 1 to 64 of A-Z, a-z, 0-9, _ and -.
-   * Default: random. Give the same again to remain oneself when the application starts anew.
+   * 1 to 64 characters of A-Z, a-z, 0-9, _ and -. `excludeSelf` leaves out all clients with the same session.
+   * Default: random. Give the same value again to keep the session when the application starts again.
    */
   session?: string;
-  /** Bound of the sends without an answer, in bytes; over it: `queue_full`. Default: 1 MiB. */
+  /** The bound of the sends without an answer, in bytes. Over it: `queue_full`. Default: 1 MiB. */
   sendQueueBytesMax?: number;
-  /** The first reconnect comes within this time. Default: 100. */
+  /** The first reconnect begins within this time. Default: 100. */
   backoffBaseMs?: number;
   /** No reconnect waits longer. Default: 10000. */
   backoffCapMs?: number;
-  /** At least 0, below 1. Default: Math.random. */
+  /** Returns at least 0, below 1. Default: Math.random. */
   random?: () => number;
   timers?: Timers;
 }
 
-/** `since` or `history` or neither. They count for the call that begins a membership. */
+/** At most one of `since` and `history`. They count for the call that begins a membership. */
 export interface JoinOptions {
-  /** Messages are lost. Without this the member goes on without them and hears nothing of it. */
+  /** Called when messages are lost. Without it the member continues without them and gets no notice. */
   onGap?: ((gap: Gap) => void) | null;
-  /** Nothing was lost in a reconnect: what came in the meantime follows. */
+  /** Called when a reconnect lost nothing: the missed messages follow. */
   onRecovered?: ((position: Recovered) => void) | null;
-  /** Get everything after this position, of an earlier run; if it is not to be had, onGap is told. */
+  /** Get every message after this position of an earlier run. If some are lost, onGap gets the loss. */
   since?: Position | null;
-  /** Get up to so many of the newest messages first. The server has at most 100. */
+  /** Get up to this number of the newest messages first. The server has at most 100. */
   history?: number | null;
 }
 
 export interface SendOptions {
-  /** The clients of this session, so this one too, do not get the message as members. */
+  /** Members of this session, including this client, do not get the message. */
   excludeSelf?: boolean;
 }
 
 export interface HistoryOptions {
-  /** Only what came after this position. */
+  /** Only messages after this position. */
   since?: Position | null;
-  /** At most so many, the newest. Default: all that the server has, at most 100. */
+  /** At most this number, the newest. Default: all that the server has, at most 100. */
   limit?: number;
 }
 
 export class Client {
-  /** Starts to connect. Throws `no_websocket`, TypeError for the session, or what the WebSocket constructor throws. */
+  /** Begins to connect. Throws `no_websocket`, TypeError for the session, or the WebSocket constructor's error. */
   constructor(url: string, options?: Options);
 
   readonly state: State;
   readonly url: string;
-  /** Stays the same over reconnects. */
+  /** The same over all reconnects. */
   readonly session: string;
 
-  /** The function that is returned ends the listening. */
+  /** Returns a function that removes the listener. */
   on(event: 'state', listener: (event: StateEvent) => void): () => void;
   on(event: 'error', listener: (error: GroupcastError) => void): () => void;
 
   /**
-   * Become a member, and remain one over reconnects until leave() or close(). `onMessage` gets each message once, in
-   * the group's order. Resolves with where delivery begins; waits while there is no connection.
+   * Makes this client a member, over reconnects, until leave() or close(). `onMessage` gets each message once, in the
+   * group's order. Resolves with the position at which delivery begins. Waits while there is no connection.
    */
   join<Message = any>(
     groupId: string | number,
@@ -184,21 +184,23 @@ export class Client {
     options?: JoinOptions
   ): Promise<Joined>;
 
-  /** From now on the callbacks are not called, also if the group is just being recovered. */
+  /** From now on the client does not call the group's callbacks, also during a recovery. */
   leave(groupId: string | number): Promise<void>;
 
   /**
-   * Resolves with the message's place in the group's order: it is done, and members get it. Rejects
-   * - with `outcome_unknown` if it may or may not have been done: for 75 s no certain answer came, or the client was
+   * Resolves with the message's place in the group's order: it counts, and members get it. Rejects
+   * - with `outcome_unknown` if the message may or may not count: the client had no certain answer for 75 s, or it was
    *   closed. To send it again may double it;
-   * - with anything else if it was not done: `unavailable` (for 75 s), `queue_full`, `closed`, or the server's refusal.
-   * Until then the client repeats it by itself. Before its first transmission it waits for a connection without limit.
+   * - with any other error if it does not count: `unavailable` (for 75 s), `queue_full`, `closed`, or the server's
+   *   refusal.
+   * Until then the client repeats the send by itself. Before its first transmission a send waits for a connection
+   * without a limit.
    */
   send(groupId: string | number, message: Json, options?: SendOptions): Promise<Position>;
 
-  /** Reads a group's newest messages, without being a member. Waits while there is no connection. */
+  /** Reads a group's newest messages, without a membership. Waits while there is no connection. */
   history(groupId: string | number, options?: HistoryOptions): Promise<History>;
 
-  /** Sends that may have been done reject with `outcome_unknown`, everything else that waits with `closed`. */
+  /** Ends the client. Sends that may count reject with `outcome_unknown`, everything else that waits with `closed`. */
   close(): void;
 }

@@ -2,17 +2,17 @@
  * Groupcast for JavaScript: join groups and send to them over a WebSocket.
  *
  * One file without dependencies, for browsers (global `groupcast`) and Node 18 or later (`require`).
- * Node before 22 has no WebSocket of its own: hand one over, such as npm's `ws`.
+ * Node before 22 has no WebSocket of its own: pass one, such as npm's `ws`.
  *
  *     const client = new groupcast.Client('ws://127.0.0.1:1234');     // Node: , {WebSocket: require('ws')}
  *     await client.join('123', (message) => console.log(message));
  *     await client.send('123', 'hello');
  *     client.close();
  *
- * The client connects when it is made and reconnects until it is closed. After a reconnect it gets what its
- * groups missed, or is told by `onGap` what is lost; and it repeats the sends that have no answer yet, in a way
- * that makes each count once.
- * The types, and the promises in short, are in groupcast.d.ts; what goes over the wire is in docs/protocol.md.
+ * The constructor begins to connect, and the client reconnects until it is closed. After a reconnect its groups get
+ * the messages that they missed, or `onGap` reports the loss. The client repeats the sends that have no answer yet, and
+ * each of them counts once.
+ * The types, and the promises in short, are in groupcast.d.ts. docs/protocol.md has the frames on the wire.
  */
 (function (root, factory) {
   if (typeof module === 'object' && module.exports) {
@@ -25,27 +25,27 @@
 
   const SUBPROTOCOL = 'groupcast.v1.json';
 
-  // From the connection attempt to the server's welcome; after it the attempt counts as failed.
+  // From the connection attempt to the server's welcome. Over it the attempt counts as failed.
   const CONNECT_TIMEOUT_MS = 10000;
-  // The server pings every ping_interval_ms, but a browser shows no pings. So after that much silence and
-  // this margin the client asks for itself, and takes the connection for dead without any answer in PONG_TIMEOUT_MS.
+  // The server pings every ping_interval_ms, but a browser does not show pings. After that time and this margin without
+  // a frame, the client sends a ping command. Without any frame within PONG_TIMEOUT_MS the connection counts as dead.
   const SILENCE_MARGIN_MS = 10000;
   const PONG_TIMEOUT_MS = 10000;
   const DEFAULT_PING_INTERVAL_MS = 25000;
-  // `closing` may ask for a pause before the reconnect, but not for more than this.
+  // The longest pause before a reconnect that the event `closing` may ask for.
   const RECONNECT_AFTER_MAX_MS = 60000;
-  // A send without an answer is repeated with its key until so long after its first transmission. A worker may hold
-  // the last of these for 30 s, and the server knows the key for 120 s: so it never takes one for a new message.
+  // The client repeats a send without an answer, with its key, for this time after the first transmission. A worker may
+  // hold the last repeat for 30 s, and the server knows the key for 120 s. So no repeat counts as a new message.
   const REPEAT_SEND_MS = 75000;
   const REPEAT_SEND_PAUSE_MAX_MS = 2000;
-  // Of the errors that permit another try, those that say that nothing was done. Any other leaves a doubt.
+  // The errors that permit another try and say that the message does not count. After any other the outcome is unknown.
   const NOT_DONE = ['unavailable', 'rate_limited'];
-  // history() calls without an answer; over it: `queue_full`.
+  // The number of history() calls without an answer. Over it: `queue_full`.
   const HISTORY_CALLS_MAX = 128;
-  // Sends that are written and not answered at a time. Each answer takes some 150 bytes of what the server queues for
-  // this client, which it closes if they do not fit: who comes back with very many would lose the connection again.
+  // The number of sends that are written and not yet answered. Each answer takes about 150 bytes of the server's outbox
+  // for this client. If they do not fit, the server closes the connection, after each reconnect again.
   const SENDS_IN_FLIGHT_MAX = 1000;
-  // The server takes brackets nested 64 deep; the command around a message is the first.
+  // The server accepts brackets nested 64 deep. The command around a message is the first level.
   const MESSAGE_DEPTH_MAX = 63;
   // WebSocket.OPEN
   const OPEN = 1;
@@ -56,12 +56,12 @@
    * | code              | retry | means                                                                            |
    * |-------------------|-------|----------------------------------------------------------------------------------|
    * | `queue_full`      | yes   | the sends without an answer are over `sendQueueBytesMax`, or 128 history() calls |
-   * | `outcome_unknown` | no    | a send may or may not have been done; to send it again may double it             |
+   * | `outcome_unknown` | no    | a send may or may not count; to send it again may double it                      |
    * | `left`            | no    | leave() was called before the join was answered                                  |
-   * | `closed`          | no    | the client is closed, by close() or for good by the server                       |
-   * | `no_websocket`    | no    | there is no WebSocket here, and none was given                                   |
+   * | `closed`          | no    | close() or the server closed the client for good                                 |
+   * | `no_websocket`    | no    | this environment has no WebSocket, and the options have none                     |
    *
-   * `retry` says whether to make the same call later is safe and may work.
+   * `retry` says whether the same call is safe later and may succeed.
    */
   class GroupcastError extends Error {
     constructor(code, message, retry, groupId) {
@@ -73,7 +73,7 @@
     }
   }
 
-  // The server's own rule: an integer is taken as its decimal text.
+  // The server's own rule: an integer stands for its decimal text.
   function toGroupId(groupId) {
     if (Number.isSafeInteger(groupId)) return String(groupId);
     if (typeof groupId !== 'string') {
@@ -97,8 +97,8 @@
     return json;
   }
 
-  // Finds what makes a whole command unreadable. The server could not say which command its error is about,
-  // so the promise would never settle.
+  // Finds defects that make a whole command unreadable. The server could not name the command in its error, so the
+  // promise would never settle.
   function checkJson(json, groupId) {
     let depth = 0;
     let inString = false;
@@ -108,7 +108,7 @@
         if (c === '"') {
           inString = false;
         } else if (c === '\\') {
-          // JSON.stringify escapes a surrogate only if it stands alone.
+          // JSON.stringify escapes only lone surrogates.
           if (/^ud[89a-f]/.test(json.substr(i + 1, 3))) {
             throw new GroupcastError('bad_json', 'text has a lone surrogate', false, groupId);
           }
@@ -131,13 +131,13 @@
     for (let i = 0; i < text.length; ++i) {
       const unit = text.charCodeAt(i);
       if (unit > 0x7f) ++bytes;
-      // A surrogate is half of a character of four bytes: two for each half.
+      // A surrogate is half of a character of four bytes, so it counts two.
       if (unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff)) ++bytes;
     }
     return bytes;
   }
 
-  // A copy, because the caller may go on to change its own.
+  // Returns a copy, because the caller may change its own object later.
   function toPosition(since) {
     if (since === null || since === undefined) return null;
     if (!/^[0-9a-f]{16}$/.test(since.epoch) || !Number.isSafeInteger(since.offset) || since.offset < 0) {
@@ -169,13 +169,13 @@
     return Array.from(values, (value) => value.toString(16).padStart(2, '0')).join('');
   }
 
-  // The offset that the lost messages come after; null if the group's history is another one after the gap.
+  // The offset before the lost messages; null if the group has another history after the gap.
   function gapStart(before, after) {
     return before.epoch === after.epoch && before.offset <= after.offset ? before.offset : null;
   }
 
-  // Only with 4500 to 4999 does the server say not to come back. The codes of a protocol error (1002, 1003, 1007,
-  // 1009) are no reason to stay away: what caused it is never written twice, and the backoff is a limit.
+  // Only the codes 4500 to 4999 forbid a client to come back. After a protocol error (1002, 1003, 1007, 1009) it comes
+  // back: it never writes the cause twice, and the backoff limits the rate.
   function isFinal(closeCode) {
     return closeCode >= 4500 && closeCode <= 4999;
   }
@@ -184,25 +184,25 @@
     return typeof value === 'number' && value > 0 && Number.isFinite(value) ? value : fallback;
   }
 
-  // One group the user wants to be in. It outlives connections: `joined` is about the current one.
+  // One group that the user wants to be in. It outlives connections; `joined` belongs to the current one.
   class Group {
     constructor(id, since, history) {
       this.id = id;
       this.onMessage = null;
       this.onGap = null;
       this.onRecovered = null;
-      // {epoch, offset} of what was got last, or told to be lost; null while there is nothing to continue from.
+      // {epoch, offset} of the last message that was received or reported as lost; null before the first one.
       this.position = since;
-      this.history = history;  // what to ask for while there is no position
+      this.history = history;  // the number to ask for while there is no position
       this.joined = false;     // the current connection's add_group has been answered
-      this.wasJoined = false;  // some connection's was: join() has been answered
+      this.wasJoined = false;  // a connection has joined it: join() has its answer
       this.waiters = [];       // {resolve, reject} of join() calls without an answer
-      this.failures = 0;       // rejoins in a row that the server put off
+      this.failures = 0;       // rejoins in a row that the server postponed
       this.retryTimer = null;
     }
   }
 
-  // One send, from send() until its promise settles. All its transmissions have the same text, and so the same key.
+  // One send, from send() until its promise settles. All its transmissions have the same text and the same key.
   class Send {
     constructor(commandId, groupId, text, {resolve, reject}) {
       this.commandId = commandId;
@@ -213,9 +213,9 @@
       this.reject = reject;
       this.firstWrittenAt = null;
       this.inFlight = false;   // written to the current connection and not answered
-      this.mayBeDone = false;  // an earlier transmission had no answer, or none that is certain
+      this.mayBeDone = false;  // an earlier transmission has no answer, or no certain one
       this.refusal = null;     // the newest error that permits another try
-      this.failures = 0;       // how many of them
+      this.failures = 0;       // the number of these errors
       this.retryTimer = null;
       this.deadlineTimer = null;
     }
@@ -223,23 +223,24 @@
 
   class Client {
     /**
-     * Starts to connect.
+     * Begins to connect.
      *
-     * @param {string} url such as 'ws://127.0.0.1:1234'
+     * @param {string} url for example 'ws://127.0.0.1:1234'
      * @param {object} [options]
      * @param {Function} [options.WebSocket] the constructor to use; default: the global one
-     * @param {string} [options.session] 1 to 64 of A-Z, a-z, 0-9, _ and -; default: random. `excludeSelf` goes by
-     *     it, so give the same again to remain oneself when the application starts anew. No two clients that are
-     *     connected at the same time should have the same, unless they are to be as one for `excludeSelf`.
+     * @param {string} [options.session] 1 to 64 characters of A-Z, a-z, 0-9, _ and -; default: random. `excludeSelf`
+     *     leaves out all clients of one session. Give the same value again to keep the session when the application
+     *     starts again. Clients that are connected at the same time should have different sessions, unless they are
+     *     one client for `excludeSelf`.
      * @param {number} [options.sendQueueBytesMax=1048576] bound of the sends without an answer, written or not, in
-     *     bytes of UTF-8; over it send() rejects with `queue_full`, and what waits keeps waiting
-     * @param {number} [options.backoffBaseMs=100] the first reconnect comes within this time
-     * @param {number} [options.backoffCapMs=10000] and each later one within twice as much as before, up to this
+     *     bytes of UTF-8. Over it send() rejects with `queue_full`, and the earlier sends keep waiting.
+     * @param {number} [options.backoffBaseMs=100] the first reconnect begins within this time
+     * @param {number} [options.backoffCapMs=10000] the time doubles with each further reconnect, up to this
      * @param {function(): number} [options.random=Math.random] for tests
      * @param {{setTimeout, clearTimeout, now}} [options.timers] for tests; default: the global ones and Date.now
      * @throws {GroupcastError} `no_websocket`
      * @throws {TypeError} for a malformed session
-     * @throws what the WebSocket constructor throws, for example for a malformed url
+     * @throws the WebSocket constructor's error, for example for a malformed url
      */
     constructor(url, options = {}) {
       this._url = String(url);
@@ -262,18 +263,18 @@
       this._listeners = {state: new Set(), error: new Set()};
       this._groups = new Map();   // group id -> Group
       this._sends = new Set();    // Send, oldest first: all that have not settled
-      this._toWrite = new Set();  // of these, those to be written as soon as they may
-      this._sendsInFlight = 0;    // how many are
-      this._sendBytes = 0;        // theirs together
+      this._toWrite = new Set();  // those of them to write as soon as possible
+      this._sendsInFlight = 0;    // the number of them in flight
+      this._sendBytes = 0;        // the bytes of all of them
       this._reads = new Set();    // history() calls without an answer
       this._pending = new Map();  // command id -> command written to this connection and not yet answered
       this._nextId = 1;
-      // The application may give a later client the same session, and its keys must be others.
+      // The application may give a later client the same session. That client's keys must be different.
       this._keyPrefix = randomHex(8) + '-';
 
       this._socket = null;
       this._welcome = null;       // of the current connection; null while there is none
-      this._draining = null;      // the `closing` event, once it has come
+      this._draining = null;      // the `closing` event, once it has arrived
       this._failures = 0;         // connections in a row that did not last
       this._connectTimer = null;  // for the welcome while connecting, for the next attempt while waiting
       this._livenessTimer = null;
@@ -300,15 +301,15 @@
     }
 
     /**
-     * Calls `listener` on each event of this name, until the function that is returned is called.
+     * Calls `listener` on each event of this name, until the returned function is called.
      *
      * `state`: the state is now {state, ...}:
      *   `connecting`: an attempt is under way;
-     *   `open`: connected, groups are being joined again and sends without an answer are on their way;
-     *   `waiting`: not connected, the next attempt comes in `retryInMs`; `closeCode`, `reason` of the last connection;
+     *   `open`: connected. The client joins its groups again and writes the sends without an answer;
+     *   `waiting`: not connected. The next attempt begins in `retryInMs`; `closeCode`, `reason` of the last connection;
      *   `closed`: for good; `closeCode`, `reason` if the server ended it. The client cannot be used any more.
-     * `error`: a GroupcastError that belongs to no promise: a group (`groupId`) could not be joined again and is
-     *   gone, or the server did not say which command its error is about. Without a listener it goes to the console.
+     * `error`: a GroupcastError that belongs to no promise. Either a group (`groupId`) could not be joined again and is
+     *   gone, or the server's error names no command. Without a listener the error goes to the console.
      *
      * @returns {function(): void}
      */
@@ -321,23 +322,23 @@
     }
 
     /**
-     * Joins a group, now or as soon as there is a connection, and again after each reconnect, where it left off.
-     * To join again replaces the callbacks, and nothing else.
+     * Joins a group, now or as soon as there is a connection. After each reconnect it joins the group again, from its
+     * last position. A second join of the group replaces the callbacks, and changes nothing else.
      *
-     * `onMessage(message, {groupId, epoch, offset, sentAt})` gets each message once, in the group's order; those
-     * of this client too.
+     * `onMessage(message, {groupId, epoch, offset, sentAt})` gets each message once, in the group's order, including
+     * this client's own messages.
      * `onGap({groupId, epoch, from, to})`: messages with an offset in (from, to] are lost to this member, and the
-     * next message comes after them. `from` is null if that cannot be said, because the group's history is another
-     * one now.
-     * `onRecovered({groupId, epoch, offset})`: a member again after a reconnect. Everything after this position,
-     * the one before the connection broke, follows: first what came in the meantime, then the live messages.
+     * next message comes after them. `from` is null if the gap has no known beginning, because the group has another
+     * history now.
+     * `onRecovered({groupId, epoch, offset})`: the membership continues after a reconnect. The position is that before
+     * the connection broke. All messages after it follow: first the missed ones, then the live ones.
      *
-     * By default one gets what comes after the join. `since`, a position {epoch, offset} that was told earlier,
-     * asks for all that came after it; `history` for so many of the newest messages (the server has at most 100).
+     * By default a member gets the messages after the join. `since`, an earlier position {epoch, offset}, asks for all
+     * messages after it. `history` asks for that number of the newest messages (the server has at most 100).
      *
-     * @returns {Promise<{epoch: string, offset: number, recovered: boolean}>} where delivery begins. `recovered`
-     *     is false if something after `since` is lost, which onGap is told too. Rejects with the server's error,
-     *     `left` or `closed`. While there is no connection it stays pending.
+     * @returns {Promise<{epoch: string, offset: number, recovered: boolean}>} the position at which delivery begins.
+     *     `recovered` is false if messages after `since` are lost; onGap gets that loss too. Rejects with the server's
+     *     error, `left` or `closed`. While there is no connection it stays pending.
      */
     async join(groupId, onMessage,
         {onGap = null, onRecovered = null, since = null, history = null} = {}) {
@@ -362,7 +363,8 @@
     }
 
     /**
-     * Leaves a group. Its callbacks are not called any more, from now on. To leave a group one is not in is fine.
+     * Leaves a group. From now on the client does not call the group's callbacks. To leave a group that this client is
+     * not in has no effect.
      *
      * @returns {Promise<void>}
      */
@@ -372,27 +374,28 @@
       const group = this._groups.get(id);
       if (!group) return undefined;
       this._forget(group, new GroupcastError('left', 'the group was left before it was joined', false, id));
-      // Without a connection there is no membership: the next one simply does not join the group.
+      // Without a connection there is no membership, and the next connection does not join the group.
       if (!this._canWrite()) return undefined;
       return new Promise((resolve, reject) => {
         this._write(JSON.stringify({cmd: 'leave_group', id: this._nextId, group_id: id}), {
           onReply: () => resolve(),
           onError: reject,
-          onLost: () => resolve(),  // a closed connection has left all its groups
+          onLost: () => resolve(),  // a closed connection leaves all its groups
         });
       });
     }
 
     /**
-     * Sends any JSON value to a group; one need not be in it. Without a connection it waits. Without an answer it
-     * is sent again, after a reconnect or after a pause, until 75 s after its first transmission; however often it
-     * was transmitted, it counts once. Sends keep their order, except one that the server put off.
+     * Sends any JSON value to a group. This client need not be a member. Without a connection the send waits. Without
+     * an answer the client sends it again, after a reconnect or a pause, until 75 s after its first transmission. The
+     * message counts once, however often it was transmitted. Sends keep their order, except a send that the server
+     * postponed.
      *
-     * With `excludeSelf` the clients of this session, so this one too, do not get it as members.
+     * With `excludeSelf` the members of this session, including this client, do not get the message.
      *
-     * @returns {Promise<{epoch: string, offset: number}>} the message's place in the group's order: it is done.
-     *     Rejects with `outcome_unknown` if it may or may not have been done; with anything else it was not:
-     *     `unavailable` (75 s long), `queue_full`, `closed`, or the server's refusal.
+     * @returns {Promise<{epoch: string, offset: number}>} the message's place in the group's order: it counts.
+     *     Rejects with `outcome_unknown` if the message may or may not count. With any other error it does not count:
+     *     `unavailable` (for 75 s), `queue_full`, `closed`, or the server's refusal.
      */
     async send(groupId, message, {excludeSelf = false} = {}) {
       this._requireNotClosed();
@@ -417,12 +420,13 @@
     }
 
     /**
-     * Reads a group's newest messages; one need not be in it. `limit`: at most so many (the server has at most 100);
-     * `since`: only those after this position. What this session sent with `excludeSelf` is left out.
+     * Reads a group's newest messages. This client need not be a member. `limit`: at most this number (the server has
+     * at most 100). `since`: only messages after this position. Messages that this session sent with `excludeSelf` are
+     * left out.
      *
      * @returns {Promise<{groupId, epoch, offset, recovered, messages}>} `messages`, oldest first: {message, groupId,
-     *     epoch, offset, sentAt}; epoch and offset of the newest message there is; `recovered`: whether `messages`
-     *     has everything after `since` (false without it). Rejects with the server's error, `queue_full` or
+     *     epoch, offset, sentAt}; epoch and offset of the group's newest message; `recovered`: whether `messages`
+     *     has every message after `since` (false without it). Rejects with the server's error, `queue_full` or
      *     `closed`. While there is no connection it stays pending.
      */
     async history(groupId, {since = null, limit} = {}) {
@@ -442,8 +446,8 @@
     }
 
     /**
-     * Ends the connection and the client. Sends that may have been done reject with `outcome_unknown`; other sends,
-     * joins and history() calls without an answer with `closed`.
+     * Ends the connection and the client. Sends that may count reject with `outcome_unknown`. Other sends, joins and
+     * history() calls without an answer reject with `closed`.
      */
     close() {
       this._end('closed by close()', {});
@@ -458,7 +462,7 @@
       this._socket = socket;
       socket.onmessage = (event) => this._onFrame(event.data);
       socket.onclose = (event) => this._onLost(event.code, event.reason);
-      socket.onerror = () => {};  // a close always follows, and says more
+      socket.onerror = () => {};  // a close event always follows, with more detail
       this._connectTimer = this._timers.setTimeout(
           () => this._abandon('no welcome in time'), CONNECT_TIMEOUT_MS);
     }
@@ -469,19 +473,19 @@
       this._openedAt = this._timers.now();
       this._watchLiveness();
       for (const group of this._groups.values()) this._writeJoin(group);
-      // The server lets a send wait for the joins before it, so these need not be answered first.
+      // The server holds a send until the joins before it have their answers, so the client need not wait.
       this._toWrite = new Set(this._sends);
       this._writeSends();
       for (const read of this._reads) this._writeRead(read);
       this._setState('open', {});
     }
 
-    // Nothing can be heard from the peer, so its close is not waited for.
+    // The peer is silent, so the client does not wait for its close.
     _abandon(reason) {
       this._onLost(1006, reason);
     }
 
-    // Lets go of the socket: nothing that it still does is heard.
+    // Releases the socket and ignores its later events.
     _dropSocket(closeGently) {
       const socket = this._socket;
       this._socket = null;
@@ -511,8 +515,8 @@
       }
       this._failPending();
 
-      // A server that accepts and closes at once must not be hammered, so only a connection that lasted
-      // starts the backoff anew.
+      // Only a connection that lasted resets the backoff. So a server that accepts and closes at once gets few
+      // attempts.
       if (lasted) this._failures = 0;
       let retryInMs = this._backoffMs(this._failures);
       if (draining) {
@@ -527,14 +531,14 @@
       this._setState('waiting', {retryInMs, closeCode, reason});
     }
 
-    // Full jitter: after a failure of the server its clients come back evenly spread, not in waves.
+    // Full jitter: after a failure of the server its clients come back evenly spread, and not in waves.
     _backoffMs(failures, capMs = this._backoffCapMs) {
       return this._random() * Math.min(capMs, this._backoffBaseMs * Math.pow(2, failures));
     }
 
     _end(why, detail) {
       if (this._state === 'closed') return;
-      this._state = 'closed';  // at once, so that no callback below can start anything
+      this._state = 'closed';  // first, so that no callback below can start new work
       this._dropSocket(true);
       const closed = (groupId) => new GroupcastError('closed', why, false, groupId);
       for (const group of Array.from(this._groups.values())) this._forget(group, closed(group.id));
@@ -551,7 +555,7 @@
       for (const command of pending) command.onLost();
     }
 
-    // Looks every now and then instead of setting a timer anew for each frame.
+    // Checks from time to time, instead of setting a new timer for each frame.
     _watchLiveness() {
       const silenceMaxMs =
           positiveOr(this._welcome.ping_interval_ms, DEFAULT_PING_INTERVAL_MS) + SILENCE_MARGIN_MS;
@@ -575,9 +579,9 @@
       check();
     }
 
-    // ---- What is written ----
+    // ---- Writing ----
 
-    // After `closing`, or while the socket closes, what is written may not get there; the next connection is for it.
+    // After `closing`, or while the socket closes, a command may not arrive. It waits for the next connection.
     _canWrite() {
       return this._welcome !== null && this._draining === null && this._socket.readyState === OPEN;
     }
@@ -602,7 +606,7 @@
     }
 
     _writeSends() {
-      if (!this._canWrite()) return;  // else the next connection does
+      if (!this._canWrite()) return;  // the next connection writes them
       for (const send of this._toWrite) {
         if (this._sendsInFlight >= SENDS_IN_FLIGHT_MAX) return;
         this._toWrite.delete(send);
@@ -610,7 +614,7 @@
       }
     }
 
-    // Also for one that was written before: to an earlier connection, or to this one, which put it off.
+    // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
     _writeSend(send) {
       const limits = this._welcome.limits || {};
       if (send.bytes > positiveOr(limits.frame_bytes, Infinity)) {
@@ -627,7 +631,7 @@
           this._writeSends();
         }, REPEAT_SEND_MS);
       } else if (now - send.firstWrittenAt >= REPEAT_SEND_MS) {
-        this._giveUp(send);  // the timer is late: the computer slept, or the browser slows hidden pages down
+        this._giveUp(send);  // the timer is late: the computer slept, or the browser slows hidden pages
         return;
       }
       this._timers.clearTimeout(send.retryTimer);
@@ -673,7 +677,7 @@
       this._failSend(send, send.refusal);
     }
 
-    // `error` is what to say if it is certain that none of the transmissions was or will be done.
+    // `error` is the reason if it is certain that no transmission counts or will count.
     _failSend(send, error) {
       const mayBeDone = send.inFlight || send.mayBeDone;
       this._forgetSend(send);
@@ -704,7 +708,7 @@
       });
     }
 
-    // ---- What is heard ----
+    // ---- Reading ----
 
     _onFrame(data) {
       this._heardAt = this._timers.now();
@@ -754,7 +758,7 @@
     }
 
     _onJoined(group, reply) {
-      if (this._groups.get(group.id) !== group) return;  // left since
+      if (this._groups.get(group.id) !== group) return;  // the group was left
       const before = group.position;
       const isRejoin = group.wasJoined;
       group.joined = group.wasJoined = true;
@@ -785,24 +789,24 @@
         return;
       }
       this._forget(group, error);
-      // Its join() was answered long ago.
+      // Its join() has its answer already.
       if (group.wasJoined) this._reportError(error);
     }
 
     _onMessage(event) {
       const group = this._groups.get(event.group_id);
-      // Not joined: a membership that was left, and was joined again before the server heard of it.
+      // Not joined: the message belongs to an earlier membership, which was left and joined again.
       if (!group || !group.joined) return;
       const before = group.position;
       if (event.offset <= before.offset) return;  // a duplicate
       if (event.previous > before.offset) {
-        // The server has left something out and not said so.
+        // The server left messages out without a gap event.
         group.position = {epoch: before.epoch, offset: event.previous};
         this._tellGap(group, before.offset);
-        if (this._groups.get(group.id) !== group) return;  // onGap has left it
+        if (this._groups.get(group.id) !== group) return;  // onGap left the group
       }
       group.position = {epoch: before.epoch, offset: event.offset};
-      if (event.excluded === true) return;  // it only keeps the chain whole
+      if (event.excluded === true) return;  // it only keeps the chain complete
       const about = {groupId: group.id, epoch: before.epoch, offset: event.offset, sentAt: event.sent_at};
       this._call(() => group.onMessage(event.message, about));
     }
@@ -812,7 +816,7 @@
       if (!group || !group.joined) return;
       const before = group.position;
       const after = {epoch: event.epoch, offset: event.to};
-      // A gap that leads back tells of another history. What was got of it already is not to come again.
+      // A gap that leads back reports another history. Messages of it that came already must not come again.
       if (after.epoch !== before.epoch || after.offset > before.offset) group.position = after;
       this._tellGap(group, gapStart(before, after));
     }
@@ -834,7 +838,7 @@
       };
     }
 
-    // ---- Small things ----
+    // ---- Helpers ----
 
     _requireNotClosed() {
       if (this._state === 'closed') throw new GroupcastError('closed', 'the client is closed', false);
@@ -865,7 +869,8 @@
       for (const listener of Array.from(this._listeners[event])) this._call(() => listener(value));
     }
 
-    // What a callback throws is its owner's: it goes where uncaught errors go, and stops nothing here.
+    // An error that a callback throws belongs to the application. It goes to the handler of uncaught errors, and does
+    // not stop this client.
     _call(callback) {
       try {
         callback();

@@ -8,9 +8,9 @@
 
 namespace groupcast::service {
 
-// Where logic takes its time from. Unless it is said otherwise, the time is monotonic: it never
-// goes back and its distance to the calendar is unknown, so it is good for ages and deadlines and
-// for nothing that leaves the process.
+// The source of time for the logic. Unless a comment says otherwise, the time is monotonic. It
+// never goes back, and its distance to the calendar is unknown. So it is good for ages and
+// deadlines, and for nothing that leaves the process.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -26,13 +26,13 @@ class MonotonicClock final : public Clock {
   }
 };
 
-// The date. It may be set, so it can jump: good for what is written down, not for deadlines.
+// The date. Somebody may set it, so it can jump. It is good for records, not for deadlines.
 class CalendarClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
 };
 
-// For tests: stands still until told otherwise.
+// For tests: time passes only by Advance.
 class FakeClock final : public Clock {
  public:
   absl::Time Now() const override { return now_; }

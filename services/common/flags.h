@@ -5,11 +5,11 @@
 
 namespace groupcast::service {
 
-// `--help` prints `usage` and the flags that the program's main.cc defines. Before
+// Makes `--help` print `usage` and the flags that the program's main.cc defines. Call it before
 // ParseCommandLine.
 void SetHelp(absl::string_view usage);
 
-// Gives the flags that the program's main.cc defines their default values again.
+// Resets the flags that the program's main.cc defines to their default values.
 void ResetFlags();
 
 }  // namespace groupcast::service

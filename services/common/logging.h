@@ -11,20 +11,19 @@
 
 namespace groupcast::service {
 
-// Logs go to stderr, one line each, written at once by the calling thread (nothing to lose in a
-// crash and nothing that a fork could break). `level` is one of trace, debug, info, warning, error,
-// off; `who` names the process in each line.
+// Logs go to stderr, one line each. The calling thread writes each line at once, so a crash loses
+// none and a fork breaks nothing. `level` is one of trace, debug, info, warning, error, off. `who`
+// names the process in each line.
 absl::Status InitLogging(absl::string_view level, absl::string_view who);
 
-// Lets one line through per period and counts the rest, so that a peer's bad input cannot flood the
-// log:
+// Lets one line through per period and counts the rest. So a peer's bad input cannot flood the log:
 //   if (auto n = limit.Admit(now)) spdlog::warn("bad frame ({} since the last line)", n);
 class LogLimit {
  public:
   explicit LogLimit(absl::Duration period = absl::Seconds(1)) : period_(period) {}
 
-  // How many times it was called since the last line, this time included, if a line may be written
-  // now; else 0.
+  // If a line may be written now: the number of calls since the last line, this call included. Else
+  // 0.
   int64_t Admit(absl::Time now);
 
  private:

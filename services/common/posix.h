@@ -12,7 +12,7 @@
 
 namespace groupcast::service {
 
-// An owned file descriptor; -1 is none.
+// An owned file descriptor. -1 is none.
 class Fd {
  public:
   Fd() = default;
@@ -38,16 +38,16 @@ class Fd {
   int fd_ = -1;
 };
 
-// `what` failed: the sentence with the system's own words for the present errno.
+// The error "`what` failed" with the system's own text for the present errno.
 absl::Status ErrnoStatus(absl::string_view what);
 
-// 64 bits of getrandom(2). Never zero, so that zero can mean "none".
+// 64 bits of getrandom(2). Never zero, because zero means "none".
 uint64_t RandomId();
 
-// Writes {"port": PORT} to `path`, which appears whole (written beside, then renamed).
+// Writes {"port": PORT} to `path`. The file appears whole: it is written beside, then renamed.
 absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
 
-// Raises this process's limit of open files to what the system allows it, and returns that.
+// Raises this process's limit of open files to the system's maximum, and returns the new limit.
 int64_t RaiseOpenFilesLimit();
 
 }  // namespace groupcast::service

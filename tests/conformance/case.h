@@ -1,7 +1,8 @@
 #ifndef GROUPCAST_TESTS_CONFORMANCE_CASE_H_
 #define GROUPCAST_TESTS_CONFORMANCE_CASE_H_
 
-// One case of the table: what a client writes once its handshake is done, and what must come back.
+// One case of the table: the bytes that a client writes after its handshake, and the frames that
+// must come back.
 
 #include <optional>
 #include <string>
@@ -17,12 +18,12 @@ namespace groupcast::tests {
 struct ExpectedFrame {
   uint8_t opcode = 0;
   std::string payload;
-  bool is_part = false;  // `payload` need only be contained in what comes
+  bool is_part = false;  // `payload` need only be a part of the frame
 };
 
-// What comes back: these frames in this order, and then either nothing more, with the connection
-// still good, or the closing handshake with `close_code`, after which the server closes the TCP
-// connection.
+// The expected result: these frames in this order. Then either nothing more comes and the
+// connection stays good, or the closing handshake follows with `close_code`, and the server closes
+// the TCP connection.
 struct Expectation {
   std::vector<ExpectedFrame> frames;
   std::optional<int> close_code;
@@ -39,31 +40,31 @@ inline std::ostream& operator<<(std::ostream& out, const Case& c) { return out <
 // The connection stays open.
 Expectation Answers(std::vector<ExpectedFrame> frames);
 inline Expectation NoAnswer() { return {}; }
-// It is closed, after the frames.
+// The server closes the connection, after the frames.
 Expectation Closes(int code, std::vector<ExpectedFrame> frames = {});
 
-// The cases see what the server has read through the command `ping`, whose answer has the command's
-// id in it as it was sent: a text of a case is the id of such a command.
+// The cases use the command `ping` to see how far the server has read. Its answer has the command's
+// id, unchanged. The text of a case is the id of such a command.
 std::string Echo(absl::string_view text);
 ExpectedFrame Echoed(absl::string_view text);
-// The same command, filled with white space to `bytes` bytes.
+// The same command, padded with white space to `bytes` bytes.
 std::string EchoOfSize(absl::string_view text, size_t bytes);
 
 ExpectedFrame PongFrame(absl::string_view payload);
-// A text that is no command is answered with this error event.
+// The error event that answers a text that is not a command.
 ExpectedFrame ErrorFrame(absl::string_view code);
 
 // Bytes as writes of one byte each.
 std::vector<std::string> OneByOne(absl::string_view bytes);
 
-// A text message in fragments that end where `cuts` say, ascending.
+// A text message in fragments that end at `cuts`, in ascending order.
 std::string Fragments(absl::string_view text, const std::vector<size_t>& cuts);
 
 // The sections' test suites are instances of this one. A failure names the section and the case,
-// and prints what was sent and what came.
+// and prints the sent and the received bytes.
 class ConformanceTest : public ::testing::TestWithParam<Case> {};
 
-// `section` is a part of RFC 6455, as in Section5_1.
+// `section` is a part of RFC 6455, such as Section5_1.
 #define CONFORMANCE_CASES(section, ...)      \
   INSTANTIATE_TEST_SUITE_P(                  \
       section, ConformanceTest, __VA_ARGS__, \

@@ -14,21 +14,21 @@
 namespace groupcast::tests {
 
 struct ChaosOptions {
-  absl::Duration duration = absl::Seconds(60);  // of faults
+  absl::Duration duration = absl::Seconds(60);  // the time in which faults happen
   int clients = 200;                            // at least 1; each is in one or two groups
   int groups = 20;                              // at least 2
   int workers = 4;
-  // Sends per second, by all clients together. What cannot be done at once waits and follows.
+  // Sends per second, by all clients together. Sends that are not possible at once wait and follow.
   int rate = 2'000;
-  // A fault comes every so often, on average.
+  // The average time between two faults.
   absl::Duration fault_interval = absl::Milliseconds(700);
-  // More flags of the services.
+  // Additional flags of the services.
   std::vector<std::string> server_flags = {};   // channel_server
   std::vector<std::string> service_flags = {};  // websocket_service
-  // Decides which faults come, at whom and after how long. What they meet is the machine's: the
+  // Decides the kind, the target and the time of each fault. The rest depends on the machine: the
   // same seed gives a similar run, not the same.
   uint64_t seed = 1;
-  // Called every `progress_interval` with a line that says how it goes; may be empty.
+  // Called every `progress_interval` with a line about the progress; may be empty.
   std::function<void(const std::string& line)> progress;
   absl::Duration progress_interval = absl::Seconds(5);
 };
@@ -36,7 +36,7 @@ struct ChaosOptions {
 enum class Fault {
   kKillWorker,  // SIGKILL; the supervisor starts another
   kStopWorker,  // SIGSTOP, and SIGCONT after up to 5 s
-  kKillServer,  // SIGKILL of the channel server, which is started again within 2 s
+  kKillServer,  // SIGKILL of the channel server, and a new start within 2 s
   kStopServer,  // SIGSTOP of it, and SIGCONT after up to 5 s
   kCutLink,     // a connection between a worker and the channel server is closed
   kResetLink,   // the same with a RST
@@ -50,28 +50,28 @@ struct ChaosReport {
   absl::Duration duration;
   Ledger::Counts counts;
   std::array<int64_t, kFaultKinds> faults = {};  // by Fault
-  int64_t crashes = 0;                           // processes that ended without being killed
+  int64_t crashes = 0;                           // processes that ended without a SIGKILL
   int64_t rejoins = 0;                           // memberships that ended and began again
-  // From each start of the channel server to the first delivery, to any client, of a message that
-  // was sent after it. In ascending order.
+  // The times from each start of the channel server to the first delivery, to any client, of a
+  // message that was sent after it. In ascending order.
   std::vector<absl::Duration> returns;
-  // Every send was answered, and everybody had everything, within the time for that.
+  // Every send was answered and every member received every message, within the time limit.
   bool settled = false;
-  // What was wrong, in words; the first of it.
+  // The first problems, in words.
   std::vector<std::string> findings;
 
   int64_t FaultsInAll() const;
   bool Passed() const { return settled && crashes == 0 && counts.Clean(); }
-  // All of it, in some lines.
+  // The whole report, in several lines.
   std::string Text() const;
-  // What matters of it, in one line.
+  // The main results, in one line.
   std::string Line() const;
 };
 
-// Runs the channel server with a data directory, and the WebSocket service, both behind proxies,
-// with clients that send to each other; does to them what Fault lists; then waits until everything
-// has come, and judges. Blocks for `duration` and some seconds.
-// Failure if something that is not under test does not work.
+// Runs the channel server with a data directory, and the WebSocket service, both behind proxies.
+// The clients send to each other while the faults of Fault happen. Then it waits until every
+// message has arrived, and judges. Blocks for `duration` and some seconds. Throws Failure if
+// something that is not under test does not work.
 ChaosReport RunChaos(const ChaosOptions& options);
 
 }  // namespace groupcast::tests

@@ -14,14 +14,14 @@
 
 namespace groupcast::tests {
 
-// Carries TCP connections of 127.0.0.1 to other ports of it, and breaks them when told to. Each of
-// its ports is a route to one target port. A connection to a target that is away is closed at once,
-// as the target's own port would refuse it.
+// Forwards TCP connections of 127.0.0.1 to other ports of it, and breaks them on request. Each of
+// its ports is a route to one target port. It closes a connection to an absent target at once, as
+// the target's own port would refuse it.
 //
-// It has a thread of its own. Methods are thread-safe and return when it is done.
+// It has a thread of its own. Methods are thread-safe and return when their work is complete.
 class FlakyProxy {
  public:
-  // Failure if it cannot listen.
+  // Throws Failure if it cannot listen.
   explicit FlakyProxy(const std::vector<uint16_t>& targets);
   ~FlakyProxy();
   FlakyProxy(const FlakyProxy&) = delete;
@@ -29,14 +29,14 @@ class FlakyProxy {
 
   uint16_t port(size_t route) const;
 
-  // How one of a route's connections breaks, chosen by `pick`, a random number. They return false
+  // Break one of a route's connections, which `pick`, a random number, selects. They return false
   // if the route has no connection.
   //
-  // Both ends are closed; what is on its way is lost.
+  // Closes both ends. Bytes on their way are lost.
   bool Cut(size_t route, uint64_t pick);
-  // The same with a RST to both sides.
+  // Does the same with a RST to both sides.
   bool Reset(size_t route, uint64_t pick);
-  // Its bytes stop for `duration`, both ways; none is lost.
+  // Stops its bytes for `duration`, both ways. No byte is lost.
   bool Stall(size_t route, uint64_t pick, absl::Duration duration);
   // Ends all stalls now.
   void EndStalls();
@@ -46,9 +46,9 @@ class FlakyProxy {
   struct Route;
 
   void Accept(Route* route);
-  // One of the route's connections.
+  // Selects one of the route's connections.
   std::shared_ptr<Pipe> Pick(Route* route, uint64_t pick);
-  // Runs `what` on the proxy's thread, and returns what it returns.
+  // Runs `what` on the proxy's thread, and returns its result.
   bool Do(const std::function<bool()>& what);
 
   boost::asio::io_context io_;

@@ -8,8 +8,8 @@
 
 namespace groupcast::tests {
 
-// `count` connections, of which each worker has some: the kernel spreads them over the workers'
-// sockets by chance, so this tries until it is so.
+// `count` connections, some of them at each worker. The kernel spreads them over the workers'
+// sockets by chance, so this tries until every worker has one.
 std::vector<TestClient> ConnectCrowd(WebSocketService* service, int count, Mode mode = Mode::kBare);
 
 // Waits until the workers report this many connections together.

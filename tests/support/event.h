@@ -9,8 +9,8 @@
 
 namespace groupcast::tests {
 
-// A JSON object that the server has sent. Failure where something is not as asked for, with the
-// whole text.
+// A JSON object from the server. A getter throws Failure with the whole text if the field is not as
+// expected.
 class Event {
  public:
   explicit Event(std::string text);
@@ -33,10 +33,9 @@ class Event {
   boost::json::object fields_;
 };
 
-// Commands as JSON. `group` and `message` are JSON themselves: "\"123\"" or "123". An empty id is
-// none.
+// Commands as JSON. `group` and `message` are JSON too: "\"123\"" or "123". An empty id means none.
 std::string AddGroup(absl::string_view group, absl::string_view id = "");
-// With `since`: the position that the client had last.
+// With `since`: the client's last position.
 std::string AddGroupSince(absl::string_view group, absl::string_view epoch, int64_t offset,
                           absl::string_view id = "");
 std::string LeaveGroup(absl::string_view group, absl::string_view id = "");

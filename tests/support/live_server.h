@@ -10,9 +10,9 @@
 
 namespace groupcast::tests {
 
-// The one server that all cases of a test binary talk to, and well-behaved neighbours of theirs.
-// When the last case is done, the neighbours must have noticed nothing of them and no worker may
-// have been replaced.
+// The one server of all cases of a test binary, and well-behaved neighbours of theirs. At the end
+// of the last case, the neighbours must have received nothing of them, and no worker may have been
+// replaced.
 class LiveServer final : public ::testing::Environment {
  public:
   static uint16_t port();

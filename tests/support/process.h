@@ -13,12 +13,13 @@
 
 namespace groupcast::tests {
 
-// A child process: a real binary with its output in a file. It is killed when this is destroyed,
-// and by the kernel when the test dies, so a test leaves none behind. If the test has failed by
-// then, the end of its output is printed.
+// A child process: a real binary with its output in a file. The destructor kills it, and the kernel
+// kills it when the test dies, so a test leaves no process behind. If the test has failed by then,
+// the destructor prints the end of the output.
 class Process {
  public:
-  // `binary` is a path below the workspace's root, as in runfiles. Failure if it cannot be started.
+  // `binary` is a path below the workspace's root, as in runfiles. Throws Failure if it does not
+  // start.
   Process(const std::string& binary, const std::vector<std::string>& arguments);
   ~Process();
   Process(const Process&) = delete;
@@ -27,16 +28,16 @@ class Process {
   pid_t pid() const { return pid_; }
   void Signal(int signal);
 
-  // How it ended: its exit code, or minus the signal that ended it; nullopt while it runs.
+  // Its exit code, or minus the signal that ended it; nullopt while it runs.
   std::optional<int> Poll();
-  // The same, when it has ended. Failure if that takes too long.
+  // Waits for its end and returns the same. Throws Failure if that takes too long.
   int WaitForEnd(absl::Duration patience = kPatience);
 
-  // What it has written to stdout and stderr so far.
+  // Its output on stdout and stderr so far.
   std::string Output() const;
-  // Waits until that contains `text`, not looking at the first `from` bytes.
+  // Waits until the output contains `text`, without the first `from` bytes.
   void WaitForOutput(absl::string_view text, size_t from = 0, absl::Duration patience = kPatience);
-  // Waits until it contains `text` at least so many times.
+  // Waits until the output contains `text` at least `times` times.
   void WaitForOutputTimes(absl::string_view text, int times, absl::Duration patience = kPatience);
 
  private:
@@ -46,13 +47,14 @@ class Process {
   std::optional<int> end_;
 };
 
-// Whether there is such a process; one that has ended but was not waited for by its parent is none.
+// Whether there is such a process. A process that has ended, and that its parent has not waited
+// for, does not count.
 bool IsAlive(pid_t pid);
 
-// The processes that `pid` has forked and that are alive, in ascending order.
+// The living processes that `pid` forked, in ascending order.
 std::vector<pid_t> ChildrenOf(pid_t pid);
 
-// A path of a file that does not exist yet, in the test's own directory.
+// A path for a new file in the test's own directory.
 std::string NewTempPath(absl::string_view name);
 
 }  // namespace groupcast::tests

@@ -10,44 +10,44 @@
 
 namespace groupcast::tests {
 
-// A TCP connection to 127.0.0.1 that carries bytes and knows nothing of what they mean. Calls
-// block, but never for longer than `patience`.
+// A TCP connection to 127.0.0.1 that carries bytes and does not interpret them. Calls block, but
+// never longer than `patience`.
 class RawClient {
  public:
   enum class State {
     kOpen,
-    kClosed,  // the peer has sent its FIN, after all that is in received()
+    kClosed,  // the peer has sent its FIN, after all bytes in received()
     kReset,   // the connection is broken
   };
 
-  // Failure if nobody listens. `receive_buffer_bytes` bounds the kernel's buffer for what is not
-  // read; 0 leaves it to the kernel.
+  // Throws Failure if nothing listens on the port. `receive_buffer_bytes` bounds the kernel's
+  // receive buffer; 0 leaves it to the kernel.
   explicit RawClient(uint16_t port, int receive_buffer_bytes = 0);
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&& other) noexcept;
 
-  // One write(2) as far as the kernel takes it in one. False: the peer does not take any more,
+  // Writes with one write(2) if the kernel takes all bytes in one. False: the peer takes no more,
   // because it has closed.
   bool Write(absl::string_view bytes, absl::Duration patience = kPatience);
-  // The FIN of this side; reading goes on.
+  // Sends this side's FIN. Reading continues.
   void CloseWriting();
-  // Closes at once, both ways.
+  // Closes at once, in both directions.
   void Close();
 
-  // Waits until there is more in received() or the state has changed. False: neither, in time.
+  // Waits until received() has more bytes or the state has changed. False: neither, in time.
   bool ReadMore(absl::Duration patience = kPatience);
-  // What is there already, without waiting.
+  // Reads the available bytes, without waiting.
   void ReadAvailable();
-  // Reads until the peer has closed. Failure if it does not in time.
+  // Reads until the peer has closed. Throws Failure if it does not in time.
   void ReadToEnd(absl::Duration patience = kPatience);
 
-  // What came and was not taken yet. Users take from its front.
+  // The received bytes that no user has taken yet. Users take from the front.
   std::string& received() { return received_; }
   State state() const { return state_; }
 
  private:
-  // One read(2). False: there was nothing.
+  // One read(2). False: no bytes were available.
   bool ReadOnce();
 
   int fd_ = -1;

@@ -15,7 +15,7 @@ inline constexpr char kWebSocketServiceBinary[] = "services/websocket_service/we
 
 using Flags = std::vector<std::string>;
 
-// A channel server that can be used. Its ports are `port()` and the next two.
+// A channel server that is ready. Its ports are `port()` and the next two.
 class ChannelServer {
  public:
   explicit ChannelServer(Flags flags = {});
@@ -23,10 +23,10 @@ class ChannelServer {
   uint16_t port() const { return port_; }
   Process& process() { return *process_; }
 
-  // kill -9, waited for.
+  // Kills it with kill -9 and waits for its end.
   void Kill();
-  // The same port and flags again, after it has ended. Without a data directory it has forgotten
-  // everything, and has another epoch.
+  // Starts it again after its end, with the same port and flags. Without a data directory it has
+  // forgotten everything, and has another epoch.
   void StartAgain();
 
  private:
@@ -37,7 +37,7 @@ class ChannelServer {
   std::unique_ptr<Process> process_;
 };
 
-// A WebSocket service on a free port that can be used.
+// A WebSocket service on a free port that is ready.
 class WebSocketService {
  public:
   // A line of the table that SIGUSR1 prints. Workers refresh their numbers four times a second.
@@ -57,14 +57,14 @@ class WebSocketService {
   };
 
   WebSocketService(const ChannelServer& channel, int workers, Flags flags = {});
-  // No worker is left when it returns.
+  // When it returns, no worker is left.
   ~WebSocketService();
 
   uint16_t port() const { return port_; }
   Process& process() { return *process_; }
   std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
   std::vector<WorkerRow> Table();
-  // The row of one worker, which must be there.
+  // The row of one worker, which must exist.
   WorkerRow RowOf(pid_t worker);
 
  private:

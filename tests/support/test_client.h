@@ -17,35 +17,34 @@ namespace groupcast::tests {
 
 enum class Mode { kBare, kV1 };
 
-// A WebSocket client that does what its test says and nothing else, except that it answers pings
-// while it waits. Everything that waits throws Failure when what it waits for does not come in
-// time.
+// A WebSocket client that does only what its test says. It answers pings while it waits. Every call
+// that waits throws Failure when the expected event does not come in time.
 class TestClient {
  public:
   // How a connection ended.
   struct End {
-    int close_code = 0;  // of the server's close frame; 0: there was none
+    int close_code = 0;  // of the server's close frame; 0: none came
     std::string reason;
     std::vector<std::string> texts;  // the text frames before it
     RawClient::State state{};        // of the TCP connection after that
   };
 
-  // Connects and shakes hands. A v1 connection's welcome is taken, and kept.
+  // Connects and completes the handshake. It takes a v1 connection's welcome and keeps it.
   explicit TestClient(uint16_t port, Mode mode = Mode::kBare, int receive_buffer_bytes = 0);
-  // `raw` has sent its HandshakeRequest; this waits for the answer.
+  // `raw` has sent its HandshakeRequest. This waits for the answer.
   TestClient(RawClient raw, Mode mode);
 
   RawClient& raw() { return raw_; }
-  // Of a v1 connection.
+  // Only of a v1 connection.
   const Event& welcome() const { return *welcome_; }
 
   void Send(absl::string_view text);
 
-  // The next frame, whatever it is.
+  // The next frame of any kind.
   Frame NextFrame(absl::Duration patience = kPatience);
-  // The next text frame, which must be the next frame but for pings.
+  // The next text frame. No other frame may come before it, except pings.
   std::string NextText(absl::Duration patience = kPatience);
-  // The same, if it has come or comes within `patience`.
+  // The same, if it comes within `patience`.
   std::optional<std::string> NextTextWithin(absl::Duration patience);
   Event NextEvent(absl::Duration patience = kPatience) { return Event(NextText(patience)); }
   // Reads until the server closes.
@@ -53,10 +52,10 @@ class TestClient {
 
   // Sends add_group and takes the reply, which must be the next text.
   Event Join(absl::string_view group);
-  // The same, to get what has been missed since a position.
+  // The same, to get the messages after a position.
   Event JoinSince(absl::string_view group, absl::string_view epoch, int64_t offset);
-  // Whether the next text is the answer to a ping command sent now: nothing else was on its way
-  // before it.
+  // Sends a ping command. Returns whether its answer is the next text, so that nothing else was on
+  // its way.
   bool IsQuiet();
 
  private:

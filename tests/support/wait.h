@@ -9,18 +9,18 @@
 
 namespace groupcast::tests {
 
-// What a test waits for did not come. Everything here that waits throws it, so that a test reads
-// like what should happen; GoogleTest ends the test and reports the sentence.
+// The event that a test waits for did not come. All functions here that wait throw it, so a test
+// reads like the expected events. GoogleTest ends the test and reports the sentence.
 class Failure : public std::runtime_error {
  public:
   explicit Failure(absl::string_view sentence);
 };
 
-// How long tests wait for what must happen. Far above what it takes, for machines that are busy and
-// builds that are instrumented.
+// The time that tests wait for an event that must happen. It is far longer than the event takes,
+// for busy machines and instrumented builds.
 inline constexpr absl::Duration kPatience = absl::Seconds(20);
 
-// Looks until `condition` holds. Failure, naming `what`, if it does not in time.
+// Polls until `condition` holds. Throws Failure with `what` in its text if it does not in time.
 void WaitUntil(absl::string_view what, const std::function<bool()>& condition,
                absl::Duration patience = kPatience);
 

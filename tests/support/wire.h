@@ -1,8 +1,8 @@
 #ifndef GROUPCAST_TESTS_SUPPORT_WIRE_H_
 #define GROUPCAST_TESTS_SUPPORT_WIRE_H_
 
-// RFC 6455 from the client's side, for tests: it makes frames of any kind, wrong ones too, and
-// reads a server's strictly.
+// RFC 6455 from the client's side, for tests. It builds frames of any kind, also wrong ones, and
+// reads a server's frames strictly.
 
 #include <array>
 #include <cstdint>
@@ -22,10 +22,10 @@ inline constexpr uint8_t kClose = 0x8;
 inline constexpr uint8_t kPing = 0x9;
 inline constexpr uint8_t kPong = 0xa;
 
-// Section 7.4.1: never on the wire; here, a close frame without a code.
+// Section 7.4.1: never on the wire. Here it means a close frame without a code.
 inline constexpr int kNoCloseCode = 1005;
 
-// What a client may do to a frame. The defaults make a correct one.
+// The variations that a client can give a frame. The defaults give a correct one.
 struct FrameShape {
   bool fin = true;
   uint8_t reserved_bits = 0;  // 4 is RSV1, 2 is RSV2, 1 is RSV3
@@ -44,38 +44,38 @@ struct Frame {
   uint8_t opcode = 0;
   std::string payload;
 
-  // Of a close frame. kNoCloseCode if it has none.
+  // For a close frame. kNoCloseCode if it has no code.
   int close_code() const;
   friend bool operator==(const Frame&, const Frame&) = default;
 };
 
-// Takes the first frame off `*bytes`; nullopt: it is not whole yet. Failure if it is none that a
-// server may send without extensions: masked, reserved bits or opcodes, fragmented, or a length not
-// in its shortest form.
+// Takes the first frame off `*bytes`; nullopt: it is not complete yet. Throws Failure if a server
+// may not send that frame without extensions. Such frames are masked or fragmented, have reserved
+// bits or opcodes, or have a length not in its shortest form.
 std::optional<Frame> TakeFrame(std::string* bytes);
 
 struct HttpResponse {
   int status = 0;
   std::multimap<std::string, std::string> headers;  // names in lower case
 
-  // The value of a header that is there once; empty if it is not there.
+  // The value of a header that occurs once; empty if it is missing.
   std::string Header(absl::string_view name) const;
 };
 
-// Takes the head of a response off `*bytes`; nullopt: it is not whole yet.
+// Takes the head of a response off `*bytes`; nullopt: it is not complete yet.
 std::optional<HttpResponse> TakeResponse(std::string* bytes);
 
 inline constexpr absl::string_view kV1 = "groupcast.v1.json";
 inline constexpr absl::string_view kSampleKey = "dGhlIHNhbXBsZSBub25jZQ==";
 
-// A handshake of section 4.1; an empty subprotocol offers none.
+// A handshake of section 4.1. An empty subprotocol offers none.
 std::string HandshakeRequest(absl::string_view subprotocol = "",
                              absl::string_view key = kSampleKey);
 
-// What the server must answer to a key (section 4.2.2).
+// The server's required answer to a key (section 4.2.2).
 std::string AcceptFor(absl::string_view key);
 
-// Bytes for people: printable ones as they are, others as \xNN, long ones cut in the middle.
+// Bytes for human readers: printable ones unchanged, others as \xNN, long ones cut in the middle.
 std::string Printable(absl::string_view bytes);
 
 }  // namespace groupcast::tests

@@ -8,21 +8,21 @@
 #include "tools/bench_load/charts.h"
 #include "tools/load/saturation_load.h"
 
-// The family of growing things that is about the channel server alone: what it carries while
-// publishers offer it more and more, and what happens beyond that.
+// The growth family of the channel server alone: its throughput while publishers offer more and
+// more, and its behaviour beyond its limit.
 
 namespace groupcast::bench {
 
 inline constexpr char kChannelFamily[] = "channel";
 
-// So many publishers that offer so much, and what came of it in each run.
+// A number of publishers, the rate that they offer, and the results of each run.
 struct ChannelPoint {
   int publishers = 1;
-  double per_second = 0;  // all together; 0: as much as their windows take
+  double per_second = 0;  // of all publishers together; 0: as much as their windows take
   std::vector<load::SaturationResult> runs;
 };
 
-// Those to be measured, ascending for each number of publishers.
+// The points to measure, ascending for each number of publishers.
 std::vector<ChannelPoint> ChannelPoints();
 
 std::string ChannelText(const std::vector<ChannelPoint>& points);

@@ -6,7 +6,7 @@
 
 namespace groupcast::bench {
 
-// Lays values along a line of pixels, with round numbers beside it.
+// Maps values to a line of pixels, with ticks at round numbers.
 class ChartAxis {
  public:
   struct Tick {
@@ -14,15 +14,15 @@ class ChartAxis {
     std::string label;
   };
 
-  // From 0 to a round number that is not below `high`. Values below 0 lie on 0.
+  // From 0 to a round number that is not below `high`. Values below 0 are at 0.
   static ChartAxis Linear(double high, double from_pixel, double to_pixel);
-  // From a round number that is not above `low` to one that is not below `high`; a value that is
-  // not above 0 cannot be told from the smallest, and lies there. There are labels at powers of
-  // ten, and in between where these are few.
+  // From a round number that is not above `low` to one that is not below `high`. A value that is
+  // not above 0 is at the beginning. Labels are at powers of ten, and between them where these are
+  // few.
   static ChartAxis Logarithmic(double low, double high, double from_pixel, double to_pixel);
 
-  // The same scale from `low` to `high`, both above 0, without any ticks. If they are one number,
-  // it lies in the middle.
+  // The same scale from `low` to `high`, both above 0, without ticks. If both are equal, that value
+  // is in the middle.
   static ChartAxis Between(double low, double high, double from_pixel, double to_pixel);
 
   double At(double value) const;
@@ -44,8 +44,8 @@ class ChartAxis {
   std::vector<Tick> ticks_;
 };
 
-// For people: three significant digits, or all those before the point, in groups of three: 0.00123,
-// 4.56, 12,346.
+// For human readers: three significant digits, or all digits before the point, in groups of three:
+// 0.00123, 4.56, 12,346.
 std::string ReadableNumber(double value);
 
 }  // namespace groupcast::bench

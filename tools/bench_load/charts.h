@@ -14,11 +14,12 @@ struct Chart {
   std::string svg;
 };
 
-// One for each scenario, whose series are next to each other: what each contestant costs, and its
-// latency.
+// One chart for each scenario: the cost and the latency of each contestant. The series of one
+// scenario are next to each other.
 std::vector<Chart> ScenarioCharts(const std::vector<Series>& all);
 
-// As files in `directory`, which is made if it is not there. Files of the same names are replaced.
+// Writes the charts as files in `directory`, and creates it if it is missing. It replaces files of
+// the same names.
 absl::Status WriteCharts(const std::string& directory, const std::vector<Chart>& charts);
 
 }  // namespace groupcast::bench

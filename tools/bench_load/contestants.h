@@ -13,21 +13,21 @@
 
 namespace groupcast::bench {
 
-// What servers need to be started.
+// The files and limits that the servers need.
 struct Installation {
   std::string channel_server;  // the binaries
   std::string websocket_service;
   std::string raw_probe;
   std::string foreign_server;
   std::string peers;      // the folder tools/bench_peers; empty: peers are not installed
-  std::string directory;  // for their files
+  std::string directory;  // the directory for their files
   int workers = 2;
-  // Limits of Groupcast's services; 0: their own.
+  // Limits of Groupcast's services; 0: their defaults.
   size_t max_message_bytes = 0;
   uint32_t max_groups_per_connection = 0;
 };
 
-// A server that runs: all its processes, and the port for clients.
+// A running server: all its processes, and the port for clients.
 struct RunningServer {
   std::vector<std::unique_ptr<ServerProcess>> processes;  // the last one serves the clients
 
@@ -35,21 +35,21 @@ struct RunningServer {
   std::vector<pid_t> roots() const;
 };
 
-// A kind of server that can be measured.
+// A kind of server that the benchmark can measure.
 struct Contestant {
   std::string name;
-  std::string about;  // one line for people
+  std::string about;  // one line for human readers
   std::shared_ptr<const Dialect> dialect;
   std::function<absl::StatusOr<RunningServer>(const Installation&)> start;
-  // Whether it is measured in this scenario when nobody has named those that are to be.
+  // Whether it takes part in this scenario when the user names no servers.
   std::function<bool(const Scenario&)> takes_part;
-  // It cannot do with fewer messages in flight; the scenario then has so many for it.
+  // The fewest messages in flight that it needs. The scenario then has that number for it.
   uint32_t in_flight_min = 1;
-  // Somebody else's server: it has to be installed, and it may fail without ending the benchmark.
+  // A foreign server. It must be installed, and its failure does not end the benchmark.
   bool is_peer = false;
 };
 
-// All there are. Each is started anew for every run, so that no run has another's past.
+// All contestants. Each run starts them anew, so that no run inherits another's state.
 const std::vector<Contestant>& Contestants();
 
 }  // namespace groupcast::bench

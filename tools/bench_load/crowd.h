@@ -18,12 +18,12 @@
 
 namespace groupcast::bench {
 
-// More connections than one process may have descriptors for: members that only read, in processes
-// of their own, forked from this one. They check what comes as the load does, and tell what they
-// have counted through memory that all of them share.
+// More connections than one process may have descriptors. They are members that only read, in
+// processes forked from this one. They check messages as the load does, and report their counts
+// through shared memory.
 //
-// Start it before there are threads or connections, which the processes would inherit. Not
-// thread-safe.
+// Start it before this process has threads or connections, because the new processes would inherit
+// them. Not thread-safe.
 class Crowd {
  public:
   struct Options {
@@ -31,38 +31,38 @@ class Crowd {
     const Dialect* dialect = nullptr;  // outlives it
     uint32_t connections = 1;
     uint32_t connections_per_process = 18'000;        // with some room below 20,000, a usual limit
-    uint32_t first_number = 0;                        // as the swarm's
-    std::function<Group(uint32_t connection)> group;  // each is in one; connections from 0
-    // What is sent to the group of all is this stream, and nothing else may come.
+    uint32_t first_number = 0;                        // as in the swarm
+    std::function<Group(uint32_t connection)> group;  // the one group of each connection, from 0
+    // The stream of the messages to the group of all. Nothing else may arrive.
     uint32_t stream = 0;
-    absl::Duration patience = absl::Seconds(180);  // for all to have joined
+    absl::Duration patience = absl::Seconds(180);  // until all have joined
   };
 
   // Opens all connections, and waits until they have joined.
   static absl::StatusOr<std::unique_ptr<Crowd>> Start(const Options& options);
-  // Ends the processes, with their connections.
+  // Ends the processes and their connections.
   ~Crowd();
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;
 
-  // The sequence of the next message to all, to be called before it is sent.
+  // The sequence of the next message to all. Call it before sending the message.
   uint32_t Send();
 
-  // From now on copies are counted in `deliveries`, until the end.
+  // From now on `deliveries` counts the copies, until the end.
   void Measure();
 
-  // Copies that have come to members that had them not yet.
+  // The number of copies that were new to their members.
   int64_t Has() const;
 
-  // An error: one of the processes has failed, or its server has closed a connection.
+  // An error: one of the processes failed, or the server closed one of its connections.
   absl::Status status() const;
 
   struct Result {
     DeliveryCheck::Counts counts;
     int64_t deliveries = 0;
-    LatencyHistogram latency;  // of those, from the send to each copy
+    LatencyHistogram latency;  // of the deliveries, from the send to each copy
   };
-  // Ends the processes, as if nothing more would come.
+  // Ends the processes and counts as if nothing more would arrive.
   absl::StatusOr<Result> Finish();
 
   const std::vector<pid_t>& processes() const { return processes_; }
@@ -77,7 +77,7 @@ class Crowd {
 
   const Options options_;
   const uint32_t process_count_;
-  Shared* shared_ = nullptr;  // one, and behind it as many parts as there are processes
+  Shared* shared_ = nullptr;  // one, followed by one part for each process
   std::vector<pid_t> processes_;
 };
 

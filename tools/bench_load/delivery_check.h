@@ -8,65 +8,67 @@
 
 namespace groupcast::bench {
 
-// A range of streams; see Stamp.
+// A range of streams, see Stamp.
 struct Streams {
   uint32_t first = 0;
   uint32_t count = 0;
 };
 
-// Knows what was sent, sees what arrives, and so what is lost, doubled or out of order at each
-// member. Order is that of each stream: one sender's messages to one group.
+// Knows the sent messages and sees the received ones. So it finds the lost, the doubled and the
+// out-of-order messages of each member. The order is that of each stream: one sender's messages to
+// one group.
 //
 // Not thread-safe.
 class DeliveryCheck {
  public:
-  // What a message is to the member that got it.
+  // The verdict on a message at the member that received it.
   enum class Verdict {
-    kNext,     // the one that was expected
-    kAhead,    // others before it have not come
-    kLate,     // it was overtaken
+    kNext,     // the expected one
+    kAhead,    // others before it are missing
+    kLate,     // a later one came before it
     kDoubled,  // the member has it already
     kStray,    // of a stream that is not the member's, or never sent
   };
 
   struct Counts {
-    int64_t received = 0;      // all that came, of whatever kind
-    int64_t lost = 0;          // never came
+    int64_t received = 0;      // all messages of every kind
+    int64_t lost = 0;          // did not come
     int64_t doubled = 0;       // came again
-    int64_t out_of_order = 0;  // came, but after a later one of the same stream
-    int64_t stray = 0;         // came to a member that should not have it
+    int64_t out_of_order = 0;  // came after a later one of the same stream
+    int64_t stray = 0;         // came to a member that should not get it
 
     bool clean() const { return lost == 0 && doubled == 0 && out_of_order == 0 && stray == 0; }
     Counts& operator+=(const Counts& other);
     friend bool operator==(const Counts&, const Counts&) = default;
   };
 
-  // How many missing messages of one stream one member remembers, to tell a late message from a
-  // doubled one. Of more the oldest count as lost for good; should they come they are doubled.
+  // The number of missing messages of one stream that one member remembers, to tell a late message
+  // from a doubled one. Over it, the oldest count as lost for good. If they come later, they count
+  // as doubled.
   static constexpr size_t kMissingMax = 1'024;
 
   explicit DeliveryCheck(uint32_t streams) : sent_(streams, 0) {}
 
-  // A member that is to get all that is sent on these streams from now on. Members are numbered
-  // from 0 in the order in which they are added.
+  // Adds a member that should get all messages of these streams from now on. Members are numbered
+  // from 0 in the order of these calls.
   void AddMember(Streams streams);
 
-  // The sequence of the stream's next message, which is sent now.
+  // Returns the sequence of the stream's next message, which is sent now.
   uint32_t Send(uint32_t stream) { return sent_[stream]++; }
 
   Verdict Receive(uint32_t member, const Stamp& stamp);
 
-  // The member was told that it gets no more: what it has not got by now is not lost, unless
-  // something later came. Returns how many messages that is, with those that are lost.
+  // The server announced to this member that it gets no more. Messages that it lacks by now are not
+  // lost, unless a later one came. Returns the number of these messages and of the lost ones.
   int64_t Excuse(uint32_t member);
 
-  // As if nothing more would come.
+  // Counts as if nothing more would arrive.
   Counts Finish() const;
 
  private:
-  // One stream as one member sees it.
+  // One member's view of one stream.
   struct View {
-    uint32_t next = 0;              // the sequence that is expected
+    uint32_t next = 0;              // the expected sequence
     std::vector<uint32_t> missing;  // below `next`, in ascending order
   };
   struct Member {
@@ -75,7 +77,7 @@ class DeliveryCheck {
     bool excused = false;
   };
 
-  std::vector<uint32_t> sent_;  // by stream: how many
+  std::vector<uint32_t> sent_;  // by stream: the number of sent messages
   std::vector<Member> members_;
   std::vector<View> views_;
   Counts counts_;

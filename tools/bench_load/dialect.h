@@ -10,59 +10,58 @@
 
 namespace groupcast::bench {
 
-// A group, by a number that each dialect makes its own kind of name of.
+// A group as a number. Each dialect turns it into its own kind of name.
 enum class Group : uint32_t {};
 
-// What a received payload is.
+// The meaning of a received payload.
 struct Received {
   enum class Kind {
-    kMessage,  // of a group; `stamp` is in it
-    kReady,    // of a server that greets: joins may come now
+    kMessage,  // a group's message; it has `stamp`
+    kReady,    // the greeting of a server; joins may follow now
     kJoined,   // the answer to a join
-    kError,    // the server refuses something: the run is of no use
-    kOther,    // nothing that matters
+    kError,    // the server refuses something; the run is invalid
+    kOther,    // irrelevant
   };
   Kind kind = Kind::kOther;
   Stamp stamp;
-  // What the client must say at once, in a frame of the same kind; empty: nothing. It lives for
-  // ever.
+  // The client's immediate answer, in a frame of the same kind; empty: none. The bytes live
+  // forever.
   std::string_view answer;
 };
 
-// How one kind of server is spoken to: how to join, how to send, and what a message looks like that
-// comes. All else about a client is the same for all servers. Without state, so one serves all
-// connections.
+// The protocol of one kind of server: how to join, how to send, and how a received message looks.
+// Everything else about a client is the same for all servers. It has no state, so one object serves
+// all connections.
 //
-// To measure another server, implement this, and name it in contestants.cc. A server whose frames
-// do not hold one message each needs a reader of its own beside FrameReader, as NATS has one.
+// To measure another server, implement this class, and name it in contestants.cc. If its frames do
+// not hold one message each, it needs a reader of its own beside FrameReader, like NATS.
 class Dialect {
  public:
   virtual ~Dialect() = default;
 
-  // The HTTP request that opens a connection, which is answered with 101; empty: there is none, and
-  // frames go both ways at once. `first` is the first group that the connection will join.
+  // The HTTP request that opens a connection. The server answers it with 101. Empty: there is none,
+  // and frames go both ways at once. `first` is the first group that the connection will join.
   virtual std::string Handshake(Group first) const = 0;
 
-  // The server speaks first: nothing but answers may be sent before kReady.
+  // Whether the server speaks first. Then the client may send only answers before kReady.
   virtual bool ServerGreets() const { return false; }
 
-  // Payloads are parts of a stream of NATS's protocol (NatsReader).
+  // Whether payloads are parts of a stream of NATS's protocol (NatsReader).
   virtual bool IsNats() const { return false; }
 
-  // Appends all bytes that join the group. The server answers (kJoined). Nothing: the handshake has
-  // joined it.
+  // Appends all bytes that join the group. The server answers (kJoined). No bytes: the handshake
+  // has joined it.
   virtual void AppendJoin(Group group, std::string* out) const = 0;
 
-  // Appends all bytes that leave the group, which the server need not answer. Only if CanLeave.
+  // Appends all bytes that leave the group. The server need not answer. Only if CanLeave.
   virtual bool CanLeave() const { return false; }
   virtual void AppendLeave(Group /*group*/, std::string* /*out*/) const {}
 
-  // Appends all bytes that send `message`, letters and digits that begin with a stamp, to the
-  // group.
+  // Appends all bytes that send `message` to the group. It consists of letters and digits and
+  // begins with a stamp.
   virtual void AppendSend(Group group, std::string_view message, std::string* out) const = 0;
 
-  // `head` is the beginning of a payload, as FrameReader gives it, or of an operation, as
-  // NatsReader does.
+  // `head` is the beginning of a payload, from FrameReader, or of an operation, from NatsReader.
   virtual Received Read(std::string_view head) const = 0;
 };
 
@@ -72,13 +71,13 @@ std::unique_ptr<Dialect> NewGroupcastBare();
 // Groupcast with the subprotocol groupcast.v1.json: a message is an event.
 std::unique_ptr<Dialect> NewGroupcastV1();
 
-// The raw probe (raw_probe.cc). It gets the frame that it is to write, ready-made.
+// The raw probe (raw_probe.cc). It gets the ready-made frame to write.
 std::unique_ptr<Dialect> NewRaw();
 
-// For dialects: the request that opens a WebSocket. Each of more_headers ends with a line end.
+// For dialects: the request that opens a WebSocket. Each of more_headers ends with a line break.
 std::string HandshakeRequest(std::string_view path, std::string_view more_headers);
 
-// For dialects: a text that is a message, or something else.
+// For dialects: reads a text that is a message or something else.
 Received MessageOrOther(std::string_view text);
 
 }  // namespace groupcast::bench

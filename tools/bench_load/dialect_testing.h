@@ -17,7 +17,7 @@ inline std::string Message() {
   return text + "xxxx";
 }
 
-// What a client's frame says; it is short enough for the shortest form of the length.
+// The payload of a client's frame, which is short enough for the shortest form of the length.
 inline std::string Unmasked(std::string frame) {
   EXPECT_LT(frame.size(), 126u + 6u);
   EXPECT_EQ(frame.size(), 6u + (frame[1] & 0x7f)) << "not one frame";

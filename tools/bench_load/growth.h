@@ -12,12 +12,12 @@
 
 namespace groupcast::bench {
 
-// One of the sizes at which a growing thing is measured.
+// One size of the growing thing.
 struct GrowthPoint {
   double x = 1;
   std::string label;  // x, short enough for an axis
   Scenario scenario;
-  // What the servers need for it; 0: as they are otherwise.
+  // The servers' settings for it; 0: the usual ones.
   int workers = 0;
   size_t max_message_bytes = 0;
   uint32_t max_groups_per_connection = 0;
@@ -25,19 +25,20 @@ struct GrowthPoint {
   Installation Apply(Installation installation) const;
 };
 
-// Scenarios that are the same but for one thing, which grows.
+// Scenarios that differ in one thing, which grows.
 struct GrowthFamily {
   std::string name;
-  std::string title;    // what grows, for people
-  std::string about;    // what stays the same; one line for people
+  std::string title;    // what grows, for human readers
+  std::string about;    // what stays the same; one line for human readers
   std::string x_label;  // of the axis: what grows, and its unit
   std::vector<GrowthPoint> points;
 };
 
-// All there are, in the order in which they are reported.
+// All families, in the order of the report.
 const std::vector<GrowthFamily>& GrowthFamilies();
 
-// What came of one family: series of its points' scenarios, those of one point next to each other.
+// The results of one family: the series of its points' scenarios. Those of one point are next to
+// each other.
 struct GrowthResult {
   const GrowthFamily* family = nullptr;
   std::vector<Series> series;
@@ -45,7 +46,7 @@ struct GrowthResult {
 
 std::string GrowthText(const GrowthResult& result);
 boost::json::object GrowthJson(const GrowthResult& result);
-// Cost and latency of all contestants over what grows.
+// The cost and the latency of all contestants over the growing thing.
 Chart GrowthChart(const GrowthResult& result);
 
 }  // namespace groupcast::bench

@@ -10,17 +10,17 @@
 
 namespace groupcast::bench {
 
-// Durations of any length in fixed buckets: each power of two is cut into 64, so that what comes
-// out is at most 1/64 above what went in. To record costs a few nanoseconds and no memory.
+// Durations of any length in fixed buckets. Each power of two has 64 buckets, so the output is at
+// most 1/64 above the input. One record takes a few nanoseconds and no memory.
 class LatencyHistogram {
  public:
-  // Below zero counts as zero.
+  // A negative duration counts as zero.
   void Record(int64_t ns) {
     ++buckets_[Bucket(static_cast<uint64_t>(ns < 0 ? 0 : ns))];
     ++count_;
   }
 
-  // As if all that the other has had been recorded here too.
+  // Adds all records of the other histogram.
   void Add(const LatencyHistogram& other) {
     for (size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
     count_ += other.count_;
@@ -28,15 +28,15 @@ class LatencyHistogram {
 
   int64_t count() const { return count_; }
 
-  // The duration that so many percent (0 to 100) do not exceed: the upper end of its bucket. Zero
-  // if nothing was recorded.
+  // The duration that `percent` (0 to 100) of the records do not exceed: the upper end of its
+  // bucket. Zero if there are no records.
   absl::Duration Percentile(double percent) const;
 
  private:
-  static constexpr int kStepBits = 6;  // of 64 buckets for a power of two
+  static constexpr int kStepBits = 6;  // 64 buckets for each power of two
   static constexpr uint64_t kSteps = 1 << kStepBits;
 
-  // The first 64 buckets hold one value each; after that, `shift` more for each next power of two.
+  // The first 64 buckets hold one value each. Each later power of two shifts by one bit more.
   static size_t Bucket(uint64_t value) {
     if (value < kSteps) return value;
     const int shift = std::bit_width(value) - kStepBits - 1;

@@ -10,16 +10,16 @@
 
 namespace groupcast::bench {
 
-// Cuts what a NATS server sends into operations: a line, which for MSG the payload and another line
-// end follow. Over WebSocket it is a stream all the same: a frame may hold many operations, and any
-// part of one. As FrameReader it hands out the beginning of each, in place where it can.
+// Cuts the bytes of a NATS server into operations. An operation is a line; for MSG the payload and
+// another line end follow. Over WebSocket it is a stream too: a frame may hold many operations, and
+// any part of one. Like FrameReader it hands out the beginning of each, in place where possible.
 class NatsReader {
  public:
-  // How much of an operation is handed out at most.
+  // The maximum number of bytes of an operation that it hands out.
   static constexpr size_t kHeadBytes = 192;
 
   // Takes the next piece, and calls handler(std::string_view head) at the last byte of each
-  // operation; the head is valid during the call. False: this is not NATS's protocol.
+  // operation. The head is valid during the call. False: this is not NATS's protocol.
   template <typename Handler>
   bool Take(std::string_view piece, const Handler& handler) {
     while (!piece.empty()) {
@@ -58,8 +58,8 @@ class NatsReader {
   }
 
  private:
-  // What belongs to the operation beyond its line. Nothing: the line has not the form of a MSG that
-  // it begins with.
+  // The bytes of the operation after its line. Nothing: the line begins like a MSG and is
+  // malformed.
   static std::optional<uint64_t> BytesAfterLine(std::string_view line);
 
   void Keep(std::string_view part) {

@@ -5,14 +5,15 @@
 
 #include "tools/bench_load/dialect.h"
 
-// How the servers of tools/bench_peers are spoken to.
+// The dialects of the servers of tools/bench_peers.
 
 namespace groupcast::bench {
 
 // nginx with Nchan: the address of a connection is its group, and a frame is a message.
 std::unique_ptr<Dialect> NewNchan();
 
-// Socket.IO, with its protocol 5 over Engine.IO's 4: an event of socketio_server.js each.
+// Socket.IO, with its protocol 5 over Engine.IO's 4. Each command is an event of
+// socketio_server.js.
 std::unique_ptr<Dialect> NewSocketIo();
 
 // ws_server.js.

@@ -5,11 +5,11 @@
 
 namespace groupcast::bench {
 
-// What the raw probe reads from its clients, in the machine's own order of bytes.
+// The commands that the raw probe reads from its clients, in the machine's own byte order.
 struct RawCommand {
   enum class Kind : uint32_t {
-    kJoin,  // answered with a frame that has kRawJoined
-    kSend,  // followed by frame_bytes bytes, which are written as they are to each member
+    kJoin,  // the probe answers with a frame that has kRawJoined
+    kSend,  // followed by frame_bytes bytes, which it writes unchanged to each member
   };
   Kind kind;
   uint32_t group;

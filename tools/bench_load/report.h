@@ -16,31 +16,31 @@ struct Series {
   const Scenario* scenario = nullptr;
   std::string contestant;
   std::vector<RunResult> runs;
-  std::string version = {};  // of somebody else's server
-  // Why there is no run after these: one has failed.
+  std::string version = {};  // of a foreign server
+  // The failure that ended the runs.
   std::string failure = {};
 };
 
-// What they say. Times are of one delivery.
+// The summary of a series. Times are for one delivery.
 struct Summary {
   Spread server_us;
   Spread client_us;
-  Spread floor_ratio;  // of server_us to the floor's in the same round; all zero: there is none
+  Spread floor_ratio;  // of server_us to the floor's in the same round; all zero: no floor
   Spread deliveries_per_second;
   Spread p50_ms;
   Spread p99_ms;
   Spread p999_ms;
-  Spread pss_per_connection;     // bytes, of all that the processes have
-  Spread growth_per_connection;  // bytes, of what they had not before there were connections
+  Spread pss_per_connection;     // bytes, all memory of the processes
+  Spread growth_per_connection;  // bytes, the memory that came with the connections
   Spread growth_per_membership;  // the same, where connections are in several groups
   Spread opening_s;
-  // Of what goes on beside the load, if it is counted. client_us is then of one of those, and so is
-  // this: all the server's CPU time counts.
+  // The load beside, if it is counted. client_us is then for one of its actions, and so are these:
+  // all CPU time of the server counts.
   Spread beside_server_us;
   Spread beside_per_second;
   Spread beside_p50_ms;
   Spread beside_p99_ms;
-  DeliveryCheck::Counts counts;  // of all runs together, as those that follow
+  DeliveryCheck::Counts counts;  // of all runs together, as the following ones
   int64_t unanswered = 0;
   int64_t closed = 0;
   int64_t undone = 0;
@@ -51,14 +51,14 @@ struct Summary {
 // `floor`: the runs of the scenario's floor; empty if it was not measured.
 Summary Summarize(const Series& series, const std::vector<RunResult>& floor);
 
-// For people: a table for each scenario, whose series are next to each other, and below it what has
-// to be said about the numbers.
+// For human readers: a table for each scenario, and below it remarks about its numbers. The series
+// of one scenario are next to each other.
 std::string ReportText(const std::vector<Series>& all);
 
-// For programs: one JSON object, with each run's numbers and with the summaries.
+// For programs: one JSON object with the numbers of each run and the summaries.
 std::string ReportJson(const std::vector<Series>& all);
 
-// One of what goes on beside the load, as a plural has an s; empty: nothing that is counted does.
+// The unit of the load beside, without the plural s; empty: nothing is counted there.
 std::string BesideUnit(const Scenario& scenario);
 
 // The runs of that scenario's floor among `all`; empty: it was not measured.

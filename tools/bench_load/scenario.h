@@ -16,51 +16,53 @@
 
 namespace groupcast::bench {
 
-// What clients do to a server. All groups are alike: the first connections are the members of the
-// first groups_per_connection groups, the next ones those of the next groups, and so on. Messages
+// The load of a run. All groups are alike. The first connections are the members of the first
+// groups_per_connection groups, the next connections those of the next groups, and so on. Messages
 // go to the groups in turn, and within a group its senders take turns.
 struct Scenario {
-  // When the next message is sent.
+  // The time of the next message.
   enum class Pace {
-    kAllHaveIt,  // as soon as all members have an earlier one: in_flight are under way
-    kOwnCame,    // by each sender, as soon as its own last one has come to itself
-    kRate,       // per_second, whatever comes of them
+    kAllHaveIt,  // as soon as all members have an earlier one; in_flight are under way
+    kOwnCame,    // by each sender, as soon as its own last one has come back
+    kRate,       // per_second, whether or not earlier ones arrive
   };
 
-  // What else goes on. It is done by connections of its own, which are numbered after the load's
-  // and are in groups of their own, beside_connections and beside_groups of them; only kStall does
-  // something to the load's.
+  // The load beside the measured one. It has connections of its own, which are numbered after the
+  // load's and are in groups of their own: beside_connections of them in beside_groups groups. Only
+  // kStall affects the load's own connections.
   enum class Beside {
     kNothing,
-    kJoins,      // beside_per_second times a connection leaves its group for the next
-    kChurn,      // beside_per_second times a connection closes, and comes again
-    kStall,      // the last members of the load's first group, so many, stop to read
-    kIdleCrowd,  // they are there, in processes of their own
-    kBusyCrowd,  // the same, and all are in one group: a message to it when all have the last one
+    kJoins,      // beside_per_second times, a connection leaves its group for the next one
+    kChurn,      // beside_per_second times, a connection closes and connects again
+    kStall,      // beside_connections last members of the load's first group stop reading
+    kIdleCrowd,  // idle connections, in processes of their own
+    kBusyCrowd,  // the same, all in one group: it gets a message when all have the last one
   };
 
   std::string name;
-  std::string about;  // one line for people
+  std::string about;  // one line for human readers
   Pace pace = Pace::kAllHaveIt;
   uint32_t connections = 2;
   uint32_t groups_per_connection = 1;
   uint32_t groups = 1;             // a multiple of groups_per_connection; see members_per_group
   uint32_t senders_per_group = 1;  // the first members of each
-  uint32_t in_flight = 1;          // of kAllHaveIt
-  double per_second = 0;           // of kRate
+  uint32_t in_flight = 1;          // for kAllHaveIt
+  double per_second = 0;           // for kRate
   size_t message_bytes = 128;      // at least kStampBytes
-  bool weighs = false;             // it is about memory; such a run has no floor
-  // The contestant that costs what it costs at least; empty: none has this scenario in it.
+  bool weighs = false;             // it measures memory; such a run has no floor
+  // The contestant with the lowest possible cost; empty: no contestant is the floor of this
+  // scenario.
   std::string floor = "raw";
   Beside beside = Beside::kNothing;
   uint32_t beside_connections = 0;
   uint32_t beside_groups = 1;
   double beside_per_second = 0;
-  // What it is about needs so much time, if more than others have.
+  // The shortest measured part, if the scenario needs more time than others.
   absl::Duration measured_min = absl::ZeroDuration();
-  bool only_when_named = false;  // it takes too long for every day
+  bool only_when_named = false;  // it takes too long for daily use
 
-  // Whether it is one of those of kStall. Its copies are checked, but not counted as deliveries.
+  // Whether the connection is one of kStall's. Its copies are checked, but do not count as
+  // deliveries.
   bool Stalls(uint32_t connection) const {
     return beside == Beside::kStall && connection < members_per_group() &&
            connection >= members_per_group() - beside_connections;
@@ -69,12 +71,12 @@ struct Scenario {
   uint32_t all_connections() const {
     return connections + (beside == Beside::kStall ? 0 : beside_connections);
   }
-  // A process has 20,000 descriptors at most, on many machines: so many workers are needed, with
-  // some room, as connections are not spread evenly.
+  // The number of workers that the server needs. On many machines a process has at most 20,000
+  // descriptors. Some stay free, because connections are not spread evenly.
   uint32_t workers_min() const { return 1 + (all_connections() - 1) / 17'000; }
   // `place` counts the connections beside the load from 0.
   Group BesideGroupOf(uint32_t place) const { return Group{groups + place % beside_groups}; }
-  // Whole: `groups` divides the memberships.
+  // A whole number, because `groups` divides the memberships.
   uint32_t members_per_group() const {
     return static_cast<uint32_t>(uint64_t{connections} * groups_per_connection / groups);
   }
@@ -88,45 +90,45 @@ struct Scenario {
   }
 };
 
-// What is measured.
+// The server to measure.
 struct Target {
   uint16_t port = 0;
   const Dialect* dialect = nullptr;
-  std::vector<pid_t> processes;  // the roots of all that belongs to the server
+  std::vector<pid_t> processes;  // the roots of all processes of the server
 };
 
 struct RunOptions {
   absl::Duration warm_up = absl::Milliseconds(500);
   absl::Duration measured = absl::Seconds(3);
-  // How long a message is waited for that does not come.
+  // The time for which the run waits for a missing message.
   absl::Duration patience = absl::Seconds(2);
 };
 
-// What became of what goes on beside the load, in the measured part.
+// The results of the load beside, in the measured part.
 struct BesideResult {
-  int64_t done = 0;          // moves to another group, connections that came, or copies to a crowd
-  LatencyHistogram latency;  // from when it was due, connected or sent
-  int64_t undone = 0;        // what was due while the connection was still busy with the last one
-  int64_t told = 0;          // connections that the server closed, as was to be expected, with a
+  int64_t done = 0;          // moves to another group, new connections, or copies to a crowd
+  LatencyHistogram latency;  // from the time it was due, connected or sent
+  int64_t undone = 0;        // actions that fell due while their connection was still busy
+  int64_t told = 0;          // connections that the server closed as expected, with a
   int64_t cut = 0;           // close frame, or without
 };
 
 struct RunResult {
-  // Of the whole run, the warm-up included.
+  // For the whole run, including the warm-up.
   DeliveryCheck::Counts counts;
   int64_t sent = 0;
-  int64_t unanswered = 0;  // messages that were no longer waited for, so that others could be sent
-  int64_t closed = 0;      // connections that the server has closed, as was not to be expected
+  int64_t unanswered = 0;  // messages that the run stopped waiting for, to send others
+  int64_t closed = 0;      // connections that the server closed unexpectedly
 
   absl::Duration opening;  // to connect and join all
-  int64_t pss_bare = 0;    // bytes, of the server's processes: with no connection
+  int64_t pss_bare = 0;    // bytes, of the server's processes: without connections
   int64_t pss_joined = 0;  // with all of them
-  // The most that the processes had, each at its worst moment: until all had joined, and until the
-  // end. Bytes; what processes share counts for each.
+  // The sum of the processes' maximum memory, in bytes: until all have joined, and until the end.
+  // Shared memory counts for each process.
   int64_t peak_joined = 0;
   int64_t peak = 0;
 
-  // Of the measured part, which ends when the last message that was sent in it has come.
+  // For the measured part. It ends when the last message that was sent in it has arrived.
   int64_t deliveries = 0;
   absl::Duration wall;
   absl::Duration server_cpu;
@@ -135,7 +137,7 @@ struct RunResult {
   BesideResult beside;
 };
 
-// One run, in this process. An error: the server refuses something, or does not answer.
+// Performs one run in this process. An error: the server refuses something, or does not answer.
 absl::StatusOr<RunResult> RunScenario(const Scenario& scenario, const Target& target,
                                       const RunOptions& options);
 

@@ -7,7 +7,7 @@
 
 namespace groupcast::bench {
 
-// All there are, in full size, in the order in which they are reported.
+// All scenarios, in full size, in the order of the report.
 const std::vector<Scenario>& Scenarios();
 
 }  // namespace groupcast::bench

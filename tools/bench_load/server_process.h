@@ -14,29 +14,28 @@
 
 namespace groupcast::bench {
 
-// A server that this program has started, with all the processes that it has made. It does not
-// outlive the program.
+// A server that this program started, with all the processes that it created. It does not outlive
+// the program.
 class ServerProcess {
  public:
-  // `command` is the binary and its arguments; files are in `directory`, named `name`. Waits until
-  // it is ready. An error has the end of its output.
+  // `command` is the binary and its arguments. Its files are in `directory`, named `name`. Start
+  // waits until it is ready. An error has the end of its output.
   //
-  // From now on descendants of a server that has ended become this process's children
+  // From now on the descendants of an ended server become this process's children
   // (PR_SET_CHILD_SUBREAPER), so that it can wait for them.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& directory,
                                                               const std::string& name,
                                                               std::vector<std::string> command);
-  // The same of a program that is not ours and will listen on this port, with foreign_server, a
-  // binary.
+  // The same for a foreign program that will listen on this port, run by foreign_server, a binary.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> StartForeign(
       const std::string& foreign_server, uint16_t port, const std::string& directory,
       const std::string& name, const std::vector<std::string>& command);
-  // Kills it and its descendants (kill -9), and waits until they are gone.
+  // Kills it and its descendants (kill -9), and waits for their end.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  // Of the server itself, not of foreign_server.
+  // The server's own id, not that of foreign_server.
   pid_t pid() const { return pid_; }
   uint16_t port() const { return port_; }
 

@@ -11,26 +11,27 @@
 
 namespace groupcast::bench {
 
-// What goes on beside a scenario's load (Scenario::Beside), and how it fares. It does no IO and
-// reads no clock: times are handed in, and what it does to connections is its caller's to do.
+// The load beside a scenario's measured load (Scenario::Beside), and its results. It has no IO and
+// reads no clock: callers pass the time and handle the connections.
 //
 // Not thread-safe.
 class SideLoad {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  // How it does it. Connections and groups are numbered as the scenario numbers them.
+  // Its actions. Connections and groups are numbered as in the scenario.
   class Connections {
    public:
-    // Answered with OnJoined.
+    // OnJoined follows.
     virtual void Join(uint32_t connection, Group group) = 0;
     virtual void Move(uint32_t connection, Group from, Group to) = 0;
-    // Ends a connection as a client does that has finished; OnClosed follows.
+    // Ends a connection like a client that has finished. OnClosed follows.
     virtual void Disconnect(uint32_t connection) = 0;
-    // Opens it again; OnOpen follows.
+    // Opens it again. OnOpen follows.
     virtual void Connect(uint32_t connection) = 0;
     virtual void SetReading(uint32_t connection, bool reading) = 0;
-    // One message for all the crowd. CrowdHas says how many copies have come to it in all.
+    // One message to the whole crowd. CrowdHas returns the number of copies that have reached it in
+    // all.
     virtual void SendToCrowd(int64_t sent_ns) = 0;
     virtual int64_t CrowdHas() const = 0;
 
@@ -38,29 +39,29 @@ class SideLoad {
     ~Connections() = default;
   };
 
-  // Both outlive it.
+  // Both must outlive it.
   static std::unique_ptr<SideLoad> Create(const Scenario& scenario, Connections* connections);
-  // One that does nothing.
+  // A load without actions.
   SideLoad(const Scenario& scenario, Connections* connections)
       : scenario_(scenario), connections_(*connections) {}
   virtual ~SideLoad() = default;
 
-  // It goes on between these two, and may be started again.
+  // It runs between these two calls, and may start again.
   void Start(int64_t now_ns);
   void Stop(int64_t now_ns);
-  // How much of what has begun has not ended yet.
+  // The number of actions that have begun and not ended.
   virtual int64_t Unfinished() const { return 0; }
 
-  // What happens is counted from now on, until the end.
+  // Counts actions from now on, until the end.
   virtual void Measure() { measuring_ = true; }
 
-  // To be called at NextTime, or not much later.
+  // Call it at NextTime, or a little later.
   virtual void OnTime(int64_t /*now_ns*/) {}
   virtual int64_t NextTime() const { return kNever; }
 
   virtual void OnOpen(uint32_t /*connection*/, int64_t /*now_ns*/) {}
   virtual void OnJoined(uint32_t /*connection*/, int64_t /*now_ns*/) {}
-  // `told`: a close frame had come. True: this was to be expected of this connection.
+  // `told`: a close frame came first. Returns true if this end was expected.
   virtual bool OnClosed(uint32_t /*connection*/, bool /*told*/) { return false; }
 
   const BesideResult& result() const { return result_; }
@@ -72,7 +73,7 @@ class SideLoad {
   Connections& connections() { return connections_; }
   const Connections& connections() const { return connections_; }
   BesideResult& counts() { return result_; }
-  // One of what this is about is done; it took from then until now.
+  // One action is complete. It took from `since_ns` until `now_ns`.
   void CountDone(int64_t since_ns, int64_t now_ns);
 
  private:

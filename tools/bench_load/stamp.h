@@ -8,23 +8,23 @@
 
 namespace groupcast::bench {
 
-// What every message begins with, so that whoever gets it can tell whether it is the next one, and
+// The beginning of every message. From it a member sees whether the message is the next one, and
 // how long it was under way.
 struct Stamp {
-  uint32_t stream = 0;    // one sender's messages to one group: the sender and the group in one
+  uint32_t stream = 0;    // one sender's messages to one group: names both the sender and the group
   uint32_t sequence = 0;  // counts along the stream, from 0
-  int64_t sent_ns = 0;    // when it was due to be sent, by CLOCK_MONOTONIC
+  int64_t sent_ns = 0;    // the time at which it was due, by CLOCK_MONOTONIC
 
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };
 
-// As text: hexadecimal with the letters A to P, which no JSON writer escapes, and which no answer
-// of any server begins with by chance.
+// As text: hexadecimal with the letters A to P. No JSON writer escapes them, and no server's answer
+// begins with them by chance.
 inline constexpr size_t kStampBytes = 32;
 
 void WriteStamp(const Stamp& stamp, char* out);
-// Of a text that begins with one; nothing: this does not. It costs a few nanoseconds, as it is done
-// for every delivery.
+// Reads the stamp at the beginning of a text; nothing: there is none. It takes a few nanoseconds,
+// because it runs for every delivery.
 std::optional<Stamp> ReadStamp(std::string_view text);
 
 }  // namespace groupcast::bench

@@ -5,14 +5,15 @@
 
 namespace groupcast::bench {
 
-// What several runs say about one number.
+// One number over several runs.
 struct Spread {
   double median = 0;
   double low = 0;  // the lowest and the highest of all runs
   double high = 0;
 };
 
-// The median of an even number of values is the mean of the middle two. All zero if there are none.
+// The median of an even number of values is the mean of the middle two. All zero if there are no
+// values.
 Spread SpreadOf(std::vector<double> values);
 
 }  // namespace groupcast::bench

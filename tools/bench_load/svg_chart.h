@@ -7,23 +7,23 @@
 
 #include "tools/bench_load/statistics.h"
 
-// Charts as SVG documents, of numbers and names alone: they know nothing of what was measured. All
+// Charts as SVG documents, from numbers and names alone, without knowledge of the measurement. All
 // numbers are finite and not below 0.
 
 namespace groupcast::bench {
 
-// Things of a kind, one below the other: what each costs as a bar, and two more numbers of each as
-// two dots on one line.
+// Rows of things of one kind. Each row has a bar for the cost, and two dots on one line for two
+// more numbers.
 struct RowChart {
   struct Row {
     std::string name;
     std::string remark;  // in a warning color behind the name; empty: none
-    bool ours = false;   // drawn so that it stands out
+    bool ours = false;   // drawn with emphasis
     Spread bar;          // its range as whiskers
     double first_dot = 0;
     double second_dot = 0;  // not below the first
   };
-  // A line through all bars, at what cannot be done with less.
+  // A line through all bars, at the lowest possible cost.
   struct Floor {
     std::string name;
     double value = 0;
@@ -31,8 +31,8 @@ struct RowChart {
 
   std::string title;
   std::string subtitle;
-  std::string bar_label;  // what the bars measure, and its unit; linear from 0
-  std::string dot_label;  // the same of the dots; logarithmic
+  std::string bar_label;  // the quantity of the bars, and its unit; linear from 0
+  std::string dot_label;  // the same for the dots; logarithmic
   std::string first_dot_name;
   std::string second_dot_name;
   std::optional<Floor> floor;
@@ -41,7 +41,7 @@ struct RowChart {
 
 std::string DrawRows(const RowChart& chart);
 
-// How numbers change while another one grows: panels side by side, which share the axis below.
+// Numbers over another number that grows: panels side by side that share the axis below.
 struct LineChart {
   struct Point {
     double x = 0;  // above 0
@@ -49,11 +49,11 @@ struct LineChart {
   };
   struct Line {
     std::string name;
-    bool dashed = false;  // it is what the others are compared with
+    bool dashed = false;  // the other lines are compared with it
     std::vector<Point> points;
   };
   struct Panel {
-    std::string label;  // what is measured, and its unit
+    std::string label;  // the quantity and its unit
     bool logarithmic = false;
     std::vector<Line> lines;
   };
@@ -64,8 +64,8 @@ struct LineChart {
 
   std::string title;
   std::string subtitle;
-  std::string x_label;        // what grows, and its unit; logarithmic
-  std::vector<Tick> x_ticks;  // where it is labelled, ascending: usually where it was measured
+  std::string x_label;        // the growing thing and its unit; logarithmic
+  std::vector<Tick> x_ticks;  // the labels, ascending: usually the measured values
   std::vector<Panel> panels;
 };
 

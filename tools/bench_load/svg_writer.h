@@ -14,14 +14,14 @@ struct Pixel {
   double y = 0;
 };
 
-// How a line looks.
+// The style of a line.
 struct Stroke {
   std::string_view color;
   double width = 1;
   bool dashed = false;
 };
 
-// How a text looks, and which part of it lies at its point.
+// The style of a text, and the part of it that is at its point.
 struct TextStyle {
   enum class Anchor { kStart, kMiddle, kEnd };
   double size = 12;
@@ -30,8 +30,8 @@ struct TextStyle {
   bool bold = false;
 };
 
-// Builds an SVG document, which is white where nothing is drawn, so that it can be read on any
-// page. Colors are what SVG takes as such; texts may hold anything.
+// Builds an SVG document with a white background, readable on any page. Colors are in SVG's
+// notation. Texts may have any characters.
 class SvgWriter {
  public:
   SvgWriter() = default;
@@ -39,12 +39,12 @@ class SvgWriter {
   void Text(Pixel at, const TextStyle& style, std::string_view text);
   void Line(Pixel from, Pixel to, const Stroke& stroke);
   void Polyline(const std::vector<Pixel>& points, const Stroke& stroke);
-  // Filled, without a line around it; `opacity` is from 0 to 1.
+  // Filled, without a border. `opacity` is from 0 to 1.
   void Polygon(const std::vector<Pixel>& points, std::string_view color, double opacity);
   void Rectangle(Pixel upper_left, double width, double height, std::string_view color);
   void Circle(Pixel center, double radius, std::string_view fill, const Stroke& stroke);
 
-  // The whole document; `title` is for those who cannot see it.
+  // The whole document. `title` is for readers who cannot see it.
   std::string Document(double width, double height, std::string_view title) const;
 
  private:

@@ -18,25 +18,25 @@
 
 namespace groupcast::bench {
 
-// Now, by the clock of all stamps.
+// The present time, by the clock of all stamps.
 int64_t MonotonicNs();
 
-// Thousands of clients of one server on one thread, made to cost as little as they can: one buffer
-// for all, one read for each readiness, frames recognised in place.
+// Thousands of clients of one server on one thread, at the lowest cost. There is one buffer for all
+// and one read for each readiness, and frames are recognised in place.
 //
-// Not thread-safe. Everything happens within calls, the listener's included.
+// Not thread-safe. Everything runs inside its calls, including the listener.
 class Swarm {
  public:
   class Listener {
    public:
     virtual ~Listener() = default;
-    // `now_ns`: when the bytes were taken from the socket. It may call Send.
+    // `now_ns`: the time at which the bytes left the socket. It may call Send.
     virtual void OnMessage(uint32_t connection, const Stamp& stamp, int64_t now_ns) = 0;
-    // Joins may come now, or one has been answered.
+    // Joins may begin now; and a join has its answer.
     virtual void OnOpen(uint32_t /*connection*/, int64_t /*now_ns*/) {}
     virtual void OnJoined(uint32_t /*connection*/, int64_t /*now_ns*/) {}
-    // The connection has come to its end; `told`: after a close frame of the server. It may call
-    // nothing.
+    // The connection has ended; `told`: after a close frame of the server. It must not call the
+    // swarm.
     virtual void OnClosed(uint32_t /*connection*/, bool /*told*/) {}
   };
 
@@ -44,15 +44,16 @@ class Swarm {
     uint16_t port = 0;
     const Dialect* dialect = nullptr;  // outlives the swarm
     uint32_t connections = 1;
-    // Of several swarms each begins after the last one's numbers: addresses depend on it.
+    // Each of several swarms begins after the numbers of the one before, because addresses depend
+    // on them.
     uint32_t first_number = 0;
-    // Those whose sockets hold little, as on a slow link.
+    // The connections with small socket buffers, as on a slow link.
     std::function<bool(uint32_t connection)> narrow = [](uint32_t) { return false; };
     // The first group that a connection will join.
     std::function<Group(uint32_t connection)> first_group = [](uint32_t) { return Group{0}; };
-    // Fewer than what a server's listener queues, so that no connect has to be repeated.
+    // Fewer than the backlog of a server's listener, so that no connect needs a second attempt.
     uint32_t handshakes_at_once = 256;
-    absl::Duration patience = absl::Seconds(60);  // for all to be open, and for all joins
+    absl::Duration patience = absl::Seconds(60);  // until all are open, and for all joins
   };
 
   explicit Swarm(const Options& options);
@@ -60,38 +61,38 @@ class Swarm {
   // Opens all connections, numbered from 0, and waits until the server has answered each.
   absl::Status Open();
 
-  // A join for each pair, all of a connection at once; waits until all are answered.
+  // Joins each pair, all of a connection at once, and waits until all are answered.
   struct Joining {
     uint32_t connection;
     Group group;
   };
   absl::Status Join(const std::vector<Joining>& joins);
 
-  // What does not fit into the socket waits in memory, up to kUnsentMax bytes; more is an error of
-  // the run (status()), and what was to be sent is not. Nothing is sent on a closed connection.
+  // Bytes that do not fit into the socket wait in memory, up to kUnsentMax bytes. Over it the run
+  // has an error (status()), and the message is not sent. On a closed connection it sends nothing.
   void Send(uint32_t connection, Group group, std::string_view message);
   static constexpr size_t kUnsentMax = 16 << 20;
 
-  // The following do not wait; the listener is told what comes of them. A closed connection takes
-  // none but Connect.
+  // The following functions do not wait; the listener gets the results. A closed connection accepts
+  // only Connect.
   void StartToJoin(uint32_t connection, Group group);
   // Only if the dialect can leave.
   void StartToMove(uint32_t connection, Group from, Group to);
-  // Closes with a close frame, and waits for the server to do the same.
+  // Closes with a close frame. The server's close frame then ends the connection.
   void Disconnect(uint32_t connection);
   // Opens a closed connection again.
   void Connect(uint32_t connection);
-  // Whether what comes is read. Nothing may be sent on a connection that does not read.
+  // Whether the swarm reads this connection. It may not send on a connection that it does not read.
   void SetReading(uint32_t connection, bool reading);
 
-  // Waits until there is something to read, or the moment comes, and handles what there is, once.
-  // The listener is also told of what happens between this and the next call.
+  // Waits until bytes are readable or the time comes, and handles them once. The listener also gets
+  // the events between this call and the next one.
   void Poll(int64_t until_ns, Listener* listener);
 
-  // The first thing that makes the run meaningless: a refusal by the server, say.
+  // The first error that makes the run invalid, for example a refusal by the server.
   const absl::Status& status() const { return status_; }
 
-  // How often the server has closed a connection, other than in answer to Disconnect.
+  // The number of connections that the server closed, except in answer to Disconnect.
   uint32_t closed() const { return closed_; }
 
  private:
@@ -109,26 +110,26 @@ class Swarm {
     service::Fd fd;
     State state = State::kNew;
     bool wants_to_write = false;
-    bool told = false;  // a close frame has come
+    bool told = false;  // a close frame has arrived
     uint32_t joins_pending = 0;
     FrameReader reader;
-    std::unique_ptr<NatsReader> operations;  // of what the frames hold; null: a message each
+    std::unique_ptr<NatsReader> operations;  // inside the frames; null: each frame is a message
     std::string unsent;
-    std::string response;  // the HTTP response, until it is whole
+    std::string response;  // the HTTP response, until it is complete
   };
 
   absl::Status StartToConnect(uint32_t number);
   void OnEvent(uint32_t number, uint32_t events, Listener* listener);
   void OnConnected(uint32_t number);
   void Read(uint32_t number, Listener* listener);
-  // Takes the HTTP response off the beginning of `*bytes`, as far as it has come.
+  // Takes the received part of the HTTP response off the beginning of `*bytes`.
   void TakeResponse(uint32_t number, std::string_view* bytes);
-  // Takes bytes of frames. False: they make no sense.
+  // Takes bytes of frames. False: they are not valid.
   bool TakeFrames(uint32_t number, std::string_view bytes, int64_t now_ns, Listener* listener);
   bool TakeNats(uint32_t number, std::string_view bytes, int64_t now_ns, Listener* listener);
   void OnPayload(uint32_t number, const FrameReader::Payload& payload, int64_t now_ns,
                  Listener* listener);
-  // Of a message, or of whatever else the dialect knows.
+  // Handles a message, or another payload that the dialect knows.
   void OnHead(uint32_t number, Opcode opcode, std::string_view head, int64_t now_ns,
               Listener* listener);
   void OnControl(uint32_t number, const FrameReader::Payload& payload);
@@ -138,7 +139,7 @@ class Swarm {
   void Watch(uint32_t number, int operation, uint32_t events);
   void Close(uint32_t number);
   void Fail(absl::Status status);
-  // Polls until done() holds, which is an error, naming `what`, when patience ends.
+  // Polls until done() holds. When the patience ends, returns an error that names `what`.
   absl::Status PollUntil(const char* what, const std::function<bool()>& done);
 
   const Options options_;
@@ -146,12 +147,12 @@ class Swarm {
   absl::Status status_;
   Listener* listener_ = nullptr;
   std::vector<Connection> connections_;
-  uint32_t started_ = 0;  // those before this number have begun to connect
-  uint32_t open_ = 0;     // how often one has become open
+  uint32_t started_ = 0;  // the connections before this number have begun to connect
+  uint32_t open_ = 0;     // the number of times that one became open
   uint32_t closed_ = 0;
   int64_t joins_pending_ = 0;
   std::vector<char> buffer_;
-  std::string scratch_;  // what is being sent
+  std::string scratch_;  // the bytes to send
 };
 
 }  // namespace groupcast::bench

@@ -8,7 +8,8 @@
 
 namespace groupcast::bench {
 
-// The first row is the heading, and as long as each other; all columns but the first are numbers.
+// The first row is the heading. All rows have the same length. All columns except the first are
+// numbers.
 using TextTable = std::vector<std::vector<std::string>>;
 
 // For a terminal, with a newline at the end of each row.

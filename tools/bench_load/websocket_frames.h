@@ -1,7 +1,7 @@
 #ifndef GROUPCAST_TOOLS_BENCH_LOAD_WEBSOCKET_FRAMES_H_
 #define GROUPCAST_TOOLS_BENCH_LOAD_WEBSOCKET_FRAMES_H_
 
-// RFC 6455 from the side of a client that must cost less than the server it measures.
+// RFC 6455 for a client that must cost less than the server that it measures.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,23 +14,23 @@ namespace groupcast::bench {
 
 enum class Opcode : uint8_t { kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10 };
 
-// One whole frame, masked as a client's must be. All have the same mask: it is there for proxies on
-// the way, and there are none here; the server has to undo it all the same.
+// One whole frame, masked as a client's frame must be. All frames have the same mask: masks protect
+// proxies, and there are none here. The server must undo it all the same.
 void AppendClientFrame(Opcode opcode, std::string_view payload, std::string* out);
 
-// One whole frame as a server makes it.
+// One whole frame of a server.
 void AppendServerFrame(Opcode opcode, std::string_view payload, std::string* out);
 
-// Cuts what one connection receives into frames, wherever the pieces that are read begin and end.
-// Of a payload it hands out the beginning only, which is all that is needed to recognise a message;
-// the rest is counted past. So no payload is ever put together, a frame that lies whole in a piece
-// is handed out in place, and nothing is allocated.
+// Cuts the received bytes of one connection into frames, for pieces of any size. It hands out only
+// the beginning of a payload, which is enough to recognise a message, and skips the rest. So it
+// never assembles a payload, hands out a frame in place if a piece has it whole, and allocates
+// nothing.
 //
-// It takes whole messages: a frame that is only a part of one, or that is masked or has reserved
-// bits, is an error, as no server here is asked for that.
+// It accepts whole messages only. A fragment, a masked frame or reserved bits are errors, because
+// no server here may send them.
 class FrameReader {
  public:
-  // How much of a payload is handed out at most.
+  // The maximum number of bytes of a payload that it hands out.
   static constexpr size_t kHeadBytes = 192;
 
   struct Payload {
@@ -40,14 +40,14 @@ class FrameReader {
   };
 
   // Takes the next piece, and calls handler(const Payload&) at the last byte of each frame. False:
-  // this is not a frame that a server may send, and the connection is of no use any more.
+  // a server may not send this frame, and the connection cannot be used any more.
   template <typename Handler>
   bool Take(std::string_view piece, const Handler& handler) {
     return Take(piece, handler, [](Opcode, std::string_view) {});
   }
 
-  // The same. Before that it calls parts(Opcode, std::string_view) with every part of each payload,
-  // as it comes: for servers whose payloads are pieces of a stream.
+  // The same. Before that it calls parts(Opcode, std::string_view) with every part of each payload
+  // as it arrives: for servers that send payloads as pieces of a stream.
   template <typename Handler, typename Parts>
   bool Take(std::string_view piece, const Handler& handler, const Parts& parts) {
     while (!piece.empty()) {

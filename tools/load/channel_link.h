@@ -13,18 +13,18 @@
 
 namespace groupcast::load {
 
-// This process's link to a channel server, as a worker's: with a loop of its own, which runs within
-// calls. Made after fork(2).
+// This process's link to a channel server, like a worker's, with a loop of its own that runs within
+// calls. Create it after fork(2).
 class ChannelLink {
  public:
-  // Waits until it is connected. `port` is the server's publish port, the other two come after it.
-  // `listener` must outlive it.
+  // Waits until it is connected. `port` is the server's publish port; the other two ports follow
+  // it. `listener` must outlive it.
   static absl::StatusOr<std::unique_ptr<ChannelLink>> Open(uint16_t port,
                                                            service::ChannelListener* listener);
 
-  // False: `limit` passed without it.
+  // Runs until `done`. False: `limit` has passed before.
   bool RunUntil(const std::function<bool()>& done, absl::Duration limit);
-  // One turn, which waits for something to do for `wait` at most.
+  // Runs one turn, which waits for work for `wait` at most.
   void RunOnce(absl::Duration wait) { loop_->RunOnce(wait); }
 
   service::ZmqChannel& channel() { return *channel_; }

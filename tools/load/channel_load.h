@@ -17,22 +17,22 @@ struct ChannelLoadOptions {
   pid_t server = 0;      // its process
   int64_t messages = 2'000'000;
   size_t message_bytes = 200;
-  int groups = 1;  // that the messages are spread over; what is received is measured with one only
+  int groups = 1;  // of the messages; received messages are measured with one group only
 };
 
 struct ChannelLoadResult {
   absl::Duration wall;  // from the first publication to the last message received
   absl::Duration server_cpu;
   int64_t received = 0;
-  int64_t lost = 0;  // by their offsets
+  int64_t lost = 0;  // according to the offsets
   int64_t out_of_order = 0;
 };
 
-// One publisher, in a process of its own, and one subscriber, in this one, through the channel
-// server.
+// Measures one publisher, in a process of its own, and one subscriber, in this one, through the
+// channel server.
 absl::StatusOr<ChannelLoadResult> MeasureThroughput(const ChannelLoadOptions& options);
 
-// Publishes all from this process, and waits until they are acknowledged.
+// Publishes all messages from this process, and waits until they are acknowledged.
 absl::Status Publish(const ChannelLoadOptions& options);
 
 struct JoinResult {
@@ -40,7 +40,7 @@ struct JoinResult {
   absl::Duration p99;
 };
 
-// From Subscribe on a new group to its announcement, so many times in turn.
+// Measures the time from Subscribe on a new group to its announcement, `count` times in turn.
 absl::StatusOr<JoinResult> MeasureJoins(const ChannelLoadOptions& options, int count);
 
 }  // namespace groupcast::load

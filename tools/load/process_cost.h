@@ -13,12 +13,11 @@ namespace groupcast::load {
 // `root` and all its descendants, from /proc.
 std::vector<pid_t> ProcessTree(pid_t root);
 
-// User and system time that the processes have used so far, in the kernel's exact count
-// (/proc/PID/schedstat of each thread).
+// User and system time of the processes so far, in the kernel's exact count (/proc/PID/schedstat of
+// each thread).
 absl::Duration CpuTime(const std::vector<pid_t>& pids);
 
-// Proportional set size of all of them together, in bytes: memory that several share is counted
-// once.
+// The proportional set size of all of them together, in bytes. Shared memory counts once.
 int64_t PssBytes(const std::vector<pid_t>& pids);
 
 }  // namespace groupcast::load

@@ -12,7 +12,7 @@ namespace groupcast::load {
 
 struct StartUpOptions {
   std::string channel_server;  // the binary
-  std::string directory;       // an empty one on the disk in question
+  std::string directory;       // an empty one on the disk to measure
   uint64_t log_bytes = 1u << 30;
   size_t message_bytes = 200;
   int groups = 1'000;
@@ -22,14 +22,14 @@ struct StartUpOptions {
 struct StartUpResult {
   uint64_t log_bytes = 0;
   int64_t messages = 0;
-  int64_t pss = 0;  // of the last one when it was ready, in bytes
+  int64_t pss = 0;  // of the last one, when it was ready; bytes
 
-  // From the new process's start to its ready file, in ascending order.
-  std::vector<absl::Duration> cached;     // with the log in the system's cache, as after kill -9
-  std::vector<absl::Duration> from_disk;  // without
+  // The times from the new process's start to its ready file, in ascending order.
+  std::vector<absl::Duration> cached;     // with the log in the system's cache, like after kill -9
+  std::vector<absl::Duration> from_disk;  // with an empty cache
 };
 
-// How long a channel server takes that was killed and has a large log.
+// Measures the start of a channel server that was killed and has a large log.
 absl::StatusOr<StartUpResult> MeasureStartUp(const StartUpOptions& options);
 
 struct ReturnOptions {
@@ -41,15 +41,15 @@ struct ReturnOptions {
   int restarts = 20;
 };
 
-// From the new process's start, in ascending order.
+// The times from the new process's start, in ascending order.
 struct ReturnResult {
   std::vector<absl::Duration> ready;         // until its ready file
   std::vector<absl::Duration> first_member;  // until the first member has a message again
   std::vector<absl::Duration> last_member;   // until all members have it
 };
 
-// How long after kill -9 of the channel server, and a time away of 0.2 to 3 s, its return is felt
-// at WebSocket members: of a message that was sent while it was away.
+// Kills the channel server with kill -9 and starts it again after 0.2 to 3 s. Measures how long
+// after its start WebSocket members get a message that was sent while it was away.
 absl::StatusOr<ReturnResult> MeasureReturn(const ReturnOptions& options);
 
 }  // namespace groupcast::load

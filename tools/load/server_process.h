@@ -18,7 +18,7 @@ namespace groupcast::load {
 // A service that this program starts, kills and starts again. It does not outlive the program.
 class ServerProcess {
  public:
-  // Its output is appended to `directory`/`name`.log, and its ready file is there too.
+  // Appends its output to `directory`/`name`.log. Its ready file is there too.
   ServerProcess(std::string binary, std::string directory, std::string name)
       : binary_(std::move(binary)), directory_(std::move(directory)), name_(std::move(name)) {}
   // Kills it.
@@ -26,18 +26,18 @@ class ServerProcess {
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  // Runs it with these arguments and --ready_file. It must not run already.
+  // Starts it with these arguments and --ready_file. It must not run already.
   absl::Status Start(const std::vector<std::string>& arguments);
-  // kill -9, waited for.
+  // Kills it with kill -9 and waits for its end.
   void Kill();
 
   pid_t pid() const { return pid_; }
-  // Just before the present process was made.
+  // The time immediately before the present process started.
   absl::Time started() const { return started_; }
 
-  // The port in its ready file; nothing: it is not there yet.
+  // The port in its ready file; nothing: the file is not there yet.
   std::optional<uint16_t> Port() const;
-  // The same, waited for. An error has the end of its output.
+  // Waits for the ready file and returns the same. An error has the end of the output.
   absl::StatusOr<uint16_t> WaitUntilReady();
 
  private:

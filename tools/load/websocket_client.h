@@ -11,15 +11,15 @@
 
 namespace groupcast::load {
 
-// A masked text frame; the mask is zero, which costs neither side anything and is a mask all the
-// same.
+// A masked text frame. The mask is zero, which costs neither side anything and is still a mask.
 std::string ClientFrame(absl::string_view text);
 
-// A bare connection that costs as little as it can: it cuts what comes into frames and hands their
-// payloads out. Calls block. Not thread-safe.
+// A bare connection at the lowest cost. It cuts the received bytes into frames and hands out their
+// payloads. Calls block. Not thread-safe.
 class WebSocketClient {
  public:
-  // To 127.0.0.1, and shakes hands. `number` spreads many connections over loopback's addresses.
+  // Connects to 127.0.0.1 and completes the handshake. `number` spreads many connections over
+  // loopback's addresses.
   static absl::StatusOr<WebSocketClient> Connect(uint16_t port, int number);
 
   int fd() const { return fd_.get(); }
@@ -28,7 +28,7 @@ class WebSocketClient {
   // One recv(2) with these flags. kAborted: the server has closed.
   absl::Status Read(int flags);
 
-  // Calls `payload` with each whole frame's payload that has come.
+  // Calls `payload` with the payload of each complete received frame.
   template <typename Payload>
   void TakeFrames(const Payload& payload) {
     size_t at = 0;

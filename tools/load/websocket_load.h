@@ -17,7 +17,7 @@ struct WebSocketLoadOptions {
       servers;  // the roots of all server processes: their trees are what is measured
   int connections = 1'000;
   int messages = 1'000;
-  int in_flight = 1;  // a message is answered when all members have it
+  int in_flight = 1;  // a message is complete when all members have it
   size_t message_bytes = 128;
 };
 
@@ -28,8 +28,8 @@ struct IdleResult {
   absl::Duration p50;   // from a member's send to its own copy, with all the others idle
 };
 
-// Connects, joins each connection to one of a thousand groups, weighs the servers, and sends a
-// message now and then.
+// Connects, joins each connection to one of a thousand groups, measures the servers' memory, and
+// sends a message from time to time.
 absl::StatusOr<IdleResult> MeasureIdle(const WebSocketLoadOptions& options);
 
 struct FanOutResult {
@@ -42,7 +42,7 @@ struct FanOutResult {
   absl::Duration p99;
 };
 
-// One sender, one group, all connections members of it.
+// Measures one sender and one group, with all connections as members.
 absl::StatusOr<FanOutResult> MeasureFanOut(const WebSocketLoadOptions& options);
 
 }  // namespace groupcast::load

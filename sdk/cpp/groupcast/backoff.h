@@ -7,9 +7,9 @@
 
 namespace groupcast {
 
-// Exponential backoff with full jitter: the n-th delay in a row (from 0) is drawn evenly from
-// [0, min(cap, base * 2^n)). A thousand clients who lose the same server so come back evenly
-// spread, rather than all in the same moments.
+// Exponential backoff with full jitter. The n-th delay in a row (from 0) is random, evenly from [0,
+// min(cap, base * 2^n)). So a thousand clients that lose one server come back evenly spread, and
+// not all in the same moments.
 //
 // Not thread-safe.
 class Backoff {
@@ -20,7 +20,7 @@ class Backoff {
   // The delay before the next attempt.
   absl::Duration Next();
 
-  // Begins again at `base`. Call it when an attempt has worked.
+  // Begins again at `base`. Call it after a successful attempt.
   void Reset();
 
  private:

@@ -13,60 +13,62 @@
 
 namespace groupcast {
 
-// All durations must be above zero and at most a day.
+// Each duration must be above zero and at most one day.
 struct ClientOptions {
-  // ws://HOST[:PORT][/PATH], as "ws://127.0.0.1:1234". The only option that must be set.
+  // ws://HOST[:PORT][/PATH], for example "ws://127.0.0.1:1234". Only this option is required.
   std::string url;
 
-  // How long an attempt to connect may take, from resolving the host to the server's welcome.
-  // A host resolver that hangs can hold up Close() for longer.
+  // The time limit of one attempt to connect, from resolving the host to the server's welcome. A
+  // host resolver that hangs can delay Close() beyond it.
   absl::Duration connect_timeout = absl::Seconds(10);
 
-  // 1 to 64 of A-Z, a-z, 0-9, _ and -. Names this client to the server over all its connections;
-  // made at random if empty. Set it for SendOptions::exclude_self to hold over a restart of the
-  // program, or for several clients that are to count as one. It is a secret: who knows it can pass
-  // for this client's session.
+  // 1 to 64 characters of A-Z, a-z, 0-9, _ and -. It names this client to the server over all its
+  // connections. If it is empty, the client makes a random one. Set it to keep
+  // SendOptions::exclude_self over a restart of the program, or to let several clients count as
+  // one. The session is a secret: everyone who knows it can act as this client's session.
   std::string session_id;
 
-  // If nothing at all comes from the server for this long, not even the answer to the ping that is
-  // sent after half of it, the connection is given up. Should be above the server's own ping
-  // interval (25 s), or this client pings more than it needs to.
+  // If the server sends nothing for this time, the client gives the connection up. After half of
+  // the time the client sends a ping, and its answer counts too. The value should be above the
+  // server's own ping interval (25 s). Otherwise the client pings more than it needs to.
   absl::Duration dead_peer_timeout = absl::Seconds(40);
 
-  // How long Close() may wait for the server's part of the closing handshake.
+  // The time for which Close() may wait for the server's part of the closing handshake.
   absl::Duration close_timeout = absl::Seconds(1);
 
-  // The n-th attempt to reconnect in a row (from 0) is made after a random time below
-  // min(backoff_cap, backoff_base * 2^n), so that clients who lose one server come back spread out.
-  // A server that is about to close may name another time, which is then taken, up to a minute.
+  // The delay before the n-th attempt to reconnect in a row (from 0) is random, below
+  // min(backoff_cap, backoff_base * 2^n). So clients that lose one server come back spread out. A
+  // server that is about to close may name another delay. The client then uses that one, up to a
+  // minute.
   absl::Duration backoff_base = absl::Milliseconds(250);
   absl::Duration backoff_cap = absl::Seconds(30);
-  // A connection that has lasted for this long makes the backoff begin at backoff_base again.
+  // A connection that lasts at least this long resets the backoff to backoff_base.
   absl::Duration backoff_reset_after = absl::Seconds(5);
 
-  // Sends that the server has not acknowledged, whether written or still waiting for a connection:
-  // the bytes of their frames, which have some 100 bytes and the group id besides the message. The
-  // questions of History count too. Send and History refuse what would go over it. Raise it to send
-  // much at once or to bridge long outages.
+  // The bound of the sends that the server has not acknowledged, written or not. It counts the
+  // bytes of their frames: the message, the group id and about 100 bytes. History requests count
+  // too. Send and History fail if they would exceed the bound. Raise it to send much at once, or to
+  // bridge long outages.
   size_t queue_bytes_max = size_t{1} << 20;
 
   // The largest message that Send accepts: bytes of the text, or of the JSON. Keep it at the
-  // server's limit, which refuses what is larger.
+  // server's limit, because the server refuses larger messages.
   size_t message_bytes_max = size_t{64} << 10;
 
-  // The largest frame accepted from the server. A larger one ends the connection.
+  // The largest frame that the client accepts from the server. A larger one ends the connection.
   size_t frame_bytes_max = size_t{1} << 20;
 
-  // How many groups may be joined at once. The server's own limit is 128 unless configured.
+  // The number of groups that the client may be in at the same time. The server's own limit is 128
+  // by default.
   size_t groups_max = 128;
 
-  // Told of every change of the connection's state, first of kConnecting; this may be before Create
-  // returns.
+  // Called on every change of the connection's state, first with kConnecting. The first call may
+  // come before Create returns.
   StateListener on_state;
 };
 
-// A client of Groupcast. It keeps one connection, makes it anew whenever it breaks, joins its
-// groups again from where it was, and sends again what was not acknowledged.
+// A client of Groupcast. It keeps one connection and replaces it when it breaks. Then it joins its
+// groups again from their last positions, and sends again the messages without an acknowledgement.
 //
 //   groupcast::ClientOptions options;
 //   options.url = "ws://127.0.0.1:1234";
@@ -82,112 +84,121 @@ struct ClientOptions {
 //         if (!result.ok()) std::cerr << result.status() << "\n";
 //       });
 //
-// What a member gets. Every message of the group after the position at which its membership began,
-// in the order of their offsets, which is the same for all members, and none twice. What comes
-// while there is no connection is fetched after the reconnect and comes late, but in its place. If
-// the server has it no more, or loses it in another way, the group's GapCallback is told between
-// which positions messages are lost, before the first message after them: a member misses nothing
-// without being told. After a gap without a beginning (Gap::from) the group has another history,
-// and a message that came before it may come again. A message sent after Join reaches this client
-// too, without waiting for any answer, unless it was sent with exclude_self.
+// What a member gets. A member gets every message of the group after the position at which its
+// membership began. They come in the order of their offsets, which is the same for all members, and
+// none comes twice. Messages that were sent while there was no connection come after the reconnect,
+// late, but in their place.
 //
-// A program that wants to go on after its own restart keeps the position() of the last message that
-// it has dealt with, or of a Gap or Joined after it, and gives it to Join as `since`.
+// If messages are lost, the client calls the group's GapCallback before the first message after
+// them. The callback names the positions between which messages are lost. So a member misses
+// nothing in silence. After a gap without a beginning (Gap::from) the group has another history. A
+// message from before the gap may then come again.
 //
-// What becomes of a send. It waits for a connection for as long as that takes. Once written, it is
-// written again after each reconnect, and after each answer that it could not be done now, until it
-// is acknowledged; the server counts it once. Its callback is called exactly once if Send returned
-// OK, and at the latest 75 seconds after it was first written, with
+// A message that this client sends after Join reaches this client too, unless it was sent with
+// exclude_self. The client need not wait for any answer.
+//
+// A program can continue after its own restart. It keeps the position() of the last message that it
+// has processed, or of a later Gap or Joined. It passes that position to Join as `since`.
+//
+// The result of a send. A send waits for a connection without a time limit. The client writes it
+// again after each reconnect, and after each answer that the server cannot do it now, until the
+// server acknowledges it. The server counts it once. If Send returned OK, its callback is called
+// exactly once, at the latest 75 seconds after the first write. The callback gets
 //   a Position                the message has its place in the group's order, and only one;
-//   absl::UnknownError        the outcome is unknown: 75 seconds, or the end of the client, came
-//                             before the acknowledgement. It may or may not have been delivered, or
-//                             yet be, but once at most. To call Send again may deliver it twice;
-//   absl::UnavailableError    for 75 seconds the server could not do it; nothing was done, and
-//                             IsTransient() is true: send it again;
-//   absl::CancelledError      the client was closed before it was done; nothing was done;
+//   absl::UnknownError        the outcome is unknown: the 75 seconds passed, or the client ended,
+//                             before the acknowledgement. The message may have been delivered, or
+//                             may still be, but once at most. To call Send again may deliver it
+//                             twice;
+//   absl::UnavailableError    the server could not do it for 75 seconds. The message was not
+//                             delivered. IsTransient() is true: send it again;
+//   absl::CancelledError      the client was closed first. The message was not delivered;
 //   another error             the server refused it, and will again. ErrorWord() has its word. If
-//                             the connection broke meanwhile, it may have been done before that.
-// A server that forbids to come back (kClosed) gives its error in the place of kCancelled. Sends
-// take their places in a group in the order of the calls, but one that had to be written again
-// because the server could not do it may come after later ones.
+//                             the connection broke before the refusal, an earlier write may have
+//                             been delivered.
+// If a server forbids to come back (kClosed), its error takes the place of kCancelled. Sends take
+// their places in a group in the order of the calls. One exception is a send that the server could
+// not do at first: it may come after later ones.
 //
-// Threads. All methods are thread-safe and do not block, but for Close and the destructor. A Client
-// has one thread of its own and calls all callbacks on it, one at a time, holding no lock: a
-// callback may call any method of the client, but must not destroy it. A callback that takes long
-// delays all that follow, and one that takes longer than the time-outs makes the server close the
-// connection. Callbacks must not throw. Do not fork() with a client alive.
+// Threads. All methods are thread-safe. They do not block, except Close and the destructor. A
+// Client has one thread of its own and runs all callbacks on it, one at a time, without a lock. A
+// callback may call any method of the client, but must not destroy the client. A slow callback
+// delays all later ones. A callback that takes longer than the time-outs makes the server close the
+// connection. Callbacks must not throw. Do not fork() while a client exists.
 class Client {
  public:
-  // Returns at once; the connection is made in the background.
-  // kInvalidArgument, kUnimplemented: the options make no sense, with a sentence that says why.
+  // Returns at once and connects in the background. kInvalidArgument, kUnimplemented: the options
+  // are not valid. The message says why.
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
 
-  // As Close(). Aborts the process if called from a callback of this client. If callbacks reach the
-  // client through a smart pointer, call Close() before resetting that: they may run meanwhile.
+  // As Close(). A call from a callback of this client aborts the process. If callbacks reach the
+  // client through a smart pointer, call Close() before you reset the pointer: callbacks may run in
+  // between.
   ~Client();
 
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Becomes and stays a member of the group, over reconnects, until Leave.
+  // Makes this client a member of the group, over reconnects, until Leave.
   //
-  // `on_message` gets the group's messages. `on_join`, if given, is called before them with the
-  // position at which delivery begins, and once more for each reconnect. It may get an error: if
-  // IsTransient() the client tries again by itself, with the backoff of reconnects, and still from
-  // where it was; if not, it is not a member, or no longer. `on_gap`, if given, hears of all that
-  // was lost, also of what on_join was told with recovered = false.
+  // `on_message` gets the group's messages. `on_join`, if given, runs before them with the position
+  // at which delivery begins, and once more for each reconnect. It may get an error. If
+  // IsTransient(), the client tries again by itself, with the backoff of reconnects, from its last
+  // position. For any other error, the client is not a member, or no longer. `on_gap`, if given,
+  // gets every gap, including a loss that on_join reports with recovered = false.
   //
   // kInvalidArgument: `group_id` is not 1 to 128 bytes of UTF-8 without control characters, or
-  // `on_message` is empty. kAlreadyExists: joined already. kResourceExhausted: over groups_max.
-  // After the end (Close, or kClosed): why it ended. On any error nothing is called.
+  // `on_message` is empty. kAlreadyExists: this client is in the group. kResourceExhausted: over
+  // groups_max. After the end (Close, or kClosed): the reason of the end. On any error no callback
+  // runs.
   absl::Status Join(absl::string_view group_id, MessageCallback on_message,
                     JoinCallback on_join = nullptr, GapCallback on_gap = nullptr);
 
-  // The same, beginning with what `options` asks for: what came after a position that was kept, or
-  // the newest messages. They come as all others do, and only once: reconnects go on from there.
-  // kInvalidArgument also: both are asked for, or `since` is not a position that a server gave.
+  // The same, with a beginning that `options` chooses: the messages after a stored position, or the
+  // newest messages. They arrive like all others, and only once; reconnects continue from there.
+  // Also kInvalidArgument: `options` has both, or `since` is not a position that a server gave.
   absl::Status Join(absl::string_view group_id, const JoinOptions& options,
                     MessageCallback on_message, JoinCallback on_join = nullptr,
                     GapCallback on_gap = nullptr);
 
-  // Leaves the group. When it returns, at most one callback of the group may still be running, and
-  // none if called from a callback; no other follows. Leaving a group one is not in does nothing.
+  // Leaves the group. When it returns, at most one callback of the group still runs, and none if
+  // the call came from a callback. No further callback of the group follows. To leave a group that
+  // this client is not in has no effect.
   void Leave(absl::string_view group_id);
 
   // Sends `text` to the group as a JSON string. This client need not be a member.
   //
   // kInvalidArgument: not a valid group id, not UTF-8, or over message_bytes_max.
-  // kResourceExhausted: over queue_bytes_max; try again when callbacks of earlier sends have come.
-  // After the end: why it ended. On any error nothing was queued, and `on_sent` is not called.
+  // kResourceExhausted: over queue_bytes_max. Try again when callbacks of earlier sends have run.
+  // After the end: the reason of the end. On any error nothing is queued, and `on_sent` is not
+  // called.
   absl::Status Send(absl::string_view group_id, absl::string_view text,
                     SendCallback on_sent = nullptr);
   absl::Status Send(absl::string_view group_id, absl::string_view text, const SendOptions& options,
                     SendCallback on_sent = nullptr);
 
-  // As Send, with any JSON value (RFC 8259), brackets up to 63 deep. The members get these bytes,
-  // without insignificant blanks. kInvalidArgument also: not JSON.
+  // As Send, with any JSON value (RFC 8259), with brackets up to 63 deep. The members get these
+  // bytes without insignificant blanks. Also kInvalidArgument: not JSON.
   absl::Status SendJson(absl::string_view group_id, absl::string_view json,
                         SendCallback on_sent = nullptr);
   absl::Status SendJson(absl::string_view group_id, absl::string_view json,
                         const SendOptions& options, SendCallback on_sent = nullptr);
 
-  // Reads the newest messages of a group's history, which this client need not be a member of. The
-  // question waits for a connection, and is written when the sends before it are. If that
-  // connection breaks before the answer, `on_history` gets kUnavailable: ask again. It is called
-  // exactly once if History returned OK. Ask for no more than fits into one frame of
-  // frame_bytes_max.
+  // Reads the newest messages of a group's history. This client need not be a member. The request
+  // waits for a connection, and for the sends before it. If the connection breaks before the
+  // answer, `on_history` gets kUnavailable: ask again. If History returned OK, `on_history` is
+  // called exactly once. Ask for no more messages than fit into one frame of frame_bytes_max.
   //
   // kInvalidArgument: not a valid group id or `since`, or `on_history` is empty. Otherwise as Send.
   absl::Status History(absl::string_view group_id, HistoryCallback on_history);
   absl::Status History(absl::string_view group_id, const HistoryOptions& options,
                        HistoryCallback on_history);
 
-  // ClientOptions::session_id, or what was made in its place.
+  // ClientOptions::session_id, or the random one that replaces an empty one.
   const std::string& session_id() const;
 
-  // Ends the connection and all that waits for it, for good. Returns when the last callback has
-  // returned, within close_timeout if the server does not answer; called from a callback it returns
-  // at once. May be called any number of times.
+  // Ends the connection and everything that waits for it, for good. It returns when the last
+  // callback has returned, within close_timeout if the server does not answer. A call from a
+  // callback returns at once. Further calls have no effect.
   void Close();
 
  private:

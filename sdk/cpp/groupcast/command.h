@@ -9,11 +9,11 @@
 #include "absl/strings/string_view.h"
 #include "sdk/cpp/groupcast/types.h"
 
-// What this client says to the server: the text of each command's frame.
+// The commands of this client: the text of each command's frame.
 namespace groupcast {
 
-// Pairs a command with its answer; unique over a client's life, also across reconnects. A send
-// keeps its id when it is written again.
+// Pairs a command with its answer. It is unique over a client's life, also over reconnects. A send
+// keeps its id when the client writes it again.
 enum class CommandId : uint64_t {};
 
 // kInvalidArgument: not 1 to 128 bytes of UTF-8 without control characters.
@@ -25,7 +25,7 @@ absl::StatusOr<std::string> EncodeText(absl::string_view text);
 // kInvalidArgument: not one JSON value (RFC 8259), or nested too deeply for the server.
 absl::Status CheckJson(absl::string_view json);
 
-// kInvalidArgument: a position that no server gave.
+// kInvalidArgument: not a position that a server gives.
 absl::Status CheckPosition(const Position& position);
 
 // kInvalidArgument: not 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
@@ -37,12 +37,12 @@ struct SendKey {
   CommandId id{};
 };
 
-// These require a valid group id and, for a message, valid JSON. `options` has not both since and
-// history.
+// The following functions require a valid group id and, for a message, valid JSON. `options` has at
+// most one of since and history.
 std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, CommandId id);
-// Without an id: nobody waits for the answer.
+// Without an id, because the client does not wait for the answer.
 std::string LeaveGroupFrame(absl::string_view group_id);
-// The frame's key and id are made of `key`.
+// `key` gives the frame its key and its id.
 std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,
                              const SendOptions& options, const SendKey& key);
 std::string GroupHistoryFrame(absl::string_view group_id, const HistoryOptions& options,

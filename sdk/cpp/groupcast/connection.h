@@ -44,30 +44,30 @@ class ConnectionHandler {
   ~ConnectionHandler() = default;
 };
 
-// One attempt to connect, and the connection that comes of it: resolver, TCP, the WebSocket
-// handshake for subprotocol groupcast.v1.json, text frames in both directions. It keeps itself
-// alive until OnClosed.
+// One attempt to connect, and the resulting connection: resolver, TCP, the WebSocket handshake for
+// subprotocol groupcast.v1.json, text frames in both directions. It keeps itself alive until
+// OnClosed.
 //
-// Not thread-safe; everything, the handler included, runs on `io`'s single thread. The handler is
-// never called from within Start, Write or Close, and must outlive `io`'s run.
+// Not thread-safe. Everything, including the handler, runs on the single thread of `io`. Start,
+// Write and Close never call the handler. The handler must outlive the run of `io`.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   static std::shared_ptr<Connection> Start(boost::asio::io_context* io,
                                            const ConnectionOptions& options,
                                            ConnectionHandler* handler);
 
-  // Disarms the connect time-out: what the server says makes sense.
+  // Disarms the connect time-out, because the server speaks the protocol.
   void Established();
 
-  // Requires that a frame has come in and can_write().
+  // Requires can_write(), and that a frame has arrived.
   void Write(std::string frame);
   bool can_write() const { return !writing_ && !ending_; }
 
-  // Begins RFC 6455's closing handshake with `code`, from any state. OnClosed follows, with `why`,
-  // within close_timeout; no frame is given out before.
+  // Begins RFC 6455's closing handshake with `code`, from any state. OnClosed follows with `why`,
+  // within close_timeout. No frame is handed out before it.
   void Close(uint16_t code, const absl::Status& why);
 
-  // Ends the connection after `timeout` if it has not ended by itself.
+  // Ends the connection after `timeout`, unless it ends by itself before.
   void EndAfter(absl::Duration timeout, absl::string_view why);
 
  private:
@@ -83,7 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Read();
   void OnRead(const ErrorCode& error);
   void OnWrite(const ErrorCode& error);
-  // Where errors of Asio and Beast become a Status.
+  // Turns an error of Asio or Beast into a Status.
   void Fail(absl::string_view step, const ErrorCode& error);
   void End(uint16_t code, const absl::Status& why);
 
@@ -96,10 +96,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer incoming_;
   std::string outgoing_;
   bool writing_ = false;
-  bool open_ = false;    // The handshake is done.
-  bool ending_ = false;  // Close() was called; end_status_ says why.
+  bool open_ = false;    // The handshake is complete.
+  bool ending_ = false;  // Close() was called. end_status_ has the reason.
   absl::Status end_status_;
-  bool ended_ = false;  // OnClosed is called, or about to be.
+  bool ended_ = false;  // OnClosed was called, or follows.
 };
 
 }  // namespace groupcast

@@ -14,7 +14,7 @@
 #include "sdk/cpp/groupcast/status.h"
 #include "sdk/cpp/groupcast/types.h"
 
-// What the server says to this client: the parsed form of each event's frame.
+// The events of the server: the parsed form of each event's frame.
 namespace groupcast {
 
 struct WelcomeEvent {};
@@ -22,13 +22,12 @@ struct WelcomeEvent {};
 struct MessageEvent {
   // Without its epoch, and in a reply without its group: the frame does not repeat them.
   Message message;
-  // Sent with exclude_self by this client's session: only offset and previous are set, besides the
-  // group.
+  // This client's session sent it with exclude_self. Only the group, offset and previous are set.
   bool excluded = false;
 };
 
 struct ReplyEvent {
-  std::optional<CommandId> id;  // Not set if it is none of this client's ids.
+  std::optional<CommandId> id;  // Not set if it is not an id of this client.
   std::optional<Position> position;
   std::optional<bool> recovered;
   // Of a history.
@@ -48,13 +47,13 @@ struct ClosingEvent {
   absl::Duration reconnect_after;
 };
 
-// An event of a newer server: to be ignored.
+// An event of a newer server. The client ignores it.
 struct UnknownEvent {};
 
 using Event = std::variant<WelcomeEvent, ReplyEvent, ErrorEvent, MessageEvent, GapEvent,
                            ClosingEvent, UnknownEvent>;
 
-// kInternal: `frame` is not an event as the protocol describes it.
+// kInternal: `frame` is not an event of the protocol.
 absl::StatusOr<Event> ParseEvent(absl::string_view frame);
 
 }  // namespace groupcast

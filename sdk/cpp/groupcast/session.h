@@ -30,92 +30,92 @@ struct GroupCallbacks {
 };
 
 struct SessionIdentity {
-  // What connections name as ?session=, see CheckSessionId().
+  // The value that connections give as ?session=, see CheckSessionId().
   std::string session_id;
-  // What keys of sends begin with: up to 40 characters as of a session id. It must differ from that
-  // of any other Session with this session_id, as of an earlier run of the program, or the server
-  // takes sends of the one for repeats of the other's.
+  // The beginning of the keys of sends: up to 40 characters as of a session id. No other Session
+  // with this session_id may have the same prefix, such as one of an earlier run of the program.
+  // Otherwise the server takes sends of one for repeats of the other's.
   std::string key_prefix;
 };
 
 struct SessionLimits {
-  // Sends that are not acknowledged and histories that are not answered, as frames.
+  // The bytes of the frames of sends without an acknowledgement and of histories without an answer.
   size_t queue_bytes_max = 0;
   size_t groups_max = 0;
-  // Of these, so many are written and not answered at a time. Each answer takes some 150 bytes of
-  // what the server queues for this client, which it closes if they do not fit (1 MiB by default):
-  // a client that comes back with very many unanswered sends would lose its connection again.
+  // The number of these that are written and not yet answered. Each answer takes about 150 bytes of
+  // the server's outbox for this client (1 MiB by default). The server closes the connection if
+  // they do not fit. Without this limit, a client with a large number of unanswered sends would
+  // lose its connection again after each reconnect.
   size_t in_flight_max = 1000;
 };
 
-// For how long after it was first written a send may be written again. With the 30 s for which a
+// The time after its first write in which a send may be written again. With the 30 s for which a
 // server may hold it, this stays within the 2 minutes for which the server knows a key.
 inline constexpr absl::Duration kResendPeriod = absl::Seconds(75);
 
-// A send that the server refused for the moment is written again after between half and all of
-// this, which doubles from the first refusal to the last.
+// A send that the server refused for the moment is written again after a random delay, between half
+// of this and all of it. The delay doubles with each refusal, from Min to Max.
 inline constexpr absl::Duration kResendBackoffMin = absl::Milliseconds(100);
 inline constexpr absl::Duration kResendBackoffMax = absl::Seconds(2);
 
-// What a client knows of the protocol's state, over all its connections: its groups and their
-// positions, commands that wait to be written, answers that are awaited. No IO, no clock, no
-// threads; the same calls always have the same effects.
+// A client's state of the protocol, over all its connections: its groups and their positions, the
+// commands that wait, and the answers that it expects. It has no IO, no clock and no threads. The
+// same calls always have the same effects.
 //
-// The owner puts in what the application wants and what the server says, and takes out what is
-// due: frames with NextFrame() when the connection can write one, and callbacks with
-// NextCallback(), which it runs outside of whatever lock guards this object. At next_deadline() it
-// calls OnTimer(). Application code, destructors of callbacks included, never runs inside a call of
-// this class.
+// The owner puts in the calls of the application and the events of the server. It takes out frames
+// with NextFrame() when the connection can write one, and callbacks with NextCallback(). It runs
+// the callbacks outside of any lock that guards this object. At next_deadline() it calls OnTimer().
+// Application code, including destructors of callbacks, never runs inside a call of this class.
 //
-// `now` is by any clock of the owner's that does not go back, and always the same one.
+// `now` comes from a clock of the owner that does not go back, and always from the same one.
 //
-// Commands keep their order. On a new connection the groups are joined first, each from its
-// position; when all these joins are answered, the sends that were written but not resolved are
-// written again, in their order, and then what waits.
+// Commands keep their order. A new connection first joins the groups, each from its position. When
+// all these joins are answered, it writes the unresolved sends of earlier connections again, in
+// their order. Then it writes the commands that wait.
 class Session {
  public:
   Session(SessionIdentity identity, const SessionLimits& limits);
 
-  // The application's side. Group ids, positions and JSON are valid.
+  // The application's calls. Group ids, positions and JSON are valid.
 
-  // kAlreadyExists: in that group already. kResourceExhausted: over groups_max. After Shutdown: its
-  // status.
+  // kAlreadyExists: this client is in that group. kResourceExhausted: over groups_max. After
+  // Shutdown: its status.
   absl::Status Join(absl::string_view group_id, const JoinOptions& options,
                     std::shared_ptr<const GroupCallbacks> callbacks);
-  // No callback of the group is given out from now on. Returns what Join was given, for the caller
-  // to release, or null if the group was not joined.
+  // From now on NextCallback() returns no callback of the group. Leave returns the callbacks that
+  // Join was given, which the caller releases, or null if the group was not joined.
   std::shared_ptr<const GroupCallbacks> Leave(absl::string_view group_id);
-  // Takes `done` if and only if the result is OK; it is then given out once.
+  // Takes `done` if and only if the result is OK. NextCallback() then returns it once.
   // kResourceExhausted: over queue_bytes_max. kInvalidArgument: the message alone is over it. After
   // Shutdown: its status.
   absl::Status Send(absl::string_view group_id, absl::string_view message_json,
                     const SendOptions& options, SendCallback&& done);
-  // As Send. A question is written once: if its connection breaks, `done` gets AnswerLost().
+  // As Send. A request is written once. If its connection breaks, `done` gets AnswerLost().
   absl::Status History(absl::string_view group_id, const HistoryOptions& options,
                        HistoryCallback&& done);
-  // Ends everything: each send, each history, and each join that was never answered, gets `why`,
-  // but sends that may have been done get OutcomeUnknown(). Requires a `why` that is not OK. Only
-  // the first call counts.
+  // Ends everything. Each send, each history, and each join that was never answered gets `why`.
+  // Sends that may have been delivered get OutcomeUnknown() instead. `why` must not be OK. Only the
+  // first call counts.
   void Shutdown(const absl::Status& why);
 
-  // The connection's side.
+  // The connection's calls.
 
-  // kInternal: no server that keeps to the protocol says this now; the connection is worth nothing.
+  // kInternal: a server that follows the protocol does not say this now. End the connection.
   absl::Status OnEvent(Event event, absl::Time now);
-  // Everything but the histories that were written waits for the next connection.
-  // Returns how long the server asked to wait before reconnecting, if it did.
+  // Everything waits for the next connection, except the histories that were written. Returns the
+  // delay before the reconnect that the server asked for, if any.
   std::optional<absl::Duration> OnDisconnected();
-  // Joins once more the groups whose join the server refused for the moment.
+  // Joins again the groups that the server refused for the moment.
   void RetryJoins();
 
-  // Time's side.
+  // The timer's calls.
 
-  // Does what is due: gives up sends, and queues those whose backoff is over.
+  // Gives up overdue sends, and queues sends when their backoff ends.
   void OnTimer(absl::Time now);
-  // When to call OnTimer; InfiniteFuture() if there is nothing to wait for.
+  // The time at which to call OnTimer; InfiniteFuture() if nothing waits.
   absl::Time next_deadline() const;
 
-  // What is due.
+  // The output.
 
   // The next frame to write. A command counts as written from here on.
   std::optional<std::string> NextFrame(absl::Time now);
@@ -127,12 +127,12 @@ class Session {
   bool connected() const { return connected_; }
   // Whether RetryJoins() has something to do.
   bool has_refused_joins() const { return has_refused_joins_; }
-  // Whether the server has answered all joins, and refused none for the moment.
+  // Whether the server has answered all joins and has refused none of them for the moment.
   bool joins_settled() const;
-  // Whether the server has said that it is about to close this connection. Nothing is written then:
-  // what it would not read is better kept for the next connection.
+  // Whether the server announced that it closes this connection. Then this client writes nothing:
+  // the server would not read it, so it stays for the next connection.
   bool closing() const { return reconnect_after_.has_value(); }
-  // Sends and histories that are not resolved, as SessionLimits counts them.
+  // The bytes of unresolved sends and histories, as SessionLimits counts them.
   size_t queue_bytes() const { return queue_bytes_; }
 
  private:
@@ -140,18 +140,18 @@ class Session {
     kQueued,   // A join is in the queue, or will be once connected.
     kJoining,  // The join is written.
     kJoined,
-    kRefused,  // For the moment; RetryJoins().
+    kRefused,  // For the moment, see RetryJoins().
   };
   struct Group {
     std::shared_ptr<const GroupCallbacks> callbacks;
-    // Of the first successful join; later ones go by `position`.
+    // For the first successful join. Later ones use `position`.
     uint32_t history = 0;
     GroupState state = GroupState::kQueued;
     CommandId join_id{};
-    // What the application has got or was told of. Not set before the first successful join,
-    // unless that is to begin at a position.
+    // The last position that the application received, or that a gap or a join gave it. Not set
+    // before the first successful join, unless that join begins at a position.
     std::optional<Position> position;
-    // Whether the application has heard of this join.
+    // Whether the application has the result of this join.
     bool answered = false;
   };
   enum class CommandKind { kJoin, kLeave, kSend, kHistory };
@@ -163,11 +163,11 @@ class Session {
   struct PendingSend {
     std::string frame;
     SendCallback done;
-    // When to give up. Not before it is first written.
+    // The time to give up. InfiniteFuture until it is first written.
     absl::Time deadline = absl::InfiniteFuture();
     bool in_flight = false;  // Written on this connection, and not answered.
-    bool in_doubt = false;   // An earlier transmission may have been done.
-    // What the server said last; not OK once it has refused.
+    bool in_doubt = false;   // An earlier transmission may have been delivered.
+    // The server's last answer; not OK once it has refused.
     absl::Status refusal;
     absl::Duration backoff = kResendBackoffMin;
 
@@ -184,7 +184,7 @@ class Session {
     std::function<void()> run;
   };
   using Groups = std::map<std::string, Group, std::less<>>;
-  // In the order in which the application sent, which is also that of the deadlines.
+  // In the order of the application's calls, which is also the order of the deadlines.
   using Sends = std::map<CommandId, PendingSend>;
   using Histories = std::map<CommandId, PendingHistory>;
 
@@ -204,13 +204,13 @@ class Session {
   std::string JoinFrame(const std::string& group_id);
   // Whether a frame of `bytes` may still be queued.
   absl::Status CheckRoom(size_t bytes) const;
-  // Ends a send with what is known of it when no more transmission may follow.
+  // Ends a send that may not be written again. The result depends on its earlier transmissions.
   void GiveUp(Sends::iterator send, const absl::Status& if_not_done);
   template <typename Pending>
   void SetInFlight(Pending* pending, bool in_flight);
   void Resolve(Sends::iterator send, absl::StatusOr<Position> result);
   void Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result);
-  // The group whose join `id` is, or end().
+  // The group of the join `id`, or end().
   Groups::iterator FindJoin(CommandId id);
   Groups::iterator FindJoined(absl::string_view group_id);
   void CallJoin(const std::string& group_id, const Group& group, absl::StatusOr<Joined> result);
@@ -226,21 +226,21 @@ class Session {
   std::minstd_rand random_;
 
   Groups groups_;
-  std::map<CommandId, std::string> joins_;        // Written and not answered: the group.
-  std::set<std::string, std::less<>> rejoining_;  // All else waits until these are answered.
+  std::map<CommandId, std::string> joins_;        // The group of each written, unanswered join.
+  std::set<std::string, std::less<>> rejoining_;  // Everything else waits for these.
   bool has_refused_joins_ = false;
-  // Bounded: sends and histories by queue_bytes_max; of a group that was not left at most one join;
-  // leaves by the joins that were written, which each were within groups_max. May name sends that
-  // are resolved meanwhile.
+  // Bounded: queue_bytes_max limits sends and histories. Each group that was not left has at most
+  // one join. Each leave belongs to a written join, and those were within groups_max. May name
+  // sends that are resolved by now.
   std::deque<Command> queue_;
   Sends sends_;
   Histories histories_;
   size_t queue_bytes_ = 0;  // Of sends_ and histories_.
-  size_t in_flight_ = 0;    // How many of them are.
-  // When to write refused sends again. May name sends that are resolved meanwhile.
+  size_t in_flight_ = 0;    // The number of them in flight.
+  // The times to write refused sends again. May name sends that are resolved by now.
   std::set<std::pair<absl::Time, CommandId>> resends_;
-  // Bounded: only events, OnDisconnected, OnTimer and Shutdown add, for what is in the bounds
-  // above; the owner runs all before the next event.
+  // Bounded: only events, OnDisconnected, OnTimer and Shutdown add callbacks, each for an item of
+  // the bounded lists above. The owner runs all of them before the next event.
   std::deque<DueCallback> callbacks_;
 };
 

@@ -9,7 +9,7 @@
 
 namespace groupcast {
 
-// An error as the server words it.
+// An error as the server reports it.
 struct ServerError {
   std::string word;
   std::string message;
@@ -17,27 +17,27 @@ struct ServerError {
   bool retry = false;
 };
 
-// How the application sees `error`. ErrorWord() of the result is
-// `error.word`, IsTransient() is `error.retry`.
+// The application's view of `error`. For the result, ErrorWord() is `error.word` and IsTransient()
+// is `error.retry`.
 absl::Status ToStatus(const ServerError& error);
 
-// What becomes of a send that was written, may have been done, and will not be written again. Not
-// transient: a new send would have a new key, and so could be delivered besides the first.
+// The result of a send that was written, may have been delivered, and is not written again. It is
+// not transient: a new send has a new key, so the message could be delivered twice.
 absl::Status OutcomeUnknown();
 
-// What becomes of a question whose connection broke before the answer.
+// The result of a request that lost its connection before the answer.
 absl::Status AnswerLost();
 
-// Whether `error`, which may be tried again, says that the command was not done at all.
+// Whether `error`, which allows another try, says that the command was not done at all.
 bool SaysNotDone(const ServerError& error);
 
 // RFC 6455's code for a connection that ended without a close frame.
 inline constexpr uint16_t kNoCloseFrame = 1006;
 
-// Why a connection that the server closed with `code` has ended.
+// The reason of the end of a connection that the server closed with `code`.
 absl::Status CloseStatus(uint16_t code, absl::string_view reason);
 
-// False for the codes with which the server forbids to come back: 4500 to 4999.
+// False for the codes 4500 to 4999, with which the server forbids a client to come back.
 bool MayReconnect(uint16_t code);
 
 }  // namespace groupcast

@@ -9,24 +9,23 @@
 
 namespace groupcast {
 
-// ws://HOST[:PORT][/PATH][?QUERY]; an IPv6 address stands in brackets.
+// ws://HOST[:PORT][/PATH][?QUERY]. An IPv6 address is in brackets.
 struct Url {
-  // What to resolve: no brackets.
+  // The host to resolve, without brackets.
   std::string host;
-  // Decimal; "80" if the URL has none.
+  // Decimal. "80" if the URL has no port.
   std::string port;
-  // Path and query, as the HTTP request line has it; at least "/".
+  // Path and query as in the HTTP request line, at least "/".
   std::string target;
   // The value of the Host header.
   std::string authority;
 };
 
-// kUnimplemented: wss. kInvalidArgument: anything else that is not such a URL, with a sentence
-// that says what is wrong.
+// kUnimplemented: wss. kInvalidArgument: not such a URL. The message says what is wrong.
 absl::StatusOr<Url> ParseUrl(absl::string_view text);
 
-// Adds NAME=VALUE to the query; neither needs escapes.
-// kInvalidArgument: the query names it already.
+// Adds NAME=VALUE to the query. Neither needs escapes. kInvalidArgument: the query already has that
+// name.
 absl::Status AddToQuery(absl::string_view name, absl::string_view value, Url* url);
 
 }  // namespace groupcast

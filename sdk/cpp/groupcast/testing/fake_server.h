@@ -18,7 +18,7 @@
 
 namespace groupcast {
 
-// A command as a fake server got it.
+// A command that a fake server received.
 struct ReceivedCommand {
   std::string cmd;
   std::string group_id;
@@ -31,14 +31,13 @@ struct ReceivedCommand {
   std::optional<uint64_t> limit;
 };
 
-// The server's end of one client's connection, played by the test's script.
+// The server's end of one client's connection. The test's script plays the server.
 //
-// Nothing happens by itself: pings and close frames too are answered only while a call of this
-// class waits. A test that calls nothing has a server that hangs. Calls wait for as long as it
-// takes within a generous deadline, after which the connection is cut and the result is
-// kDeadlineExceeded.
+// Nothing happens by itself. It answers pings and close frames only while a call of this class
+// waits. A test without calls has a server that hangs. Calls wait as long as necessary, up to a
+// generous deadline. Over the deadline the call cuts the connection and returns kDeadlineExceeded.
 //
-// Not thread-safe; its FakeServer must outlive it. The destructor cuts the connection.
+// Not thread-safe. Its FakeServer must outlive it. The destructor cuts the connection.
 class FakePeer {
  public:
   // The next command of the client. kUnavailable: the connection has ended.
@@ -56,14 +55,15 @@ class FakePeer {
   // Answers the next command, which must be an add_group of `group_id`.
   absl::Status ExpectJoin(absl::string_view group_id, const Position& position);
 
-  // What the client's handshake named as ?session=; empty if nothing.
+  // The client's handshake value of ?session=; empty if there is none.
   const std::string& session() const { return session_; }
 
-  // The closing handshake, from this side.
+  // Begins the closing handshake from this side.
   absl::Status Close(uint16_t code, absl::string_view reason = "");
-  // Waits until the client ends the connection, ignoring its commands. Its close code, or 1006.
+  // Waits until the client ends the connection, and ignores its commands. Returns its close code,
+  // or 1006.
   absl::StatusOr<uint16_t> AwaitClose();
-  // Cuts the TCP connection, with no close frame.
+  // Cuts the TCP connection without a close frame.
   void Cut();
 
  private:
@@ -80,8 +80,8 @@ class FakePeer {
   std::string session_;
 };
 
-// A server to test the client against, on a free port of 127.0.0.1. It runs on the test's own
-// thread, inside of the calls.
+// A server for tests of the client, on a free port of 127.0.0.1. It runs on the test's own thread,
+// inside its calls.
 class FakeServer {
  public:
   FakeServer();
@@ -89,16 +89,16 @@ class FakeServer {
   // ws://127.0.0.1:PORT/fake
   std::string url() const;
 
-  // Waits for a client, does the handshake and sends the welcome.
+  // Waits for a client, completes the handshake and sends the welcome.
   absl::StatusOr<std::unique_ptr<FakePeer>> Accept();
   // The same without the welcome.
   absl::StatusOr<std::unique_ptr<FakePeer>> AcceptSilently();
-  // Waits for a client and does the handshake, but agrees to no subprotocol.
+  // Waits for a client and completes the handshake, without a subprotocol.
   absl::StatusOr<std::unique_ptr<FakePeer>> AcceptBare();
   // Waits for a client and answers its handshake with HTTP 503.
   absl::Status Refuse();
 
-  // No connection is accepted by the system from now on, until Listen(), on the same port.
+  // From now on the system accepts no connection, until Listen(), on the same port.
   void StopListening();
   void Listen();
 
