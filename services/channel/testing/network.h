@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "services/channel/channel_client.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/channel/testing/event_queue.h"
 #include "services/channel_server/broker.h"
 

@@ -1,8 +1,8 @@
 // Connections, publications and subscriptions; channel_client_repair_test.cc has what repairs.
 
-#include "services/channel/channel_client.h"
+#include "services/channel/zmq/channel_client.h"
 
-#include "services/channel/channel_client_harness.h"
+#include "services/channel/zmq/channel_client_harness.h"
 
 namespace groupcast::service {
 namespace {

@@ -1,8 +1,8 @@
 // How a ChannelClient notices what the subscribe link lost, and repairs it over control.
 
 #include "absl/strings/str_cat.h"
-#include "services/channel/channel_client.h"
-#include "services/channel/channel_client_harness.h"
+#include "services/channel/zmq/channel_client.h"
+#include "services/channel/zmq/channel_client_harness.h"
 
 namespace groupcast::service {
 namespace {
