@@ -56,7 +56,8 @@ class Feed {
                         FeedSink* sink);
   void OnHistoryEnd(const Position& head, FeedSink* sink);
 
-  // Whether the feed is warm and has not reached `head`, so that something is to be had up to there.
+  // Whether the feed is warm and has not reached `head`, so that something is to be had up to
+  // there.
   bool Lacks(const Position& head, Epoch current) const { return warm_ && IsAhead(head, current); }
 
   bool warm() const { return warm_; }

@@ -92,9 +92,8 @@ void Repairs::Tick() {
 }
 
 void Repairs::Fail(Channel::HistoryCallback done, absl::string_view why) {
-  due_.push_back([done = std::move(done), why = std::string(why)] {
-    done(absl::UnavailableError(why));
-  });
+  due_.push_back(
+      [done = std::move(done), why = std::string(why)] { done(absl::UnavailableError(why)); });
 }
 
 bool Repairs::GiveAnswers() {

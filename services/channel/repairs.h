@@ -46,8 +46,8 @@ struct RepairsOptions {
 // The questions for history that an engine has under way: the repairs of its feeds, and the
 // questions of its users. A group has at most one repair, queued or asked for.
 //
-// The engine gives it each answer with Take, and calls Tick every 50 ms or so. After the loss of its
-// connection the engine calls Reset.
+// The engine gives it each answer with Take, and calls Tick every 50 ms or so. After the loss of
+// its connection the engine calls Reset.
 //
 // Bounds: the queue has at most one entry for each group that is behind. Users' questions have no
 // bound here; each ends with its answer, its timeout or the connection.
@@ -60,8 +60,8 @@ class Repairs {
   Repairs(const Repairs&) = delete;
   Repairs& operator=(const Repairs&) = delete;
 
-  // The group must be repaired. No effect if its repair is queued or asked for, or if nothing can be
-  // asked: the engine finds the group again when it is connected.
+  // The group must be repaired. No effect if its repair is queued or asked for, or if nothing can
+  // be asked: the engine finds the group again when it is connected.
   void Queue(absl::string_view group_id);
 
   // The group was left. An answer that is under way is for nobody.
@@ -113,8 +113,8 @@ class Repairs {
   uint64_t next_request_ = 1;
   // In the order of their numbers, which is that of their deadlines.
   std::map<uint64_t, Request> requests_;
-  size_t asked_ = 0;                // repairs in requests_
-  std::deque<std::string> queue_;   // may have groups that were forgotten since
+  size_t asked_ = 0;               // repairs in requests_
+  std::deque<std::string> queue_;  // may have groups that were forgotten since
   // The repair of each group: the number of its request, or 0 while it is queued.
   absl::flat_hash_map<std::string, uint64_t> wanted_;
   std::vector<std::function<void()>> due_;

@@ -14,10 +14,6 @@ namespace {
 // Heads that wait for their check. Over it, all heads are compared instead.
 constexpr size_t kUncheckedHeadsMax = 100'000;
 
-// Groups whose heads are put off while the live link is late. Over it, all heads are compared once,
-// when the link has come so far.
-constexpr size_t kLateGroupsMax = 10'000;
-
 // After this number of repairs of a group without a live message between, its subscription is made
 // again: it may be the subscription that was lost.
 constexpr int kSilentRepairsMax = 2;
@@ -32,7 +28,7 @@ ChannelClient::ChannelClient(const ChannelClientOptions& options, const Clock* c
       link_(options, clock, links, listener, [this] { subscriptions_.OnConnected(); }),
       repairs_({.answer_timeout = options.answer_timeout}, clock, this),
       head_checks_(options.repair_after, kUncheckedHeadsMax),
-      live_order_(clock, options.repair_after, kLateGroupsMax),
+      live_order_(clock, options.repair_after, options.late_groups_max),
       comparison_(options, clock, links, &subscriptions_, &repairs_) {}
 
 // ---- Links.

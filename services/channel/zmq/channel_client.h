@@ -35,9 +35,9 @@ namespace groupcast::service {
 //
 // How it notices what the live link has lost. The next message of the group shows the hole. For a
 // group's last message, the digests name heads: a head that has not come live in time is repaired,
-// unless LiveOrder says that the link is only late. Then that head is checked when the link has come
-// so far: lag costs one look at each group that it concerns. A comparison of all heads is left for
-// the cases in which the worker cannot know the groups: a hello, a hole in the numbers of the
+// unless LiveOrder says that the link is only late. Then that head is checked when the link has
+// come so far: lag costs one look at each group that it concerns. A comparison of all heads is left
+// for the cases in which the worker cannot know the groups: a hello, a hole in the numbers of the
 // digests, a new epoch, and a list over its bound.
 //
 // Logic only: the owner brings what the links bring, calls Tick every 50 ms or so, and calls

@@ -11,9 +11,9 @@
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
-#include "services/channel/zmq/channel_client.h"
 #include "services/channel/proto/wire.pb.h"
 #include "services/channel/wire.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/common/clock.h"
 
 namespace groupcast::service {

@@ -41,6 +41,14 @@ struct ChannelClientOptions {
   // live link that brings nothing for this time is still, not late.
   absl::Duration repair_after = absl::Milliseconds(250);
 
+  // Groups whose heads are put off while the live link is late. Over it, all heads are compared
+  // once, when the link has come so far.
+  size_t late_groups_max = 10'000;
+
+  // A comparison of all heads goes page by page: groups of one page, and pages without an answer.
+  int heads_per_page = 500;
+  size_t pages_max = 4;
+
   // A request over control without an answer for this time is made again, or fails.
   absl::Duration answer_timeout = absl::Seconds(5);
 };

@@ -234,6 +234,17 @@ TEST_F(ChannelClientTest, TellsThatThereIsRoomIfSomebodyAsked) {
   EXPECT_EQ(Told(), Words());
 }
 
+// The server would end the connection of a worker that sends it.
+TEST_F(ChannelClientTest, RefusesWhatIsLargerThanItTakes) {
+  Connect();
+  Publish(std::string(64 * 1024 + 1, 'a'));
+  EXPECT_EQ(answers_, Words());  // not from inside the call
+  EXPECT_EQ(Told(), Words({std::string(64 * 1024 + 1, 'a') + ": RESOURCE_EXHAUSTED"}));
+  EXPECT_EQ(Sent(), Words());
+  Publish("b");
+  EXPECT_EQ(Sent(), Words({"1 b"}));
+}
+
 TEST_F(ChannelClientTest, AnAnswerMayPublish) {
   Connect();
   client_.Publish({.group_id = "x", .content = {.data = "a"}, .key = {}},

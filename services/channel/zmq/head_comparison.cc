@@ -8,12 +8,6 @@
 namespace groupcast::service {
 namespace {
 
-// Groups in one frame.
-constexpr int kHeadsPerPage = 500;
-
-// Pages without an answer.
-constexpr size_t kPagesMax = 4;
-
 // Over it, no page is sent: what it finds could not be repaired soon.
 constexpr size_t kQueuedRepairsMax = 1'000;
 
@@ -38,10 +32,12 @@ void HeadComparison::Begin() {
 
 void HeadComparison::Continue(Epoch current) {
   SendLatePagesAgain(current);
-  while (is_running_ && pages_.size() < kPagesMax && repairs_->queued() < kQueuedRepairsMax) {
+  while (is_running_ && pages_.size() < options_.pages_max &&
+         repairs_->queued() < kQueuedRepairsMax) {
     has_sent_ = true;
     Page page{.comparison = count_};
-    while (page.heads.heads_size() < kHeadsPerPage && repairs_->queued() < kQueuedRepairsMax) {
+    while (page.heads.heads_size() < options_.heads_per_page &&
+           repairs_->queued() < kQueuedRepairsMax) {
       const Subscriptions::Subscription* const subscription = subscriptions_->NextOfRound();
       if (subscription == nullptr) {
         is_running_ = false;

@@ -22,12 +22,12 @@ namespace groupcast::service {
 // question does not exist: a missed digest may have named any group.
 //
 // It goes page by page: 500 groups in a frame, and at most 4 frames without an answer. So a worker
-// with 200,000 groups has 4 questions under way, not 400. A new reason does not add a comparison. It
-// starts the running one again, where it stands: the groups that were not compared for longest come
-// first, so each group has its turn even if the reasons never end.
+// with 200,000 groups has 4 questions under way, not 400. A new reason does not add a comparison.
+// It starts the running one again, where it stands: the groups that were not compared for longest
+// come first, so each group has its turn even if the reasons never end.
 //
-// A group of another epoch than the server's is not compared: it must be repaired, whatever its head
-// is. The pages wait while 1,000 repairs are queued.
+// A group of another epoch than the server's is not compared: it must be repaired, whatever its
+// head is. The pages wait while 1,000 repairs are queued.
 //
 // Logic only: no IO. Not thread-safe. All pointers must outlive it. It costs time only for the
 // groups of the pages that it sends.
@@ -41,9 +41,9 @@ class HeadComparison {
   // All heads must be compared, with what the server has from now on. Continue sends the pages.
   void Begin();
 
-  // Sends pages as far as the bounds allow. To be called after Begin, after an answer, and when time
-  // has passed: a page without an answer for answer_timeout is sent again. Only while the last hello
-  // is answered. `current` is the server's epoch.
+  // Sends pages as far as the bounds allow. To be called after Begin, after an answer, and when
+  // time has passed: a page without an answer for answer_timeout is sent again. Only while the last
+  // hello is answered. `current` is the server's epoch.
   void Continue(Epoch current);
 
   // Ends the page that `request` asked about. False: nobody waits for its answer.

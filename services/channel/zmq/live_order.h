@@ -16,8 +16,8 @@
 namespace groupcast::service {
 
 // The one place that uses the order of offsets of DIFFERENT groups. It holds for the ZeroMQ engine
-// only: the channel server counts all groups together, and the live link brings all groups' messages
-// in the order of that counter. Channel does not promise it, and no other engine has it.
+// only: the channel server counts all groups together, and the live link brings all groups'
+// messages in the order of that counter. Channel does not promise it, and no other engine has it.
 //
 // The order tells a late live link from one that has lost something. While the link brings offsets
 // below a head, it may still bring that head. A worker must not repair such a head: repairs of what
@@ -28,11 +28,11 @@ namespace groupcast::service {
 // engine compares it with the group's feed, without a question to the server.
 //
 // Bound: `groups_max` groups. Over it, the heads of further groups are not remembered. The engine
-// must then compare all heads once, when the link has come to the first head that was not remembered
-// (TakeOverflow).
+// must then compare all heads once, when the link has come to the first head that was not
+// remembered (TakeOverflow).
 //
-// Logic only. Not thread-safe. `clock` must outlive it. A message costs a comparison; the rest costs
-// time only for the heads that are due.
+// Logic only. Not thread-safe. `clock` must outlive it. A message costs a comparison; the rest
+// costs time only for the heads that are due.
 class LiveOrder {
  public:
   // A link that brings nothing for `still_after` is still, and brings none of what was put off.

@@ -134,8 +134,9 @@ void PublisherLink::NoteOffset(const Position& position) {
 
 void PublisherLink::Publish(const Publication& publication, Channel::PublishCallback done) {
   if (publication.content.data.size() > options_.max_message_bytes) {
-    answers_.push_back({std::move(done), absl::ResourceExhaustedError(absl::StrCat(
-                                             "larger than ", options_.max_message_bytes, " bytes"))});
+    answers_.push_back(
+        {std::move(done), absl::ResourceExhaustedError(
+                              absl::StrCat("larger than ", options_.max_message_bytes, " bytes"))});
     return;
   }
   if (!has_room()) {

@@ -24,9 +24,10 @@ namespace groupcast::service {
 // sends publications only while connected. It sends the window again on each new publish link, and
 // if the server did not know the publisher. While results stay away it asks with another hello.
 //
-// The caller hands in what the links bring and calls Tick every 50 ms or so, and GiveAnswers outside
-// of all methods of the channel. Methods that return bool say whether all heads must be compared:
-// the server may have handed out messages, or told heads, that this worker has not heard of.
+// The caller hands in what the links bring and calls Tick every 50 ms or so, and GiveAnswers
+// outside of all methods of the channel. Methods that return bool say whether all heads must be
+// compared: the server may have handed out messages, or told heads, that this worker has not heard
+// of.
 //
 // Bounds: the window (WindowOptions). Over it, Publish gives kUnavailable.
 //

@@ -25,16 +25,16 @@ namespace groupcast::service {
 // The groups that a worker has subscribed to, each with its feed. It makes subscriptions until each
 // is announced, and takes what comes live, or as a repair, through the feeds to the listener.
 //
-// A subscription is proven by the announcement with its own nonce. Any other announcement may answer
-// another worker's subscription, or one of this worker's that has ended since. While connected, a
-// subscription without a proof is made again after resubscribe_after, then after twice that time,
-// and so on (ChannelClientOptions).
+// A subscription is proven by the announcement with its own nonce. Any other announcement may
+// answer another worker's subscription, or one of this worker's that has ended since. While
+// connected, a subscription without a proof is made again after resubscribe_after, then after twice
+// that time, and so on (ChannelClientOptions).
 //
 // The listener may call Subscribe and Unsubscribe from inside its methods, also for the group that
 // is being delivered: then nothing more of it is delivered.
 //
-// The caller calls Tick every 50 ms or so, and asks for the repair of each group that a method finds
-// behind.
+// The caller calls Tick every 50 ms or so, and asks for the repair of each group that a method
+// finds behind.
 //
 // Bounds: a feed holds 1 MiB, and all feeds together 32 MiB, of messages that wait for a repair.
 // What is over that is dropped, and repaired too.
@@ -47,9 +47,9 @@ class Subscriptions final : private FeedSink {
   struct RoundTag;
   struct WaitTag;
   template <typename Tag>
-  using Hook = boost::intrusive::list_base_hook<
-      boost::intrusive::tag<Tag>,
-      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using Hook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
   struct Subscription : Hook<RoundTag>, Hook<WaitTag> {
@@ -99,8 +99,8 @@ class Subscriptions final : private FeedSink {
   void Tick(bool connected);
 
   // A round visits each subscription once that exists at its start. Another StartRound ends the
-  // round, and the new one begins with those that were not visited for longest. So rounds that never
-  // come to their end visit all subscriptions alike.
+  // round, and the new one begins with those that were not visited for longest. So rounds that
+  // never come to their end visit all subscriptions alike.
   void StartRound();
   // The next subscription of the round. Null: the round is over.
   Subscription* NextOfRound();
