@@ -14,7 +14,7 @@
 
 namespace groupcast::service {
 
-// What a message carries, from the client that sent it to the members that get it.
+// The part of a message that its sender chooses and its receivers get.
 struct Content {
   enum class Kind : uint8_t {
     kText,  // the value of a JSON string, UTF-8
@@ -23,20 +23,21 @@ struct Content {
   Kind kind = Kind::kText;
   absl::string_view data;
   int64_t sent_at_ms = 0;  // since 1970 UTC
-  // Members of this session get the message's place, and not the message. Zero: of none.
+  // Members of this session get the message's place and not the message. Zero: no session.
   Fingerprint excluded_session;
 };
 
-// A message on its way into its group's order. The views need be valid only during the call.
+// A message that has no place in its group's order yet. The views must be valid during the call.
 struct Publication {
   absl::string_view group_id;
   Content content;
-  // Publications of one key count once, for two minutes from the first: the others get its
-  // position. The fingerprint of session, group and the client's key. Zero: none.
+  // A fingerprint of session, group and the client's key. Zero: no key.
+  // Publications with one key count once, for two minutes from the first of them. The repeats get
+  // the position of the first.
   Fingerprint key;
 };
 
-// A message of a group with its place. The views are valid during the call that brings them.
+// A message with its place in its group's order. The views are valid during the call.
 struct Message {
   absl::string_view group_id;
   Epoch epoch{};
@@ -45,9 +46,9 @@ struct Message {
   Content content;
 };
 
-// Messages of a group that will never come: those with offsets in (from, to.offset] of epoch
-// `to.epoch`. `to` is where delivery goes on, and the next message's `previous`. After a change of
-// epoch `from` has no meaning: the offsets of two epochs cannot be compared.
+// Messages of a group that will never come: the messages with offsets in (from, to.offset] of epoch
+// `to.epoch`. Delivery goes on at `to`, and the next message has it as `previous`. After a change
+// of epoch `from` has no meaning, because the offsets of two epochs cannot be compared.
 struct Gap {
   bool new_epoch = false;
   uint64_t from = 0;
@@ -64,76 +65,88 @@ struct History {
     int64_t sent_at_ms = 0;
     Fingerprint excluded_session;
   };
+  // The position of the group's newest message.
   Position head;
-  // The messages after a position of head.epoch are complete if and only if its offset is not below
-  // this.
+  // The messages after a position of epoch head.epoch are complete if and only if the position's
+  // offset is not below the floor.
   uint64_t floor = 0;
-  std::vector<Entry> messages;  // in offset order, a chain without a hole
+  std::vector<Entry> messages;  // in the order of their offsets, a chain without a hole
 };
 
-// Is told what the channel brings. It is called from the channel's loop, never from inside a call
-// to the channel.
+// Gets what the channel brings. The channel calls it from its loop, and never from inside a call to
+// the channel. The listener may call the channel from inside each of these methods.
 class ChannelListener {
  public:
-  // Once for each Subscribe: delivery begins at `head`.
+  // Comes once for each Subscribe. Delivery begins at `head`: this is the join point. It comes
+  // before any message of the group, and the next message has its offset as `previous`.
   virtual void OnSubscribed(absl::string_view group_id, const Position& head) = 0;
 
-  // Of a group that OnSubscribed was called for, in the group's order, without hole or duplicate:
-  // `previous` is the offset of what was told last of the group (OnSubscribed, OnMessage or OnGap),
-  // and the epoch its epoch.
+  // Comes only for groups with OnSubscribed, in the group's order, without a hole or a duplicate.
+  // `previous` is the offset of the group's last position, from OnSubscribed, OnMessage or OnGap.
+  // The epoch is the epoch of that position.
   virtual void OnMessage(const Message& message) = 0;
 
-  // What could not be had, before what follows it is delivered.
+  // Names messages that cannot be had. It comes before the messages after them.
   virtual void OnGap(absl::string_view group_id, const Gap& gap) = 0;
 
-  // It begins as not connected. Subscriptions survive a lost connection, and publications wait for
-  // the next one.
+  // A channel begins as not connected. Subscriptions survive a lost connection, and publications
+  // wait for the next one.
   virtual void OnConnectionState(bool connected) = 0;
 
-  // has_room() was false when it was asked, and is true again.
+  // There is room again. It comes only after has_room() has returned false.
   virtual void OnRoom() = 0;
 
-  // The channel cannot be used as this process is configured, and trying again would not help.
+  // The channel cannot be used with the configuration of this process. Trying again does not help.
   virtual void OnMisconfigured(const absl::Status& why) = 0;
 
  protected:
   ~ChannelListener() = default;
 };
 
-// What lies between workers: it takes publications, gives each group's messages one order and hands
-// them to all subscribers, each once and without a hole that is not told. An engine implements it;
-// services know only this.
+// The connection between workers. A channel takes publications, gives each group's messages one
+// order, and hands them to all subscribers of the group. Each subscriber gets each message once; it
+// gets a gap for each hole. An engine implements this interface. Services know nothing else.
 //
-// Not thread-safe: an engine lives on its worker's loop. The listener must outlive it.
+// The offsets of one group grow within an epoch, not necessarily by 1. Nothing follows from a
+// comparison of the offsets of two groups: some engines count all groups together, others do not.
+//
+// Not thread-safe: an engine lives on its worker's loop. The listener must outlive the engine.
+// A destroyed engine calls nobody, neither the listener nor callbacks that are pending.
 class Channel {
  public:
-  // The publication's place in its group's order, or why it has none:
-  //   kUnavailable        it was not done, and will not be; try again
-  //   kUnknown            it may or may not be done; try again only with the same key
-  //   kResourceExhausted  larger than the channel takes
+  // Gets the publication's position in its group's order, or the reason why it has none:
+  //   kUnavailable        it was not done and will not be done: try again
+  //   kUnknown            it may be done or not: try again only with the same key
+  //   kResourceExhausted  it is larger than the channel takes
   using PublishCallback = std::function<void(absl::StatusOr<Position>)>;
   using HistoryCallback = std::function<void(absl::StatusOr<History>)>;
 
   virtual ~Channel() = default;
 
-  // The callback is called exactly once, later, unless the engine is destroyed first: when the
-  // publication is in the log, if there is one, and has been handed to all subscribers; or when it
-  // has waited too long for a connection or an answer. Without room it is kUnavailable at once.
+  // Calls `done` exactly once and later, unless the engine is destroyed before. A position means:
+  // the publication is in the log, if there is one, and was handed to all subscribers. An error may
+  // mean that it waited too long for a connection or for an answer. Without room the result is
+  // kUnavailable, and it does not wait.
   virtual void Publish(const Publication& publication, PublishCallback done) = 0;
 
-  // Whether Publish takes one more. While it does not, who has publications should stop reading
-  // where they come from, until OnRoom.
+  // Returns whether Publish takes one more publication. While it returns false, the caller should
+  // stop reading from the source of its publications, until OnRoom.
   virtual bool has_room() = 0;
 
-  // Subscribing twice is a defect of the caller. `group_id` must be a group id (group_id.h).
+  // `group_id` must be a group id (group_id.h). A second Subscribe without Unsubscribe is a defect
+  // of the caller. A publication that this channel makes after Subscribe is delivered to it.
   virtual void Subscribe(absl::string_view group_id) = 0;
+  // After this call nothing of the group is delivered, also when the call comes from inside a
+  // method of the listener.
   virtual void Unsubscribe(absl::string_view group_id) = 0;
 
-  // The group's messages after `after` that are still there. With `newest` 0, the first of them, as
-  // many as one answer carries: there are more if the last one is below the head. Else the last
-  // `newest` of them, or fewer if one answer cannot carry those. If the epoch of `after` is not the
-  // head's, it counts as before all messages.
-  // kUnavailable when the connection is not there or goes before the answer.
+  // Asks for the group's messages after `after` that the channel still has. If the epoch of `after`
+  // is not the head's, it counts as before all messages.
+  //   newest == 0  the first of them, as many as one answer carries. If the last one is below the
+  //                head, there are more.
+  //   newest > 0   the last `newest` of them, or fewer if one answer cannot carry those.
+  // Calls `done` exactly once and later, unless the engine is destroyed before.
+  // kUnavailable: there is no connection, or it was lost before the answer came.
   virtual void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                             HistoryCallback done) = 0;
 

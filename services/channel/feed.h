@@ -12,7 +12,7 @@
 
 namespace groupcast::service {
 
-// Where a feed's chain goes.
+// Gets what a feed decides.
 class FeedSink {
  public:
   // `frame` is the bytes that were handed to the feed with the position.
@@ -23,20 +23,20 @@ class FeedSink {
   ~FeedSink() = default;
 };
 
-// A worker's state for one group: the position of what it delivered last, and what it is repairing.
-// Of what the channel brings it makes a chain: each message is delivered once and after the one
-// that it names as its predecessor, and what cannot be had is told as a gap.
+// A worker's state for one group: the position of its last delivery, and the repair in progress.
+// The feed makes a chain of what the channel brings. It delivers each message once, and after the
+// message that it names as its predecessor. It tells a gap for messages that cannot be had.
 //
-// A feed is cold until the first announcement of the group's head. That head is where delivery
-// begins; messages that come before are part of it. Later it is either in step, or behind: it knows
-// of messages that it has not got. Then it holds those that come live, and waits for OnHistory; who
-// owns it must ask for the history after position() as long as it is behind.
+// A feed is cold until the first announcement of the group's head. Delivery begins at that head:
+// messages that come before are part of it. A warm feed is either in step or behind. It is behind
+// while it knows of messages that it has not got. Then it holds live messages and waits for
+// OnHistory. Its owner must ask for the history after position() for as long as it is behind.
 //
-// `current` is the epoch of the server that the worker is connected to now. What comes live is of
-// that epoch, or late from an earlier server, or early from a later one; only the first counts,
-// besides the feed's own.
+// `current` is the epoch of the server that the worker is connected to now. A live message may be
+// of that epoch, or late from an earlier server, or early from a later one. Only the first counts,
+// besides the messages of the feed's own epoch.
 //
-// Logic only: no IO, no time. Not thread-safe.
+// The feed compares offsets of its own group only. Logic only: no IO, no time. Not thread-safe.
 class Feed {
  public:
   // The head of the group was announced, on the link that brings its messages.
@@ -44,8 +44,8 @@ class Feed {
   // The head is known in another way. The announcement that warms the feed may be older.
   void OnOtherHead(const Position& head, Epoch current);
 
-  // A message has come live. If it must be held and the feed holds `held_bytes_max` already, it is
-  // dropped, and repaired when those before it are.
+  // A live message. If the feed must hold it and holds `held_bytes_max` already, it drops the
+  // message, and the repair of those before it brings it as well.
   void OnMessage(const Position& position, uint64_t previous, absl::string_view frame,
                  Epoch current, size_t held_bytes_max, FeedSink* sink);
 
@@ -56,15 +56,19 @@ class Feed {
                         FeedSink* sink);
   void OnHistoryEnd(const Position& head, FeedSink* sink);
 
+  // Whether the feed is warm and has not reached `head`, so that something is to be had up to
+  // there.
+  bool Lacks(const Position& head, Epoch current) const { return warm_ && IsAhead(head, current); }
+
   bool warm() const { return warm_; }
   bool behind() const { return behind_; }
-  // What was delivered last. Meaningless while cold.
+  // The position of the last delivery. It has no meaning while the feed is cold.
   const Position& position() const { return position_; }
 
   size_t held_bytes() const { return held_bytes_; }
 
-  // For its owner: how many times it was found to be behind by other means than a live message,
-  // since the last live message.
+  // For the owner: how often it found the feed behind by other means than a live message, since the
+  // last live message.
   int silent_repairs = 0;
 
  private:

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "services/channel/channel_client.h"
 #include "services/channel/wire.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/common/clock.h"
 
 namespace groupcast::service {

@@ -1,5 +1,8 @@
 #include "services/common/event_loop.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -9,10 +12,17 @@ namespace groupcast::service {
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus("epoll_create1");
-  return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll)));
+  Fd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wakeup.valid()) return ErrnoStatus("eventfd");
+  std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup)));
+  if (absl::Status status = loop->Add(loop->posted_.fd(), EPOLLIN, &loop->posted_); !status.ok()) {
+    return status;
+  }
+  return loop;
 }
 
-EventLoop::EventLoop(Fd epoll) : epoll_(std::move(epoll)), now_(clock_.Now()) {}
+EventLoop::EventLoop(Fd epoll, Fd wakeup)
+    : epoll_(std::move(epoll)), posted_(std::move(wakeup)), now_(clock_.Now()) {}
 
 absl::Status EventLoop::Add(int fd, uint32_t events, EventHandler* handler) {
   epoll_event event{.events = events, .data = {.ptr = handler}};
@@ -41,6 +51,28 @@ void EventLoop::RunEvery(absl::Duration period, std::function<void()> work) {
     work();
     RunEvery(period, work);
   });
+}
+
+void EventLoop::Post(std::function<void()> work) { posted_.Add(std::move(work)); }
+
+void EventLoop::PostedWork::Add(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(work));
+  if (queue_.size() > 1) return;  // the loop has been woken and has not taken the work yet
+  // It cannot fail: the counter of an eventfd overflows after 2^64 - 2 additions of one.
+  const uint64_t one = 1;
+  static_cast<void>(!write(wakeup_.get(), &one, sizeof(one)));
+}
+
+void EventLoop::PostedWork::OnEvents(uint32_t) {
+  std::vector<std::function<void()>> work;
+  {
+    const std::lock_guard lock(mutex_);
+    uint64_t count = 0;
+    static_cast<void>(!read(wakeup_.get(), &count, sizeof(count)));
+    work.swap(queue_);
+  }
+  for (std::function<void()>& piece : work) std::exchange(piece, nullptr)();
 }
 
 void EventLoop::AddTurnHook(TurnHook hook) { turn_hooks_.push_back(std::move(hook)); }

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "services/channel/channel_client.h"
 #include "services/channel/testing/event_queue.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/channel_server/broker/broker_sink.h"
 
 namespace groupcast::service::testing {

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "services/channel/channel.h"
-#include "services/channel/channel_client.h"
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/network.h"
 #include "services/channel/testing/truth.h"
+#include "services/channel/zmq/channel_client.h"
 
 namespace groupcast::service::testing {
 

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
-#include "services/channel/channel_client.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
@@ -53,7 +53,7 @@ class ZmqChannel final : public Channel, private EventHandler {
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
 
-  const ChannelClient::Counters& counters() const { return client_.counters(); }
+  ChannelClient::Counters counters() const { return client_.counters(); }
 
  private:
   ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, ChannelListener* listener);

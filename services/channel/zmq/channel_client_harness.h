@@ -1,5 +1,5 @@
-#ifndef GROUPCAST_SERVICES_CHANNEL_CHANNEL_CLIENT_HARNESS_H_
-#define GROUPCAST_SERVICES_CHANNEL_CHANNEL_CLIENT_HARNESS_H_
+#ifndef GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_HARNESS_H_
+#define GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_HARNESS_H_
 
 // A ChannelClient for tests, with a server made of words on the other side of its links.
 
@@ -11,9 +11,9 @@
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
-#include "services/channel/channel_client.h"
 #include "services/channel/proto/wire.pb.h"
 #include "services/channel/wire.h"
+#include "services/channel/zmq/channel_client.h"
 #include "services/common/clock.h"
 
 namespace groupcast::service {
@@ -135,4 +135,4 @@ class ChannelClientTest : public testing::Test {
 
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_CHANNEL_CHANNEL_CLIENT_HARNESS_H_
+#endif  // GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_HARNESS_H_

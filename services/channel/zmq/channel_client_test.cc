@@ -1,8 +1,8 @@
 // Connections, publications and subscriptions; channel_client_repair_test.cc has what repairs.
 
-#include "services/channel/channel_client.h"
+#include "services/channel/zmq/channel_client.h"
 
-#include "services/channel/channel_client_harness.h"
+#include "services/channel/zmq/channel_client_harness.h"
 
 namespace groupcast::service {
 namespace {
@@ -232,6 +232,17 @@ TEST_F(ChannelClientTest, TellsThatThereIsRoomIfSomebodyAsked) {
   Acknowledge(2, {11});
   EXPECT_EQ(Told(), Words({"room", large + ": 11"}));
   EXPECT_EQ(Told(), Words());
+}
+
+// The server would end the connection of a worker that sends it.
+TEST_F(ChannelClientTest, RefusesWhatIsLargerThanItTakes) {
+  Connect();
+  Publish(std::string(64 * 1024 + 1, 'a'));
+  EXPECT_EQ(answers_, Words());  // not from inside the call
+  EXPECT_EQ(Told(), Words({std::string(64 * 1024 + 1, 'a') + ": RESOURCE_EXHAUSTED"}));
+  EXPECT_EQ(Sent(), Words());
+  Publish("b");
+  EXPECT_EQ(Sent(), Words({"1 b"}));
 }
 
 TEST_F(ChannelClientTest, AnAnswerMayPublish) {

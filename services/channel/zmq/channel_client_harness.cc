@@ -1,4 +1,4 @@
-#include "services/channel/channel_client_harness.h"
+#include "services/channel/zmq/channel_client_harness.h"
 
 #include "absl/strings/str_cat.h"
 

@@ -1,0 +1,116 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_ZMQ_PUBLISHER_LINK_H_
+#define GROUPCAST_SERVICES_CHANNEL_ZMQ_PUBLISHER_LINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/time/time.h"
+#include "services/channel/channel.h"
+#include "services/channel/position.h"
+#include "services/channel/proto/wire.pb.h"
+#include "services/channel/window.h"
+#include "services/channel/zmq/channel_client_options.h"
+#include "services/channel/zmq/channel_links.h"
+#include "services/common/clock.h"
+
+namespace groupcast::service {
+
+// A worker as a publisher that the channel server knows: the hello that opens each connection, the
+// epoch that the server is in, the numbers of its digests, and the window of publications without a
+// result.
+//
+// Connected means: the last hello was answered, and the server has subscribed on a publish link. It
+// sends publications only while connected. It sends the window again on each new publish link, and
+// if the server did not know the publisher. While results stay away it asks with another hello.
+//
+// The caller hands in what the links bring and calls Tick every 50 ms or so, and GiveAnswers
+// outside of all methods of the channel. Methods that return bool say whether all heads must be
+// compared: the server may have handed out messages, or told heads, that this worker has not heard
+// of.
+//
+// Bounds: the window (WindowOptions). Over it, Publish gives kUnavailable.
+//
+// Logic only: no IO. Not thread-safe. All pointers must outlive it. It calls the listener's
+// OnConnectionState, OnRoom and OnMisconfigured.
+class PublisherLink {
+ public:
+  // `on_connected` runs on each change to connected, before the listener hears of it.
+  PublisherLink(const ChannelClientOptions& options, const Clock* clock, ChannelLinks* links,
+                ChannelListener* listener, std::function<void()> on_connected);
+  PublisherLink(const PublisherLink&) = delete;
+  PublisherLink& operator=(const PublisherLink&) = delete;
+
+  // See ChannelClient.
+  void OnControlUp();
+  void OnControlDown();
+  void OnPublishLinkUp();
+  void OnPublishLinkDown();
+
+  [[nodiscard]] bool OnHelloReply(const channel::v1::HelloReply& reply);
+  void OnAcknowledgement(const channel::v1::Acknowledgement& acknowledgement);
+  // A digest has come. True: one before it was missed, or the epoch is another.
+  [[nodiscard]] bool OnDigest(uint64_t number, Epoch epoch);
+
+  // The server is in this epoch. True: it was in another one before.
+  [[nodiscard]] bool SetEpoch(Epoch epoch);
+  // The server has given this position. The next hello names the highest one.
+  void NoteOffset(const Position& position);
+
+  // `done` is called from GiveAnswers. kResourceExhausted: larger than max_message_bytes.
+  void Publish(const Publication& publication, Channel::PublishCallback done);
+  bool has_room();
+
+  void Tick();
+
+  // Calls the callbacks that are due. Returns whether there were any.
+  bool GiveAnswers();
+  // Calls OnRoom if somebody was refused and there is room again. Returns whether it did.
+  bool TellRoom();
+
+  bool hello_answered() const { return hello_answered_; }
+  bool connected() const { return connected_; }
+  Epoch epoch() const { return highest_.epoch; }
+  size_t window_bytes() const { return window_.bytes(); }
+  // How often the window was sent again.
+  uint64_t resends() const { return resends_; }
+
+ private:
+  void SendHello();
+  void UpdateConnected();
+  void FlushWindow();
+  void SendWindowAgain();
+
+  const ChannelClientOptions options_;
+  const Clock* const clock_;
+  ChannelLinks* const links_;
+  ChannelListener* const listener_;
+  const std::function<void()> on_connected_;
+
+  bool control_up_ = false;
+  bool hello_answered_ = false;
+  uint64_t hello_attempt_ = 0;
+  absl::Time last_hello_ = absl::InfinitePast();
+  absl::Time next_hello_ = absl::InfinitePast();  // unless it is answered by then
+  int publish_links_ = 0;
+  bool connected_ = false;
+  bool misconfigured_ = false;
+
+  // The epoch of the server, from its last answer or since; and the highest offset seen in it.
+  Position highest_;
+
+  uint64_t last_digest_ = 0;
+  absl::Time last_digest_at_;  // or the time of the answer to the last hello
+
+  Window window_;
+  Window::Answers answers_;
+  bool room_wanted_ = false;
+  uint64_t resends_ = 0;
+  // The time of the last result. If none was awaited then: the time since which some are.
+  absl::Time last_progress_;
+  channel::v1::Content outgoing_;  // kept for its memory
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_ZMQ_PUBLISHER_LINK_H_
