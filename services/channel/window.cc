@@ -77,10 +77,17 @@ void Window::OnAccepted(uint64_t number, Answers* answers) {
   }
 }
 
+void Window::DoubtSent() {
+  for (size_t i = 0; i < numbered_; ++i) entries_[i].in_doubt = true;
+}
+
 void Window::Resolve(uint64_t number, absl::StatusOr<Position> result, Answers* answers) {
   if (number < first_number_ || number - first_number_ >= numbered_) return;
   Entry& entry = entries_[number - first_number_];
   entry.resolved = true;
+  if (entry.in_doubt && absl::IsUnavailable(result.status())) {
+    result = absl::UnknownError("the channel server refused it, but may have taken it before");
+  }
   if (entry.done) answers->push_back({std::exchange(entry.done, nullptr), std::move(result)});
   if (number != first_number_) {
     MakeVoid(&entry);

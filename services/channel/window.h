@@ -54,6 +54,10 @@ class Window {
   // From now on all count as not sent: the link on which they were may have lost them.
   void SendAgain() { sent_ = 0; }
 
+  // The server does not know this publisher any more, so it may have done what was sent before. If
+  // it now refuses such a publication as not done, the result is kUnknown.
+  void DoubtSent();
+
   // What the server says became of publications.
   void OnResults(const channel::v1::Acknowledgement& results, Answers* answers);
 
@@ -76,6 +80,7 @@ class Window {
     size_t group_id_bytes;
     Channel::PublishCallback done;  // empty once it was answered
     absl::Time deadline;
+    bool in_doubt = false;
     bool resolved = false;  // the server's word is there
   };
 

@@ -165,6 +165,19 @@ TEST_F(WindowTest, RefusalsSayWhy) {
                               "e: INTERNAL", "f: INTERNAL"}));
 }
 
+// A server that has forgotten its publisher may have done what it now refuses.
+TEST_F(WindowTest, ARefusalOfWhatMayHaveBeenDoneBeforeIsUnknown) {
+  for (const char* body : {"a", "b", "c"}) Add(body);
+  Send();
+  window_.DoubtSent();
+  window_.SendAgain();
+  Add("d");
+  Send();
+  Results(1, {0, 0, 12, 0},
+          {{1, Refusal::UNAVAILABLE}, {2, Refusal::TOO_LARGE}, {4, Refusal::UNAVAILABLE}});
+  EXPECT_EQ(Answers(), Words({"a: UNKNOWN", "b: RESOURCE_EXHAUSTED", "c: 12", "d: UNAVAILABLE"}));
+}
+
 // It was accepted, and the server does not remember what became of it.
 TEST_F(WindowTest, WhatWasAcceptedWithoutAResultIsUnknown) {
   for (const char* body : {"a", "b", "c"}) Add(body);

@@ -35,7 +35,7 @@ enum class LiveKind : uint8_t {
   kPublication = 1,
   kMessage = 2,
   // No body; epoch and offset are the group's head, previous its floor, publisher the nonce of the
-  // subscription that it answers.
+  // subscription that it answers. Number is the newest offset that was handed out, of any group.
   kAnnouncement = 3,
   // Takes a publication's number and nothing else: what had it is not to be done any more.
   kVoid = 4,

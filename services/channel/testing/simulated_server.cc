@@ -1,5 +1,6 @@
 #include "services/channel/testing/simulated_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -177,7 +178,10 @@ bool SimulatedServer::HandOut(size_t index) {
   // What it tells when it is dead, nobody hears.
   if (!Output()) return true;
   if (log_ == nullptr) PlaceNew();
-  return Broadcast(accepted_[index]);
+  std::string& frame = accepted_[index];
+  if (!Broadcast(frame)) return false;
+  std::fill(frame.begin(), frame.end(), '?');  // as a socket that takes it
+  return true;
 }
 
 bool SimulatedServer::Announce(absl::string_view frame) { return !Output() || Broadcast(frame); }

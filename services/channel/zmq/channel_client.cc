@@ -90,10 +90,11 @@ absl::Status ChannelClient::OnLiveFrame(absl::string_view bytes) {
   bool behind = false;
   switch (frame->header.kind) {
     case LiveKind::kMessage:
-      live_order_.OnMessage(position);
+      live_order_.OnReached(position);
       behind = subscriptions_.OnMessage(*frame, bytes, link_.epoch());
       break;
     case LiveKind::kAnnouncement:
+      live_order_.OnReached({position.epoch, frame->header.number});
       behind = subscriptions_.OnAnnouncement(*frame, link_.epoch());
       break;
     default:

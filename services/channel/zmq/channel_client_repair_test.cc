@@ -204,6 +204,23 @@ TEST_F(ForgottenChannelClientTest, SaysHelloAgainWhenDigestsStayAway) {
   EXPECT_EQ(links_.controls, Words());
 }
 
+// The worker has just joined, and the messages since then wait in the live link.
+TEST_F(ChannelClientTest, WhatTheLiveLinkHasNotBroughtYetIsNotRepaired) {
+  Connect();
+  client_.Subscribe("x");
+  Live(LiveFramePrefix("x", {.kind = LiveKind::kAnnouncement,
+                             .publisher = links_.last_nonce,
+                             .number = 5,
+                             .epoch = kEpoch,
+                             .offset = 5}));
+  Digest(2);  // a hole
+  Heads(TakeCompare(), {{"x", 6}});
+  EXPECT_EQ(links_.controls, Words());
+  Message("x", 6, 5);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(client_.counters().repairs, 0u);
+}
+
 TEST_F(ChannelClientRepairTest, EachHelloIsFollowedByAComparison) {
   client_.OnControlDown();
   client_.OnControlUp();

@@ -131,6 +131,51 @@ TEST_F(ChannelClientTest, AServerThatDidNotKnowItGetsTheWindowAgain) {
   EXPECT_EQ(Sent(), Words({"1 a"}));
 }
 
+// The server that has forgotten the publisher may have done it before.
+TEST_F(ChannelClientTest, ARefusalByAServerThatDidNotKnowItIsUnknown) {
+  Connect();
+  Publish("a");
+  Sent();
+  client_.OnControlUp();
+  channel::v1::HelloReply reply = KnownReply();
+  reply.set_known(false);
+  AnswerHello(reply);
+  Publish("b");
+  Told();
+  channel::v1::Acknowledgement refusals;
+  refusals.set_epoch(static_cast<uint64_t>(kEpoch));
+  refusals.set_first_number(1);
+  for (const uint64_t number : {1, 2}) {
+    refusals.add_offsets(0);
+    refusals.add_refusals()->set_number(number);
+    refusals.mutable_refusals(static_cast<int>(number) - 1)
+        ->set_reason(channel::v1::Refusal::UNAVAILABLE);
+  }
+  Control(ControlKind::kAcknowledgement, refusals);
+  EXPECT_EQ(Told(), Words({"a: UNKNOWN", "b: UNAVAILABLE"}));
+}
+
+// It reads nothing while a subscriber has no room. Copies of the window would only wait there too.
+TEST_F(ChannelClientTest, APausedServerIsNotSentTheWindowAgain) {
+  Connect();
+  Publish("a");
+  Sent();
+  for (int i = 0; i < 40; ++i) {
+    Pass(absl::Milliseconds(250));
+    if (links_.controls.empty()) continue;
+    channel::v1::HelloReply reply = KnownReply();
+    reply.set_reading_paused(true);
+    AnswerHello(reply);
+  }
+  EXPECT_EQ(Sent(), Words());
+  // It reads again, and still gives no result.
+  for (int i = 0; i < 40; ++i) {
+    Pass(absl::Milliseconds(250));
+    if (!links_.controls.empty()) AnswerHello();
+  }
+  EXPECT_EQ(Sent()[0], "1 a");
+}
+
 TEST_F(ChannelClientTest, HelloBringsTheResultsThatWereLost) {
   Connect();
   for (const char* text : {"a", "b", "c"}) Publish(text);

@@ -4,20 +4,20 @@
 
 namespace groupcast::service {
 
-void LiveOrder::OnMessage(const Position& position) {
-  if (position.epoch != last_message_.epoch && !by_offset_.empty()) {
+void LiveOrder::OnReached(const Position& position) {
+  if (position.epoch != reached_.epoch && !by_offset_.empty()) {
     // The link has left the epoch of these heads.
     overflow_ = by_offset_.begin()->second.first;
     by_offset_.clear();
     by_group_.clear();
   }
-  last_message_ = position;
-  last_message_at_ = clock_->Now();
+  reached_ = position;
+  reached_at_ = clock_->Now();
 }
 
 bool LiveOrder::MayBring(const Position& head) const {
-  return last_message_.epoch == head.epoch && last_message_.offset < head.offset &&
-         clock_->Now() - last_message_at_ < still_after_;
+  return reached_.epoch == head.epoch && reached_.offset < head.offset &&
+         clock_->Now() - reached_at_ < still_after_;
 }
 
 void LiveOrder::PutOff(absl::string_view group_id, const Position& head) {

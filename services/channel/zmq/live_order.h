@@ -41,8 +41,9 @@ class LiveOrder {
   LiveOrder(const LiveOrder&) = delete;
   LiveOrder& operator=(const LiveOrder&) = delete;
 
-  // A message has come live, of whatever group.
-  void OnMessage(const Position& position);
+  // The live link has reached `position`: it has brought a message at it, or an announcement that
+  // was sent after it, of whatever group.
+  void OnReached(const Position& position);
 
   // Whether the live link may still bring the message at `head`.
   bool MayBring(const Position& head) const;
@@ -70,9 +71,9 @@ class LiveOrder {
   const Clock* const clock_;
   const absl::Duration still_after_;
   const size_t groups_max_;
-  Position last_message_;
-  absl::Time last_message_at_ = absl::InfinitePast();
-  ByOffset by_offset_;  // by the offset of the first head; all of last_message_'s epoch
+  Position reached_;
+  absl::Time reached_at_ = absl::InfinitePast();
+  ByOffset by_offset_;  // by the offset of the first head; all of reached_'s epoch
   absl::flat_hash_map<std::string, ByOffset::iterator> by_group_;
   std::optional<Position> overflow_;
 };

@@ -15,7 +15,7 @@ constexpr Epoch kEpoch{7};
 
 class LiveOrderTest : public testing::Test {
  protected:
-  void Live(uint64_t offset, Epoch epoch = kEpoch) { order_.OnMessage({epoch, offset}); }
+  void Live(uint64_t offset, Epoch epoch = kEpoch) { order_.OnReached({epoch, offset}); }
   bool MayBring(uint64_t offset, Epoch epoch = kEpoch) { return order_.MayBring({epoch, offset}); }
   void PutOff(absl::string_view group_id, uint64_t offset) {
     order_.PutOff(group_id, {kEpoch, offset});

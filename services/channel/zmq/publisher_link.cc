@@ -95,7 +95,10 @@ bool PublisherLink::OnHelloReply(const channel::v1::HelloReply& reply) {
   bool must_compare = SetEpoch(Epoch{reply.epoch()});
   OnAcknowledgement(reply.results());
   window_.OnAccepted(reply.last_accepted(), &answers_);
-  if (!reply.known()) SendWindowAgain();
+  if (!reply.known()) {
+    window_.DoubtSent();
+    SendWindowAgain();
+  }
   if (!hello_answered_) {
     hello_answered_ = true;
     last_digest_ = reply.last_digest();
@@ -106,6 +109,8 @@ bool PublisherLink::OnHelloReply(const channel::v1::HelloReply& reply) {
   // The server sends no digests to a publisher that it has forgotten, and could not send some.
   if (!reply.known() || reply.last_digest() != last_digest_) must_compare = true;
   last_digest_ = reply.last_digest();
+  // The server reads on when its subscribers have room. Sending again would only fill its queue.
+  if (reply.reading_paused()) last_progress_ = now;
   // The worker asked because there was no progress.
   if (reply.known() && now - last_progress_ >= options_.send_again_after) SendWindowAgain();
   FlushWindow();

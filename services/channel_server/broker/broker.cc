@@ -45,6 +45,7 @@ void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = state_.now + options_.retention.repair_retention;
   no_key_expiry_before_ = state_.now + options_.keys.window;  // their ages go by the calendar
   state_.publishers.FinishRecovery();
+  state_.last_handed_out = state_.last_offset;
   if (tail_may_be_missing) BeginEpoch();
   state_.groups.ForEach([this](KnownGroup* group) { state_.UpdateIdle(group); });
 }
@@ -311,9 +312,11 @@ void Broker::DropUnknownGroups() {
 
 void Broker::HandOut(BrokerSink* sink) {
   for (; handed_out_ < to_hand_out_.size(); ++handed_out_) {
-    if (!sink->HandOut(handed_out_)) return;
     const Taken& taken = to_hand_out_[handed_out_];
-    state_.Retain(taken.group, taken.frame, taken.offset, state_.now);
+    // The sink takes the frame.
+    if (next_retained_ == nullptr) next_retained_ = Retention::Copy(taken.frame);
+    if (!sink->HandOut(handed_out_)) return;
+    state_.Retain(taken.group, std::move(next_retained_), taken.offset, state_.now);
     digests_.NoteActive(taken.group);
     ++counters_.publications;
   }
@@ -328,6 +331,7 @@ bool Broker::Announce(const Announcements::Entry& entry, BrokerSink* sink) {
   if (!is_proof && !group->announce) return true;
   if (!sink->Announce(LiveFramePrefix(entry.group_id, {.kind = LiveKind::kAnnouncement,
                                                        .publisher = entry.nonce,
+                                                       .number = state_.last_handed_out,
                                                        .epoch = state_.epoch,
                                                        .offset = group->head,
                                                        .previous = group->floor()}))) {
@@ -428,6 +432,7 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   reply.set_attempt(hello.attempt());
   reply.set_known(known);
   reply.set_last_digest(publisher->last_digest);
+  reply.set_reading_paused(handing_out());
   reply.mutable_results()->set_epoch(static_cast<uint64_t>(state_.epoch));
   publisher->ResultsFrom(hello.first_unacknowledged(), reply.mutable_results());
   // If this cannot be sent, the worker says hello again.

@@ -196,6 +196,7 @@ class Broker {
   // Written, and not handed out from the `handed_out_`-th on.
   std::vector<Taken> to_hand_out_;
   size_t handed_out_ = 0;
+  Retention::MessagePtr next_retained_;  // a copy of the next one, if it found no room before
 
   Announcements announcements_;
   Digests digests_;

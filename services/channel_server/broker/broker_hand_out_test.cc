@@ -79,6 +79,19 @@ TEST_F(BrokerHandOutTest, AnnouncementsReachUpToWhatIsHandedOut) {
             Words({"head z 4 floor 0", "to 1: from 1: 1 3 4", "to 2: from 1: 2"}));
 }
 
+TEST_F(BrokerHandOutTest, AnAnnouncementSaysHowFarTheLiveLinkHasCome) {
+  server_.Subscribe("x");
+  server_.EndTurn();
+  EXPECT_EQ(server_.sink.announced_number, 0u);
+  HalfATurn();
+  server_.sink.room = 1;
+  server_.Subscribe("z");
+  server_.EndTurn();
+  server_.sink.room = 1;
+  server_.EndTurn();
+  EXPECT_EQ(server_.sink.announced_number, 3u);
+}
+
 TEST_F(BrokerHandOutTest, HistoryAndHeadsReachUpToWhatIsHandedOut) {
   HalfATurn();
   EXPECT_EQ(server_.History("x"), "1 from 0 up to 1");
@@ -97,7 +110,7 @@ TEST_F(BrokerHandOutTest, AHelloHearsOfNothingThatIsNotHandedOut) {
   server_.Publish(kA, 2, "x");
   server_.sink.room = 0;
   server_.EndTurn();
-  EXPECT_EQ(server_.Hello(kA, 1), "to 1: known after 1 from 1: 1");
+  EXPECT_EQ(server_.Hello(kA, 1), "to 1: known after 1 from 1: 1 paused");
   // It is sent again meanwhile.
   MakeRoom();
   EXPECT_EQ(server_.EndTurn(), Words({"to 1: from 2: 2"}));

@@ -55,6 +55,7 @@ absl::Status FakeSink::WriteLog(std::string* record) {
 bool FakeSink::HandOut(size_t index) {
   if (room == 0) return false;
   --room;
+  std::fill(accepted.at(index)->begin(), accepted.at(index)->end(), '?');
   everything.push_back(absl::StrCat("hand out ", index));
   return true;
 }
@@ -69,6 +70,7 @@ bool FakeSink::Announce(absl::string_view bytes) {
   if (const auto nonce = static_cast<uint64_t>(frame.header.publisher); nonce != 0) {
     absl::StrAppend(&words, " for ", nonce);
   }
+  announced_number = frame.header.number;
   everything.push_back(words);
   told.push_back(words);
   return true;
@@ -87,6 +89,7 @@ BrokerSink::Sent FakeSink::SendControl(PublisherId to, absl::string_view bytes) 
       if (reply.results().offsets_size() > 0) {
         absl::StrAppend(&words, " ", ResultWords(reply.results()));
       }
+      if (reply.reading_paused()) absl::StrAppend(&words, " paused");
       break;
     }
     case ControlKind::kAcknowledgement: {
@@ -218,6 +221,7 @@ std::string BrokerHarness::Publish(PublisherId publisher, uint64_t number,
                            published.body);
   const absl::Status status = broker.OnPublication(absl::MakeSpan(frame));
   if (!status.ok()) return absl::StatusCodeToString(status.code());
+  sink.accepted.push_back(&frame);
   const LiveFrame message = *ParseLiveFrame(frame);
   EXPECT_EQ(message.header.kind, LiveKind::kMessage);
   EXPECT_EQ(message.header.epoch, broker.epoch());
@@ -242,7 +246,7 @@ void BrokerHarness::Unsubscribe(absl::string_view group_id, PublisherId nonce) {
 
 Words BrokerHarness::EndTurn() {
   EXPECT_EQ(broker.EndTurn(&sink).ok(), sink.log_works || !options.has_log || frames_.empty());
-  if (!broker.handing_out()) frames_.clear();
+  if (!broker.handing_out()) ForgetFrames();
   broker.BeginTurn();
   return std::exchange(sink.told, {});
 }
@@ -256,8 +260,13 @@ void BrokerHarness::Pass(absl::Duration time) {
     broker.BeginTurn();
     broker.EndTurn(&sink).IgnoreError();
   }
-  if (!broker.handing_out()) frames_.clear();
+  if (!broker.handing_out()) ForgetFrames();
   broker.BeginTurn();
+}
+
+void BrokerHarness::ForgetFrames() {
+  frames_.clear();
+  sink.accepted.clear();
 }
 
 void BrokerHarness::Stall(absl::Duration time) {

@@ -35,7 +35,8 @@ class FakeSink final : public BrokerSink {
   Words digests;     // "to 1: #2 x 5"
   Words everything;  // in its order, with "write" and "hand out 0"
   channel::v1::History history;
-  Words heads;  // "x 5"
+  Words heads;                    // "x 5"
+  uint64_t announced_number = 0;  // of the last announcement
 
   struct Record {
     std::string bytes;
@@ -44,6 +45,8 @@ class FakeSink final : public BrokerSink {
   std::vector<Record> log;  // from its last segment on
   bool log_works = true;
   int room = 1'000'000;  // of messages and announcements
+  // The frames of the turn's accepted publications: a socket takes a frame that it hands out.
+  std::vector<std::string*> accepted;
   Sent reachable = Sent::kSent;
 };
 
@@ -110,6 +113,7 @@ struct BrokerHarness {
  private:
   struct FromLog {};
   BrokerHarness(FromLog, const BrokerOptions& options, const FakeClock& calendar);
+  void ForgetFrames();
   void GiveControl(PublisherId from, ControlKind kind, const google::protobuf::MessageLite& body);
 
   std::deque<std::string> frames_;  // of the turn

@@ -23,9 +23,9 @@ class BrokerSink {
   // Writes the record into the log, whole or not at all. Only with options.has_log.
   virtual absl::Status WriteLog(std::string* record) = 0;
 
-  // Hands the frame of the `index`-th accepted publication to the group's subscribers; the index
-  // counts from 0 since the broker was not handing out.
-  // False: a subscriber has no room. Nobody got the frame, and the broker will try it again.
+  // Hands the frame of the `index`-th accepted publication to the group's subscribers, and takes
+  // it. The index counts from 0 since the broker was not handing out. False: a subscriber has no
+  // room. Nobody got the frame, and it is as it was: the broker will try again.
   virtual bool HandOut(size_t index) = 0;
 
   // Sends an announcement to the subscribers of the topic that the frame begins with.

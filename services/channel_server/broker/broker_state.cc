@@ -1,14 +1,16 @@
 #include "services/channel_server/broker/broker_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace groupcast::service {
 
-void BrokerState::Retain(KnownGroup* group, absl::Span<const char> frame, uint64_t offset,
+void BrokerState::Retain(KnownGroup* group, Retention::MessagePtr message, uint64_t offset,
                          absl::Time since) {
   group->head = offset;
+  last_handed_out = std::max(last_handed_out, offset);
   group->last_placed = std::max(group->last_placed, offset);
-  retention.Add(group, frame, offset, since);
+  retention.Add(group, std::move(message), offset, since);
   UpdateIdle(group);
 }
 
@@ -16,6 +18,7 @@ void BrokerState::BeginEpoch(Epoch next) {
   epoch = next;
   retention.ClearAll();
   groups.set_highest_forgotten(last_offset);
+  last_handed_out = last_offset;
   // Keys and numbers lead to places in the epoch before. A publication without a result is sent
   // again.
   keys.Clear();

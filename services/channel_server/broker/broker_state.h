@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "services/channel/position.h"
 #include "services/channel_server/broker/group_index.h"
 #include "services/channel_server/broker/key_memory.h"
@@ -21,7 +20,7 @@ class BrokerState final : private Retention::Listener {
       : epoch(epoch), now(now), retention(retention, this), publishers(publishers), keys(keys) {}
 
   // The message is handed out, or comes from the log: it is the group's head now.
-  void Retain(KnownGroup* group, absl::Span<const char> frame, uint64_t offset, absl::Time since);
+  void Retain(KnownGroup* group, Retention::MessagePtr message, uint64_t offset, absl::Time since);
 
   void UpdateIdle(KnownGroup* group) { groups.UpdateIdle(group, now); }
 
@@ -31,7 +30,8 @@ class BrokerState final : private Retention::Listener {
 
   Epoch epoch;
   absl::Time now;
-  uint64_t last_offset = 0;  // of all groups
+  uint64_t last_offset = 0;      // of all groups
+  uint64_t last_handed_out = 0;  // of all groups; what the log has counts as handed out
   GroupIndex groups;
   Retention retention;
   Publishers publishers;

@@ -11,28 +11,28 @@ namespace {
 // only message there.
 constexpr size_t kOverheadBytes = 256;
 
-Retention::Message* NewMessage(absl::Span<const char> frame) {
-  void* const block = ::operator new(sizeof(Retention::Message) + frame.size());
-  auto* const message = new (block) Retention::Message();
-  message->bytes = static_cast<uint32_t>(frame.size());
-  std::memcpy(reinterpret_cast<char*>(message + 1), frame.data(), frame.size());
-  return message;
-}
-
-void DeleteMessage(Retention::Message* message) {
-  message->~Message();
-  ::operator delete(message);
-}
-
 }  // namespace
 
 Retention::Retention(const RetentionOptions& options, Listener* listener)
     : options_(options), listener_(listener), young_(all_.end()) {}
 
-Retention::~Retention() { all_.clear_and_dispose(&DeleteMessage); }
+Retention::~Retention() { all_.clear_and_dispose(Deleter()); }
 
-void Retention::Add(Chain* chain, absl::Span<const char> frame, uint64_t offset, absl::Time since) {
-  Message* const message = NewMessage(frame);
+void Retention::Deleter::operator()(Message* message) const {
+  message->~Message();
+  ::operator delete(message);
+}
+
+Retention::MessagePtr Retention::Copy(absl::Span<const char> frame) {
+  void* const block = ::operator new(sizeof(Message) + frame.size());
+  auto* const message = new (block) Message();
+  message->bytes = static_cast<uint32_t>(frame.size());
+  std::memcpy(reinterpret_cast<char*>(message + 1), frame.data(), frame.size());
+  return MessagePtr(message);
+}
+
+void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time since) {
+  Message* const message = added.release();
   message->chain = chain;
   message->since = since;
   message->offset = offset;
@@ -69,7 +69,7 @@ void Retention::DropOldest(Chain* chain) {
   bytes_ -= dropped->bytes + kOverheadBytes;
   const auto at = all_.iterator_to(*dropped);
   if (young_ == at) ++young_;
-  all_.erase_and_dispose(at, &DeleteMessage);
+  all_.erase_and_dispose(at, Deleter());
   if (messages.empty()) listener_->OnEmptied(chain);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -59,6 +60,10 @@ class Retention {
 
     absl::string_view frame() const { return {reinterpret_cast<const char*>(this + 1), bytes}; }
   };
+  struct Deleter {
+    void operator()(Message* message) const;
+  };
+  using MessagePtr = std::unique_ptr<Message, Deleter>;
 
   // The retained messages of one group, oldest first. Its owner must clear it (Retention::Clear)
   // before destroying it.
@@ -96,9 +101,12 @@ class Retention {
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
-  // Adds a copy of `frame` as the newest message of the chain; `offset` must be above the chain's
-  // others. Drops what is over a bound.
-  void Add(Chain* chain, absl::Span<const char> frame, uint64_t offset, absl::Time since);
+  // A message that is not retained yet, with a copy of `frame`.
+  static MessagePtr Copy(absl::Span<const char> frame);
+
+  // Adds the newest message of the chain; `offset` must be above the chain's others. Drops what is
+  // over a bound.
+  void Add(Chain* chain, MessagePtr message, uint64_t offset, absl::Time since);
 
   // Drops what has expired.
   void Expire(absl::Time now);

@@ -19,7 +19,9 @@ class Deep final : private Retention::Listener {
   }
   ~Deep() { retention_.ClearAll(); }
 
-  void Add() { retention_.Add(&chain_, {frame_.data(), frame_.size()}, ++offset_, since_); }
+  void Add() {
+    retention_.Add(&chain_, Retention::Copy({frame_.data(), frame_.size()}), ++offset_, since_);
+  }
   const Retention& retention() const { return retention_; }
   const Retention::Chain& chain() const { return chain_; }
   uint64_t offset() const { return offset_; }

@@ -27,7 +27,8 @@ class RetentionTest : public testing::Test, protected Retention::Listener {
   }
   static void Add(Retention* retention, Retention::Chain* chain, int i) {
     const std::string frame = absl::StrCat("message ", i % 10, i % 10);
-    retention->Add(chain, {frame.data(), frame.size()}, static_cast<uint64_t>(10 * i), Second(i));
+    retention->Add(chain, Retention::Copy({frame.data(), frame.size()}),
+                   static_cast<uint64_t>(10 * i), Second(i));
   }
   // "20 30 from 10": the offsets of the page and its floor.
   std::string Words(const Retention::Page& page) const {
@@ -116,7 +117,7 @@ TEST_F(RetentionTest, OverTheBytesTheOldestOfAllGoAndTheNewestStays) {
   EXPECT_TRUE(other.empty());
   EXPECT_EQ(other.floor(), 20u);
   const std::string large(2'000, 'x');
-  retention.Add(&chain_, {large.data(), large.size()}, 50, Second(5));
+  retention.Add(&chain_, Retention::Copy({large.data(), large.size()}), 50, Second(5));
   EXPECT_EQ(All(), "50 from 40");
 }
 
