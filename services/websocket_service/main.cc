@@ -18,9 +18,9 @@
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
-#include "services/websocket_service/listener.h"
-#include "services/websocket_service/pages.h"
-#include "services/websocket_service/supervisor.h"
+#include "services/process/listener.h"
+#include "services/process/supervisor.h"
+#include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
 

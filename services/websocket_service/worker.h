@@ -15,12 +15,12 @@
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
-#include "services/websocket_service/deadline_list.h"
-#include "services/websocket_service/flush_queue.h"
-#include "services/websocket_service/group_service.h"
-#include "services/websocket_service/pages.h"
-#include "services/websocket_service/session.h"
-#include "services/websocket_service/shared_page.h"
+#include "services/groups/group_service.h"
+#include "services/process/shared_slot.h"
+#include "services/websocket_service/connection/deadline_list.h"
+#include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/session.h"
+#include "services/websocket_service/http/pages.h"
 
 namespace groupcast::service {
 

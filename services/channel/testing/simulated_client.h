@@ -16,8 +16,8 @@
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"
-#include "services/websocket_service/group_service.h"
-#include "services/websocket_service/member.h"
+#include "services/groups/group_service.h"
+#include "services/groups/member.h"
 
 namespace groupcast::service::testing {
 
@@ -37,7 +37,7 @@ class SimulatedConnection final : public Member {
   SimulatedConnection(ConnectionId id, bool v1, SimulatedHost* host)
       : Member(id), v1_(v1), host_(host) {}
 
-  void Send(const FramePtr& frame, TrafficClass) override;
+  void Send(const SharedBytes& frame, TrafficClass) override;
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
   bool v1() const override { return v1_; }
@@ -53,7 +53,7 @@ class SimulatedConnection final : public Member {
   SimulatedHost* const host_;
   std::deque<std::string> input_;
   bool held_ = false;
-  std::deque<FramePtr> outbox_;
+  std::deque<SharedBytes> outbox_;
   size_t outbox_bytes_ = 0;
   size_t under_way_ = 0;
   absl::Time last_to_client_;
