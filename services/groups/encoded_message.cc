@@ -1,42 +1,36 @@
 #include "services/groups/encoded_message.h"
 
-#include "services/protocol/event.h"
-
 namespace groupcast::service {
 
-EncodedMessage::EncodedMessage(uint64_t offset, uint64_t previous, const Content& content)
-    : offset_(offset),
+EncodedMessage::EncodedMessage(const Position& position, uint64_t previous, const Content& content)
+    : position_(position),
       previous_(previous),
       kind_(content.kind),
       sent_at_ms_(content.sent_at_ms),
       excluded_session_(content.excluded_session),
-      bare_(MakeFrame(Opcode::kText, content.data)) {}
+      data_(SharedBytes::Copy(content.data)) {}
 
-SharedBytes EncodedMessage::FrameFor(absl::string_view group_id, Member* member) {
-  const bool is_excluded = !excluded_session_.empty() && member->session() == excluded_session_;
-  if (!member->v1()) return is_excluded ? SharedBytes() : bare_;
-  if (is_excluded) {
-    if (!excluded_) {
-      excluded_ = MakeFrame(Opcode::kText, ExcludedEvent(group_id, offset_, previous_));
-    }
-    return excluded_;
+const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* member) {
+  const Encoding& encoding = member->encoding();
+  if (!excluded_session_.empty() && member->session() == excluded_session_) {
+    SharedBytes& place = excluded_.Of(encoding);
+    if (!place) place = encoding.EncodeExcluded(group_id, position_, previous_);
+    return place;
   }
-  if (!v1_) {
-    v1_ = MakeFrame(
-        Opcode::kText,
-        MessageEvent(
-            {.group_id = group_id,
-             .offset = offset_,
-             .previous = previous_,
-             .content = {.kind = kind_, .data = FramePayload(bare_), .sent_at_ms = sent_at_ms_}}));
+  SharedBytes& message = messages_.Of(encoding);
+  if (!message) {
+    message = encoding.EncodeMessage(
+        {.group_id = group_id,
+         .epoch = position_.epoch,
+         .offset = position_.offset,
+         .previous = previous_,
+         .content = {.kind = kind_, .data = data_.bytes(), .sent_at_ms = sent_at_ms_}});
   }
-  return v1_;
+  return message;
 }
 
 size_t EncodedMessage::bytes() const {
-  size_t bytes = sizeof(*this);
-  for (const SharedBytes* frame : {&bare_, &v1_, &excluded_}) bytes += *frame ? frame->size() : 0;
-  return bytes;
+  return sizeof(*this) + data_.size() + messages_.bytes() + excluded_.bytes();
 }
 
 }  // namespace groupcast::service

@@ -6,36 +6,38 @@
 
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
+#include "services/common/shared_bytes.h"
+#include "services/groups/encoding.h"
 #include "services/groups/member.h"
-#include "services/websocket_service/wire/frame.h"
 
 namespace groupcast::service {
 
-// A message of a group with the frames that members get of it: each is made when somebody needs it
-// first, and shared by all it goes to.
+// A message of a group, with the blocks that members get of it. Each encoding makes its block when
+// a member first needs it; all other members of that kind share the block.
 class EncodedMessage {
  public:
-  EncodedMessage(uint64_t offset, uint64_t previous, const Content& content);
+  // Copies the content.
+  EncodedMessage(const Position& position, uint64_t previous, const Content& content);
 
-  uint64_t offset() const { return offset_; }
+  uint64_t offset() const { return position_.offset; }
   uint64_t previous() const { return previous_; }
 
-  // What `member` of the group gets in this message's place. Null: nothing, which is what bare
-  // members get of a message that excludes their session.
-  SharedBytes FrameFor(absl::string_view group_id, Member* member);
+  // Returns what `member` of the group gets in this message's place. Null: nothing. The reference
+  // is valid as long as the message is not moved.
+  const SharedBytes& For(absl::string_view group_id, Member* member);
 
-  // What it takes in memory, with the frames made so far.
+  // The memory that it takes, with the blocks made so far.
   size_t bytes() const;
 
  private:
-  uint64_t offset_;
+  Position position_;
   uint64_t previous_;
   Content::Kind kind_;
   int64_t sent_at_ms_;
   Fingerprint excluded_session_;
-  SharedBytes bare_;  // always there: its payload is the message's data
-  SharedBytes v1_;
-  SharedBytes excluded_;
+  SharedBytes data_;  // the content's, for encodings that are needed later
+  BlockPerEncoding messages_;
+  BlockPerEncoding excluded_;  // for members of the excluded session
 };
 
 }  // namespace groupcast::service

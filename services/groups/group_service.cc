@@ -13,8 +13,9 @@
 namespace groupcast::service {
 namespace {
 
-// While the channel is away, sends wait so long for room at most. With the 75 s for which SDKs send
-// again, and the window's 30 s, it is less than the 2 minutes for which keys are known.
+// While the channel is away, sends wait for room for at most this time. SDKs repeat a send for 75 s
+// and the window keeps it for 30 s; together it is less than the 2 minutes for which keys are
+// known.
 constexpr absl::Duration kRoomWaitMax = absl::Seconds(10);
 
 CommandError ErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
@@ -49,11 +50,7 @@ void GroupService::Remove(Member* member) {
   if (member->waits_for_room) std::erase(waiting_for_room_, member);
   for (Group* group : table_.LeaveAll(member)) {
     if (member->recoveries > 0) recoveries_.Drop(group, member);
-    if (member->pending_answers > 0) {
-      pending_joins_ -= std::erase_if(group->pending_joins, [&](const auto& join) {
-        return join.first == member->connection_id();
-      });
-    }
+    if (member->pending_answers > 0) pending_joins_.Drop(group, member);
     RemoveIfUnused(group);
   }
 }
@@ -94,7 +91,7 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
       ReadHistory(member, *command);
       break;
     case Command::Kind::kPing:
-      if (!command->id.empty()) Reply(member, PongReply(command->id));
+      if (!command->id.empty()) member->Reply(PongReply(command->id));
       break;
   }
   return true;
@@ -138,14 +135,15 @@ void GroupService::AddGroup(Member* member, const Command& command) {
     channel_->Subscribe(id);
   }
   table_.Join(group, member);
-  PendingJoin join{.command_id = command.id,
+  PendingJoin join{.group = group,
+                   .member = member,
+                   .command_id = command.id,
                    .since = command.since,
                    .history = command.history,
                    .deadline = clock_->Now() + options_.join_timeout};
-  if (group->subscribed) return Admit(group, member, std::move(join));
-  group->pending_joins.emplace_back(member->connection_id(), std::move(join));
+  if (group->subscribed) return Admit(std::move(join));
+  pending_joins_.Add(std::move(join));
   ++member->pending_answers;
-  ++pending_joins_;
 }
 
 // It changes nothing; the reply says where the member is.
@@ -155,15 +153,15 @@ void GroupService::AddGroupAgain(Group* group, Member* member, const Command& co
   const Position& present = recovering != nullptr ? *recovering : group->position;
   std::optional<bool> recovered;
   if (command.since.has_value()) recovered = *command.since == present;
-  Reply(member, PositionReply(command.id, group->id, present, recovered));
+  member->Reply(PositionReply(command.id, group->id, present, recovered));
 }
 
-// `group` is subscribed, and `member` is in it since now.
-void GroupService::Admit(Group* group, Member* member, PendingJoin join) {
+// The join's group is subscribed.
+void GroupService::Admit(PendingJoin join) {
   if (join.since.has_value() || join.history > 0) {
-    recoveries_.Begin(group, member, std::move(join));
+    recoveries_.Begin(std::move(join));
   } else if (!join.command_id.empty()) {
-    Reply(member, PositionReply(join.command_id, group->id, group->position));
+    join.member->Reply(PositionReply(join.command_id, join.group->id, join.group->position));
   }
 }
 
@@ -173,7 +171,7 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
     recoveries_.Drop(group, member);
     RemoveIfUnused(group);
   }
-  if (!command.id.empty()) Reply(member, LeaveReply(command.id, id));
+  if (!command.id.empty()) member->Reply(LeaveReply(command.id, id));
 }
 
 void GroupService::Publish(Member* member, const Command& command, const std::string& group_id,
@@ -199,7 +197,7 @@ void GroupService::SendToGroup(Member* member, const Command& command) {
             if (!position.ok()) {
               Refuse(sender, ErrorOf(position.status(), id, Command::Kind::kSendToGroup));
             } else if (!id.empty()) {
-              Reply(sender, PositionReply(id, group_id, *position));
+              sender->Reply(PositionReply(id, group_id, *position));
             }
           });
 }
@@ -233,7 +231,7 @@ void GroupService::SendToGroups(Member* member, const Command& command) {
                       .id = "",
                       .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
     }
-    if (!id.empty() && sending->left == 0) Reply(sender, ResultsReply(id, sending->results));
+    if (!id.empty() && sending->left == 0) sender->Reply(ResultsReply(id, sending->results));
   };
   for (size_t i = 0; i < command.group_ids.size(); ++i) {
     const GroupIdField& field = command.group_ids[i];
@@ -260,7 +258,7 @@ void GroupService::ReadHistory(Member* member, const Command& command) {
         Member* const reader = FindMember(connection);
         if (reader == nullptr) return;
         if (history.ok()) {
-          Reply(reader, HistoryReply(id, group_id, since, *history, reader->session(),
+          reader->Reply(HistoryReply(id, group_id, since, *history, reader->session(),
                                      options_.history_reply_bytes_max));
         } else {
           Refuse(reader, ErrorOf(history.status(), id, Command::Kind::kGroupHistory));
@@ -274,14 +272,11 @@ void GroupService::OnSubscribed(absl::string_view group_id, const Position& head
   if (group == nullptr) return;
   group->subscribed = true;
   group->position = head;
-  const auto joins = std::exchange(group->pending_joins, {});
-  pending_joins_ -= joins.size();
   std::vector<Member*> admitted;
-  for (const auto& [connection, join] : joins) {
-    Member* const member = FindMember(connection);
-    --member->pending_answers;
-    Admit(group, member, join);
-    admitted.push_back(member);
+  for (PendingJoin& join : pending_joins_.TakeOf(group)) {
+    admitted.push_back(join.member);
+    --join.member->pending_answers;
+    Admit(std::move(join));
   }
   // Last, because commands that go on may change the table.
   for (Member* member : admitted) {
@@ -295,16 +290,16 @@ void GroupService::OnMessage(const Message& message) {
   group->position = {message.epoch, message.offset};
   ++counters_.messages;
   const TrafficClass traffic_class = TrafficClassOf(*group);
-  EncodedMessage framed(message.offset, message.previous, message.content);
+  EncodedMessage encoded(group->position, message.previous, message.content);
   for (const Group::Place& place : group->members) {
     if (!place.live) continue;
-    const SharedBytes frame = framed.FrameFor(group->id, place.member);
-    if (!frame) continue;
-    place.member->Send(frame, traffic_class);
+    const SharedBytes& bytes = encoded.For(group->id, place.member);
+    if (!bytes) continue;
+    place.member->Send(bytes, traffic_class);
     ++counters_.deliveries;
   }
   if (group->recent == nullptr) group->recent = std::make_unique<RecentMessages::Ring>(&recent_);
-  group->recent->Push(std::move(framed));
+  group->recent->Push(std::move(encoded));
   recoveries_.OnPosition(group);
 }
 
@@ -320,11 +315,13 @@ void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
         "line)",
         group->id, gap.to.offset, EpochText(gap.to.epoch), count);
   }
-  SharedBytes event;
+  BlockPerEncoding events;
   for (const Group::Place& place : group->members) {
-    if (!place.live || !place.member->v1()) continue;
-    if (!event) event = MakeFrame(Opcode::kText, GapEvent(group->id, gap));
-    place.member->Send(event, TrafficClassOf(*group));
+    if (!place.live) continue;
+    const Encoding& encoding = place.member->encoding();
+    SharedBytes& event = events.Of(encoding);
+    if (!event) event = encoding.EncodeGap(group->id, gap);
+    if (event) place.member->Send(event, TrafficClassOf(*group));
   }
   recoveries_.OnGap(group, gap);
 }
@@ -358,35 +355,14 @@ void GroupService::OnMisconfigured(const absl::Status& why) {
 
 void GroupService::CheckDeadlines() {
   std::vector<Member*> refused;
-  if (pending_joins_ > 0) {
-    const absl::Time now = clock_->Now();
-    std::vector<Group*> overdue;
-    for (const auto& [id, group] : table_.groups()) {
-      if (!group->pending_joins.empty() && group->pending_joins.front().second.deadline <= now) {
-        overdue.push_back(group.get());
-      }
-    }
-    // In an order that only depends on the input.
-    std::sort(overdue.begin(), overdue.end(),
-              [](const Group* a, const Group* b) { return a->id < b->id; });
-    for (Group* group : overdue) {
-      auto& joins = group->pending_joins;
-      const auto end = std::find_if(joins.begin(), joins.end(),
-                                    [&](const auto& join) { return join.second.deadline > now; });
-      const std::vector<std::pair<ConnectionId, PendingJoin>> expired(joins.begin(), end);
-      joins.erase(joins.begin(), end);
-      pending_joins_ -= expired.size();
-      for (const auto& [connection, join] : expired) {
-        Member* const member = FindMember(connection);
-        --member->pending_answers;
-        RefuseJoin(group, member, join);
-        refused.push_back(member);
-      }
-    }
+  for (const PendingJoin& join : pending_joins_.TakeExpired(clock_->Now())) {
+    --join.member->pending_answers;
+    RefuseJoin(join);
+    refused.push_back(join.member);
   }
-  for (const Recoveries::Expired& expired : recoveries_.TakeExpired()) {
-    RefuseJoin(expired.group, expired.member, expired.join);
-    refused.push_back(expired.member);
+  for (const PendingJoin& join : recoveries_.TakeExpired()) {
+    RefuseJoin(join);
+    refused.push_back(join.member);
   }
   // Last, because commands that go on may change the table.
   for (Member* member : refused) {
@@ -396,13 +372,13 @@ void GroupService::CheckDeadlines() {
   if (!waiting_for_room_.empty() && !MayWaitForRoom()) GoOnWithSends();
 }
 
-void GroupService::RefuseJoin(Group* group, Member* member, const PendingJoin& join) {
-  table_.Leave(group, member);
-  Refuse(member, {.code = ErrorCode::kUnavailable,
-                  .message = "the channel did not answer in time",
-                  .id = join.command_id,
-                  .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
-  RemoveIfUnused(group);
+void GroupService::RefuseJoin(const PendingJoin& join) {
+  table_.Leave(join.group, join.member);
+  Refuse(join.member, {.code = ErrorCode::kUnavailable,
+                       .message = "the channel did not answer in time",
+                       .id = join.command_id,
+                       .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
+  RemoveIfUnused(join.group);
 }
 
 void GroupService::RemoveIfUnused(Group* group) {
@@ -411,13 +387,9 @@ void GroupService::RemoveIfUnused(Group* group) {
   table_.Remove(group);
 }
 
-void GroupService::Reply(Member* member, const std::string& event) {
-  member->Send(MakeFrame(Opcode::kText, event), TrafficClass::kInteractive);
-}
-
 void GroupService::Refuse(Member* member, const CommandError& error) {
   ++counters_.errors;
-  Reply(member, ErrorEvent(error));
+  member->Reply(ErrorEvent(error));
 }
 
 Member* GroupService::FindMember(ConnectionId id) const {

@@ -14,7 +14,9 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
+#include "services/groups/encoded_message.h"
 #include "services/groups/group_table.h"
+#include "services/groups/pending_joins.h"
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
 #include "services/protocol/command.h"
@@ -25,16 +27,16 @@ namespace groupcast::service {
 struct GroupServiceOptions {
   CommandLimits commands;
   size_t groups_per_connection_max = 128;
-  // A join that the channel has not answered by then fails with `unavailable`.
+  // A join that the channel has not answered after this time fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
-  // The messages in one reply to group_history, unless a single one is larger.
+  // The bytes of messages in one reply to group_history; a single message may be larger.
   size_t history_reply_bytes_max = 256u << 10;
   RecentMessagesOptions recent;
 };
 
-// What a worker does for groups: it carries out its connections' commands on the channel, and hands
-// what the channel brings to the members. It knows neither sockets nor frames on the wire; members
-// are an interface.
+// A worker's part in groups: it carries out its connections' commands on the channel, and hands the
+// channel's messages to the members. It knows no sockets and no bytes on a connection: members are
+// an interface, and their encodings make the bytes.
 //
 // Not thread-safe; it lives on its worker's loop.
 class GroupService final : public ChannelListener {
@@ -42,14 +44,14 @@ class GroupService final : public ChannelListener {
   struct Counters {
     uint64_t commands = 0;
     uint64_t errors = 0;      // commands answered with an error
-    uint64_t messages = 0;    // that came from the channel and were handed out
+    uint64_t messages = 0;    // messages from the channel that were handed out
     uint64_t deliveries = 0;  // messages × members
     uint64_t gaps = 0;  // gaps that were told: each to all live members, or to one that recovers
-    uint64_t recoveries = 0;       // joins with `since` that got all they missed
-    uint64_t recoveries_lost = 0;  // joins with `since` that were told that they lost something
+    uint64_t recoveries = 0;       // joins with `since` whose member got all it missed
+    uint64_t recoveries_lost = 0;  // joins with `since` whose member was told of a loss
   };
 
-  // `clock` must outlive it. SetChannel before anything else.
+  // `clock` must outlive it. SetChannel must be called before anything else.
   GroupService(const GroupServiceOptions& options, const Clock* clock);
 
   // `channel` must outlive it, or be set to null first.
@@ -57,21 +59,23 @@ class GroupService final : public ChannelListener {
     channel_ = channel;
     recoveries_.SetChannel(channel);
   }
-  // Called when the channel cannot be used as configured.
+  // Sets the handler that is called when the channel cannot be used as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
 
+  // `member` must be removed before it is destroyed.
   void Add(Member* member);
-  // It leaves its groups, and answers that are on the way to it are dropped.
+  // The member leaves its groups. Answers that are on the way to it are dropped.
   void Remove(Member* member);
 
-  // Carries out one command. False: it must wait, and with it all that follow, until
-  // ResumeCommands; then it is to be handed in again.
+  // Carries out one command. False: this command and all that follow must wait. After
+  // Member::ResumeCommands, the caller hands it in again.
   bool HandleCommand(Member* member, absl::string_view text);
 
-  // The outbox of a member with `recoveries` has drained.
+  // To be called when the outbox of a member with `recoveries` has drained.
   void OnDrained(Member* member) { recoveries_.OnDrained(member); }
 
-  // Fails joins that have waited too long, and retries recoveries. To be called now and then.
+  // Fails the joins whose time is over, and repeats failed fetches. The worker calls it on each
+  // tick. The time it takes grows with the joins that are due alone.
   void CheckDeadlines();
 
   const GroupTable& table() const { return table_; }
@@ -91,7 +95,7 @@ class GroupService final : public ChannelListener {
   void GoOnWithSends();
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);
-  void Admit(Group* group, Member* member, PendingJoin join);
+  void Admit(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
   void SendToGroup(Member* member, const Command& command);
   void SendToGroups(Member* member, const Command& command);
@@ -99,10 +103,9 @@ class GroupService final : public ChannelListener {
                Channel::PublishCallback done);
   void ReadHistory(Member* member, const Command& command);
 
-  void Reply(Member* member, const std::string& event);
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
-  void RefuseJoin(Group* group, Member* member, const PendingJoin& join);
+  void RefuseJoin(const PendingJoin& join);
   void RemoveIfUnused(Group* group);
 
   const GroupServiceOptions options_;
@@ -113,10 +116,11 @@ class GroupService final : public ChannelListener {
   GroupTable table_;
   Recoveries recoveries_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
-  size_t pending_joins_ = 0;  // of groups that are not subscribed
-  // Members whose sends wait for room in the channel: who came first goes on first.
+  PendingJoins pending_joins_;  // of groups that are not subscribed
+  // Members whose sends wait for room in the channel. The one that came first goes on first. It is
+  // bounded by the number of connections: a member is in it once.
   std::deque<Member*> waiting_for_room_;
-  absl::Time away_since_;  // if the channel is
+  absl::Time away_since_;  // the time at which the channel went away, if it is away
   Counters counters_;
   LogLimit gap_log_limit_;
 };

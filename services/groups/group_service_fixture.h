@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "services/channel/memory/memory_channel.h"
 #include "services/groups/group_service.h"
+#include "services/groups/plain_encodings.h"
 
 namespace groupcast::service {
 
@@ -20,8 +22,8 @@ inline constexpr Epoch kEpoch{0x0a};
 // session does.
 class FakeMember final : public Member {
  public:
-  FakeMember(uint64_t id, bool v1, GroupService* service)
-      : Member(ConnectionId{id}), v1_(v1), service_(service) {
+  FakeMember(uint64_t id, const Encoding* encoding, GroupService* service)
+      : Member(ConnectionId{id}, encoding), service_(service) {
     service_->Add(this);
   }
   ~FakeMember() override { service_->Remove(this); }
@@ -31,34 +33,32 @@ class FakeMember final : public Member {
     if (waiting_.size() == 1) ResumeCommands();
   }
 
-  void Send(const SharedBytes& frame, TrafficClass) override {
-    received.emplace_back(FramePayload(frame));
-    frames.push_back(frame);
+  void Send(const SharedBytes& bytes, TrafficClass) override {
+    received.emplace_back(bytes.bytes());
+    blocks.push_back(bytes);
+    if (on_send) on_send();
     if (room > 0) --room;
   }
-  bool HasRoomFor(size_t frame_bytes) const override {
-    return room > 0 && frame_bytes <= frame_bytes_max;
-  }
+  bool HasRoomFor(size_t bytes) const override { return room > 0 && bytes <= block_bytes_max; }
   void ResumeCommands() override {
     while (!waiting_.empty() && service_->HandleCommand(this, waiting_.front())) {
       waiting_.erase(waiting_.begin());
     }
   }
-  bool v1() const override { return v1_; }
 
-  // As a session whose outbox has drained: there is room for so many frames.
-  void Drain(size_t frames_max) {
-    room = frames_max;
+  // As a session whose outbox has drained: there is room for `blocks_max` blocks.
+  void Drain(size_t blocks_max) {
+    room = blocks_max;
     if (recoveries > 0) service_->OnDrained(this);
   }
 
+  std::function<void()> on_send;  // null: none
   std::vector<std::string> received;
-  std::vector<SharedBytes> frames;
+  std::vector<SharedBytes> blocks;
   size_t room = std::numeric_limits<size_t>::max();
-  size_t frame_bytes_max = std::numeric_limits<size_t>::max();
+  size_t block_bytes_max = std::numeric_limits<size_t>::max();
 
  private:
-  const bool v1_;
   GroupService* const service_;
   std::vector<std::string> waiting_;
 };
@@ -76,10 +76,10 @@ class GroupServiceFixture : public testing::Test {
   }
 
   std::unique_ptr<FakeMember> Bare() {
-    return std::make_unique<FakeMember>(++last_id_, false, &service_);
+    return std::make_unique<FakeMember>(++last_id_, &kPlainBareEncoding, &service_);
   }
   std::unique_ptr<FakeMember> V1() {
-    return std::make_unique<FakeMember>(++last_id_, true, &service_);
+    return std::make_unique<FakeMember>(++last_id_, &kPlainV1Encoding, &service_);
   }
 
   FakeClock clock_;

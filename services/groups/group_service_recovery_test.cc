@@ -21,7 +21,7 @@ int64_t Number(const std::string& json, const std::string& name) {
   return std::stoll(json.substr(at + name.size() + 3));
 }
 
-// What a v1 member of one group got, in short, from its `from`th frame on: "reply 3 true", "4",
+// What a v1 member of one group got, in short, from its `from`th block on: "reply 3 true", "4",
 // "5x" (excluded), "gap 5-9". Checks that the chain of `previous` is whole from the reply on.
 std::string Told(const FakeMember& member, size_t from = 0) {
   std::vector<std::string> told;
@@ -98,7 +98,7 @@ TEST_F(RecoveryTest, WhoHasMissedNothingIsLiveAtOnce) {
   EXPECT_EQ(service_.counters().recoveries, 1u);
 }
 
-TEST_F(RecoveryTest, RecentMessagesComeWithoutAFetchAndShareTheirFrames) {
+TEST_F(RecoveryTest, RecentMessagesComeWithoutAFetchAndShareTheirBlocks) {
   Publish(6);
   const auto a = Joined(Since(3));
   const auto b = Joined(Since(3));
@@ -106,8 +106,8 @@ TEST_F(RecoveryTest, RecentMessagesComeWithoutAFetchAndShareTheirFrames) {
   EXPECT_EQ(Told(*a), "reply 3 true, 4, 5, 6");
   EXPECT_EQ(Told(*floor), "reply 2 true, 3, 4, 5, 6");
   EXPECT_EQ(channel_.fetches(), 0u);
-  for (size_t i = 1; i < a->frames.size(); ++i) {
-    EXPECT_EQ(a->frames[i].bytes().data(), b->frames[i].bytes().data());
+  for (size_t i = 1; i < a->blocks.size(); ++i) {
+    EXPECT_EQ(a->blocks[i].bytes().data(), b->blocks[i].bytes().data());
   }
 }
 
@@ -204,6 +204,69 @@ TEST_F(RecoveryTest, AMemberThatIsAheadOfItsWorkerWaitsForIt) {
   EXPECT_EQ(Told(*member), "reply 4 true, reply, 5");
 }
 
+TEST_F(RecoveryTest, AMessageDecidesTheJoinsThatItReachesAndTheFirstToBeginGoesFirst) {
+  channel_.HoldMessages(true);
+  Publish(4);
+  std::string order;
+  std::vector<std::unique_ptr<FakeMember>> members;
+  for (const uint64_t since : {4, 3, 1, 3, 4, 3}) {
+    members.push_back(V1());
+    FakeMember* const member = members.back().get();
+    member->on_send = [&order, member, name = static_cast<char>('a' + members.size() - 1)] {
+      if (member->received.size() == 1) order += name;
+    };
+    Join(member, Since(since));
+  }
+  hub_.Pump();
+  EXPECT_EQ(order, "");
+  channel_.HoldMessages(false);
+  hub_.Pump();
+  EXPECT_EQ(order, "cbdfae");
+  EXPECT_EQ(Told(*members[0]), "reply 4 true");
+  EXPECT_EQ(Told(*members[1]), "reply 3 true, 4");
+  EXPECT_EQ(Told(*members[2]), "reply 1 true, 2, 3, 4");
+}
+
+TEST_F(RecoveryTest, UndecidedJoinsExpireAtTheirOwnDeadlines) {
+  Publish(8);
+  channel_.HoldAnswers(true);
+  const auto early = V1();
+  Join(early.get(), Since(1));
+  clock_.Advance(absl::Seconds(2));
+  const auto late = V1();
+  Join(late.get(), Since(1));
+  clock_.Advance(absl::Seconds(3));
+  service_.CheckDeadlines();
+  EXPECT_EQ(Told(*early), "unavailable");
+  EXPECT_EQ(Told(*late), "");
+  clock_.Advance(absl::Seconds(2));
+  service_.CheckDeadlines();
+  EXPECT_EQ(Told(*late), "unavailable");
+  EXPECT_EQ(early->recoveries + late->recoveries, 0u);
+}
+
+TEST_F(RecoveryTest, FetchesThatFailedTogetherAreRepeatedTogether) {
+  Publish(9);
+  channel_.SetConnected(false);
+  hub_.Pump();
+  std::vector<std::unique_ptr<FakeMember>> members;
+  for (const uint64_t since : {1, 2, 3}) {
+    members.push_back(V1());
+    Join(members.back().get(), Since(since));
+  }
+  hub_.Pump();
+  const size_t fetches = channel_.fetches();
+  clock_.Advance(absl::Milliseconds(200));
+  service_.CheckDeadlines();
+  hub_.Pump();  // they fail again
+  service_.CheckDeadlines();
+  EXPECT_EQ(channel_.fetches(), fetches + 3);
+  channel_.SetConnected(true);  // no need to wait
+  hub_.Pump();
+  EXPECT_EQ(Told(*members[0]), "reply 1 true, 2, 3, 4, 5, 6, 7, 8, 9");
+  EXPECT_EQ(Told(*members[2]), "reply 3 true, 4, 5, 6, 7, 8, 9");
+}
+
 TEST_F(RecoveryTest, AWorkerThatDoesNotCatchUpInTimeIsUnavailable) {
   channel_.HoldMessages(true);
   Publish(3);
@@ -277,7 +340,7 @@ TEST_F(RecoveryTest, IsPacedByTheRoomInTheOutbox) {
 TEST_F(RecoveryTest, AMessageThatDoesNotFitWaitsForTheOutboxToDrain) {
   Publish(10);
   const auto member = V1();
-  member->frame_bytes_max = 10;
+  member->block_bytes_max = 10;
   Join(member.get(), Since(1));
   hub_.Pump();
   Publish(1);
@@ -285,7 +348,7 @@ TEST_F(RecoveryTest, AMessageThatDoesNotFitWaitsForTheOutboxToDrain) {
   hub_.Pump();
   EXPECT_EQ(Told(*member), "reply 1 true");
   EXPECT_EQ(channel_.fetches(), 1u);
-  member->frame_bytes_max = 1'000;
+  member->block_bytes_max = 1'000;
   member->Drain(100);
   hub_.Pump();
   EXPECT_EQ(Told(*member), "reply 1 true, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11");
@@ -453,7 +516,7 @@ TEST_F(RecoveryTest, AThousandThatComeBackTogetherAskOnce) {
   hub_.Pump();
   for (const auto& member : members) {
     ASSERT_EQ(Told(*member), "reply 2 true, 3, 4, 5, 6, 7, 8, 9, 10");
-    ASSERT_EQ(member->frames[1].bytes().data(), members[0]->frames[1].bytes().data());
+    ASSERT_EQ(member->blocks[1].bytes().data(), members[0]->blocks[1].bytes().data());
   }
   EXPECT_EQ(channel_.fetches(), 1u);
 }

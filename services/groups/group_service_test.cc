@@ -181,6 +181,23 @@ TEST_F(GroupServiceTest, AJoinThatTheChannelDoesNotAnswerFailsAndCommandsGoOn) {
   EXPECT_EQ(service_.table().group_count(), 0u);
 }
 
+TEST_F(GroupServiceTest, JoinsThatFailTogetherAreAnsweredInTheOrderOfTheirCommands) {
+  channel_.SetConnected(false);
+  hub_.Pump();
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"b","id":1})");
+  client->Do(R"({"cmd":"add_group","group_id":"a","id":2})");
+  auto gone = Bare();
+  gone->Do(R"({"cmd":"add_group","group_id":"a","id":1})");
+  gone.reset();
+  clock_.Advance(absl::Seconds(5));
+  service_.CheckDeadlines();
+  ASSERT_EQ(client->received.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(client->received[0], R"("id":1,)"));
+  EXPECT_TRUE(absl::StrContains(client->received[1], R"("id":2,)"));
+  EXPECT_EQ(service_.table().group_count(), 0u);
+}
+
 TEST_F(GroupServiceTest, ASendWaitsWhileTheChannelIsAway) {
   channel_.SetConnected(false);
   hub_.Pump();
@@ -274,7 +291,7 @@ TEST_F(GroupServiceTest, TheSendersSessionGetsThePlaceAndNotTheMessage) {
             R"({"event":"message","group_id":"g","offset":1,"previous":0,"excluded":true})");
   EXPECT_TRUE(absl::StrContains(sender->received[1], R"("message":"n","offset":2,"previous":1)"));
   EXPECT_EQ(same_session->received, sender->received);
-  EXPECT_EQ(same_session->frames[0].bytes().data(), sender->frames[0].bytes().data());
+  EXPECT_EQ(same_session->blocks[0].bytes().data(), sender->blocks[0].bytes().data());
   EXPECT_EQ(same_session_bare->received, Received({"n"}));
   ASSERT_EQ(other->received.size(), 2u);
   EXPECT_TRUE(absl::StrContains(other->received[0], R"("message":"m")"));

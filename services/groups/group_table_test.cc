@@ -7,17 +7,17 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "services/groups/plain_encodings.h"
 
 namespace groupcast::service {
 namespace {
 
 class FakeMember final : public Member {
  public:
-  explicit FakeMember(uint64_t id) : Member(ConnectionId{id}) {}
+  explicit FakeMember(uint64_t id) : Member(ConnectionId{id}, &kPlainBareEncoding) {}
   void Send(const SharedBytes&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
   void ResumeCommands() override {}
-  bool v1() const override { return false; }
 };
 
 TEST(GroupTableTest, JoiningAndLeavingAreCountedOnce) {

@@ -11,7 +11,7 @@ absl::StatusOr<HistoryPage> PageOf(const absl::StatusOr<History>& history) {
   HistoryPage page{.head = history->head, .floor = history->floor};
   page.messages.reserve(history->messages.size());
   for (const History::Entry& entry : history->messages) {
-    page.messages.emplace_back(entry.offset, entry.previous,
+    page.messages.emplace_back(Position{history->head.epoch, entry.offset}, entry.previous,
                                Content{.kind = entry.kind,
                                        .data = entry.data,
                                        .sent_at_ms = entry.sent_at_ms,

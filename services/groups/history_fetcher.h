@@ -17,22 +17,23 @@
 
 namespace groupcast::service {
 
-// An answer to a fetch, with frames that all who asked share.
+// An answer to a fetch. All callers that asked for it share its messages and their blocks.
 struct HistoryPage {
   Position head;
   uint64_t floor = 0;
   std::vector<EncodedMessage> messages;
 
-  // The offset after which it has all messages up to its last one.
+  // The page has all messages after this offset, up to its last one.
   uint64_t begin() const;
 };
 
-// Fetches history for those who recover. Who asks for the same while it is under way gets the same
-// answer, and so many fetches are under way at most; others wait for their turn. (Who asks has one
-// fetch at a time, so that those are as many as recover.)
+// Fetches history for recoveries. Callers that ask for the same page while its fetch is under way
+// share the answer. At most kFetchesMax fetches are under way; others wait in a queue.
+//
+// The queue is bounded by the number of recoveries: each has one fetch at a time.
 class HistoryFetcher {
  public:
-  // May change the page only by making frames.
+  // The callback may change the page only by making blocks.
   using Callback = std::function<void(absl::StatusOr<HistoryPage>&)>;
 
   static constexpr size_t kFetchesMax = 64;

@@ -1,8 +1,11 @@
 #include "services/groups/member.h"
 
-#include "absl/strings/string_view.h"
-
 namespace groupcast::service {
+
+void Member::Reply(absl::string_view json) {
+  const SharedBytes bytes = encoding().EncodeEvent(json);
+  if (bytes) Send(bytes, TrafficClass::kInteractive);
+}
 
 const Fingerprint& Member::session() {
   if (session_.empty()) {

@@ -34,16 +34,16 @@ void RecentMessages::Ring::Clear() {
   if (is_linked()) unlink();
 }
 
-SharedBytes RecentMessages::Ring::FrameFor(size_t index, absl::string_view group_id,
+SharedBytes RecentMessages::Ring::BytesFor(size_t index, absl::string_view group_id,
                                            Member* member) {
   Entry& entry = entries_[index];
-  SharedBytes frame = entry.message.FrameFor(group_id, member);
-  // It may have been made just now. What is over a bound by it goes with the next Push.
+  SharedBytes bytes = entry.message.For(group_id, member);
+  // The block may be new. If it is over a bound, messages go with the next Push.
   const size_t grown = entry.message.bytes() - entry.bytes;
   entry.bytes += grown;
   bytes_ += grown;
   all_->bytes_ += grown;
-  return frame;
+  return bytes;
 }
 
 std::optional<size_t> RecentMessages::Ring::After(uint64_t offset) const {

@@ -17,15 +17,16 @@ struct RecentMessagesOptions {
   size_t bytes_max = 32u << 20;
 };
 
-// The messages that the groups of a worker got last, so that members who come back together, with
-// almost the same position, need not all ask the channel. What is over a bound goes: the group's
-// oldest for the group's bounds, and for the worker's the oldest of the group that got none for
-// longest.
+// The last messages of a worker's groups. Members that reconnect together have almost the same
+// position, and need not all ask the channel.
+//
+// Messages over a bound go: over a group's bounds, the oldest of that group; over the worker's
+// bound, the oldest of the group that has been quiet for longest.
 class RecentMessages {
  public:
   explicit RecentMessages(const RecentMessagesOptions& options = {}) : options_(options) {}
 
-  // Those of one group, a chain without a hole. It must not outlive the RecentMessages.
+  // The messages of one group: a chain without a hole. It must not outlive the RecentMessages.
   class Ring : public boost::intrusive::list_base_hook<
                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
    public:
@@ -34,16 +35,17 @@ class RecentMessages {
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;
 
-    // `message` follows on the last one. It may be dropped at once, if it is over a bound.
+    // `message` follows the last one. It is dropped at once if it is over a bound by itself.
     void Push(EncodedMessage message);
     void Clear();
 
     size_t size() const { return entries_.size(); }
     const EncodedMessage& at(size_t index) const { return entries_[index].message; }
-    SharedBytes FrameFor(size_t index, absl::string_view group_id, Member* member);
+    // What `member` gets of the message at `index`; null: nothing.
+    SharedBytes BytesFor(size_t index, absl::string_view group_id, Member* member);
 
-    // The index of the first message after `offset`, or size() if there is none; nothing if
-    // messages after it may be missing here, or it is no place in the chain.
+    // Returns the index of the first message after `offset`, or size() if there is none. Returns
+    // nothing if messages after it may be missing here, or if it is no place in the chain.
     std::optional<size_t> After(uint64_t offset) const;
 
    private:
@@ -63,7 +65,7 @@ class RecentMessages {
  private:
   const RecentMessagesOptions options_;
   size_t bytes_ = 0;
-  // Those that are not empty; the one that got a message last is the last.
+  // The rings that are not empty. The last one got a message last.
   boost::intrusive::list<Ring, boost::intrusive::constant_time_size<false>> rings_;
 };
 

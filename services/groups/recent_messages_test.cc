@@ -4,24 +4,21 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "services/groups/plain_encodings.h"
 
 namespace groupcast::service {
 namespace {
 
 class FakeMember final : public Member {
  public:
-  explicit FakeMember(bool v1) : Member(ConnectionId{1}), v1_(v1) {}
+  explicit FakeMember(const Encoding* encoding) : Member(ConnectionId{1}, encoding) {}
   void Send(const SharedBytes&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
   void ResumeCommands() override {}
-  bool v1() const override { return v1_; }
-
- private:
-  const bool v1_;
 };
 
 EncodedMessage Text(uint64_t offset, uint64_t previous, const std::string& text) {
-  return EncodedMessage(offset, previous, {.data = text});
+  return EncodedMessage({Epoch{1}, offset}, previous, {.data = text});
 }
 
 // What an empty message takes.
@@ -79,18 +76,18 @@ TEST(RecentMessagesTest, ForTheWorkersBoundTheGroupThatIsQuietForLongestGivesIts
   EXPECT_EQ(all.bytes(), 0u);
 }
 
-TEST(RecentMessagesTest, AFrameIsMadeOnceAndCounted) {
+TEST(RecentMessagesTest, ABlockIsMadeOnceAndCounted) {
   RecentMessages all;
   RecentMessages::Ring ring(&all);
   ring.Push(Text(1, 0, "text"));
   const size_t before = all.bytes();
-  FakeMember v1(true);
-  FakeMember bare(false);
-  const SharedBytes frame = ring.FrameFor(0, "g", &v1);
-  EXPECT_EQ(all.bytes(), before + frame.size());
-  EXPECT_EQ(ring.FrameFor(0, "g", &v1).bytes().data(), frame.bytes().data());
-  EXPECT_EQ(FramePayload(ring.FrameFor(0, "g", &bare)), "text");
-  EXPECT_EQ(all.bytes(), before + frame.size());
+  FakeMember v1(&kPlainV1Encoding);
+  FakeMember bare(&kPlainBareEncoding);
+  const SharedBytes event = ring.BytesFor(0, "g", &v1);
+  EXPECT_EQ(all.bytes(), before + event.size());
+  EXPECT_EQ(ring.BytesFor(0, "g", &v1).bytes().data(), event.bytes().data());
+  EXPECT_EQ(ring.BytesFor(0, "g", &bare).bytes(), "text");
+  EXPECT_EQ(all.bytes(), before + event.size() + 4);
 }
 
 }  // namespace

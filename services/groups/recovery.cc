@@ -8,44 +8,53 @@
 
 namespace groupcast::service {
 
-struct Recoveries::Recovery {
-  Group* const group;
-  Member* const member;
-  const PendingJoin join;
-  const uint64_t number;  // in the order in which they began
+Recoveries::Recovery::Recovery(PendingJoin pending_join, uint64_t its_number)
+    : join(std::move(pending_join)),
+      group(join.group),
+      member(join.member),
+      number(its_number),
+      position(join.since.value_or(Position{})) {}
 
-  // What the member has got; before the reply, what it has seen (`since`).
-  Position position;
-  bool replied = false;
-  bool is_pending = false;   // counted in the member's pending_answers
-  bool head_covers = false;  // `since` is ahead of the group, but not of the channel's head
-  bool lost = false;         // something was told to be lost
-  bool ended = false;        // it is out of the map
-  bool blocked = false;      // the outbox had no room; it goes on with OnDrained
-  bool fetching = false;
-  absl::Time retry_at = absl::InfinitePast();
-};
+void Recoveries::Recovery::Unlink() {
+  of_group.unlink();
+  undecided.unlink();
+  expiring.unlink();
+  failed.unlink();
+}
 
-void Recoveries::Begin(Group* group, Member* member, PendingJoin join) {
-  auto recovery = std::make_shared<Recovery>(Recovery{
-      .group = group, .member = member, .join = std::move(join), .number = next_number_++});
-  if (recovery->join.since.has_value()) recovery->position = *recovery->join.since;
-  all_.emplace(Key(group, member), recovery);
-  table_->SetLive(group, *member, false);
-  ++member->recoveries;
+void Recoveries::Begin(PendingJoin join) {
+  const auto recovery = std::make_shared<Recovery>(std::move(join), next_number_++);
+  Group* const group = recovery->group;
+  all_.emplace(Key(group, recovery->member), recovery);
+  OfGroup& of_group = groups_[group];
+  of_group.all.push_back(*recovery);
+  table_->SetLive(group, *recovery->member, false);
+  ++recovery->member->recoveries;
   Step(recovery);
   if (recovery->replied) return;
   recovery->is_pending = true;
-  ++member->pending_answers;
+  ++recovery->member->pending_answers;
+  expiring_.insert(*recovery);
+  // A `since` that the group has passed is decided by the channel's answer alone.
+  const bool has_passed =
+      recovery->join.since.has_value() && recovery->decided_at() <= group->position.offset;
+  if (!has_passed) of_group.undecided.insert(*recovery);
 }
 
 void Recoveries::Drop(Group* group, Member* member) {
   const Pointer recovery = Find(group, member);
   if (recovery == nullptr) return;
   if (recovery->is_pending) --member->pending_answers;
+  End(recovery);
+}
+
+void Recoveries::End(const Pointer& recovery) {
   recovery->ended = true;
-  --member->recoveries;
-  all_.erase({group, member});
+  recovery->Unlink();
+  --recovery->member->recoveries;
+  all_.erase(Key(recovery->group, recovery->member));
+  const auto of_group = groups_.find(recovery->group);
+  if (of_group->second.all.empty()) groups_.erase(of_group);
 }
 
 const Position* Recoveries::PositionOf(Group* group, Member* member) const {
@@ -54,22 +63,36 @@ const Position* Recoveries::PositionOf(Group* group, Member* member) const {
 }
 
 void Recoveries::OnPosition(Group* group) {
-  if (all_.empty()) return;
-  for (const Pointer& recovery : OfGroup(group)) {
-    // Others go on when their fetch is answered or their member has room.
-    if (!recovery->replied) Advance(recovery);
+  const auto of_group = groups_.find(group);
+  if (of_group == groups_.end()) return;
+  // All others go on when their fetch is answered or their member has room.
+  std::vector<Pointer> decided;
+  auto& undecided = of_group->second.undecided;
+  for (auto next = undecided.begin();
+       next != undecided.end() && next->decided_at() <= group->position.offset;) {
+    Recovery& recovery = *next++;
+    if (recovery.join.since.has_value()) {
+      recovery.undecided.unlink();
+    } else if (group->recent == nullptr || group->recent->size() < recovery.join.history) {
+      continue;
+    }
+    decided.push_back(recovery.shared_from_this());
   }
+  AdvanceInOrder(std::move(decided));
 }
 
 void Recoveries::OnGap(Group* group, const Gap& gap) {
-  if (all_.empty()) return;
-  for (const Pointer& recovery : OfGroup(group)) {
+  const auto of_group = groups_.find(group);
+  if (of_group == groups_.end()) return;
+  std::vector<Pointer> recoveries;
+  for (Recovery& recovery : of_group->second.all) recoveries.push_back(recovery.shared_from_this());
+  for (const Pointer& recovery : recoveries) {
     if (recovery->ended) continue;
     if (recovery->replied && gap.new_epoch) {
       TellGap(recovery.get(), gap);
       BecomeLive(recovery);
     }
-    // Of a gap in the same epoch it learns when it gets there.
+    // A gap in the same epoch is told when the recovery gets there.
     if (!recovery->ended) Advance(recovery);
   }
 }
@@ -85,40 +108,29 @@ void Recoveries::OnDrained(Member* member) {
 }
 
 void Recoveries::OnConnected() {
-  for (const auto& [key, recovery] : all_) {
-    if (recovery->retry_at != absl::InfinitePast()) recovery->retry_at = clock_->Now();
-  }
+  for (Recovery& recovery : failed_) recovery.retry_at = clock_->Now();
   RetryFailed();
 }
 
-std::vector<Recoveries::Expired> Recoveries::TakeExpired() {
+std::vector<PendingJoin> Recoveries::TakeExpired() {
   const absl::Time now = clock_->Now();
-  std::vector<Pointer> overdue;
-  for (const auto& [key, recovery] : all_) {
-    if (!recovery->replied && recovery->join.deadline <= now) overdue.push_back(recovery);
+  std::vector<PendingJoin> expired;
+  while (!expiring_.empty() && expiring_.begin()->join.deadline <= now) {
+    const Pointer recovery = expiring_.begin()->shared_from_this();
+    expired.push_back(recovery->join);
+    Drop(recovery->group, recovery->member);
   }
-  Sort(&overdue);
-  std::vector<Expired> expired;
-  for (const Pointer& recovery : overdue) {
-    expired.push_back({recovery->group, recovery->member, recovery->join});
-  }
-  for (const Expired& join : expired) Drop(join.group, join.member);
   return expired;
 }
 
 void Recoveries::RetryFailed() {
-  std::vector<Pointer> failed;
-  for (const auto& [key, recovery] : all_) {
-    if (recovery->retry_at != absl::InfinitePast()) failed.push_back(recovery);
+  const absl::Time now = clock_->Now();
+  std::vector<Pointer> due;
+  while (!failed_.empty() && failed_.front().retry_at <= now) {
+    due.push_back(failed_.front().shared_from_this());
+    failed_.pop_front();
   }
-  Sort(&failed);
-  for (const Pointer& recovery : failed) Advance(recovery);
-}
-
-// Who began first goes on first, whatever their addresses are.
-void Recoveries::Sort(std::vector<Pointer>* recoveries) {
-  std::sort(recoveries->begin(), recoveries->end(),
-            [](const Pointer& a, const Pointer& b) { return a->number < b->number; });
+  AdvanceInOrder(std::move(due));
 }
 
 Recoveries::Pointer Recoveries::Find(Group* group, Member* member) const {
@@ -126,14 +138,10 @@ Recoveries::Pointer Recoveries::Find(Group* group, Member* member) const {
   return found == all_.end() ? nullptr : found->second;
 }
 
-std::vector<Recoveries::Pointer> Recoveries::OfGroup(Group* group) const {
-  std::vector<Pointer> of_group;
-  for (auto it = all_.lower_bound({group, nullptr}); it != all_.end() && it->first.first == group;
-       ++it) {
-    of_group.push_back(it->second);
-  }
-  Sort(&of_group);
-  return of_group;
+void Recoveries::AdvanceInOrder(std::vector<Pointer> recoveries) {
+  std::sort(recoveries.begin(), recoveries.end(),
+            [](const Pointer& a, const Pointer& b) { return a->number < b->number; });
+  for (const Pointer& recovery : recoveries) Advance(recovery);
 }
 
 // Step, and then the commands that waited for the join's reply.
@@ -200,20 +208,20 @@ void Recoveries::DecideByPage(const Pointer& recovery, const HistoryPage& page) 
 
 void Recoveries::Reply(Recovery* recovery, const Position& position, bool recovered) {
   recovery->replied = true;
+  recovery->undecided.unlink();
+  recovery->expiring.unlink();
   recovery->position = position;
   const PendingJoin& join = recovery->join;
   recovery->lost = join.since.has_value() && !recovered;
   if (join.command_id.empty()) return;
-  recovery->member->Send(
-      MakeFrame(Opcode::kText, PositionReply(join.command_id, recovery->group->id, position,
-                                             join.since.has_value() ? std::optional<bool>(recovered)
-                                                                    : std::nullopt)),
-      TrafficClass::kInteractive);
+  recovery->member->Reply(
+      PositionReply(join.command_id, recovery->group->id, position,
+                    join.since.has_value() ? std::optional<bool>(recovered) : std::nullopt));
 }
 
 void Recoveries::Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want) {
   if (recovery->fetching || recovery->retry_at > clock_->Now()) return;
-  recovery->retry_at = absl::InfinitePast();
+  recovery->failed.unlink();
   recovery->fetching = true;
   fetcher_.Fetch(
       recovery->group->id, after, newest,
@@ -249,8 +257,8 @@ void Recoveries::OnHead(Recovery* recovery, const Position& head) {
 void Recoveries::FeedRecent(Recovery* recovery, size_t index) {
   const Group& group = *recovery->group;
   for (; index < group.recent->size(); ++index) {
-    const SharedBytes frame = group.recent->FrameFor(index, group.id, recovery->member);
-    if (!Feed(recovery, group.recent->at(index).offset(), frame)) return;
+    const SharedBytes bytes = group.recent->BytesFor(index, group.id, recovery->member);
+    if (!Feed(recovery, group.recent->at(index).offset(), bytes)) return;
   }
 }
 
@@ -265,19 +273,19 @@ void Recoveries::FeedPage(Recovery* recovery, HistoryPage* page) {
   for (EncodedMessage& message : page->messages) {
     if (message.offset() <= recovery->position.offset) continue;
     if (message.offset() > present.offset) break;
-    const SharedBytes frame = message.FrameFor(recovery->group->id, recovery->member);
-    if (!Feed(recovery, message.offset(), frame)) return;
+    const SharedBytes& bytes = message.For(recovery->group->id, recovery->member);
+    if (!Feed(recovery, message.offset(), bytes)) return;
   }
   // An answer from before the messages that the group has got.
   if (recovery->position == before && recovery->position != present) RetryLater(recovery);
 }
 
 // False: there is no room for it.
-bool Recoveries::Feed(Recovery* recovery, uint64_t offset, const SharedBytes& frame) {
-  if (frame) {
-    recovery->blocked = !recovery->member->HasRoomFor(frame.size());
+bool Recoveries::Feed(Recovery* recovery, uint64_t offset, const SharedBytes& bytes) {
+  if (bytes) {
+    recovery->blocked = !recovery->member->HasRoomFor(bytes.size());
     if (recovery->blocked) return false;
-    recovery->member->Send(frame, TrafficClass::kBulk);
+    recovery->member->Send(bytes, TrafficClass::kBulk);
     ++counters_.deliveries;
   }
   recovery->position.offset = offset;
@@ -288,23 +296,22 @@ void Recoveries::TellGap(Recovery* recovery, const Gap& gap) {
   ++counters_.gaps;
   recovery->lost = true;
   recovery->position = gap.to;
-  if (!recovery->member->v1()) return;
-  recovery->member->Send(MakeFrame(Opcode::kText, GapEvent(recovery->group->id, gap)),
-                         TrafficClass::kBulk);
+  const SharedBytes event = recovery->member->encoding().EncodeGap(recovery->group->id, gap);
+  if (event) recovery->member->Send(event, TrafficClass::kBulk);
 }
 
 void Recoveries::RetryLater(Recovery* recovery) {
   recovery->retry_at = clock_->Now() + kRetryAfter;
+  recovery->failed.unlink();
+  failed_.push_back(*recovery);
 }
 
 void Recoveries::BecomeLive(const Pointer& recovery) {
   if (recovery->join.since.has_value()) {
     ++(recovery->lost ? counters_.lost : counters_.complete);
   }
-  recovery->ended = true;
-  --recovery->member->recoveries;
   table_->SetLive(recovery->group, *recovery->member, true);
-  all_.erase({recovery->group, recovery->member});
+  End(recovery);
 }
 
 }  // namespace groupcast::service

@@ -5,13 +5,13 @@
 
 namespace groupcast::service {
 
-// Whether a frame waits for others. It says nothing about order: a connection's frames leave in the
-// order in which they were sent to it, whatever their class.
+// How soon a connection writes what it is sent. The class does not change the order: bytes leave a
+// connection in the order in which they were sent to it.
 enum class TrafficClass : uint8_t {
-  // A reply, a message of a small group: it is written in the turn that brings it.
+  // A reply, or a message of a small group. It is written in the turn that brings it.
   kInteractive,
-  // One of very many, as those of a large group or of a recovery: writing them takes so long that
-  // it is done in pieces, and pays to be done for several messages at once.
+  // One of very many, as in a large group or in a recovery. Writing all of them takes long, so it
+  // happens in pieces, and costs less for several messages at once.
   kBulk,
 };
 

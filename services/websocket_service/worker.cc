@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -233,16 +234,13 @@ void Worker::OnOpen(Session* session) {
   silent_.Append(session, loop_->now());
   groups_.Add(session);
   if (session->v1()) {
-    session->Send(
-        MakeFrame(
-            Opcode::kText,
-            WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
-                         {.message_bytes = options_.groups.commands.message_bytes_max,
-                          .groups = options_.groups.groups_per_connection_max,
-                          .frame_bytes = options_.session.frame_bytes_max,
-                          .key_bytes = options_.groups.commands.key_bytes_max,
-                          .key_window = kKeyWindow})),
-        TrafficClass::kInteractive);
+    session->Reply(WelcomeEvent(static_cast<uint64_t>(session->connection_id()),
+                                options_.ping_interval,
+                                {.message_bytes = options_.groups.commands.message_bytes_max,
+                                 .groups = options_.groups.groups_per_connection_max,
+                                 .frame_bytes = options_.session.frame_bytes_max,
+                                 .key_bytes = options_.groups.commands.key_bytes_max,
+                                 .key_window = kKeyWindow}));
   }
 }
 
@@ -388,8 +386,7 @@ void Worker::DrainSome() {
     if (!session->is_open() || ++open <= remaining) continue;
     if (session->v1()) {
       const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-      session->Send(MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)),
-                    TrafficClass::kInteractive);
+      session->Reply(ClosingEvent(CloseCode::kDraining, "draining", after));
       session->Close(CloseCode::kDraining, "draining");
     } else {
       session->Close(CloseCode::kGoingAway, "going away");

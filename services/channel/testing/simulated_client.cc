@@ -9,6 +9,7 @@
 #include "sdk/cpp/groupcast/event.h"
 #include "services/channel/fingerprint.h"
 #include "services/protocol/event.h"
+#include "services/websocket_service/wire/frame.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -87,12 +88,9 @@ std::shared_ptr<SimulatedConnection> SimulatedHost::Connect(bool v1, const std::
   connections_.push_back(connection);
   service_.Add(connection.get());
   if (v1) {
-    connection->Send(
-        MakeFrame(
-            Opcode::kText,
-            WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
-                         {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20})),
-        TrafficClass::kInteractive);
+    connection->Reply(
+        WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
+                     {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20}));
   }
   return connection;
 }

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "services/websocket_service/wire/encodings.h"
+
 namespace groupcast::service {
 namespace {
 
@@ -23,7 +25,7 @@ constexpr int kWritesPerTurn = 8;
 }  // namespace
 
 Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
-    : Member(id), host_(host), loop_(loop), socket_(std::move(socket)) {}
+    : Member(id, &kBareEncoding), host_(host), loop_(loop), socket_(std::move(socket)) {}
 
 Session::~Session() {
   if (registered_) loop_->Remove(socket_.get(), this);
@@ -96,6 +98,7 @@ void Session::ReadRequest(absl::Span<char> input) {
   state_ = State::kOpen;
   was_open_ = true;
   v1_ = answer.v1;
+  if (v1_) set_encoding(&kV1Encoding);
   set_session(answer.session);
   Send(SharedBytes::Copy(answer.bytes), TrafficClass::kInteractive);
   host_->OnOpen(this);

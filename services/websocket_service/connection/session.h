@@ -81,6 +81,8 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   bool is_open() const { return state_ == State::kOpen; }
   bool is_handshaking() const { return state_ == State::kHandshake; }
   bool ended() const { return state_ == State::kEnded; }
+  // It is in v1 mode. Meaningful once it is open.
+  bool v1() const { return v1_; }
   // Whether it ever got beyond the handshake.
   bool was_open() const { return was_open_; }
   bool slow() const { return slow_; }
@@ -98,7 +100,6 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   void Send(const SharedBytes& frame, TrafficClass traffic_class) override;
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
-  bool v1() const override { return v1_; }
 
  private:
   enum class State : uint8_t {
