@@ -15,9 +15,11 @@ struct Listeners {
   uint16_t port = 0;
 };
 
-// Opens `count` listening sockets on one address and port (0: a free one) among which the kernel
-// spreads connections (SO_REUSEPORT). kAlreadyExists: something listens there already, also another
-// service of this kind, which could otherwise share the port and take half of the connections.
+// Opens `count` listening sockets on one address and port (0: a free one). The kernel spreads
+// connections among them (SO_REUSEPORT).
+//
+// kAlreadyExists: something listens there already. That can be another service of this kind, which
+// could otherwise share the port and take half of the connections.
 // kInvalidArgument: `address` is no IP address.
 absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
 

@@ -14,11 +14,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "services/process/socket_loan.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
 namespace {
+
+// The index of a socket takes one byte in a message to a worker.
+constexpr size_t kWorkersMax = 255;
+
+// A worker that drains keeps its slot, while its successor and that one's may have theirs.
+constexpr int kSlotsPerWorker = 4;
 
 // How often it looks after its workers when no signal comes.
 constexpr absl::Duration kPeriod = absl::Milliseconds(100);
@@ -34,34 +40,13 @@ constexpr absl::Duration kDrainGrace = absl::Seconds(1);
 // A pause of the supervisor itself that is longer than this is nobody's fault.
 constexpr absl::Duration kOwnStallMax = absl::Seconds(1);
 
-// After so long without a channel, the table says so.
+// If the workers are not ready after this time, the table says what they wait for.
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
 absl::Duration BackoffAfter(int failures) {
   // The first early end may be anybody's bad luck.
   if (failures <= 1) return absl::ZeroDuration();
   return std::min(kBackoffMax, kBackoffMin * (1 << std::min(failures - 2, 10)));
-}
-
-void SendSocket(int to, SocketCommand command, int index, int socket) {
-  uint8_t text[2] = {static_cast<uint8_t>(command), static_cast<uint8_t>(index)};
-  iovec vector{.iov_base = text, .iov_len = sizeof(text)};
-  msghdr message{};
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-  if (command == SocketCommand::kAdopt) {
-    std::memset(space, 0, sizeof(space));
-    message.msg_control = space;
-    message.msg_controllen = sizeof(space);
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &socket, sizeof(socket));
-  }
-  // A worker that cannot take it is on its way out; then the successor serves the backlog.
-  static_cast<void>(sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 std::string ExitText(int status) {
@@ -71,12 +56,20 @@ std::string ExitText(int status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const SupervisorOptions& options,
-                                                               Listeners listeners,
-                                                               WorkerMain worker_main,
+absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions options,
+                                                               std::vector<WorkerKind> kinds,
                                                                Reload reload) {
+  if (kinds.empty()) return absl::InvalidArgumentError("a pool needs a kind of workers");
+  for (const WorkerKind& kind : kinds) {
+    const size_t workers = kind.listeners.sockets.size();
+    if (kind.name.empty() || kind.main == nullptr || workers < 1 || workers > kWorkersMax ||
+        kind.counters.size() > SharedSlot::kCountersMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the kind of workers \"", kind.name, "\" is not well-formed"));
+    }
+  }
   std::unique_ptr<Supervisor> supervisor(
-      new Supervisor(options, std::move(listeners), std::move(worker_main), std::move(reload)));
+      new Supervisor(std::move(options), std::move(kinds), std::move(reload)));
   void* const page = mmap(nullptr, supervisor->slot_count_ * sizeof(SharedSlot),
                           PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return ErrnoStatus("mmap");
@@ -84,14 +77,14 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const SupervisorO
   return supervisor;
 }
 
-Supervisor::Supervisor(const SupervisorOptions& options, Listeners listeners,
-                       WorkerMain worker_main, Reload reload)
-    : options_(options),
-      worker_main_(std::move(worker_main)),
-      reload_(std::move(reload)),
-      listeners_(std::move(listeners)),
-      slot_count_(options.workers * 4),
-      sockets_(options.workers) {
+Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds, Reload reload)
+    : options_(std::move(options)), reload_(std::move(reload)), kinds_(std::move(kinds)) {
+  for (size_t kind = 0; kind < kinds_.size(); ++kind) {
+    for (size_t index = 0; index < kinds_[kind].listeners.sockets.size(); ++index) {
+      sockets_.push_back({.kind = static_cast<int>(kind), .index = static_cast<int>(index)});
+    }
+  }
+  slot_count_ = static_cast<int>(sockets_.size()) * kSlotsPerWorker;
   sigemptyset(&signals_);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals_, signal);
 }
@@ -123,7 +116,7 @@ absl::Status Supervisor::Run() {
         ReplaceAll();
         break;
       case SIGUSR1:
-        PrintTable("running");
+        PrintTable("running", /*with_workers=*/true);
         break;
       default:
         break;
@@ -137,7 +130,7 @@ absl::Status Supervisor::Run() {
 }
 
 absl::Status Supervisor::StartMissing() {
-  for (int socket = 0; socket < options_.workers; ++socket) {
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
     if (Serving(socket) != nullptr || sockets_[socket].start_at > clock_.Now()) continue;
     if (absl::Status status = StartWorker(socket); !status.ok()) return status;
   }
@@ -170,14 +163,14 @@ absl::Status Supervisor::StartWorker(int socket) {
     sigemptyset(&only_term);
     sigaddset(&only_term, SIGTERM);
     sigprocmask(SIG_SETMASK, &only_term, nullptr);
-    WorkerParts parts{.number = socket + 1,
-                      .listener = std::move(listeners_.sockets[socket]),
-                      .control = std::move(theirs),
-                      .slot = shared};
+    WorkerKind::Parts parts{.number = sockets_[socket].index + 1,
+                            .listener = std::move(listener(socket)),
+                            .control = std::move(theirs),
+                            .slot = shared};
     ours.Reset();
-    for (Fd& other : listeners_.sockets) other.Reset();
+    for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
     for (Process& other : processes_) other.control.Reset();
-    const int code = worker_main_(std::move(parts));
+    const int code = kinds_[sockets_[socket].kind].main(std::move(parts));
     std::fflush(nullptr);
     _exit(code);
   }
@@ -222,7 +215,7 @@ void Supervisor::OnExit(const Process& process, int status) {
   const absl::Duration backoff = BackoffAfter(socket.failures);
   socket.start_at = now + backoff;
   spdlog::error(
-      "worker {} (pid {}) {}; its successor starts {}", process.socket + 1, process.pid,
+      "{} (pid {}) {}; its successor starts {}", NameOf(process.socket), process.pid,
       ExitText(status),
       backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
   if (backoff > absl::ZeroDuration() && Serving(process.socket) == nullptr) Lend(process.socket);
@@ -243,7 +236,7 @@ void Supervisor::CheckProcesses() {
     const absl::Duration silent = now - absl::FromUnixMillis(shared.heartbeat_ms.load());
     if (silent > options_.stall_timeout && now >= judge_stalls_from_ &&
         process.kill_at == absl::InfiniteFuture()) {
-      spdlog::error("worker {} (pid {}) has stalled for {}: killing it", process.socket + 1,
+      spdlog::error("{} (pid {}) has stalled for {}: killing it", NameOf(process.socket),
                     process.pid, absl::FormatDuration(silent));
       process.kill_at = now;
     }
@@ -260,36 +253,34 @@ void Supervisor::CheckProcesses() {
 
 void Supervisor::CheckReady() {
   if (ready_told_) return;
-  int ready = 0;
-  for (int socket = 0; socket < options_.workers; ++socket) {
+  size_t ready = 0;
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
     const Process* const process = Serving(socket);
     if (process != nullptr && process->ready_seen) ++ready;
   }
-  if (ready == options_.workers) {
+  if (ready == sockets_.size()) {
     ready_told_ = true;
-    if (!options_.ready_file.empty()) {
-      if (absl::Status status = WriteReadyFile(options_.ready_file, listeners_.port);
-          !status.ok()) {
+    if (options_.on_ready != nullptr) {
+      if (absl::Status status = options_.on_ready(); !status.ok()) {
         failure_ = status;
-        BeginStop("cannot write the ready file");
+        BeginStop(status.message());
         return;
       }
     }
     PrintTable("ready");
   } else if (!waiting_told_ && clock_.Now() - began_ > kPatience) {
     waiting_told_ = true;
-    PrintTable("waiting for the channel server");
+    PrintTable(absl::StrCat("waiting for ", options_.waits_for));
   }
 }
 
 void Supervisor::Lend(int socket) {
   for (Process& process : processes_) {
     if (process.retiring || process.socket == socket || !process.ready_seen) continue;
-    SendSocket(process.control.get(), SocketCommand::kAdopt, socket,
-               listeners_.sockets[socket].get());
+    if (sockets_[process.socket].kind != sockets_[socket].kind) continue;
+    LendSocket(process.control.get(), sockets_[socket].index, listener(socket).get());
     process.borrowed.push_back(socket);
-    spdlog::info("worker {} serves worker {}'s connections meanwhile", process.socket + 1,
-                 socket + 1);
+    spdlog::info("{} serves {}'s connections meanwhile", NameOf(process.socket), NameOf(socket));
     return;
   }
 }
@@ -297,7 +288,7 @@ void Supervisor::Lend(int socket) {
 void Supervisor::TakeBack(int socket) {
   for (Process& process : processes_) {
     if (std::erase(process.borrowed, socket) == 0) continue;
-    SendSocket(process.control.get(), SocketCommand::kRelease, socket, -1);
+    TakeSocketBack(process.control.get(), sockets_[socket].index);
   }
 }
 
@@ -312,7 +303,7 @@ void Supervisor::KillOverdue() {
   for (const Process& process : processes_) {
     if (process.kill_at > clock_.Now()) continue;
     if (process.retiring)
-      spdlog::error("worker {} (pid {}) did not end in time: killing it", process.socket + 1,
+      spdlog::error("{} (pid {}) did not end in time: killing it", NameOf(process.socket),
                     process.pid);
     kill(process.pid, SIGKILL);
   }
@@ -325,7 +316,7 @@ void Supervisor::ReplaceAll() {
                   std::string(status.message()));
     return;
   }
-  spdlog::info("SIGHUP: replacing {} workers", options_.workers);
+  spdlog::info("SIGHUP: replacing {} workers", sockets_.size());
   to_replace_.clear();
   for (const Process& process : processes_) {
     if (!process.retiring) to_replace_.push_back(process.socket);
@@ -371,7 +362,7 @@ void Supervisor::BeginStop(absl::string_view why) {
   stopping_ = true;
   spdlog::info("{}: stopping {} workers", std::string(why), processes_.size());
   // New connections are refused from here on, and those in the backlogs are told.
-  listeners_.sockets.clear();
+  for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
   for (Process& process : processes_) Retire(&process);
 }
 
@@ -392,41 +383,32 @@ int Supervisor::FreeSlot() const {
   return -1;
 }
 
-void Supervisor::PrintTable(absl::string_view status) const {
-  const std::string listen = absl::StrCat("ws://", options_.bind_address, ":", listeners_.port);
-  std::string text = absl::StrFormat("\n  %-20s %-26s %-10s %s\n", "service", "listen address",
-                                     "processes", "status");
-  absl::StrAppendFormat(&text, "  %-20s %-26s %-10s %s\n", "websocket_service", listen,
-                        absl::StrCat("1 + ", options_.workers), status);
-  absl::StrAppendFormat(&text, "\n  channel server: %s\n", options_.channel);
-  if (!options_.pages.empty()) {
-    absl::StrAppendFormat(&text, "  pages:          http://%s:%d/ (%s)\n", options_.bind_address,
-                          listeners_.port, options_.pages);
+std::string Supervisor::NameOf(int socket) const {
+  const std::string name = absl::StrCat("worker ", sockets_[socket].index + 1);
+  return kinds_.size() == 1 ? name : absl::StrCat(kinds_[sockets_[socket].kind].name, " ", name);
+}
+
+void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
+  PoolTable table{.service = options_.service,
+                  .status = std::string(status),
+                  .notes = options_.notes,
+                  .with_workers = with_workers,
+                  .supervisor = getpid()};
+  for (const WorkerKind& kind : kinds_) {
+    table.kinds.push_back({.name = kind.name, .url = kind.url, .columns = kind.counters});
   }
-  if (status == "running") {
-    absl::StrAppendFormat(&text,
-                          "\n  %-8s %-8s %-10s %-12s %-10s %-12s %-12s %-8s %-6s %-6s %-10s %s\n",
-                          "worker", "pid", "state", "connections", "groups", "memberships",
-                          "deliveries", "errors", "gaps", "slow", "recovered", "lost");
-    for (const Process& process : processes_) {
-      const SharedSlot& shared = slot(process);
-      const SharedSlot::State state = shared.state;
-      absl::StrAppendFormat(
-          &text, "  %-8d %-8d %-10s %-12d %-10d %-12d %-12d %-8d %-6d %-6d %-10d %d\n",
-          process.socket + 1, process.pid,
-          state == SharedSlot::State::kReady      ? "ready"
-          : state == SharedSlot::State::kStarting ? "starting"
-                                                  : "draining",
-          shared.connections.load(), shared.groups.load(), shared.memberships.load(),
-          shared.deliveries.load(), shared.errors.load(), shared.gaps.load(),
-          shared.slow_consumers.load(), shared.recoveries.load(), shared.recoveries_lost.load());
+  for (const Socket& socket : sockets_) ++table.kinds[socket.kind].processes;
+  for (const Process& process : processes_) {
+    const Socket& socket = sockets_[process.socket];
+    const SharedSlot& shared = slot(process);
+    PoolTable::Worker worker{
+        .number = socket.index + 1, .pid = process.pid, .state = shared.state.load()};
+    for (size_t i = 0; i < kinds_[socket.kind].counters.size(); ++i) {
+      worker.counters.push_back(shared.counters[i].load());
     }
+    table.kinds[socket.kind].workers.push_back(std::move(worker));
   }
-  absl::StrAppendFormat(
-      &text,
-      "\n  stop: Ctrl-C or kill %d    replace workers: kill -HUP %d    numbers: kill -USR1 %d\n\n",
-      getpid(), getpid(), getpid());
-  std::fputs(text.c_str(), stderr);
+  std::fputs(FormatPoolTable(table).c_str(), stderr);
 }
 
 }  // namespace groupcast::service

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "services/process/socket_loan.h"
 #include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
@@ -44,6 +45,19 @@ constexpr uint64_t kMessagesPerRound = 128;
 constexpr absl::Duration kKeyWindow = absl::Minutes(2);
 
 int64_t MonotonicMs(absl::Time now) { return absl::ToUnixMillis(now); }
+
+// The slot's counters, as Worker::Counters names them.
+enum Counter : size_t {
+  kConnections,
+  kGroups,
+  kMemberships,
+  kDeliveries,
+  kErrors,
+  kGaps,
+  kSlow,
+  kRecovered,
+  kLost,
+};
 
 }  // namespace
 
@@ -115,38 +129,29 @@ class Worker::SupervisorLink final : public EventHandler {
   int fd() const { return fd_.get(); }
 
   void OnEvents(uint32_t) override {
-    uint8_t text[2];
-    iovec vector{.iov_base = text, .iov_len = sizeof(text)};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof(space);
-    const ssize_t count = recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count == 0) {
-      // The supervisor is gone; SIGKILL is on its way (PR_SET_PDEATHSIG).
-      worker_->loop_->Remove(fd_.get(), this);
-      return;
-    }
-    if (count != sizeof(text)) return;
-    const int index = text[1];
-    Fd socket;
-    if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-      int received;
-      std::copy_n(CMSG_DATA(header), sizeof(received), reinterpret_cast<unsigned char*>(&received));
-      socket = Fd(received);
-    }
-    if (text[0] == static_cast<uint8_t>(SocketCommand::kRelease)) {
-      worker_->acceptors_.erase(index);
-    } else if (socket.valid() && !worker_->draining_) {
-      auto acceptor = std::make_unique<Acceptor>(worker_, std::move(socket));
-      if (acceptor->Start().ok()) worker_->acceptors_[index] = std::move(acceptor);
+    SocketMessage message = ReceiveSocketMessage(fd_.get());
+    switch (message.kind) {
+      case SocketMessage::Kind::kAdopt:
+        if (!worker_->draining_) Adopt(message.index, std::move(message.socket));
+        break;
+      case SocketMessage::Kind::kRelease:
+        worker_->acceptors_.erase(message.index);
+        break;
+      case SocketMessage::Kind::kClosed:
+        // SIGKILL is on its way (PR_SET_PDEATHSIG).
+        worker_->loop_->Remove(fd_.get(), this);
+        break;
+      case SocketMessage::Kind::kNone:
+        break;
     }
   }
 
  private:
+  void Adopt(int index, Fd socket) {
+    auto acceptor = std::make_unique<Acceptor>(worker_, std::move(socket));
+    if (acceptor->Start().ok()) worker_->acceptors_[index] = std::move(acceptor);
+  }
+
   Worker* const worker_;
   Fd fd_;
 };
@@ -170,6 +175,20 @@ Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<E
       loop_(std::move(loop)),
       groups_(options.groups, &clock_),
       touched_(&clock_) {}
+
+std::vector<CounterColumn> Worker::Counters() {
+  std::vector<CounterColumn> columns(kLost + 1);
+  columns[kConnections] = {"connections", 12};
+  columns[kGroups] = {"groups", 10};
+  columns[kMemberships] = {"memberships", 12};
+  columns[kDeliveries] = {"deliveries", 12};
+  columns[kErrors] = {"errors", 8};
+  columns[kGaps] = {"gaps", 6};
+  columns[kSlow] = {"slow", 6};
+  columns[kRecovered] = {"recovered", 10};
+  columns[kLost] = {"lost", 0};
+  return columns;
+}
 
 Worker::~Worker() {
   for (const std::unique_ptr<Session>& session : sessions_) groups_.Remove(session.get());
@@ -344,17 +363,16 @@ void Worker::CloseLargestUnfinished() {
 void Worker::Report() {
   const GroupService::Counters counters = groups_.counters();
   slot_->heartbeat_ms = MonotonicMs(clock_.Now());
-  slot_->connections = open_count_;
-  slot_->groups = groups_.table().group_count();
-  slot_->memberships = groups_.table().membership_count();
-  slot_->commands = counters.commands;
-  slot_->errors = counters.errors;
-  slot_->messages = counters.messages;
-  slot_->deliveries = counters.deliveries;
-  slot_->gaps = counters.gaps;
-  slot_->recoveries = counters.recoveries;
-  slot_->recoveries_lost = counters.recoveries_lost;
-  slot_->slow_consumers = slow_consumers_;
+  auto& shared = slot_->counters;
+  shared[kConnections] = open_count_;
+  shared[kGroups] = groups_.table().group_count();
+  shared[kMemberships] = groups_.table().membership_count();
+  shared[kDeliveries] = counters.deliveries;
+  shared[kErrors] = counters.errors;
+  shared[kGaps] = counters.gaps;
+  shared[kSlow] = slow_consumers_;
+  shared[kRecovered] = counters.recoveries;
+  shared[kLost] = counters.recoveries_lost;
   if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
     slot_->state = SharedSlot::State::kReady;
   }

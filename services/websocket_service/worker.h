@@ -16,6 +16,7 @@
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
 #include "services/groups/group_service.h"
+#include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
@@ -56,8 +57,11 @@ class Worker final : private SessionHost {
   using ChannelFactory =
       std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
 
-  // `listener` is a listening socket. `control` is the worker's end of a socket to the supervisor.
-  // `slot` must outlive the worker.
+  // The columns of the counters that it keeps in its slot.
+  static std::vector<CounterColumn> Counters();
+
+  // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. `slot` must
+  // outlive the worker.
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
                                                         const ChannelFactory& make_channel,
                                                         Fd listener, Fd control, SharedSlot* slot);
