@@ -2,63 +2,56 @@
 #define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_DEADLINE_LIST_H_
 
 #include "absl/time/time.h"
+#include "boost/intrusive/list.hpp"
 
 namespace groupcast::service {
 
-// An element of at most one DeadlineList.
+// An element of at most one DeadlineList. A node that is destroyed leaves its list.
 class DeadlineNode {
  public:
   DeadlineNode() = default;
-  ~DeadlineNode() { Unlink(); }
   DeadlineNode(const DeadlineNode&) = delete;
   DeadlineNode& operator=(const DeadlineNode&) = delete;
 
-  void Unlink() {
-    if (next_ == nullptr) return;
-    next_->previous_ = previous_;
-    previous_->next_ = next_;
-    next_ = previous_ = nullptr;
-  }
+  // Leaves the list, if it is in one.
+  void Unlink() { hook_.unlink(); }
 
  private:
   friend class DeadlineList;
-  DeadlineNode* previous_ = nullptr;
-  DeadlineNode* next_ = nullptr;
+  using Hook = boost::intrusive::list_member_hook<
+      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  Hook hook_;
   absl::Time since_;
 };
 
-// Those that wait for one thing and all have the same time for it, so that the order of arrival is
-// the order of their deadlines: joining, leaving and finding the next to expire take constant time,
-// with no timer of its own for any. It does not own its nodes; a node that is destroyed leaves by
-// itself.
+// Nodes that wait for the same thing, and for the same time. The order of arrival is therefore the
+// order of their deadlines: to join, to leave and to find the next to expire take constant time,
+// and no node needs a timer. It does not own its nodes, and may be destroyed before them.
 class DeadlineList {
  public:
-  DeadlineList() { end_.next_ = end_.previous_ = &end_; }
-  // Nodes that are left must outlive nothing: they are unlinked.
-  ~DeadlineList() {
-    while (!empty()) end_.next_->Unlink();
-    end_.next_ = end_.previous_ = nullptr;
-  }
+  DeadlineList() = default;
+  DeadlineList(const DeadlineList&) = delete;
+  DeadlineList& operator=(const DeadlineList&) = delete;
 
-  // Puts `node` at the end, taking it from whatever list it is in.
+  // Moves `node` from the list that it is in, if any, to the end of this one. `since` must not be
+  // before those of the nodes in this list.
   void Append(DeadlineNode* node, absl::Time since) {
     node->Unlink();
     node->since_ = since;
-    node->previous_ = end_.previous_;
-    node->next_ = &end_;
-    end_.previous_->next_ = node;
-    end_.previous_ = node;
+    nodes_.push_back(*node);
   }
 
-  // The first that is in the list since `since` or longer; null if there is none.
-  DeadlineNode* FirstSince(absl::Time since) const {
-    return empty() || end_.next_->since_ > since ? nullptr : end_.next_;
+  // Returns the first node, if it has waited since `since` or longer. Null: there is none.
+  DeadlineNode* FirstSince(absl::Time since) {
+    return empty() || nodes_.front().since_ > since ? nullptr : &nodes_.front();
   }
 
-  bool empty() const { return end_.next_ == &end_; }
+  bool empty() const { return nodes_.empty(); }
 
  private:
-  DeadlineNode end_;
+  using Hook =
+      boost::intrusive::member_hook<DeadlineNode, DeadlineNode::Hook, &DeadlineNode::hook_>;
+  boost::intrusive::list<DeadlineNode, Hook, boost::intrusive::constant_time_size<false>> nodes_;
 };
 
 }  // namespace groupcast::service
