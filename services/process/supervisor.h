@@ -89,7 +89,8 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Runs until stopped, with no child left. kFailedPrecondition: workers are misconfigured.
+  // Runs until it is stopped; then no child is left. kFailedPrecondition: workers are
+  // misconfigured.
   absl::Status Run();
 
  private:

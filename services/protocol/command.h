@@ -14,19 +14,19 @@
 
 namespace groupcast::service {
 
-// A group id as it stands in a command: the id, or what is wrong with it.
+// A group id of a command: the id, or its defect.
 struct GroupIdField {
   std::string id;
   absl::string_view defect;  // the end of a sentence that begins with "group_id"; empty: none
 };
 
-// A command that was understood. docs/protocol.md says what each does.
+// A command that was understood. docs/protocol.md defines the effect of each.
 struct Command {
   enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kPing };
 
   Kind kind = Kind::kPing;
   std::string id;  // the JSON of the field `id`; empty: there is none
-  // One, without defect; for send_to_group with group_ids: as many as given.
+  // One id, without defect. With group_ids (send_to_group): all that were given.
   std::vector<GroupIdField> group_ids;
   bool many = false;  // the field was group_ids
 
@@ -36,24 +36,25 @@ struct Command {
   std::string key;  // empty: none
   bool exclude_self = false;
 
-  // add_group, group_history: what the client has seen.
+  // add_group, group_history: the last position that the client has seen.
   std::optional<Position> since;
-  // How many of the newest messages. add_group: 0 for none, and then only without `since`;
-  // group_history: 1 or more. At most CommandLimits::history_max.
+  // The number of newest messages, at most CommandLimits::history_max. add_group: 0 for none; with
+  // `since` it is 0. group_history: 1 or more.
   uint32_t history = 0;
 };
 
-// The name that a command has in JSON.
+// Returns a command's name in JSON.
 absl::string_view CommandName(Command::Kind kind);
 
 struct CommandLimits {
   size_t message_bytes_max = 64 * 1024;
   size_t group_ids_max = 128;
   size_t key_bytes_max = 64;
-  uint32_t history_max = 100;  // who asks for more gets so many
+  uint32_t history_max = 100;  // a larger number in a command counts as this
 };
 
-// Reads one text frame. The result is a command or what to tell its sender.
+// Reads one command from the JSON `text`, which must be UTF-8. Returns the command, or the error to
+// tell its sender.
 std::variant<Command, CommandError> ParseCommand(absl::string_view text,
                                                  const CommandLimits& limits);
 

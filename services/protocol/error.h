@@ -8,7 +8,7 @@
 
 namespace groupcast::service {
 
-// What can be wrong with a command; docs/protocol.md has the table.
+// The defects and failures of commands. docs/protocol.md has the table.
 enum class ErrorCode {
   kBadJson,
   kUnknownCommand,
@@ -21,13 +21,13 @@ enum class ErrorCode {
   kInternal,
 };
 
-// The word that clients see.
+// Returns the word that clients see.
 absl::string_view ErrorWord(ErrorCode code);
 
-// Whether the same command may work later.
+// Returns whether the same command may work later.
 bool MayWorkLater(ErrorCode code);
 
-// What the sender of a command is told.
+// The error of one command, for its sender.
 struct CommandError {
   ErrorCode code{};
   std::string message;  // a sentence for people
@@ -35,7 +35,7 @@ struct CommandError {
   std::string cmd;      // the command's name; empty if it could not be read
 };
 
-// What a failed call to the channel means to the client whose command it was.
+// Returns the error of a command whose call to the channel failed with `channel_status`.
 ErrorCode ErrorCodeOf(const absl::Status& channel_status);
 
 }  // namespace groupcast::service

@@ -1,7 +1,7 @@
 #ifndef GROUPCAST_SERVICES_PROTOCOL_EVENT_H_
 #define GROUPCAST_SERVICES_PROTOCOL_EVENT_H_
 
-// The JSON of the events that the service sends; docs/protocol.md specifies each.
+// The JSON of the events that services send to clients. docs/protocol.md specifies each.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,12 +32,12 @@ std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
 // `id` is the JSON of the command's id, as everywhere below.
 std::string PongReply(absl::string_view id);
 std::string LeaveReply(absl::string_view id, absl::string_view group_id);
-// The reply to add_group, and to send_to_group with one group. `recovered` is for an add_group with
-// `since`.
+// The reply to add_group, and to send_to_group with one group. `recovered` belongs to an add_group
+// with `since`.
 std::string PositionReply(absl::string_view id, absl::string_view group_id,
                           const Position& position, std::optional<bool> recovered = std::nullopt);
 
-// What became of one group of a send_to_group with group_ids.
+// The result for one group of a send_to_group with group_ids.
 struct SendResult {
   std::string group_id;
   Position position;
@@ -46,8 +46,8 @@ struct SendResult {
 };
 std::string ResultsReply(absl::string_view id, const std::vector<SendResult>& results);
 
-// The reply to group_history, for a client of session `reader` that has seen what is up to `since`.
-// It has as many of `history`'s messages, the newest ones, as `bytes_max` holds, and one at least.
+// The reply to group_history, for a client of session `reader` that has seen the messages up to
+// `since`. It has the newest messages of `history` that fit into `bytes_max`, and at least one.
 std::string HistoryReply(absl::string_view id, absl::string_view group_id,
                          const std::optional<Position>& since, const History& history,
                          const Fingerprint& reader, size_t bytes_max);
@@ -55,7 +55,7 @@ std::string HistoryReply(absl::string_view id, absl::string_view group_id,
 std::string ErrorEvent(const CommandError& error);
 
 std::string MessageEvent(const Message& message);
-// What the sender's session gets of a message that excludes it.
+// The place of a message that excludes the session it is sent to.
 std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous);
 
 std::string GapEvent(absl::string_view group_id, const Gap& gap);

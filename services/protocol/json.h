@@ -9,17 +9,17 @@
 
 namespace groupcast::service {
 
-// Reads JSON (RFC 8259) where it lies, without building a tree: commands have a handful of fields,
-// and the message in them must be passed on with its own bytes. The input must be UTF-8, which the
-// frame codec has checked.
+// Reads JSON (RFC 8259) in place, without building a tree. A command has a handful of fields, and
+// the message in it must keep its own bytes. The input must be UTF-8; the caller has checked it.
 //
-// Beyond the grammar, \u escapes must not be lone surrogates: such a string has no UTF-8.
+// A rule beyond the grammar: \u escapes must not be lone surrogates, since such a string has no
+// UTF-8.
 class JsonReader {
  public:
   explicit JsonReader(absl::string_view text) : text_(text) {}
 
-  // Each reads one thing after insignificant whitespace. False: it is not there, or not
-  // well-formed; the reader must not be used again then, and error() says what is wrong.
+  // Each reads one thing after insignificant whitespace. False: the thing is missing or not
+  // well-formed. Then error() says why, and the reader must not be used again.
   bool ReadValue(absl::string_view* raw);   // any value; `raw` is the bytes it takes
   bool ReadString(absl::string_view* raw);  // with its quotes
   bool Expect(char c);
@@ -48,17 +48,17 @@ class JsonReader {
   absl::string_view what_;  // what failed
 };
 
-// Brackets may nest this deep; deeper input is refused, so that it cannot exhaust the stack of
-// whoever reads it later.
+// The depth to which brackets may nest. Deeper input is refused, so that it cannot exhaust the
+// stack of a later reader.
 inline constexpr int kJsonDepthMax = 64;
 
-// The text of a JSON string that JsonReader accepted; `raw` has its quotes. Appends.
+// Appends the text of a JSON string that JsonReader accepted. `raw` has its quotes.
 void AppendJsonText(absl::string_view raw, std::string* text);
 
-// A value that JsonReader accepted, without insignificant whitespace. Appends.
+// Appends a value that JsonReader accepted, without insignificant whitespace.
 void AppendCompactJson(absl::string_view raw, std::string* compact);
 
-// `text`, which must be UTF-8, as a JSON string with its quotes. Appends.
+// Appends `text`, which must be UTF-8, as a JSON string with its quotes.
 void AppendJsonString(absl::string_view text, std::string* json);
 
 }  // namespace groupcast::service

@@ -29,29 +29,29 @@ struct WorkerOptions {
   SessionOptions session;
   GroupServiceOptions groups;
 
-  // From accept to the end of the handshake; over it the connection is dropped.
+  // The time from accept to the end of the handshake. Over it, the connection is dropped.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  // A connection that was silent for so long is sent a ping, and closed with 4002 if it is silent
-  // for the other after that.
+  // A connection that is silent for ping_interval gets a ping. If it stays silent for pong_timeout
+  // after that, it is closed with 4002.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
-  // How long a closing connection may take.
+  // The time that a closing connection may take.
   absl::Duration close_timeout = absl::Seconds(5);
-  // Over how long a draining worker spreads the closing of its connections.
+  // The time over which a draining worker spreads the closing of its connections.
   absl::Duration drain_time = absl::Seconds(5);
 
-  // Over it, a handshake is answered with 503.
+  // Above it, a handshake is answered with 503.
   size_t connections_max = 100'000;
-  // What unfinished messages of all connections may take; over it, the connection with the largest
-  // is closed with 1009.
+  // The bytes that unfinished messages of all connections may take. Over it, the connection with
+  // the largest is closed with 1009.
   size_t unfinished_bytes_max = 64u << 20;
 
-  // Null: none are served.
+  // Null: no pages are served.
   std::shared_ptr<const Pages> pages;
 };
 
-// One process of the pool: it accepts connections and serves them, on one thread and without locks.
-// Made after fork(2).
+// One process of the pool. It accepts connections and serves them, on one thread and without locks.
+// It must be created after fork(2).
 class Worker final : private SessionHost {
  public:
   using ChannelFactory =
@@ -115,8 +115,8 @@ class Worker final : private SessionHost {
   uint64_t slow_consumers_ = 0;
   int64_t unfinished_bytes_ = 0;
   DeadlineList handshaking_;
-  DeadlineList silent_;  // since they were heard last
-  DeadlineList pinged_;  // since the ping
+  DeadlineList silent_;  // since their last input
+  DeadlineList pinged_;  // since their ping
   DeadlineList closing_;
 
   bool draining_ = false;

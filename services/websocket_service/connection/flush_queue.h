@@ -11,7 +11,7 @@
 
 namespace groupcast::service {
 
-// An element of at most one FlushQueue, which it leaves by itself when it is destroyed.
+// An element of at most one FlushQueue. A node that is destroyed leaves the queue.
 class FlushNode : public boost::intrusive::list_base_hook<
                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  private:
@@ -19,43 +19,46 @@ class FlushNode : public boost::intrusive::list_base_hook<
   TrafficClass traffic_class_ = TrafficClass::kInteractive;
 };
 
-// The connections that have something to be written, and when it is: in the turn that brings it,
-// with two exceptions that concern bulk alone.
+// The connections that have frames to write, and the time at which they write them: in the turn
+// that brings the frames, with two exceptions for bulk.
 //
-// A system call costs about the same for one frame as for sixteen. So, while a stream of messages
-// goes to many members, what has come is written a little later, together with what comes
-// meanwhile: a round that found two frames or more per connection makes the next one wait for a
-// quarter of the time that it took itself, a millisecond at most. Single messages never wait.
+// 1. A system call costs about the same for one frame as for sixteen. While a stream of messages
+// goes
+//    to many members, a flush round waits a little, and takes in the messages that come meanwhile.
+//    After a round that found two frames or more per connection, the next one waits for a quarter
+//    of that round's own time, and at most 1 ms. Single messages never wait.
+// 2. A flush round over a hundred thousand connections takes half a second, so it is cut in pieces.
+//    Between the pieces the loop goes on: it reads, takes messages from the channel, and flushes
+//    the interactive connections, which always come first.
 //
-// A round over a hundred thousand connections takes half a second. So it is cut in pieces, and
-// between them the loop goes on: it reads, takes messages from the channel, and flushes those that
-// are interactive, which always come first.
-//
-// Logic only, and not thread-safe.
+// It holds each connection once, so the number of connections is its bound. It does no IO, and is
+// not thread-safe.
 class FlushQueue {
  public:
-  // `clock` is real time, not a turn's: it is asked how long flushing takes.
+  // `clock` measures the time that flushing takes, so it must not stand still during a turn. It
+  // must outlive the queue.
   explicit FlushQueue(const Clock* clock) : clock_(clock) {}
   FlushQueue(const FlushQueue&) = delete;
   FlushQueue& operator=(const FlushQueue&) = delete;
 
-  // Puts `node` at the end. If it is in the queue it keeps its place, unless it becomes
+  // Puts `node` at the end. A node that is in the queue keeps its place, unless it becomes
   // interactive.
   void Add(FlushNode* node, TrafficClass traffic_class);
 
-  // To be called once per turn. It takes nodes out and calls `flush`, which returns how many frames
-  // it wrote, and may add nodes and destroy any. In a `hurry` the pieces are large: more comes than
-  // small ones can write. Returns when it wants to be called again, at the latest: InfinitePast at
-  // once, InfiniteFuture when something is added.
+  // To be called once per turn. It takes nodes out and calls `flush` for each. `flush` returns the
+  // number of frames that it wrote; it may add nodes, and destroy any. In a `hurry` the pieces are
+  // large, because more messages come than small pieces can write.
+  // Returns the latest time of the next call. InfinitePast: at once. InfiniteFuture: when a node is
+  // added.
   absl::Time FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*)> flush);
 
-  // Whether there is bulk that turns before have not come to: a round is under way.
+  // Whether a flush round is under way: there is bulk that earlier turns have not reached.
   bool is_behind() const { return !bulk_.empty(); }
 
  private:
   using List = boost::intrusive::list<FlushNode, boost::intrusive::constant_time_size<false>>;
 
-  // Flushes what is in the list, for `box` at most; returns the time at the end.
+  // Flushes the nodes of the list for at most `box`. Returns the time at the end.
   absl::Time FlushFor(absl::Duration box, absl::Time now, List* list,
                       absl::FunctionRef<size_t(FlushNode*)> flush);
 
@@ -63,7 +66,7 @@ class FlushQueue {
   List interactive_;
   List bulk_;
 
-  // A round begins when there is bulk to be written, and ends when there is no more.
+  // A round begins when there is bulk to write, and ends when there is none.
   struct Round {
     absl::Time begins = absl::InfiniteFuture();
     absl::Duration took;
@@ -71,7 +74,7 @@ class FlushQueue {
     size_t frames = 0;
   };
   Round round_;
-  absl::Duration hold_;  // how long the next round waits
+  absl::Duration hold_;  // the time that the next round waits
 
   // Of the last FlushFor.
   size_t flushed_connections_ = 0;

@@ -13,39 +13,40 @@
 
 namespace groupcast::service {
 
-// The bounded queue of frames to one connection. It holds references to shared frames, and no
-// memory of its own while it is empty and has not been busy. Logic only: writing is the session's.
+// The bounded queue of frames to one connection. It holds references to shared frames. While it is
+// empty and has not been busy, it holds no memory beside itself. It does no IO: the session writes.
 //
-// The policy when it is full: the frame is refused, and the connection is to be closed as a slow
-// consumer. (Leaving frames out would be a silent gap.)
+// When it is full it refuses the frame, and the session closes the connection as a slow consumer.
+// (To leave frames out would be a silent gap.)
 class Outbox {
  public:
   Outbox() = default;
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // kResourceExhausted: over `bytes_max` together with what waits already, where each frame counts
-  // 64 bytes more than it has; nothing was queued. A
-  // frame alone always fits, so that a limit below a frame's size means one frame at a time.
+  // Queues a frame. Each frame counts 64 bytes more than it has.
+  // kResourceExhausted: the queue would be over `bytes_max`; nothing was queued. A frame alone
+  // always fits, so a limit below a frame's size means one frame at a time.
   absl::Status Push(SharedBytes frame, size_t bytes_max);
 
-  // Whether a frame of `frame_bytes` may be pushed for which there is time, such as one of the
-  // history: it leaves half of `bytes_max` to those that cannot wait. A frame alone always fits.
+  // Whether a frame that can wait, such as one of the history, may be pushed now. Such frames leave
+  // half of `bytes_max` to frames that cannot wait. A frame alone always fits.
   bool HasRoomFor(size_t frame_bytes, size_t bytes_max) const;
-  // Whether so much of what waited has gone that it is worth while to push more of those.
+  // Whether the queue is down to a quarter of `bytes_max`: it is worth while to push frames that
+  // can wait.
   bool IsDrained(size_t bytes_max) const;
 
-  // Like Push without a bound, for the one close frame that ends a connection.
+  // Queues a frame without a bound. For the one frame that ends a connection.
   void PushLast(SharedBytes frame);
 
-  // Fills `vectors` with what waits, oldest first, for one gathered write; returns how many were
-  // used.
+  // Fills `vectors` with the bytes that wait, oldest first, for one gathered write. Returns the
+  // number of vectors that it used.
   int Gather(absl::Span<iovec> vectors) const;
 
-  // The first `bytes` of what waits have been written.
+  // Removes the first `bytes` bytes: they have been written.
   void Consume(size_t bytes);
 
-  // Drops all that waits except the rest of a frame that has been written in part.
+  // Drops all frames except the rest of one that has been written in part.
   void DropUnsent();
 
   bool empty() const { return count_ == 0; }
@@ -63,7 +64,7 @@ class Outbox {
   uint32_t first_ = 0;
   uint32_t count_ = 0;
   uint32_t first_written_ = 0;  // bytes of the first frame that were written already
-  size_t bytes_ = 0;            // of all that waits, without first_written_
+  size_t bytes_ = 0;            // of all frames, without first_written_
 };
 
 }  // namespace groupcast::service

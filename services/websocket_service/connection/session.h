@@ -25,57 +25,59 @@ namespace groupcast::service {
 class Session;
 
 struct SessionOptions {
-  size_t frame_bytes_max = 1u << 20;  // also of a message of several frames
+  size_t frame_bytes_max = 1u << 20;  // also for a message of several frames
   size_t outbox_bytes_max = 1u << 20;
 };
 
-// What a session needs of its worker.
+// A worker, as its sessions need it.
 class SessionHost {
  public:
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
-  // The handshake is done: the session may have commands and messages from here on.
+  // The handshake is complete. From here on the session may have commands and messages.
   virtual void OnOpen(Session* session) = 0;
-  // One text frame. False: it must wait; the session hands it in again on ResumeCommands.
+  // One text message has come. False: it must wait, and the session hands it in again on
+  // ResumeCommands.
   virtual bool OnText(Session* session, absl::string_view text) = 0;
-  // Something came from the peer.
+  // Bytes came from the peer.
   virtual void OnActivity(Session* session) = 0;
-  // It is closing: it gets no messages any more, and has only so long to finish.
+  // The session is closing. It gets no messages any more, and must end within a time-out.
   virtual void OnClosing(Session* session) = 0;
-  // It has frames to write, or has ended. Flush is to be called, as soon as that class demands.
+  // The session has frames to write, or has ended. The host calls Flush when the class demands it.
   virtual void OnTouched(Session* session, TrafficClass traffic_class) = 0;
-  // How many bytes of unfinished messages sessions hold has changed.
+  // The bytes that sessions hold of unfinished messages have changed by `change`.
   virtual void OnBufferedBytes(int64_t change) = 0;
 
  protected:
   ~SessionHost() = default;
 };
 
-// One connection, from accept to its end: HTTP until the handshake is done, then RFC 6455, then the
-// closing handshake. It owns the socket. It reads into a buffer that is its worker's, so that an
+// One connection, from accept to its end: HTTP until the handshake is complete, then RFC 6455, then
+// the closing handshake. It owns the socket. All sessions of a worker read into one buffer, so an
 // idle connection holds none.
 //
-// What it does to its end happens in steps, so that nobody is surprised by a session that is gone:
-// Close and errors only change its state, and the worker destroys it at the end of a turn once
-// `ended`.
+// It ends in steps, so that no caller finds a session destroyed. Close and errors only change its
+// state. The worker destroys it at the end of a turn, once `ended`.
 class Session final : public Member, public EventHandler, public DeadlineNode, public FlushNode {
  public:
   Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id);
   ~Session() override;
 
-  // Begins to listen to the socket.
+  // Begins to watch the socket.
   absl::Status Start();
 
-  // Sends a close frame (or, before the handshake is done, just ends) and waits for the peer's.
-  // Frames that were not written yet are dropped if `drop_unsent`, else they go out before it.
+  // Sends a close frame, and waits for the peer's. Before the handshake is complete, it ends at
+  // once. With `drop_unsent` it drops the frames that it has not written yet; otherwise it sends
+  // them first.
   void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
   void SendPing();
 
-  // Ends without ceremony; the socket is closed when the session is destroyed.
+  // Ends at once. The socket is closed when the session is destroyed.
   void Abort();
 
-  // Writes what waits, as much as the socket takes. Returns how many frames have left whole.
+  // Writes the frames that wait, as far as the socket takes them. Returns the number of frames that
+  // were written to their end.
   size_t Flush();
 
   bool is_open() const { return state_ == State::kOpen; }
@@ -83,18 +85,19 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   bool ended() const { return state_ == State::kEnded; }
   // It is in v1 mode. Meaningful once it is open.
   bool v1() const { return v1_; }
-  // Whether it ever got beyond the handshake.
+  // Whether its handshake was ever complete.
   bool was_open() const { return was_open_; }
+  // Whether it was closed because its outbox was full.
   bool slow() const { return slow_; }
-  // Its commands wait for the channel, and it is not read until they go on.
+  // Whether its commands wait for the channel. It is not read until they go on.
   bool paused() const { return held_ != nullptr; }
-  // What it holds of the peer's: an unfinished message, commands that wait.
+  // The bytes that it holds of the peer's: an unfinished message, and commands that wait.
   size_t buffered_bytes() const;
 
-  // For the worker: where it is in the list of all.
+  // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
 
-  // Whether what waits has become little enough for recoveries to go on.
+  // Whether its outbox has drained far enough for recoveries to go on.
   bool drained() const;
 
   void Send(const SharedBytes& frame, TrafficClass traffic_class) override;
@@ -105,10 +108,10 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   enum class State : uint8_t {
     kHandshake,  // HTTP
     kOpen,       // WebSocket
-    kClosing,  // our last bytes are queued; whatever comes is discarded, until the peer closes too
+    kClosing,    // our last bytes are queued; input is discarded until the peer closes too
     kEnded,
   };
-  // What came after a command that must wait.
+  // A command that must wait, and the input after it.
   struct Held {
     std::string command;
     std::string input;
@@ -130,14 +133,14 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   State state_ = State::kHandshake;
   bool v1_ = false;
   bool was_open_ = false;
-  bool slow_ = false;           // it was closed because its outbox was full
+  bool slow_ = false;
   bool write_blocked_ = false;  // the socket was full; it is watched for room
   bool sent_shutdown_ = false;  // our side of the TCP connection is closed
-  bool peer_closed_ = false;    // the peer's side is
+  bool peer_closed_ = false;    // the peer's side is closed
   bool registered_ = false;     // in the loop
   uint32_t watched_ = 0;        // epoll bits
   FrameDecoder decoder_;
-  size_t counted_bytes_ = 0;  // of the decoder's, as the host was told
+  size_t counted_bytes_ = 0;  // buffered_bytes(), as the host knows it
   Outbox outbox_;
   std::unique_ptr<std::string> request_;  // only during the handshake
   std::unique_ptr<Held> held_;

@@ -10,14 +10,15 @@
 
 namespace groupcast::service {
 
-// Request line and header together; over it, the answer is 431.
+// The bound of request line and header together. Over it, the answer is 431.
 inline constexpr size_t kRequestBytesMax = 8 * 1024;
 
 // The subprotocol of v1 mode.
 inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
 
-// How many bytes of `bytes` the request line and header take, with the empty line that ends them;
-// 0: they are not whole yet. `searched` bytes at the beginning were looked at before.
+// Returns the size of the request line and header at the beginning of `bytes`, with the empty line
+// that ends them. 0: they are not whole yet. An earlier call has searched the first `searched`
+// bytes.
 size_t RequestHeadBytes(absl::string_view bytes, size_t searched);
 
 struct HttpContext {
@@ -27,21 +28,21 @@ struct HttpContext {
 };
 
 struct HttpAnswer {
-  bool upgraded = false;  // the connection speaks WebSocket from here on; otherwise it is closed
-                          // after the answer
+  bool upgraded = false;  // the connection now speaks WebSocket; if not, it is closed after the
+                          // answer
   bool v1 = false;        // in v1 mode
-  Fingerprint session;    // of the session that the request names; empty: none
+  Fingerprint session;    // the session that the request names; empty: none
   std::string bytes;      // the whole response
 };
 
-// Answers a request: the WebSocket handshake (RFC 6455 section 4.2), or a page, or an error that
-// says what was wrong. `head` is the request line and header as RequestHeadBytes cut them off.
+// Answers a request: with the WebSocket handshake (RFC 6455 section 4.2), a page, or an error with
+// its reason. `head` is the request line and header, of the size that RequestHeadBytes returned.
 HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
 
-// The answer to a request whose head is over kRequestBytesMax.
+// Returns the answer to a request whose head is over kRequestBytesMax.
 HttpAnswer AnswerTooLarge();
 
-// Section 4.2.2: the value of Sec-WebSocket-Accept for a client's key.
+// Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).
 std::string AcceptKey(absl::string_view key);
 
 }  // namespace groupcast::service

@@ -10,11 +10,11 @@
 
 namespace groupcast::service {
 
-// The files below one directory, read once and served from memory. So no request touches the disk,
-// and none can name anything outside of the directory: what was not read does not exist. Links that
-// lead out of it are not read.
+// The files below one directory, read once and served from memory. No request touches the disk, and
+// none can name a file outside of the directory, because only the files that were read exist. Links
+// that lead out of the directory are not read.
 //
-// Read-only once loaded; loaded before fork(2), the workers share its memory.
+// It is read-only once loaded. If it is loaded before fork(2), the workers share its memory.
 class Pages {
  public:
   struct Page {
@@ -26,12 +26,12 @@ class Pages {
 
   Pages() = default;
 
-  // kNotFound: no such directory. kResourceExhausted: more than kBytesMax in it, most likely the
-  // wrong one.
+  // kNotFound: no such directory.
+  // kResourceExhausted: the files have more than kBytesMax; most likely it is the wrong directory.
   static absl::StatusOr<Pages> Load(const std::string& directory);
 
   // `path` is the path of a request target, percent-encoded, without query. A path that ends in a
-  // slash names the index.html there. Null: there is no such page.
+  // slash names the index.html of that directory. Null: there is no such page.
   const Page* Find(absl::string_view path) const;
 
   bool empty() const { return pages_.empty(); }
