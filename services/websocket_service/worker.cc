@@ -1,15 +1,9 @@
 #include "services/websocket_service/worker.h"
 
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <utility>
 
 #include "absl/random/random.h"
-#include "services/process/socket_loan.h"
 #include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
@@ -17,10 +11,6 @@ namespace groupcast::service {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(250);
-
-// How many connections one turn accepts, so that a storm of them does not keep those that are there
-// waiting.
-constexpr int kAcceptsPerTurn = 64;
 
 // How many connections over the limit are told so; more are dropped.
 constexpr size_t kRefusalsMax = 1'000;
@@ -61,101 +51,6 @@ enum Counter : size_t {
 
 }  // namespace
 
-// Accepts on one listening socket.
-class Worker::Acceptor final : public EventHandler {
- public:
-  Acceptor(Worker* worker, Fd socket) : worker_(worker), socket_(std::move(socket)) {}
-  ~Acceptor() {
-    if (watching_) worker_->loop_->Remove(socket_.get(), this);
-  }
-
-  absl::Status Start() {
-    watching_ = true;
-    return worker_->loop_->Add(socket_.get(), EPOLLIN, this);
-  }
-
-  // After the process was out of descriptors: a listening socket stays readable, so it is not
-  // watched until then.
-  void Retry() {
-    if (watching_) return;
-    if (Start().ok()) OnEvents(EPOLLIN);
-  }
-
-  void OnEvents(uint32_t) override {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
-      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (accepted.valid()) {
-        worker_->OnAccepted(std::move(accepted));
-        continue;
-      }
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        spdlog::error("cannot accept: {}; trying again in a moment",
-                      std::string(ErrnoStatus("accept").message()));
-        worker_->loop_->Remove(socket_.get(), this);
-        watching_ = false;
-        return;
-      }
-      if (errno == EAGAIN) return;
-      // Anything else concerns that one connection (accept(2)).
-    }
-  }
-
- private:
-  Worker* const worker_;
-  Fd socket_;
-  bool watching_ = false;
-};
-
-class Worker::SignalWatcher final : public EventHandler {
- public:
-  SignalWatcher(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
-  ~SignalWatcher() { worker_->loop_->Remove(fd_.get(), this); }
-  int fd() const { return fd_.get(); }
-  void OnEvents(uint32_t) override {
-    signalfd_siginfo info;
-    if (read(fd_.get(), &info, sizeof(info)) == sizeof(info)) worker_->BeginDrain();
-  }
-
- private:
-  Worker* const worker_;
-  Fd fd_;
-};
-
-// Takes the sockets of workers that are away.
-class Worker::SupervisorLink final : public EventHandler {
- public:
-  SupervisorLink(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
-  ~SupervisorLink() { worker_->loop_->Remove(fd_.get(), this); }
-  int fd() const { return fd_.get(); }
-
-  void OnEvents(uint32_t) override {
-    SocketMessage message = ReceiveSocketMessage(fd_.get());
-    switch (message.kind) {
-      case SocketMessage::Kind::kAdopt:
-        if (!worker_->draining_) Adopt(message.index, std::move(message.socket));
-        break;
-      case SocketMessage::Kind::kRelease:
-        worker_->acceptors_.erase(message.index);
-        break;
-      case SocketMessage::Kind::kClosed:
-        // SIGKILL is on its way (PR_SET_PDEATHSIG).
-        worker_->loop_->Remove(fd_.get(), this);
-        break;
-      case SocketMessage::Kind::kNone:
-        break;
-    }
-  }
-
- private:
-  void Adopt(int index, Fd socket) {
-    auto acceptor = std::make_unique<Acceptor>(worker_, std::move(socket));
-    if (acceptor->Start().ok()) worker_->acceptors_[index] = std::move(acceptor);
-  }
-
-  Worker* const worker_;
-  Fd fd_;
-};
-
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& options,
                                                        const ChannelFactory& make_channel,
                                                        Fd listener, Fd control, SharedSlot* slot) {
@@ -195,17 +90,6 @@ Worker::~Worker() {
 }
 
 absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd control) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  signals_ =
-      std::make_unique<SignalWatcher>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)));
-  if (absl::Status status = loop_->Add(signals_->fd(), EPOLLIN, signals_.get()); !status.ok())
-    return status;
-  supervisor_ = std::make_unique<SupervisorLink>(this, std::move(control));
-  if (absl::Status status = loop_->Add(supervisor_->fd(), EPOLLIN, supervisor_.get()); !status.ok())
-    return status;
-
   groups_.OnFatal([this](const absl::Status& why) {
     failure_ = why;
     loop_->Stop();
@@ -218,9 +102,12 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   // After the channel's hook: what a turn brings is flushed in the same turn.
   loop_->AddTurnHook([this] { return FlushTouched(); });
   loop_->RunEvery(kTick, [this] { Tick(); });
-  auto acceptor = std::make_unique<Acceptor>(this, std::move(listener));
-  if (absl::Status status = acceptor->Start(); !status.ok()) return status;
-  acceptors_[-1] = std::move(acceptor);
+  absl::StatusOr<std::unique_ptr<PoolLink>> pool =
+      PoolLink::Create(loop_.get(), std::move(listener), std::move(control),
+                       {.on_accepted = [this](Fd socket) { OnAccepted(std::move(socket)); },
+                        .on_drain = [this] { BeginDrain(); }});
+  if (!pool.ok()) return pool.status();
+  pool_ = *std::move(pool);
   Report();
   return absl::OkStatus();
 }
@@ -316,7 +203,7 @@ void Worker::Destroy(Session* session) {
 void Worker::Tick() {
   CheckDeadlines();
   groups_.CheckDeadlines();
-  for (const auto& [index, acceptor] : acceptors_) acceptor->Retry();
+  pool_->RetryAccepts();
   if (draining_) DrainSome();
   Report();
 }
@@ -382,7 +269,7 @@ void Worker::BeginDrain() {
   if (draining_) return;
   draining_ = true;
   slot_->state = SharedSlot::State::kDraining;
-  acceptors_.clear();
+  pool_->StopAccepting();
   drain_began_ = loop_->now();
   drain_total_ = sessions_.size();
   spdlog::info("draining {} connections", sessions_.size());

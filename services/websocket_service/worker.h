@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
 #include "services/groups/group_service.h"
+#include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
@@ -71,10 +71,6 @@ class Worker final : private SessionHost {
   absl::Status Run();
 
  private:
-  class Acceptor;
-  class SignalWatcher;
-  class SupervisorLink;
-
   Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop);
   absl::Status Start(const ChannelFactory& make_channel, Fd listener, Fd control);
 
@@ -104,9 +100,7 @@ class Worker final : private SessionHost {
   std::unique_ptr<EventLoop> loop_;
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
-  std::unique_ptr<SignalWatcher> signals_;
-  std::unique_ptr<SupervisorLink> supervisor_;
-  std::map<int, std::unique_ptr<Acceptor>> acceptors_;  // by socket index; -1 is the worker's own
+  std::unique_ptr<PoolLink> pool_;
 
   std::vector<std::unique_ptr<Session>> sessions_;
   FlushQueue touched_;
