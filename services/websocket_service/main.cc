@@ -1,13 +1,13 @@
 // The WebSocket service: a pool of worker processes that serve clients, and their supervisor.
 
-#include <sys/wait.h>
-
-#include <cerrno>
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -18,9 +18,10 @@
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
-#include "services/websocket_service/listener.h"
-#include "services/websocket_service/pages.h"
-#include "services/websocket_service/supervisor.h"
+#include "services/process/listener.h"
+#include "services/process/reload.h"
+#include "services/process/supervisor.h"
+#include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
 
@@ -168,7 +169,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   return configuration;
 }
 
-int RunWorker(const Configuration& configuration, Supervisor::WorkerParts parts) {
+int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
   const absl::Status logging = InitLogging(absl::GetFlag(FLAGS_log_level),
                                            absl::StrCat("websocket_service worker ", parts.number));
@@ -188,28 +189,6 @@ int RunWorker(const Configuration& configuration, Supervisor::WorkerParts parts)
   if (!misconfigured) return 1;  // the next one may have better luck
   slot->SetFailure(status.message());
   return kExitMisconfigured;
-}
-
-// The flags are parsed again, for those that stand in a --flagfile. What cannot be parsed ends the
-// process that tries, so a child tries first.
-absl::Status ParseFlagsAgain(int argc, char** argv) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) return ErrnoStatus("fork");
-  if (child == 0) {
-    absl::ParseCommandLine(argc, argv);
-    _exit(0);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return absl::InvalidArgumentError("the flags cannot be read");
-  }
-  // A line that is gone from the file counts no longer.
-  ResetFlags();
-  absl::ParseCommandLine(argc, argv);
-  return absl::OkStatus();
 }
 
 absl::Status Main(int argc, char** argv) {
@@ -233,31 +212,44 @@ absl::Status Main(int argc, char** argv) {
       OpenListeners(address, static_cast<uint16_t>(port), workers);
   if (!listeners.ok()) return listeners.status();
 
-  Configuration previous = *configuration;
+  const uint16_t bound_port = listeners->port;
+
   SupervisorOptions options;
-  options.workers = workers;
-  options.bind_address = address;
-  options.channel = absl::GetFlag(FLAGS_channel);
-  options.pages = absl::GetFlag(FLAGS_pages);
-  options.ready_file = absl::GetFlag(FLAGS_ready_file);
+  options.service = "websocket_service";
+  options.waits_for = "the channel server";
+  options.notes.push_back(absl::StrCat("channel server: ", absl::GetFlag(FLAGS_channel)));
+  if (const std::string pages = absl::GetFlag(FLAGS_pages); !pages.empty()) {
+    options.notes.push_back(
+        absl::StrCat("pages:          http://", address, ":", bound_port, "/ (", pages, ")"));
+  }
+  if (const std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
+    options.on_ready = [path, bound_port] { return WriteReadyFile(path, bound_port); };
+  }
   options.drain_time = absl::GetFlag(FLAGS_drain_time);
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
-  absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(
-      options, *std::move(listeners),
-      [&configuration](Supervisor::WorkerParts parts) {
-        return RunWorker(*configuration, std::move(parts));
-      },
-      {.take_up =
-           [&] {
-             if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok()) {
-               return status;
-             }
-             absl::StatusOr<Configuration> fresh = ReadConfiguration();
-             if (!fresh.ok()) return fresh.status();
-             previous = std::exchange(*configuration, *std::move(fresh));
-             return absl::OkStatus();
-           },
-       .roll_back = [&] { *configuration = previous; }});
+
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(
+      {.name = "websocket",
+       .url = absl::StrCat("ws://", address, ":", bound_port),
+       .listeners = *std::move(listeners),
+       .main = [&configuration](
+                   WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },
+       .counters = Worker::Counters()});
+
+  Configuration previous = *configuration;
+  absl::StatusOr<std::unique_ptr<Supervisor>> supervisor =
+      Supervisor::Create(std::move(options), std::move(kinds),
+                         {.take_up =
+                              [&] {
+                                if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok())
+                                  return status;
+                                absl::StatusOr<Configuration> fresh = ReadConfiguration();
+                                if (!fresh.ok()) return fresh.status();
+                                previous = std::exchange(*configuration, *std::move(fresh));
+                                return absl::OkStatus();
+                              },
+                          .roll_back = [&] { *configuration = previous; }});
   if (!supervisor.ok()) return supervisor.status();
   return (*supervisor)->Run();
 }

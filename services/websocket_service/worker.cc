@@ -1,24 +1,16 @@
 #include "services/websocket_service/worker.h"
 
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <utility>
 
 #include "absl/random/random.h"
+#include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(250);
-
-// How many connections one turn accepts, so that a storm of them does not keep those that are there
-// waiting.
-constexpr int kAcceptsPerTurn = 64;
 
 // How many connections over the limit are told so; more are dropped.
 constexpr size_t kRefusalsMax = 1'000;
@@ -44,111 +36,20 @@ constexpr absl::Duration kKeyWindow = absl::Minutes(2);
 
 int64_t MonotonicMs(absl::Time now) { return absl::ToUnixMillis(now); }
 
+// The slot's counters, as Worker::Counters names them.
+enum Counter : size_t {
+  kConnections,
+  kGroups,
+  kMemberships,
+  kDeliveries,
+  kErrors,
+  kGaps,
+  kSlow,
+  kRecovered,
+  kLost,
+};
+
 }  // namespace
-
-// Accepts on one listening socket.
-class Worker::Acceptor final : public EventHandler {
- public:
-  Acceptor(Worker* worker, Fd socket) : worker_(worker), socket_(std::move(socket)) {}
-  ~Acceptor() {
-    if (watching_) worker_->loop_->Remove(socket_.get(), this);
-  }
-
-  absl::Status Start() {
-    watching_ = true;
-    return worker_->loop_->Add(socket_.get(), EPOLLIN, this);
-  }
-
-  // After the process was out of descriptors: a listening socket stays readable, so it is not
-  // watched until then.
-  void Retry() {
-    if (watching_) return;
-    if (Start().ok()) OnEvents(EPOLLIN);
-  }
-
-  void OnEvents(uint32_t) override {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
-      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (accepted.valid()) {
-        worker_->OnAccepted(std::move(accepted));
-        continue;
-      }
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        spdlog::error("cannot accept: {}; trying again in a moment",
-                      std::string(ErrnoStatus("accept").message()));
-        worker_->loop_->Remove(socket_.get(), this);
-        watching_ = false;
-        return;
-      }
-      if (errno == EAGAIN) return;
-      // Anything else concerns that one connection (accept(2)).
-    }
-  }
-
- private:
-  Worker* const worker_;
-  Fd socket_;
-  bool watching_ = false;
-};
-
-class Worker::SignalWatcher final : public EventHandler {
- public:
-  SignalWatcher(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
-  ~SignalWatcher() { worker_->loop_->Remove(fd_.get(), this); }
-  int fd() const { return fd_.get(); }
-  void OnEvents(uint32_t) override {
-    signalfd_siginfo info;
-    if (read(fd_.get(), &info, sizeof(info)) == sizeof(info)) worker_->BeginDrain();
-  }
-
- private:
-  Worker* const worker_;
-  Fd fd_;
-};
-
-// Takes the sockets of workers that are away.
-class Worker::SupervisorLink final : public EventHandler {
- public:
-  SupervisorLink(Worker* worker, Fd fd) : worker_(worker), fd_(std::move(fd)) {}
-  ~SupervisorLink() { worker_->loop_->Remove(fd_.get(), this); }
-  int fd() const { return fd_.get(); }
-
-  void OnEvents(uint32_t) override {
-    uint8_t text[2];
-    iovec vector{.iov_base = text, .iov_len = sizeof(text)};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof(space);
-    const ssize_t count = recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count == 0) {
-      // The supervisor is gone; SIGKILL is on its way (PR_SET_PDEATHSIG).
-      worker_->loop_->Remove(fd_.get(), this);
-      return;
-    }
-    if (count != sizeof(text)) return;
-    const int index = text[1];
-    Fd socket;
-    if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-      int received;
-      std::copy_n(CMSG_DATA(header), sizeof(received), reinterpret_cast<unsigned char*>(&received));
-      socket = Fd(received);
-    }
-    if (text[0] == static_cast<uint8_t>(SocketCommand::kRelease)) {
-      worker_->acceptors_.erase(index);
-    } else if (socket.valid() && !worker_->draining_) {
-      auto acceptor = std::make_unique<Acceptor>(worker_, std::move(socket));
-      if (acceptor->Start().ok()) worker_->acceptors_[index] = std::move(acceptor);
-    }
-  }
-
- private:
-  Worker* const worker_;
-  Fd fd_;
-};
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& options,
                                                        const ChannelFactory& make_channel,
@@ -170,22 +71,25 @@ Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<E
       groups_(options.groups, &clock_),
       touched_(&clock_) {}
 
+std::vector<CounterColumn> Worker::Counters() {
+  std::vector<CounterColumn> columns(kLost + 1);
+  columns[kConnections] = {"connections", 12};
+  columns[kGroups] = {"groups", 10};
+  columns[kMemberships] = {"memberships", 12};
+  columns[kDeliveries] = {"deliveries", 12};
+  columns[kErrors] = {"errors", 8};
+  columns[kGaps] = {"gaps", 6};
+  columns[kSlow] = {"slow", 6};
+  columns[kRecovered] = {"recovered", 10};
+  columns[kLost] = {"lost", 0};
+  return columns;
+}
+
 Worker::~Worker() {
   for (const std::unique_ptr<Session>& session : sessions_) groups_.Remove(session.get());
 }
 
 absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd control) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  signals_ =
-      std::make_unique<SignalWatcher>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)));
-  if (absl::Status status = loop_->Add(signals_->fd(), EPOLLIN, signals_.get()); !status.ok())
-    return status;
-  supervisor_ = std::make_unique<SupervisorLink>(this, std::move(control));
-  if (absl::Status status = loop_->Add(supervisor_->fd(), EPOLLIN, supervisor_.get()); !status.ok())
-    return status;
-
   groups_.OnFatal([this](const absl::Status& why) {
     failure_ = why;
     loop_->Stop();
@@ -198,9 +102,12 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   // After the channel's hook: what a turn brings is flushed in the same turn.
   loop_->AddTurnHook([this] { return FlushTouched(); });
   loop_->RunEvery(kTick, [this] { Tick(); });
-  auto acceptor = std::make_unique<Acceptor>(this, std::move(listener));
-  if (absl::Status status = acceptor->Start(); !status.ok()) return status;
-  acceptors_[-1] = std::move(acceptor);
+  absl::StatusOr<std::unique_ptr<PoolLink>> pool =
+      PoolLink::Create(loop_.get(), std::move(listener), std::move(control),
+                       {.on_accepted = [this](Fd socket) { OnAccepted(std::move(socket)); },
+                        .on_drain = [this] { BeginDrain(); }});
+  if (!pool.ok()) return pool.status();
+  pool_ = *std::move(pool);
   Report();
   return absl::OkStatus();
 }
@@ -233,16 +140,13 @@ void Worker::OnOpen(Session* session) {
   silent_.Append(session, loop_->now());
   groups_.Add(session);
   if (session->v1()) {
-    session->Send(
-        MakeFrame(
-            Opcode::kText,
-            WelcomeEvent(static_cast<uint64_t>(session->connection_id()), options_.ping_interval,
-                         {.message_bytes = options_.groups.commands.message_bytes_max,
-                          .groups = options_.groups.groups_per_connection_max,
-                          .frame_bytes = options_.session.frame_bytes_max,
-                          .key_bytes = options_.groups.commands.key_bytes_max,
-                          .key_window = kKeyWindow})),
-        TrafficClass::kInteractive);
+    session->Reply(WelcomeEvent(static_cast<uint64_t>(session->connection_id()),
+                                options_.ping_interval,
+                                {.message_bytes = options_.groups.commands.message_bytes_max,
+                                 .groups = options_.groups.groups_per_connection_max,
+                                 .frame_bytes = options_.session.frame_bytes_max,
+                                 .key_bytes = options_.groups.commands.key_bytes_max,
+                                 .key_window = kKeyWindow}));
   }
 }
 
@@ -299,7 +203,7 @@ void Worker::Destroy(Session* session) {
 void Worker::Tick() {
   CheckDeadlines();
   groups_.CheckDeadlines();
-  for (const auto& [index, acceptor] : acceptors_) acceptor->Retry();
+  pool_->RetryAccepts();
   if (draining_) DrainSome();
   Report();
 }
@@ -346,17 +250,16 @@ void Worker::CloseLargestUnfinished() {
 void Worker::Report() {
   const GroupService::Counters counters = groups_.counters();
   slot_->heartbeat_ms = MonotonicMs(clock_.Now());
-  slot_->connections = open_count_;
-  slot_->groups = groups_.table().group_count();
-  slot_->memberships = groups_.table().membership_count();
-  slot_->commands = counters.commands;
-  slot_->errors = counters.errors;
-  slot_->messages = counters.messages;
-  slot_->deliveries = counters.deliveries;
-  slot_->gaps = counters.gaps;
-  slot_->recoveries = counters.recoveries;
-  slot_->recoveries_lost = counters.recoveries_lost;
-  slot_->slow_consumers = slow_consumers_;
+  auto& shared = slot_->counters;
+  shared[kConnections] = open_count_;
+  shared[kGroups] = groups_.table().group_count();
+  shared[kMemberships] = groups_.table().membership_count();
+  shared[kDeliveries] = counters.deliveries;
+  shared[kErrors] = counters.errors;
+  shared[kGaps] = counters.gaps;
+  shared[kSlow] = slow_consumers_;
+  shared[kRecovered] = counters.recoveries;
+  shared[kLost] = counters.recoveries_lost;
   if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
     slot_->state = SharedSlot::State::kReady;
   }
@@ -366,7 +269,7 @@ void Worker::BeginDrain() {
   if (draining_) return;
   draining_ = true;
   slot_->state = SharedSlot::State::kDraining;
-  acceptors_.clear();
+  pool_->StopAccepting();
   drain_began_ = loop_->now();
   drain_total_ = sessions_.size();
   spdlog::info("draining {} connections", sessions_.size());
@@ -388,8 +291,7 @@ void Worker::DrainSome() {
     if (!session->is_open() || ++open <= remaining) continue;
     if (session->v1()) {
       const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-      session->Send(MakeFrame(Opcode::kText, ClosingEvent(CloseCode::kDraining, "draining", after)),
-                    TrafficClass::kInteractive);
+      session->Reply(ClosingEvent(CloseCode::kDraining, "draining", after));
       session->Close(CloseCode::kDraining, "draining");
     } else {
       session->Close(CloseCode::kGoingAway, "going away");

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -15,12 +14,14 @@
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
-#include "services/websocket_service/deadline_list.h"
-#include "services/websocket_service/flush_queue.h"
-#include "services/websocket_service/group_service.h"
-#include "services/websocket_service/pages.h"
-#include "services/websocket_service/session.h"
-#include "services/websocket_service/shared_page.h"
+#include "services/groups/group_service.h"
+#include "services/process/pool_link.h"
+#include "services/process/pool_table.h"
+#include "services/process/shared_slot.h"
+#include "services/websocket_service/connection/deadline_list.h"
+#include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/session.h"
+#include "services/websocket_service/http/pages.h"
 
 namespace groupcast::service {
 
@@ -28,36 +29,39 @@ struct WorkerOptions {
   SessionOptions session;
   GroupServiceOptions groups;
 
-  // From accept to the end of the handshake; over it the connection is dropped.
+  // The time from accept to the end of the handshake. Over it, the connection is dropped.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  // A connection that was silent for so long is sent a ping, and closed with 4002 if it is silent
-  // for the other after that.
+  // A connection that is silent for ping_interval gets a ping. If it stays silent for pong_timeout
+  // after that, it is closed with 4002.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
-  // How long a closing connection may take.
+  // The time that a closing connection may take.
   absl::Duration close_timeout = absl::Seconds(5);
-  // Over how long a draining worker spreads the closing of its connections.
+  // The time over which a draining worker spreads the closing of its connections.
   absl::Duration drain_time = absl::Seconds(5);
 
-  // Over it, a handshake is answered with 503.
+  // Above it, a handshake is answered with 503.
   size_t connections_max = 100'000;
-  // What unfinished messages of all connections may take; over it, the connection with the largest
-  // is closed with 1009.
+  // The bytes that unfinished messages of all connections may take. Over it, the connection with
+  // the largest is closed with 1009.
   size_t unfinished_bytes_max = 64u << 20;
 
-  // Null: none are served.
+  // Null: no pages are served.
   std::shared_ptr<const Pages> pages;
 };
 
-// One process of the pool: it accepts connections and serves them, on one thread and without locks.
-// Made after fork(2).
+// One process of the pool. It accepts connections and serves them, on one thread and without locks.
+// It must be created after fork(2).
 class Worker final : private SessionHost {
  public:
   using ChannelFactory =
       std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
 
-  // `listener` is a listening socket. `control` is the worker's end of a socket to the supervisor.
-  // `slot` must outlive the worker.
+  // The columns of the counters that it keeps in its slot.
+  static std::vector<CounterColumn> Counters();
+
+  // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. `slot` must
+  // outlive the worker.
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
                                                         const ChannelFactory& make_channel,
                                                         Fd listener, Fd control, SharedSlot* slot);
@@ -67,10 +71,6 @@ class Worker final : private SessionHost {
   absl::Status Run();
 
  private:
-  class Acceptor;
-  class SignalWatcher;
-  class SupervisorLink;
-
   Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop);
   absl::Status Start(const ChannelFactory& make_channel, Fd listener, Fd control);
 
@@ -100,9 +100,7 @@ class Worker final : private SessionHost {
   std::unique_ptr<EventLoop> loop_;
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
-  std::unique_ptr<SignalWatcher> signals_;
-  std::unique_ptr<SupervisorLink> supervisor_;
-  std::map<int, std::unique_ptr<Acceptor>> acceptors_;  // by socket index; -1 is the worker's own
+  std::unique_ptr<PoolLink> pool_;
 
   std::vector<std::unique_ptr<Session>> sessions_;
   FlushQueue touched_;
@@ -111,8 +109,8 @@ class Worker final : private SessionHost {
   uint64_t slow_consumers_ = 0;
   int64_t unfinished_bytes_ = 0;
   DeadlineList handshaking_;
-  DeadlineList silent_;  // since they were heard last
-  DeadlineList pinged_;  // since the ping
+  DeadlineList silent_;  // since their last input
+  DeadlineList pinged_;  // since their ping
   DeadlineList closing_;
 
   bool draining_ = false;

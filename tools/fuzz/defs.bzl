@@ -5,7 +5,7 @@ def cc_fuzz(name, srcs, deps, corpus):
 
     In `bazel test //...` it replays its corpus and a fixed number of mutations of it. To look for more:
 
-        bazel run --config=fuzz //services/websocket_service:frame_codec_fuzz -- -max_total_time=60
+        bazel run --config=fuzz //services/websocket_service/wire:frame_codec_fuzz -- -max_total_time=60
 
     Args:
       name: ends in _fuzz.

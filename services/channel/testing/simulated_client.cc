@@ -8,7 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "sdk/cpp/groupcast/event.h"
 #include "services/channel/fingerprint.h"
-#include "services/websocket_service/event.h"
+#include "services/protocol/event.h"
+#include "services/websocket_service/wire/frame.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -23,7 +24,7 @@ Epoch EpochOf(const std::string& text) {
 
 // ---- Connections.
 
-void SimulatedConnection::Send(const FramePtr& frame, TrafficClass) {
+void SimulatedConnection::Send(const SharedBytes& frame, TrafficClass) {
   if (cut) return;
   if (!outbox_.empty() && outbox_bytes_ + frame.size() > host_->plan_.outbox_bytes_max) {
     // A slow consumer. The worker closes it at the turn's end.
@@ -87,12 +88,9 @@ std::shared_ptr<SimulatedConnection> SimulatedHost::Connect(bool v1, const std::
   connections_.push_back(connection);
   service_.Add(connection.get());
   if (v1) {
-    connection->Send(
-        MakeFrame(
-            Opcode::kText,
-            WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
-                         {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20})),
-        TrafficClass::kInteractive);
+    connection->Reply(
+        WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
+                     {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20}));
   }
   return connection;
 }
@@ -139,7 +137,7 @@ void SimulatedHost::Serve() {
 void SimulatedHost::Flush(const std::shared_ptr<SimulatedConnection>& connection) {
   const bool waited = !connection->outbox_.empty();
   while (!connection->outbox_.empty() && connection->under_way_ < plan_.frames_under_way_max) {
-    const FramePtr frame = std::move(connection->outbox_.front());
+    const SharedBytes frame = std::move(connection->outbox_.front());
     connection->outbox_.pop_front();
     connection->outbox_bytes_ -= frame.size();
     ++connection->under_way_;

@@ -16,8 +16,9 @@
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"
-#include "services/websocket_service/group_service.h"
-#include "services/websocket_service/member.h"
+#include "services/groups/group_service.h"
+#include "services/groups/member.h"
+#include "services/websocket_service/wire/encodings.h"
 
 namespace groupcast::service::testing {
 
@@ -35,12 +36,11 @@ class SimulatedHost;
 class SimulatedConnection final : public Member {
  public:
   SimulatedConnection(ConnectionId id, bool v1, SimulatedHost* host)
-      : Member(id), v1_(v1), host_(host) {}
+      : Member(id, v1 ? static_cast<const Encoding*>(&kV1Encoding) : &kBareEncoding), host_(host) {}
 
-  void Send(const FramePtr& frame, TrafficClass) override;
+  void Send(const SharedBytes& frame, TrafficClass) override;
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
-  bool v1() const override { return v1_; }
 
   // Set by the client; null when it does not listen any more.
   std::function<void(const std::string& text)> on_text;
@@ -49,11 +49,10 @@ class SimulatedConnection final : public Member {
 
  private:
   friend class SimulatedHost;
-  const bool v1_;
   SimulatedHost* const host_;
   std::deque<std::string> input_;
   bool held_ = false;
-  std::deque<FramePtr> outbox_;
+  std::deque<SharedBytes> outbox_;
   size_t outbox_bytes_ = 0;
   size_t under_way_ = 0;
   absl::Time last_to_client_;

@@ -10,7 +10,7 @@
 #include "services/channel/testing/network.h"
 #include "services/channel/testing/simulated_client.h"
 #include "services/channel/testing/simulated_server.h"
-#include "services/websocket_service/group_service.h"
+#include "services/groups/group_service.h"
 
 namespace groupcast::service::testing {
 

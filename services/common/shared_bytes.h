@@ -1,0 +1,59 @@
+#ifndef GROUPCAST_SERVICES_COMMON_SHARED_BYTES_H_
+#define GROUPCAST_SERVICES_COMMON_SHARED_BYTES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// A reference to immutable bytes. Copies of a reference share one block; the last one frees it.
+// One message to a thousand connections is therefore one block, and a thousand references.
+//
+// The count of references is not atomic. A block belongs to one thread: its worker's.
+class SharedBytes {
+ public:
+  // Null: no block.
+  SharedBytes() = default;
+  SharedBytes(const SharedBytes& other) : block_(other.block_) {
+    if (block_ != nullptr) ++block_->references;
+  }
+  SharedBytes(SharedBytes&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  SharedBytes& operator=(SharedBytes other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~SharedBytes() {
+    if (block_ != nullptr && --block_->references == 0) Free(block_);
+  }
+
+  // Copies `head` and then `body` into a new block, with one allocation for all of it. The two
+  // parts are together below 4 GiB. The result is not null, even without any bytes.
+  static SharedBytes Join(absl::string_view head, absl::string_view body);
+  static SharedBytes Copy(absl::string_view bytes) { return Join({}, bytes); }
+
+  // False: null.
+  explicit operator bool() const { return block_ != nullptr; }
+
+  // Both must not be called on null. The view is valid as long as the block.
+  absl::string_view bytes() const {
+    return {reinterpret_cast<const char*>(block_ + 1), block_->size};
+  }
+  size_t size() const { return block_->size; }
+
+ private:
+  // The bytes follow the block, in the same allocation.
+  struct Block {
+    uint32_t references;
+    uint32_t size;
+  };
+  static void Free(Block* block);
+
+  Block* block_ = nullptr;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_COMMON_SHARED_BYTES_H_

@@ -1,0 +1,36 @@
+#include "services/groups/encoded_message.h"
+
+namespace groupcast::service {
+
+EncodedMessage::EncodedMessage(const Position& position, uint64_t previous, const Content& content)
+    : position_(position),
+      previous_(previous),
+      kind_(content.kind),
+      sent_at_ms_(content.sent_at_ms),
+      excluded_session_(content.excluded_session),
+      data_(SharedBytes::Copy(content.data)) {}
+
+const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* member) {
+  const Encoding& encoding = member->encoding();
+  if (!excluded_session_.empty() && member->session() == excluded_session_) {
+    SharedBytes& place = excluded_.Of(encoding);
+    if (!place) place = encoding.EncodeExcluded(group_id, position_, previous_);
+    return place;
+  }
+  SharedBytes& message = messages_.Of(encoding);
+  if (!message) {
+    message = encoding.EncodeMessage(
+        {.group_id = group_id,
+         .epoch = position_.epoch,
+         .offset = position_.offset,
+         .previous = previous_,
+         .content = {.kind = kind_, .data = data_.bytes(), .sent_at_ms = sent_at_ms_}});
+  }
+  return message;
+}
+
+size_t EncodedMessage::bytes() const {
+  return sizeof(*this) + data_.size() + messages_.bytes() + excluded_.bytes();
+}
+
+}  // namespace groupcast::service

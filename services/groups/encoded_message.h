@@ -1,0 +1,45 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_ENCODED_MESSAGE_H_
+#define GROUPCAST_SERVICES_GROUPS_ENCODED_MESSAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "services/channel/channel.h"
+#include "services/common/shared_bytes.h"
+#include "services/groups/encoding.h"
+#include "services/groups/member.h"
+
+namespace groupcast::service {
+
+// A message of a group, with the blocks that members get of it. Each encoding makes its block when
+// a member first needs it; all other members of that kind share the block.
+class EncodedMessage {
+ public:
+  // Copies the content.
+  EncodedMessage(const Position& position, uint64_t previous, const Content& content);
+
+  uint64_t offset() const { return position_.offset; }
+  uint64_t previous() const { return previous_; }
+
+  // Returns what `member` of the group gets in this message's place. Null: nothing. The reference
+  // is valid as long as the message is not moved.
+  const SharedBytes& For(absl::string_view group_id, Member* member);
+
+  // The memory that it takes, with the blocks made so far.
+  size_t bytes() const;
+
+ private:
+  Position position_;
+  uint64_t previous_;
+  Content::Kind kind_;
+  int64_t sent_at_ms_;
+  Fingerprint excluded_session_;
+  SharedBytes data_;  // the content's, for encodings that are needed later
+  BlockPerEncoding messages_;
+  BlockPerEncoding excluded_;  // for members of the excluded session
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_ENCODED_MESSAGE_H_

@@ -1,0 +1,71 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_ENCODING_H_
+#define GROUPCAST_SERVICES_GROUPS_ENCODING_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "services/channel/channel.h"
+#include "services/common/shared_bytes.h"
+
+namespace groupcast::service {
+
+// An encoding's place in arrays. The encodings of one process have different slots; a process with
+// one encoding uses kFirst.
+enum class EncodingSlot : uint8_t { kFirst, kSecond };
+inline constexpr size_t kEncodingSlots = 2;
+
+// The form in which one kind of members gets what the groups send: the step from a message to the
+// bytes that a connection writes. A front end implements it once for each kind of its members, for
+// example for the WebSocket frames of bare members.
+//
+// An encoding has no state. One object serves all members of its kind, and outlives them.
+class Encoding {
+ public:
+  EncodingSlot slot() const { return slot_; }
+
+  // Each returns the bytes for one member's connection, or null: such members get nothing. The
+  // bytes depend on the arguments alone, so members of one kind can share them.
+
+  // A message of a group.
+  virtual SharedBytes EncodeMessage(const Message& message) const = 0;
+
+  // The place of a message that excludes the member's session.
+  virtual SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
+                                     uint64_t previous) const = 0;
+
+  // Lost messages of a group.
+  virtual SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const = 0;
+
+  // A reply, an error or another event that concerns one member alone. `json` is an event as
+  // event.h makes it.
+  virtual SharedBytes EncodeEvent(absl::string_view json) const = 0;
+
+ protected:
+  explicit constexpr Encoding(EncodingSlot slot) : slot_(slot) {}
+  ~Encoding() = default;
+
+ private:
+  const EncodingSlot slot_;
+};
+
+// One block for each encoding of the process; each begins as null.
+class BlockPerEncoding {
+ public:
+  SharedBytes& Of(const Encoding& encoding) {
+    return blocks_[static_cast<size_t>(encoding.slot())];
+  }
+  size_t bytes() const {
+    size_t bytes = 0;
+    for (const SharedBytes& block : blocks_) bytes += block ? block.size() : 0;
+    return bytes;
+  }
+
+ private:
+  std::array<SharedBytes, kEncodingSlots> blocks_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_ENCODING_H_

@@ -1,0 +1,400 @@
+#include "services/groups/group_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+// While the channel is away, sends wait for room for at most this time. SDKs repeat a send for 75 s
+// and the window keeps it for 30 s; together it is less than the 2 minutes for which keys are
+// known.
+constexpr absl::Duration kRoomWaitMax = absl::Seconds(10);
+
+CommandError ErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
+  return {.code = ErrorCodeOf(status),
+          .message = std::string(status.message()),
+          .id = id,
+          .cmd = std::string(CommandName(kind))};
+}
+
+absl::string_view Bytes(const Fingerprint& fingerprint) {
+  static_assert(std::has_unique_object_representations_v<Fingerprint>);
+  return {reinterpret_cast<const char*>(&fingerprint), sizeof(fingerprint)};
+}
+
+// A group with more members here than this is flushed in pieces, and several messages at once.
+constexpr size_t kInteractiveMembersMax = 64;
+
+TrafficClass TrafficClassOf(const Group& group) {
+  return group.members.size() > kInteractiveMembersMax ? TrafficClass::kBulk
+                                                       : TrafficClass::kInteractive;
+}
+
+}  // namespace
+
+GroupService::GroupService(const GroupServiceOptions& options, const Clock* clock)
+    : options_(options), clock_(clock), recent_(options.recent), recoveries_(&table_, clock) {}
+
+void GroupService::Add(Member* member) { members_.emplace(member->connection_id(), member); }
+
+void GroupService::Remove(Member* member) {
+  if (members_.erase(member->connection_id()) == 0) return;
+  if (member->waits_for_room) std::erase(waiting_for_room_, member);
+  for (Group* group : table_.LeaveAll(member)) {
+    if (member->recoveries > 0) recoveries_.Drop(group, member);
+    if (member->pending_answers > 0) pending_joins_.Drop(group, member);
+    RemoveIfUnused(group);
+  }
+}
+
+GroupService::Counters GroupService::counters() const {
+  Counters all = counters_;
+  const Recoveries::Counters& recoveries = recoveries_.counters();
+  all.deliveries += recoveries.deliveries;
+  all.gaps += recoveries.gaps;
+  all.recoveries = recoveries.complete;
+  all.recoveries_lost = recoveries.lost;
+  return all;
+}
+
+bool GroupService::HandleCommand(Member* member, absl::string_view text) {
+  std::variant<Command, CommandError> parsed = ParseCommand(text, options_.commands);
+  const auto* command = std::get_if<Command>(&parsed);
+  if (command == nullptr) {
+    if (member->pending_answers > 0) return false;
+    ++counters_.commands;
+    Refuse(member, std::get<CommandError>(parsed));
+    return true;
+  }
+  if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
+  if (command->kind == Command::Kind::kSendToGroup && WaitsForRoom(member)) return false;
+  ++counters_.commands;
+  switch (command->kind) {
+    case Command::Kind::kAddGroup:
+      AddGroup(member, *command);
+      break;
+    case Command::Kind::kLeaveGroup:
+      LeaveGroup(member, *command);
+      break;
+    case Command::Kind::kSendToGroup:
+      command->many ? SendToGroups(member, *command) : SendToGroup(member, *command);
+      break;
+    case Command::Kind::kGroupHistory:
+      ReadHistory(member, *command);
+      break;
+    case Command::Kind::kPing:
+      if (!command->id.empty()) member->Reply(PongReply(command->id));
+      break;
+  }
+  return true;
+}
+
+// Whether a command need not wait for the pending answers: joins run side by side, one for each
+// group, and so no more than a connection may have groups.
+bool GroupService::MayRun(const Member& member, const Command& command) {
+  if (command.kind != Command::Kind::kAddGroup) return false;
+  const Group* const group = table_.Find(command.group_ids.front().id);
+  return group == nullptr || !table_.IsMember(*group, member);
+}
+
+bool GroupService::MayWaitForRoom() const {
+  return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
+}
+
+// If it need not wait and there is no room, it is refused as unavailable.
+bool GroupService::WaitsForRoom(Member* member) {
+  if (channel_->has_room() || !MayWaitForRoom()) return false;
+  if (!std::exchange(member->waits_for_room, true)) waiting_for_room_.push_back(member);
+  return true;
+}
+
+void GroupService::AddGroup(Member* member, const Command& command) {
+  const std::string& id = command.group_ids.front().id;
+  Group* group = table_.Find(id);
+  if (group != nullptr && table_.IsMember(*group, *member)) {
+    return AddGroupAgain(group, member, command);
+  }
+  if (member->group_count() >= options_.groups_per_connection_max) {
+    Refuse(member, {.code = ErrorCode::kTooManyGroups,
+                    .message = absl::StrCat("a connection may be in ",
+                                            options_.groups_per_connection_max, " groups"),
+                    .id = command.id,
+                    .cmd = std::string(CommandName(command.kind))});
+    return;
+  }
+  if (group == nullptr) {
+    group = table_.FindOrAdd(id).group;
+    channel_->Subscribe(id);
+  }
+  table_.Join(group, member);
+  PendingJoin join{.group = group,
+                   .member = member,
+                   .command_id = command.id,
+                   .since = command.since,
+                   .history = command.history,
+                   .deadline = clock_->Now() + options_.join_timeout};
+  if (group->subscribed) return Admit(std::move(join));
+  pending_joins_.Add(std::move(join));
+  ++member->pending_answers;
+}
+
+// It changes nothing; the reply says where the member is.
+void GroupService::AddGroupAgain(Group* group, Member* member, const Command& command) {
+  if (command.id.empty()) return;
+  const Position* const recovering = recoveries_.PositionOf(group, member);
+  const Position& present = recovering != nullptr ? *recovering : group->position;
+  std::optional<bool> recovered;
+  if (command.since.has_value()) recovered = *command.since == present;
+  member->Reply(PositionReply(command.id, group->id, present, recovered));
+}
+
+// The join's group is subscribed.
+void GroupService::Admit(PendingJoin join) {
+  if (join.since.has_value() || join.history > 0) {
+    recoveries_.Begin(std::move(join));
+  } else if (!join.command_id.empty()) {
+    join.member->Reply(PositionReply(join.command_id, join.group->id, join.group->position));
+  }
+}
+
+void GroupService::LeaveGroup(Member* member, const Command& command) {
+  const std::string& id = command.group_ids.front().id;
+  if (Group* group = table_.Find(id); group != nullptr && table_.Leave(group, member)) {
+    recoveries_.Drop(group, member);
+    RemoveIfUnused(group);
+  }
+  if (!command.id.empty()) member->Reply(LeaveReply(command.id, id));
+}
+
+void GroupService::Publish(Member* member, const Command& command, const std::string& group_id,
+                           Channel::PublishCallback done) {
+  Publication publication{.group_id = group_id,
+                          .content = {.kind = command.message_kind,
+                                      .data = command.message,
+                                      .sent_at_ms = absl::ToUnixMillis(absl::Now())}};
+  if (command.exclude_self) publication.content.excluded_session = member->session();
+  if (!command.key.empty()) {
+    publication.key = FingerprintOf({Bytes(member->session()), group_id, command.key});
+  }
+  channel_->Publish(publication, std::move(done));
+}
+
+void GroupService::SendToGroup(Member* member, const Command& command) {
+  const std::string& group_id = command.group_ids.front().id;
+  Publish(member, command, group_id,
+          [this, connection = member->connection_id(), id = command.id,
+           group_id](absl::StatusOr<Position> position) {
+            Member* const sender = FindMember(connection);
+            if (sender == nullptr) return;
+            if (!position.ok()) {
+              Refuse(sender, ErrorOf(position.status(), id, Command::Kind::kSendToGroup));
+            } else if (!id.empty()) {
+              sender->Reply(PositionReply(id, group_id, *position));
+            }
+          });
+}
+
+void GroupService::SendToGroups(Member* member, const Command& command) {
+  // The reply goes out when the last group has its result.
+  struct Sending {
+    std::vector<SendResult> results;
+    size_t left;
+  };
+  auto sending = std::make_shared<Sending>();
+  sending->left = command.group_ids.size();
+  for (const GroupIdField& field : command.group_ids)
+    sending->results.push_back({.group_id = field.id});
+
+  const auto finish_one = [this, sending, connection = member->connection_id(), id = command.id](
+                              size_t index, absl::StatusOr<Position> position, ErrorCode code) {
+    SendResult& result = sending->results[index];
+    if (position.ok()) {
+      result.position = *position;
+    } else {
+      result.code = code;
+      result.error = std::string(position.status().message());
+    }
+    --sending->left;
+    Member* const sender = FindMember(connection);
+    if (sender == nullptr) return;
+    if (id.empty() && !position.ok()) {
+      Refuse(sender, {.code = code,
+                      .message = absl::StrCat(result.group_id, ": ", result.error),
+                      .id = "",
+                      .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
+    }
+    if (!id.empty() && sending->left == 0) sender->Reply(ResultsReply(id, sending->results));
+  };
+  for (size_t i = 0; i < command.group_ids.size(); ++i) {
+    const GroupIdField& field = command.group_ids[i];
+    if (!field.defect.empty()) {
+      finish_one(i, absl::InvalidArgumentError(absl::StrCat("group_id ", field.defect)),
+                 ErrorCode::kGroupIdInvalid);
+      continue;
+    }
+    Publish(member, command, field.id, [finish_one, i](absl::StatusOr<Position> position) {
+      const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
+      finish_one(i, std::move(position), code);
+    });
+  }
+}
+
+void GroupService::ReadHistory(Member* member, const Command& command) {
+  if (command.id.empty()) return;  // nobody would get the answer
+  ++member->pending_answers;
+  const std::string& group_id = command.group_ids.front().id;
+  channel_->FetchHistory(
+      group_id, command.since.value_or(Position{}), command.history,
+      [this, connection = member->connection_id(), id = command.id, group_id,
+       since = command.since](absl::StatusOr<History> history) {
+        Member* const reader = FindMember(connection);
+        if (reader == nullptr) return;
+        if (history.ok()) {
+          reader->Reply(HistoryReply(id, group_id, since, *history, reader->session(),
+                                     options_.history_reply_bytes_max));
+        } else {
+          Refuse(reader, ErrorOf(history.status(), id, Command::Kind::kGroupHistory));
+        }
+        if (--reader->pending_answers == 0) reader->ResumeCommands();
+      });
+}
+
+void GroupService::OnSubscribed(absl::string_view group_id, const Position& head) {
+  Group* const group = table_.Find(group_id);
+  if (group == nullptr) return;
+  group->subscribed = true;
+  group->position = head;
+  std::vector<Member*> admitted;
+  for (PendingJoin& join : pending_joins_.TakeOf(group)) {
+    admitted.push_back(join.member);
+    --join.member->pending_answers;
+    Admit(std::move(join));
+  }
+  // Last, because commands that go on may change the table.
+  for (Member* member : admitted) {
+    if (member->pending_answers == 0) member->ResumeCommands();
+  }
+}
+
+void GroupService::OnMessage(const Message& message) {
+  Group* const group = table_.Find(message.group_id);
+  if (group == nullptr || !group->subscribed) return;
+  group->position = {message.epoch, message.offset};
+  ++counters_.messages;
+  const TrafficClass traffic_class = TrafficClassOf(*group);
+  EncodedMessage encoded(group->position, message.previous, message.content);
+  for (const Group::Place& place : group->members) {
+    if (!place.live) continue;
+    const SharedBytes& bytes = encoded.For(group->id, place.member);
+    if (!bytes) continue;
+    place.member->Send(bytes, traffic_class);
+    ++counters_.deliveries;
+  }
+  if (group->recent == nullptr) group->recent = std::make_unique<RecentMessages::Ring>(&recent_);
+  group->recent->Push(std::move(encoded));
+  recoveries_.OnPosition(group);
+}
+
+void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
+  Group* const group = table_.Find(group_id);
+  if (group == nullptr || !group->subscribed) return;
+  ++counters_.gaps;
+  group->position = gap.to;
+  group->recent.reset();  // no chain leads over the gap
+  if (const int64_t count = gap_log_limit_.Admit(clock_->Now())) {
+    spdlog::warn(
+        "group \"{}\": messages up to offset {} of epoch {} are lost ({} gaps since the last such "
+        "line)",
+        group->id, gap.to.offset, EpochText(gap.to.epoch), count);
+  }
+  BlockPerEncoding events;
+  for (const Group::Place& place : group->members) {
+    if (!place.live) continue;
+    const Encoding& encoding = place.member->encoding();
+    SharedBytes& event = events.Of(encoding);
+    if (!event) event = encoding.EncodeGap(group->id, gap);
+    if (event) place.member->Send(event, TrafficClassOf(*group));
+  }
+  recoveries_.OnGap(group, gap);
+}
+
+void GroupService::OnConnectionState(bool connected) {
+  if (connected) {
+    spdlog::info("the channel is there");
+    recoveries_.OnConnected();
+  } else {
+    away_since_ = clock_->Now();
+    spdlog::warn("the channel is away: sends wait until it is back");
+  }
+}
+
+void GroupService::OnRoom() { GoOnWithSends(); }
+
+void GroupService::GoOnWithSends() {
+  // Each goes on once; who finds no room again is at the end of the next turn's line.
+  for (size_t left = waiting_for_room_.size();
+       left > 0 && (channel_->has_room() || !MayWaitForRoom()); --left) {
+    Member* const member = waiting_for_room_.front();
+    waiting_for_room_.pop_front();
+    member->waits_for_room = false;
+    member->ResumeCommands();
+  }
+}
+
+void GroupService::OnMisconfigured(const absl::Status& why) {
+  if (on_fatal_) on_fatal_(why);
+}
+
+void GroupService::CheckDeadlines() {
+  std::vector<Member*> refused;
+  for (const PendingJoin& join : pending_joins_.TakeExpired(clock_->Now())) {
+    --join.member->pending_answers;
+    RefuseJoin(join);
+    refused.push_back(join.member);
+  }
+  for (const PendingJoin& join : recoveries_.TakeExpired()) {
+    RefuseJoin(join);
+    refused.push_back(join.member);
+  }
+  // Last, because commands that go on may change the table.
+  for (Member* member : refused) {
+    if (member->pending_answers == 0) member->ResumeCommands();
+  }
+  recoveries_.RetryFailed();
+  if (!waiting_for_room_.empty() && !MayWaitForRoom()) GoOnWithSends();
+}
+
+void GroupService::RefuseJoin(const PendingJoin& join) {
+  table_.Leave(join.group, join.member);
+  Refuse(join.member, {.code = ErrorCode::kUnavailable,
+                       .message = "the channel did not answer in time",
+                       .id = join.command_id,
+                       .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
+  RemoveIfUnused(join.group);
+}
+
+void GroupService::RemoveIfUnused(Group* group) {
+  if (!group->members.empty()) return;
+  channel_->Unsubscribe(group->id);
+  table_.Remove(group);
+}
+
+void GroupService::Refuse(Member* member, const CommandError& error) {
+  ++counters_.errors;
+  member->Reply(ErrorEvent(error));
+}
+
+Member* GroupService::FindMember(ConnectionId id) const {
+  const auto found = members_.find(id);
+  return found == members_.end() ? nullptr : found->second;
+}
+
+}  // namespace groupcast::service

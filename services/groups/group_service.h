@@ -1,0 +1,130 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_GROUP_SERVICE_H_
+#define GROUPCAST_SERVICES_GROUPS_GROUP_SERVICE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/channel/channel.h"
+#include "services/common/clock.h"
+#include "services/common/logging.h"
+#include "services/groups/encoded_message.h"
+#include "services/groups/group_table.h"
+#include "services/groups/pending_joins.h"
+#include "services/groups/recent_messages.h"
+#include "services/groups/recovery.h"
+#include "services/protocol/command.h"
+#include "services/protocol/event.h"
+
+namespace groupcast::service {
+
+struct GroupServiceOptions {
+  CommandLimits commands;
+  size_t groups_per_connection_max = 128;
+  // A join that the channel has not answered after this time fails with `unavailable`.
+  absl::Duration join_timeout = absl::Seconds(5);
+  // The bytes of messages in one reply to group_history; a single message may be larger.
+  size_t history_reply_bytes_max = 256u << 10;
+  RecentMessagesOptions recent;
+};
+
+// A worker's part in groups: it carries out its connections' commands on the channel, and hands the
+// channel's messages to the members. It knows no sockets and no bytes on a connection: members are
+// an interface, and their encodings make the bytes.
+//
+// Not thread-safe; it lives on its worker's loop.
+class GroupService final : public ChannelListener {
+ public:
+  struct Counters {
+    uint64_t commands = 0;
+    uint64_t errors = 0;      // commands answered with an error
+    uint64_t messages = 0;    // messages from the channel that were handed out
+    uint64_t deliveries = 0;  // messages × members
+    uint64_t gaps = 0;  // gaps that were told: each to all live members, or to one that recovers
+    uint64_t recoveries = 0;       // joins with `since` whose member got all it missed
+    uint64_t recoveries_lost = 0;  // joins with `since` whose member was told of a loss
+  };
+
+  // `clock` must outlive it. SetChannel must be called before anything else.
+  GroupService(const GroupServiceOptions& options, const Clock* clock);
+
+  // `channel` must outlive it, or be set to null first.
+  void SetChannel(Channel* channel) {
+    channel_ = channel;
+    recoveries_.SetChannel(channel);
+  }
+  // Sets the handler that is called when the channel cannot be used as configured.
+  void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
+
+  // `member` must be removed before it is destroyed.
+  void Add(Member* member);
+  // The member leaves its groups. Answers that are on the way to it are dropped.
+  void Remove(Member* member);
+
+  // Carries out one command. False: this command and all that follow must wait. After
+  // Member::ResumeCommands, the caller hands it in again.
+  bool HandleCommand(Member* member, absl::string_view text);
+
+  // To be called when the outbox of a member with `recoveries` has drained.
+  void OnDrained(Member* member) { recoveries_.OnDrained(member); }
+
+  // Fails the joins whose time is over, and repeats failed fetches. The worker calls it on each
+  // tick. The time it takes grows with the joins that are due alone.
+  void CheckDeadlines();
+
+  const GroupTable& table() const { return table_; }
+  Counters counters() const;
+
+  void OnSubscribed(absl::string_view group_id, const Position& head) override;
+  void OnMessage(const Message& message) override;
+  void OnGap(absl::string_view group_id, const Gap& gap) override;
+  void OnConnectionState(bool connected) override;
+  void OnRoom() override;
+  void OnMisconfigured(const absl::Status& why) override;
+
+ private:
+  bool MayRun(const Member& member, const Command& command);
+  bool MayWaitForRoom() const;
+  bool WaitsForRoom(Member* member);
+  void GoOnWithSends();
+  void AddGroup(Member* member, const Command& command);
+  void AddGroupAgain(Group* group, Member* member, const Command& command);
+  void Admit(PendingJoin join);
+  void LeaveGroup(Member* member, const Command& command);
+  void SendToGroup(Member* member, const Command& command);
+  void SendToGroups(Member* member, const Command& command);
+  void Publish(Member* member, const Command& command, const std::string& group_id,
+               Channel::PublishCallback done);
+  void ReadHistory(Member* member, const Command& command);
+
+  void Refuse(Member* member, const CommandError& error);
+  Member* FindMember(ConnectionId id) const;
+  void RefuseJoin(const PendingJoin& join);
+  void RemoveIfUnused(Group* group);
+
+  const GroupServiceOptions options_;
+  const Clock* const clock_;
+  Channel* channel_ = nullptr;
+  std::function<void(const absl::Status&)> on_fatal_;
+  RecentMessages recent_;  // the table's groups use it
+  GroupTable table_;
+  Recoveries recoveries_;
+  absl::flat_hash_map<ConnectionId, Member*> members_;
+  PendingJoins pending_joins_;  // of groups that are not subscribed
+  // Members whose sends wait for room in the channel. The one that came first goes on first. It is
+  // bounded by the number of connections: a member is in it once.
+  std::deque<Member*> waiting_for_room_;
+  absl::Time away_since_;  // the time at which the channel went away, if it is away
+  Counters counters_;
+  LogLimit gap_log_limit_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_GROUP_SERVICE_H_

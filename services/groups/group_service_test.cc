@@ -1,0 +1,355 @@
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/groups/group_service_fixture.h"
+
+namespace groupcast::service {
+namespace {
+
+class GroupServiceTest : public GroupServiceFixture {
+ protected:
+  GroupServiceTest() : GroupServiceFixture({.groups_per_connection_max = 3}) {}
+};
+
+TEST_F(GroupServiceTest, TheThreeLineClientSeesItsOwnMessage) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"123"})");
+  client->Do(R"({"cmd":"send_to_group","group_id":"123","message":"هذه هي الرسالة"})");
+  hub_.Pump();
+  EXPECT_EQ(client->received, Received({"هذه هي الرسالة"}));
+}
+
+TEST_F(GroupServiceTest, TheReplyToAJoinComesBeforeAnyMessage) {
+  const auto client = V1();
+  client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":1})");
+  hub_.Pump();
+  ASSERT_EQ(client->received.size(), 2u);
+  EXPECT_EQ(client->received[0],
+            R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":0})");
+  EXPECT_TRUE(absl::StrContains(client->received[1], R"("message":1,"offset":1,"previous":0)"));
+}
+
+// Otherwise a connection's message could reach the channel before its own membership is certain.
+TEST_F(GroupServiceTest, ASendWaitsForTheJoinsBeforeItAndJoinsDoNotWaitForEachOther) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"a"})");
+  client->Do(R"({"cmd":"add_group","group_id":"b"})");
+  EXPECT_EQ(client->pending_answers, 2);
+  client->Do(R"({"cmd":"ping","id":1})");
+  EXPECT_EQ(client->received, Received());
+  hub_.Pump();
+  EXPECT_EQ(client->pending_answers, 0);
+  EXPECT_EQ(client->received, Received({R"({"event":"reply","id":1,"pong":true})"}));
+}
+
+TEST_F(GroupServiceTest, JoiningAWarmGroupIsAnsweredWithThePositionOfWhatWasDelivered) {
+  const auto first = Bare();
+  first->Do(R"({"cmd":"add_group","group_id":"g"})");
+  first->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+  hub_.Pump();
+  const auto second = Bare();
+  second->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
+  EXPECT_EQ(
+      second->received,
+      Received(
+          {R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":1})"}));
+}
+
+TEST_F(GroupServiceTest, EachMemberGetsAMessageInItsOwnForm) {
+  const auto bare = Bare();
+  const auto v1 = V1();
+  const auto other = Bare();
+  bare->Do(R"({"cmd":"add_group","group_id":"g"})");
+  v1->Do(R"({"cmd":"add_group","group_id":"g"})");
+  other->Do(R"({"cmd":"add_group","group_id":"other"})");
+  hub_.Pump();
+  other->Do(R"({"cmd":"send_to_group","group_id":"g","message":{"a": 0.10}})");
+  hub_.Pump();
+  EXPECT_EQ(bare->received, Received({R"({"a":0.10})"}));
+  ASSERT_EQ(v1->received.size(), 1u);
+  EXPECT_TRUE(absl::StartsWith(
+      v1->received[0], R"({"event":"message","group_id":"g","message":{"a":0.10},"offset":1)"));
+  EXPECT_EQ(other->received, Received());
+}
+
+TEST_F(GroupServiceTest, TheReplyToASendIsItsPosition) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","id":"x"})");
+  hub_.Pump();
+  EXPECT_EQ(
+      client->received,
+      Received(
+          {R"({"event":"reply","id":"x","group_id":"g","epoch":"000000000000000a","offset":1})"}));
+}
+
+TEST_F(GroupServiceTest, ASendToManyGroupsIsAnsweredOnceWithEachResult) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"send_to_group","group_ids":["a","","b"],"message":"m","id":1})");
+  hub_.Pump();
+  ASSERT_EQ(client->received.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(client->received[0],
+                                R"({"group_id":"a","epoch":"000000000000000a","offset":1})"));
+  EXPECT_TRUE(
+      absl::StrContains(client->received[0], R"({"group_id":"","code":"group_id_invalid")"));
+  EXPECT_TRUE(absl::StrContains(client->received[0],
+                                R"({"group_id":"b","epoch":"000000000000000a","offset":2})"));
+}
+
+TEST_F(GroupServiceTest, ErrorsAreAnsweredAlsoWithoutAnId) {
+  const auto client = Bare();
+  client->Do("nonsense");
+  client->Do(R"({"cmd":"send_to_group","group_id":"g"})");
+  client->Do(R"({"cmd":"send_to_group","group_ids":["a",""],"message":1})");
+  hub_.Pump();
+  ASSERT_EQ(client->received.size(), 3u);
+  EXPECT_TRUE(absl::StrContains(client->received[0], "bad_json"));
+  EXPECT_TRUE(absl::StrContains(client->received[1], "message_missing"));
+  EXPECT_TRUE(absl::StrContains(client->received[2], "group_id_invalid"));
+  EXPECT_EQ(service_.counters().errors, 3u);
+}
+
+TEST_F(GroupServiceTest, LeavingStopsDelivery) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"g"})");
+  client->Do(R"({"cmd":"leave_group","group_id":"g","id":1})");
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+  hub_.Pump();
+  EXPECT_EQ(client->received, Received({R"({"event":"reply","id":1,"group_id":"g"})"}));
+  EXPECT_EQ(service_.table().group_count(), 0u);
+}
+
+TEST_F(GroupServiceTest, AConnectionThatIsGoneLeavesNoTrace) {
+  auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"cold"})");
+  client.reset();
+  EXPECT_EQ(service_.table().group_count(), 0u);
+  hub_.Pump();
+
+  client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"warm"})");
+  hub_.Pump();
+  client->Do(R"({"cmd":"send_to_group","group_id":"warm","message":"m","id":1})");
+  client.reset();  // with an answer on its way
+  hub_.Pump();
+  EXPECT_EQ(service_.table().group_count(), 0u);
+  EXPECT_EQ(service_.table().membership_count(), 0u);
+}
+
+TEST_F(GroupServiceTest, BoundsTheGroupsOfAConnection) {
+  const auto client = Bare();
+  for (const char* id : {"a", "b", "c", "a"}) {
+    client->Do(absl::StrCat(R"({"cmd":"add_group","group_id":")", id, "\"}"));
+  }
+  hub_.Pump();
+  EXPECT_EQ(client->received, Received());  // "a" again is not one more
+  client->Do(R"({"cmd":"add_group","group_id":"d"})");
+  ASSERT_EQ(client->received.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(client->received[0], "too_many_groups"));
+}
+
+// Each join that waits takes memory, and a connection may have but so many groups: a second one of
+// the same group waits for the first.
+TEST_F(GroupServiceTest, BoundsTheJoinsThatWaitForTheChannel) {
+  const auto client = Bare();
+  for (int i = 0; i < 10; ++i) client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
+  EXPECT_EQ(client->pending_answers, 1);
+  hub_.Pump();
+  EXPECT_EQ(client->pending_answers, 0);
+  EXPECT_EQ(client->received.size(), 10u);
+}
+
+TEST_F(GroupServiceTest, AJoinThatTheChannelDoesNotAnswerFailsAndCommandsGoOn) {
+  channel_.SetConnected(false);
+  hub_.Pump();
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"g","id":1})");
+  client->Do(R"({"cmd":"ping","id":2})");
+  hub_.Pump();
+  clock_.Advance(absl::Seconds(4));
+  service_.CheckDeadlines();
+  EXPECT_EQ(client->received, Received());
+  clock_.Advance(absl::Seconds(1));
+  service_.CheckDeadlines();
+  ASSERT_EQ(client->received.size(), 2u);
+  EXPECT_TRUE(
+      absl::StrContains(client->received[0], R"("id":1,"cmd":"add_group","code":"unavailable")"));
+  EXPECT_EQ(client->received[1], R"({"event":"reply","id":2,"pong":true})");
+  EXPECT_EQ(service_.table().group_count(), 0u);
+}
+
+TEST_F(GroupServiceTest, JoinsThatFailTogetherAreAnsweredInTheOrderOfTheirCommands) {
+  channel_.SetConnected(false);
+  hub_.Pump();
+  const auto client = Bare();
+  client->Do(R"({"cmd":"add_group","group_id":"b","id":1})");
+  client->Do(R"({"cmd":"add_group","group_id":"a","id":2})");
+  auto gone = Bare();
+  gone->Do(R"({"cmd":"add_group","group_id":"a","id":1})");
+  gone.reset();
+  clock_.Advance(absl::Seconds(5));
+  service_.CheckDeadlines();
+  ASSERT_EQ(client->received.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(client->received[0], R"("id":1,)"));
+  EXPECT_TRUE(absl::StrContains(client->received[1], R"("id":2,)"));
+  EXPECT_EQ(service_.table().group_count(), 0u);
+}
+
+TEST_F(GroupServiceTest, ASendWaitsWhileTheChannelIsAway) {
+  channel_.SetConnected(false);
+  hub_.Pump();
+  const auto client = Bare();
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","id":1})");
+  hub_.Pump();
+  EXPECT_EQ(client->received, Received());
+  channel_.SetConnected(true);
+  hub_.Pump();
+  EXPECT_EQ(
+      client->received,
+      Received(
+          {R"({"event":"reply","id":1,"group_id":"g","epoch":"000000000000000a","offset":1})"}));
+}
+
+TEST_F(GroupServiceTest, WhatTheChannelCouldNotDoIsToldInTheProtocolsWords) {
+  channel_.SetConnected(false);
+  const std::pair<absl::Status, const char*> cases[] = {
+      {absl::UnavailableError("x"), R"("code":"unavailable","message":"x","retry":true)"},
+      {absl::UnknownError("x"), R"("code":"outcome_unknown","message":"x","retry":true)"},
+      {absl::ResourceExhaustedError("x"),
+       R"("code":"message_too_large","message":"x","retry":false)"},
+      {absl::InternalError("x"), R"("code":"internal","message":"x","retry":true)"}};
+  for (const auto& [status, words] : cases) {
+    const auto client = Bare();
+    client->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+    channel_.FailWaiting(status);
+    hub_.Pump();
+    ASSERT_EQ(client->received.size(), 1u);
+    EXPECT_TRUE(absl::StrContains(client->received[0], words)) << client->received[0];
+  }
+}
+
+TEST_F(GroupServiceTest, V1MembersAreToldOfAGapAndBareOnesAreDeliveredOn) {
+  const auto bare = Bare();
+  const auto v1 = V1();
+  bare->Do(R"({"cmd":"add_group","group_id":"g"})");
+  v1->Do(R"({"cmd":"add_group","group_id":"g"})");
+  hub_.Pump();
+  channel_.TellGap("g", {.from = 0, .to = {kEpoch, 7}});
+  hub_.Pump();
+  hub_.BeginEpoch(Epoch{0x0b});
+  v1->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m"})");
+  hub_.Pump();
+  EXPECT_EQ(bare->received, Received({"m"}));
+  ASSERT_EQ(v1->received.size(), 3u);
+  EXPECT_EQ(v1->received[0],
+            R"({"event":"gap","group_id":"g","epoch":"000000000000000a","from":0,"to":7})");
+  EXPECT_EQ(v1->received[1],
+            R"({"event":"gap","group_id":"g","epoch":"000000000000000b","from":null,"to":0})");
+  EXPECT_EQ(service_.counters().gaps, 2u);
+}
+
+TEST_F(GroupServiceTest, AKeyCountsOnceInItsSessionAndGroup) {
+  const auto first = Bare();
+  const auto again = Bare();
+  const auto other = Bare();
+  first->set_session(FingerprintOf({"s"}));
+  again->set_session(FingerprintOf({"s"}));
+  for (FakeMember* sender : {first.get(), again.get(), other.get()}) {
+    sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":1,"key":"k","id":1})");
+    sender->Do(R"({"cmd":"send_to_group","group_id":"h","message":1,"key":"k","id":1})");
+    sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":1,"key":"l","id":1})");
+  }
+  hub_.Pump();
+  EXPECT_EQ(first->received, again->received);
+  EXPECT_NE(first->received, other->received);
+  EXPECT_TRUE(absl::StrContains(other->received[2], "\"offset\":6"));
+}
+
+TEST_F(GroupServiceTest, TheSendersSessionGetsThePlaceAndNotTheMessage) {
+  const auto sender = V1();
+  const auto same_session = V1();
+  const auto same_session_bare = Bare();
+  const auto other = V1();
+  const auto nameless = Bare();
+  for (FakeMember* member : {sender.get(), same_session.get(), same_session_bare.get()}) {
+    member->set_session(FingerprintOf({"s"}));
+  }
+  for (FakeMember* member :
+       {sender.get(), same_session.get(), same_session_bare.get(), other.get(), nameless.get()}) {
+    member->Do(R"({"cmd":"add_group","group_id":"g"})");
+  }
+  hub_.Pump();
+  sender->Do(R"({"cmd":"send_to_group","group_id":"g","message":"m","exclude_self":true})");
+  // A connection without a session is its own.
+  nameless->Do(R"({"cmd":"send_to_group","group_id":"g","message":"n","exclude_self":true})");
+  hub_.Pump();
+  ASSERT_EQ(sender->received.size(), 2u);
+  EXPECT_EQ(sender->received[0],
+            R"({"event":"message","group_id":"g","offset":1,"previous":0,"excluded":true})");
+  EXPECT_TRUE(absl::StrContains(sender->received[1], R"("message":"n","offset":2,"previous":1)"));
+  EXPECT_EQ(same_session->received, sender->received);
+  EXPECT_EQ(same_session->blocks[0].bytes().data(), sender->blocks[0].bytes().data());
+  EXPECT_EQ(same_session_bare->received, Received({"n"}));
+  ASSERT_EQ(other->received.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(other->received[0], R"("message":"m")"));
+  EXPECT_EQ(nameless->received, Received({"m"}));
+}
+
+// Not lost, not refused: whoever sends is not read until there is room.
+TEST_F(GroupServiceTest, SendsWaitForRoomInTheChannelAndGoOnInTurn) {
+  const auto reader = Bare();
+  reader->Do(R"({"cmd":"add_group","group_id":"g"})");
+  hub_.Pump();
+  channel_.SetRoom(false);
+  const auto a = Bare();
+  const auto b = Bare();
+  auto gone = Bare();
+  const auto no_sender = Bare();
+  a->Do(R"({"cmd":"send_to_group","group_id":"g","message":"a1"})");
+  b->Do(R"({"cmd":"send_to_group","group_id":"g","message":"b1"})");
+  gone->Do(R"({"cmd":"send_to_group","group_id":"g","message":"gone"})");
+  a->Do(R"({"cmd":"send_to_group","group_id":"g","message":"a2"})");
+  no_sender->Do(R"({"cmd":"ping","id":1})");
+  gone.reset();
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received());
+  EXPECT_EQ(no_sender->received.size(), 1u);
+  EXPECT_TRUE(a->waits_for_room);
+  channel_.SetRoom(true);
+  channel_.SetRoom(false);  // it is gone again before anybody could use it
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received());
+  channel_.SetRoom(true);
+  hub_.Pump();
+  EXPECT_EQ(reader->received, Received({"a1", "a2", "b1"}));
+  EXPECT_FALSE(a->waits_for_room);
+}
+
+// What is not read grows old where nobody sees it, and its key might be forgotten when it is done.
+TEST_F(GroupServiceTest, SendsDoNotWaitForRoomWhileTheChannelIsAwayForLong) {
+  channel_.SetRoom(false);
+  const auto member = Bare();
+  member->Do(R"({"cmd":"send_to_group","group_id":"g","message":"x","id":1})");
+  clock_.Advance(absl::Minutes(5));
+  service_.CheckDeadlines();
+  channel_.SetConnected(false);
+  hub_.Pump();
+  clock_.Advance(absl::Milliseconds(9'999));
+  service_.CheckDeadlines();
+  hub_.Pump();
+  EXPECT_TRUE(member->waits_for_room);
+  clock_.Advance(absl::Milliseconds(1));
+  service_.CheckDeadlines();
+  hub_.Pump();
+  ASSERT_EQ(member->received.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(member->received[0], R"("code":"unavailable")"));
+  member->Do(R"({"cmd":"send_to_group","group_id":"g","message":"x","id":2})");
+  hub_.Pump();
+  EXPECT_EQ(member->received.size(), 2u);
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,74 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_GROUP_TABLE_H_
+#define GROUPCAST_SERVICES_GROUPS_GROUP_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "services/channel/position.h"
+#include "services/groups/member.h"
+#include "services/groups/recent_messages.h"
+
+namespace groupcast::service {
+
+struct Group {
+  struct Place {
+    Member* member;
+    uint32_t membership;  // in the member's memberships
+    bool live = true;     // it gets each message at once; otherwise it recovers
+  };
+
+  std::string id;
+  bool subscribed = false;  // the channel has said where delivery begins
+  Position position;        // of the last delivered message, if subscribed
+  std::vector<Place> members;
+  std::unique_ptr<RecentMessages::Ring> recent;  // null before the first message
+};
+
+// The members of each group. Joining, leaving and the removal of a connection take constant time
+// for each group. Finding one of a connection's groups takes a look at each of its groups.
+//
+// A group is in the table while it has members. The caller that takes the last member away also
+// removes the group.
+class GroupTable {
+ public:
+  // Null: there is no such group.
+  Group* Find(absl::string_view id);
+
+  struct Added {
+    Group* group;
+    bool is_new;
+  };
+  Added FindOrAdd(absl::string_view id);
+
+  // `group` must be without members.
+  void Remove(Group* group);
+
+  bool IsMember(const Group& group, const Member& member) const;
+  // False: the connection is a member already.
+  bool Join(Group* group, Member* member);
+  // False: the connection was no member.
+  bool Leave(Group* group, Member* member);
+  // Sets whether a member gets the group's messages at once. It begins as live.
+  void SetLive(Group* group, const Member& member, bool live);
+  std::vector<Group*> GroupsNotLive(const Member& member) const;
+  // Returns the groups that were left.
+  std::vector<Group*> LeaveAll(Member* member);
+
+  size_t group_count() const { return groups_.size(); }
+  size_t membership_count() const { return membership_count_; }
+
+ private:
+  void RemovePlace(Group* group, uint32_t place);
+
+  absl::flat_hash_map<std::string, std::unique_ptr<Group>> groups_;
+  size_t membership_count_ = 0;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_GROUP_TABLE_H_

@@ -1,0 +1,317 @@
+#include "services/groups/recovery.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "services/protocol/event.h"
+
+namespace groupcast::service {
+
+Recoveries::Recovery::Recovery(PendingJoin pending_join, uint64_t its_number)
+    : join(std::move(pending_join)),
+      group(join.group),
+      member(join.member),
+      number(its_number),
+      position(join.since.value_or(Position{})) {}
+
+void Recoveries::Recovery::Unlink() {
+  of_group.unlink();
+  undecided.unlink();
+  expiring.unlink();
+  failed.unlink();
+}
+
+void Recoveries::Begin(PendingJoin join) {
+  const auto recovery = std::make_shared<Recovery>(std::move(join), next_number_++);
+  Group* const group = recovery->group;
+  all_.emplace(Key(group, recovery->member), recovery);
+  OfGroup& of_group = groups_[group];
+  of_group.all.push_back(*recovery);
+  table_->SetLive(group, *recovery->member, false);
+  ++recovery->member->recoveries;
+  Step(recovery);
+  if (recovery->replied) return;
+  recovery->is_pending = true;
+  ++recovery->member->pending_answers;
+  expiring_.insert(*recovery);
+  // A `since` that the group has passed is decided by the channel's answer alone.
+  const bool has_passed =
+      recovery->join.since.has_value() && recovery->decided_at() <= group->position.offset;
+  if (!has_passed) of_group.undecided.insert(*recovery);
+}
+
+void Recoveries::Drop(Group* group, Member* member) {
+  const Pointer recovery = Find(group, member);
+  if (recovery == nullptr) return;
+  if (recovery->is_pending) --member->pending_answers;
+  End(recovery);
+}
+
+void Recoveries::End(const Pointer& recovery) {
+  recovery->ended = true;
+  recovery->Unlink();
+  --recovery->member->recoveries;
+  all_.erase(Key(recovery->group, recovery->member));
+  const auto of_group = groups_.find(recovery->group);
+  if (of_group->second.all.empty()) groups_.erase(of_group);
+}
+
+const Position* Recoveries::PositionOf(Group* group, Member* member) const {
+  const auto found = all_.find({group, member});
+  return found == all_.end() ? nullptr : &found->second->position;
+}
+
+void Recoveries::OnPosition(Group* group) {
+  const auto of_group = groups_.find(group);
+  if (of_group == groups_.end()) return;
+  // All others go on when their fetch is answered or their member has room.
+  std::vector<Pointer> decided;
+  auto& undecided = of_group->second.undecided;
+  for (auto next = undecided.begin();
+       next != undecided.end() && next->decided_at() <= group->position.offset;) {
+    Recovery& recovery = *next++;
+    if (recovery.join.since.has_value()) {
+      recovery.undecided.unlink();
+    } else if (group->recent == nullptr || group->recent->size() < recovery.join.history) {
+      continue;
+    }
+    decided.push_back(recovery.shared_from_this());
+  }
+  AdvanceInOrder(std::move(decided));
+}
+
+void Recoveries::OnGap(Group* group, const Gap& gap) {
+  const auto of_group = groups_.find(group);
+  if (of_group == groups_.end()) return;
+  std::vector<Pointer> recoveries;
+  for (Recovery& recovery : of_group->second.all) recoveries.push_back(recovery.shared_from_this());
+  for (const Pointer& recovery : recoveries) {
+    if (recovery->ended) continue;
+    if (recovery->replied && gap.new_epoch) {
+      TellGap(recovery.get(), gap);
+      BecomeLive(recovery);
+    }
+    // A gap in the same epoch is told when the recovery gets there.
+    if (!recovery->ended) Advance(recovery);
+  }
+}
+
+void Recoveries::OnDrained(Member* member) {
+  // By key: a group may be gone by then.
+  for (Group* group : table_->GroupsNotLive(*member)) {
+    const Pointer recovery = Find(group, member);
+    if (recovery == nullptr) continue;
+    recovery->blocked = false;
+    Advance(recovery);
+  }
+}
+
+void Recoveries::OnConnected() {
+  for (Recovery& recovery : failed_) recovery.retry_at = clock_->Now();
+  RetryFailed();
+}
+
+std::vector<PendingJoin> Recoveries::TakeExpired() {
+  const absl::Time now = clock_->Now();
+  std::vector<PendingJoin> expired;
+  while (!expiring_.empty() && expiring_.begin()->join.deadline <= now) {
+    const Pointer recovery = expiring_.begin()->shared_from_this();
+    expired.push_back(recovery->join);
+    Drop(recovery->group, recovery->member);
+  }
+  return expired;
+}
+
+void Recoveries::RetryFailed() {
+  const absl::Time now = clock_->Now();
+  std::vector<Pointer> due;
+  while (!failed_.empty() && failed_.front().retry_at <= now) {
+    due.push_back(failed_.front().shared_from_this());
+    failed_.pop_front();
+  }
+  AdvanceInOrder(std::move(due));
+}
+
+Recoveries::Pointer Recoveries::Find(Group* group, Member* member) const {
+  const auto found = all_.find({group, member});
+  return found == all_.end() ? nullptr : found->second;
+}
+
+void Recoveries::AdvanceInOrder(std::vector<Pointer> recoveries) {
+  std::sort(recoveries.begin(), recoveries.end(),
+            [](const Pointer& a, const Pointer& b) { return a->number < b->number; });
+  for (const Pointer& recovery : recoveries) Advance(recovery);
+}
+
+// Step, and then the commands that waited for the join's reply.
+void Recoveries::Advance(const Pointer& recovery) {
+  if (recovery->ended) return;
+  Step(recovery);
+  if (!recovery->is_pending || !recovery->replied) return;
+  recovery->is_pending = false;
+  if (--recovery->member->pending_answers == 0) recovery->member->ResumeCommands();
+}
+
+// Does what can be done now.
+void Recoveries::Step(const Pointer& recovery) {
+  if (!recovery->replied) Decide(recovery);
+  if (!recovery->replied) return;
+  const Group& group = *recovery->group;
+  if (group.recent != nullptr) {
+    if (const auto index = group.recent->After(recovery->position.offset)) {
+      FeedRecent(recovery.get(), *index);
+    }
+  }
+  if (recovery->position == group.position) return BecomeLive(recovery);
+  recovery->blocked = recovery->blocked || !recovery->member->HasRoomFor(0);
+  if (!recovery->blocked) Fetch(recovery, recovery->position, 0, Want::kMessages);
+}
+
+// Gives the reply, or fetches what it depends on.
+void Recoveries::Decide(const Pointer& recovery) {
+  const Group& group = *recovery->group;
+  const RecentMessages::Ring* const recent = group.recent.get();
+  if (!recovery->join.since.has_value()) {
+    const uint32_t count = recovery->join.history;
+    if (recent == nullptr || recent->size() < count) {
+      return Fetch(recovery, {}, count, Want::kNewest);
+    }
+    const uint64_t begin = recent->at(recent->size() - count).previous();
+    return Reply(recovery.get(), {group.position.epoch, begin}, false);
+  }
+  const Position& since = *recovery->join.since;
+  if (since.epoch != group.position.epoch) return Reply(recovery.get(), group.position, false);
+  if (since.offset > group.position.offset) {
+    // Another worker may be faster than this one.
+    if (recovery->head_covers) return;
+    return Fetch(recovery, since, 1, Want::kHead);
+  }
+  if (since == group.position || (recent != nullptr && recent->After(since.offset).has_value())) {
+    return Reply(recovery.get(), since, true);
+  }
+  Fetch(recovery, since, 0, Want::kMessages);
+}
+
+// `page` is of the group's epoch.
+void Recoveries::DecideByPage(const Pointer& recovery, const HistoryPage& page) {
+  const Position& present = recovery->group->position;
+  const uint64_t first = page.messages.empty() ? page.head.offset : page.messages[0].previous();
+  if (!recovery->join.since.has_value()) {
+    return Reply(recovery.get(), {present.epoch, std::min(first, present.offset)}, false);
+  }
+  const Position& since = *recovery->join.since;
+  // A position that is no message's place, and no floor, is of another history.
+  const bool complete = first == since.offset && page.floor <= since.offset;
+  Reply(recovery.get(), complete ? since : present, complete);
+}
+
+void Recoveries::Reply(Recovery* recovery, const Position& position, bool recovered) {
+  recovery->replied = true;
+  recovery->undecided.unlink();
+  recovery->expiring.unlink();
+  recovery->position = position;
+  const PendingJoin& join = recovery->join;
+  recovery->lost = join.since.has_value() && !recovered;
+  if (join.command_id.empty()) return;
+  recovery->member->Reply(
+      PositionReply(join.command_id, recovery->group->id, position,
+                    join.since.has_value() ? std::optional<bool>(recovered) : std::nullopt));
+}
+
+void Recoveries::Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want) {
+  if (recovery->fetching || recovery->retry_at > clock_->Now()) return;
+  recovery->failed.unlink();
+  recovery->fetching = true;
+  fetcher_.Fetch(
+      recovery->group->id, after, newest,
+      [this, want, weak = std::weak_ptr<Recovery>(recovery)](absl::StatusOr<HistoryPage>& page) {
+        if (const Pointer waiting = weak.lock()) OnAnswer(waiting, want, page);
+      });
+}
+
+void Recoveries::OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<HistoryPage>& page) {
+  if (recovery->ended) return;
+  recovery->fetching = false;
+  if (!page.ok() || page->head.epoch != recovery->group->position.epoch) {
+    // With another epoch, the worker is about to be told of it.
+    RetryLater(recovery.get());
+  } else if (recovery->replied && want != Want::kMessages) {
+    // Decided meanwhile by what the worker was delivered: the answer may begin after it.
+  } else if (want == Want::kHead) {
+    OnHead(recovery.get(), page->head);
+  } else {
+    if (!recovery->replied) DecideByPage(recovery, *page);
+    FeedPage(recovery.get(), &*page);
+  }
+  Advance(recovery);
+}
+
+void Recoveries::OnHead(Recovery* recovery, const Position& head) {
+  const Position& present = recovery->group->position;
+  const uint64_t since = recovery->join.since->offset;
+  recovery->head_covers = head.offset >= since;
+  if (!recovery->head_covers && present.offset < since) Reply(recovery, present, false);
+}
+
+void Recoveries::FeedRecent(Recovery* recovery, size_t index) {
+  const Group& group = *recovery->group;
+  for (; index < group.recent->size(); ++index) {
+    const SharedBytes bytes = group.recent->BytesFor(index, group.id, recovery->member);
+    if (!Feed(recovery, group.recent->at(index).offset(), bytes)) return;
+  }
+}
+
+void Recoveries::FeedPage(Recovery* recovery, HistoryPage* page) {
+  // What is beyond the group's position comes live.
+  const Position& present = recovery->group->position;
+  const Position before = recovery->position;
+  const uint64_t begin = std::min(page->begin(), present.offset);
+  if (begin > recovery->position.offset) {
+    TellGap(recovery, {.from = recovery->position.offset, .to = {present.epoch, begin}});
+  }
+  for (EncodedMessage& message : page->messages) {
+    if (message.offset() <= recovery->position.offset) continue;
+    if (message.offset() > present.offset) break;
+    const SharedBytes& bytes = message.For(recovery->group->id, recovery->member);
+    if (!Feed(recovery, message.offset(), bytes)) return;
+  }
+  // An answer from before the messages that the group has got.
+  if (recovery->position == before && recovery->position != present) RetryLater(recovery);
+}
+
+// False: there is no room for it.
+bool Recoveries::Feed(Recovery* recovery, uint64_t offset, const SharedBytes& bytes) {
+  if (bytes) {
+    recovery->blocked = !recovery->member->HasRoomFor(bytes.size());
+    if (recovery->blocked) return false;
+    recovery->member->Send(bytes, TrafficClass::kBulk);
+    ++counters_.deliveries;
+  }
+  recovery->position.offset = offset;
+  return true;
+}
+
+void Recoveries::TellGap(Recovery* recovery, const Gap& gap) {
+  ++counters_.gaps;
+  recovery->lost = true;
+  recovery->position = gap.to;
+  const SharedBytes event = recovery->member->encoding().EncodeGap(recovery->group->id, gap);
+  if (event) recovery->member->Send(event, TrafficClass::kBulk);
+}
+
+void Recoveries::RetryLater(Recovery* recovery) {
+  recovery->retry_at = clock_->Now() + kRetryAfter;
+  recovery->failed.unlink();
+  failed_.push_back(*recovery);
+}
+
+void Recoveries::BecomeLive(const Pointer& recovery) {
+  if (recovery->join.since.has_value()) {
+    ++(recovery->lost ? counters_.lost : counters_.complete);
+  }
+  table_->SetLive(recovery->group, *recovery->member, true);
+  End(recovery);
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,182 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_RECOVERY_H_
+#define GROUPCAST_SERVICES_GROUPS_RECOVERY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "boost/intrusive/list.hpp"
+#include "boost/intrusive/set.hpp"
+#include "services/channel/channel.h"
+#include "services/common/clock.h"
+#include "services/groups/group_table.h"
+#include "services/groups/history_fetcher.h"
+#include "services/groups/pending_joins.h"
+
+namespace groupcast::service {
+
+// The memberships of a worker that are not live yet, because they joined with `since` or `history`.
+// Each has a position of its own. It is fed the messages after that position, as its outbox has
+// room. When it reaches the group's position it becomes live, and leaves no trace here.
+//
+// A recovery takes messages from the group's recent ones, if its position is among them. Otherwise
+// it fetches them from the channel, page by page. A page is not kept: messages that did not fit
+// into an outbox are fetched again.
+//
+// A join begins undecided: its reply says where delivery begins, and may need an answer of the
+// channel.
+//
+// A herd of members that reconnect at once costs time in proportion to the herd. A message looks
+// only at the recoveries that it decides, and a tick at those that are due. In each case the one
+// that began first goes on first, so effects depend only on the input.
+//
+// Not thread-safe. Except in Begin, a join that is decided lets its member's commands go on. They
+// may change the table, so the caller of a method must not rely on its groups afterwards.
+class Recoveries {
+ public:
+  struct Counters {
+    uint64_t complete = 0;    // recoveries with `since` that became live without loss
+    uint64_t lost = 0;        // recoveries with `since` whose member was told of a loss
+    uint64_t gaps = 0;        // gaps that were told while recovering
+    uint64_t deliveries = 0;  // messages that were fed
+  };
+
+  // The time between attempts when the channel is away, or when its answer does not help.
+  static constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+
+  // Both must outlive it.
+  Recoveries(GroupTable* table, const Clock* clock) : table_(table), clock_(clock) {}
+
+  void SetChannel(Channel* channel) { fetcher_.SetChannel(channel); }
+
+  // The join's member has joined its group, which is subscribed. If the reply cannot be given at
+  // once, the member's pending_answers counts it until then.
+  void Begin(PendingJoin join);
+
+  // The member leaves the group, or its connection has ended.
+  void Drop(Group* group, Member* member);
+
+  // The position of a member that recovers; null if it does not recover.
+  const Position* PositionOf(Group* group, Member* member) const;
+
+  // The group's position has moved by one message.
+  void OnPosition(Group* group);
+  // The group's position has moved over a gap. Live members have been told already.
+  void OnGap(Group* group, const Gap& gap);
+  // The member has room again.
+  void OnDrained(Member* member);
+  // The connection to the channel is back.
+  void OnConnected();
+
+  // Removes the undecided joins whose deadline is over, and returns them in the order of their
+  // deadlines. The caller refuses them.
+  std::vector<PendingJoin> TakeExpired();
+
+  // Repeats the fetches that failed, kRetryAfter after they did. The worker calls it on each tick.
+  void RetryFailed();
+
+  size_t size() const { return all_.size(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  using AutoUnlink = boost::intrusive::link_mode<boost::intrusive::auto_unlink>;
+  using ListHook = boost::intrusive::list_member_hook<AutoUnlink>;
+  using SetHook = boost::intrusive::set_member_hook<AutoUnlink>;
+
+  struct Recovery : std::enable_shared_from_this<Recovery> {
+    Recovery(PendingJoin pending_join, uint64_t its_number);
+
+    // The lowest offset of the group at which a message may decide it.
+    uint64_t decided_at() const { return join.since.has_value() ? join.since->offset : 0; }
+    void Unlink();
+
+    const PendingJoin join;
+    Group* const group;
+    Member* const member;
+    const uint64_t number;  // in the order in which they began
+
+    // The member's last message; before the reply, what it has seen (`since`).
+    Position position;
+    bool replied = false;
+    bool is_pending = false;   // counted in the member's pending_answers
+    bool head_covers = false;  // `since` is ahead of the group, but not of the channel's head
+    bool lost = false;         // the member was told of a loss
+    bool ended = false;        // it is live, or was dropped
+    bool blocked = false;      // the outbox had no room; it goes on with OnDrained
+    bool fetching = false;
+    absl::Time retry_at = absl::InfinitePast();  // no fetch before
+
+    ListHook of_group;  // always, until it ends
+    SetHook undecided;  // a message may decide it
+    SetHook expiring;   // it has no reply yet
+    ListHook failed;    // a fetch has failed, and is to be repeated
+  };
+  using Key = std::pair<Group*, Member*>;
+  using Pointer = std::shared_ptr<Recovery>;
+
+  struct ByDecidingOffset {
+    bool operator()(const Recovery& a, const Recovery& b) const {
+      return std::pair(a.decided_at(), a.number) < std::pair(b.decided_at(), b.number);
+    }
+  };
+  struct ByDeadline {
+    bool operator()(const Recovery& a, const Recovery& b) const {
+      return std::pair(a.join.deadline, a.number) < std::pair(b.join.deadline, b.number);
+    }
+  };
+  template <ListHook Recovery::*hook>
+  using List =
+      boost::intrusive::list<Recovery, boost::intrusive::member_hook<Recovery, ListHook, hook>,
+                             boost::intrusive::constant_time_size<false>>;
+  template <SetHook Recovery::*hook, typename Order>
+  using Set =
+      boost::intrusive::set<Recovery, boost::intrusive::member_hook<Recovery, SetHook, hook>,
+                            boost::intrusive::compare<Order>,
+                            boost::intrusive::constant_time_size<false>>;
+  struct OfGroup {
+    List<&Recovery::of_group> all;  // in the order in which they began
+    Set<&Recovery::undecided, ByDecidingOffset> undecided;
+  };
+
+  Pointer Find(Group* group, Member* member) const;
+  void End(const Pointer& recovery);
+  void AdvanceInOrder(std::vector<Pointer> recoveries);
+  void Advance(const Pointer& recovery);
+  void Step(const Pointer& recovery);
+  void Decide(const Pointer& recovery);
+  void DecideByPage(const Pointer& recovery, const HistoryPage& page);
+  void Reply(Recovery* recovery, const Position& position, bool recovered);
+  // The purpose of a fetch: to go on after the position; or to decide where that is, by the newest
+  // messages or by the head.
+  enum class Want { kMessages, kNewest, kHead };
+  void Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want);
+  void OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<HistoryPage>& page);
+  void OnHead(Recovery* recovery, const Position& head);
+  void FeedRecent(Recovery* recovery, size_t index);
+  void FeedPage(Recovery* recovery, HistoryPage* page);
+  bool Feed(Recovery* recovery, uint64_t offset, const SharedBytes& bytes);
+  void TellGap(Recovery* recovery, const Gap& gap);
+  void RetryLater(Recovery* recovery);
+  void BecomeLive(const Pointer& recovery);
+
+  GroupTable* const table_;
+  const Clock* const clock_;
+  HistoryFetcher fetcher_;
+  // The lists are declared before all_: a recovery leaves them when it is destroyed.
+  absl::node_hash_map<Group*, OfGroup> groups_;  // those with recoveries
+  Set<&Recovery::expiring, ByDeadline> expiring_;
+  List<&Recovery::failed> failed_;  // in the order of retry_at
+  absl::flat_hash_map<Key, Pointer> all_;
+  uint64_t next_number_ = 1;
+  Counters counters_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_RECOVERY_H_

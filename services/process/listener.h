@@ -1,0 +1,28 @@
+#ifndef GROUPCAST_SERVICES_PROCESS_LISTENER_H_
+#define GROUPCAST_SERVICES_PROCESS_LISTENER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/common/posix.h"
+
+namespace groupcast::service {
+
+struct Listeners {
+  std::vector<Fd> sockets;
+  uint16_t port = 0;
+};
+
+// Opens `count` listening sockets on one address and port (0: a free one). The kernel spreads
+// connections among them (SO_REUSEPORT).
+//
+// kAlreadyExists: something listens there already. That can be another service of this kind, which
+// could otherwise share the port and take half of the connections.
+// kInvalidArgument: `address` is no IP address.
+absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROCESS_LISTENER_H_

@@ -1,0 +1,165 @@
+#include "services/process/pool_link.h"
+
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <string>
+#include <utility>
+
+#include "services/process/socket_loan.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+// The connections that one turn accepts from a socket at most, so that a storm of new ones does not
+// keep the others waiting.
+constexpr int kAcceptsPerTurn = 64;
+
+constexpr int kOwnSocket = -1;
+
+}  // namespace
+
+// Accepts on one listening socket.
+class PoolLink::Acceptor final : public EventHandler {
+ public:
+  Acceptor(PoolLink* link, Fd socket) : link_(link), socket_(std::move(socket)) {}
+  ~Acceptor() {
+    if (watching_) link_->loop_->Remove(socket_.get(), this);
+  }
+
+  absl::Status Start() {
+    const absl::Status status = link_->loop_->Add(socket_.get(), EPOLLIN, this);
+    watching_ = status.ok();
+    return status;
+  }
+
+  // After the process was out of descriptors: a listening socket stays readable, so it is not
+  // watched until then.
+  void Retry() {
+    if (watching_) return;
+    if (Start().ok()) OnEvents(EPOLLIN);
+  }
+
+  void OnEvents(uint32_t) override {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (accepted.valid()) {
+        link_->callbacks_.on_accepted(std::move(accepted));
+        continue;
+      }
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        spdlog::error("cannot accept: {}; trying again in a moment",
+                      std::string(ErrnoStatus("accept").message()));
+        link_->loop_->Remove(socket_.get(), this);
+        watching_ = false;
+        return;
+      }
+      if (errno == EAGAIN) return;
+      // Anything else concerns that one connection (accept(2)).
+    }
+  }
+
+ private:
+  PoolLink* const link_;
+  Fd socket_;
+  bool watching_ = false;
+};
+
+// Calls a method when a descriptor is readable.
+class PoolLink::Watch final : public EventHandler {
+ public:
+  Watch(PoolLink* link, Fd fd, void (PoolLink::*method)())
+      : link_(link), fd_(std::move(fd)), method_(method) {}
+  ~Watch() { Stop(); }
+
+  absl::Status Start() {
+    const absl::Status status = link_->loop_->Add(fd_.get(), EPOLLIN, this);
+    watching_ = status.ok();
+    return status;
+  }
+  void Stop() {
+    if (std::exchange(watching_, false)) link_->loop_->Remove(fd_.get(), this);
+  }
+  int fd() const { return fd_.get(); }
+
+  void OnEvents(uint32_t) override { (link_->*method_)(); }
+
+ private:
+  PoolLink* const link_;
+  Fd fd_;
+  void (PoolLink::*const method_)();
+  bool watching_ = false;
+};
+
+absl::StatusOr<std::unique_ptr<PoolLink>> PoolLink::Create(EventLoop* loop, Fd listener, Fd control,
+                                                           Callbacks callbacks) {
+  std::unique_ptr<PoolLink> link(new PoolLink(loop, std::move(callbacks)));
+  if (absl::Status status = link->Start(std::move(listener), std::move(control)); !status.ok()) {
+    return status;
+  }
+  return link;
+}
+
+PoolLink::PoolLink(EventLoop* loop, Callbacks callbacks)
+    : loop_(loop), callbacks_(std::move(callbacks)) {}
+
+PoolLink::~PoolLink() = default;
+
+absl::Status PoolLink::Start(Fd listener, Fd control) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  signals_ = std::make_unique<Watch>(this, Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)),
+                                     &PoolLink::OnSignal);
+  if (absl::Status status = signals_->Start(); !status.ok()) return status;
+  control_ = std::make_unique<Watch>(this, std::move(control), &PoolLink::OnControl);
+  if (absl::Status status = control_->Start(); !status.ok()) return status;
+  return Accept(kOwnSocket, std::move(listener));
+}
+
+absl::Status PoolLink::Accept(int index, Fd socket) {
+  auto acceptor = std::make_unique<Acceptor>(this, std::move(socket));
+  if (absl::Status status = acceptor->Start(); !status.ok()) return status;
+  acceptors_[index] = std::move(acceptor);
+  return absl::OkStatus();
+}
+
+void PoolLink::OnSignal() {
+  signalfd_siginfo info;
+  if (read(signals_->fd(), &info, sizeof(info)) == sizeof(info)) callbacks_.on_drain();
+}
+
+void PoolLink::OnControl() {
+  SocketMessage message = ReceiveSocketMessage(control_->fd());
+  switch (message.kind) {
+    case SocketMessage::Kind::kAdopt: {
+      if (stopped_) break;
+      const absl::Status status = Accept(message.index, std::move(message.socket));
+      static_cast<void>(status);  // then its own worker serves the backlog, when it is back
+      break;
+    }
+    case SocketMessage::Kind::kRelease:
+      acceptors_.erase(message.index);
+      break;
+    case SocketMessage::Kind::kClosed:
+      control_->Stop();  // SIGKILL is on its way (PR_SET_PDEATHSIG)
+      break;
+    case SocketMessage::Kind::kNone:
+      break;
+  }
+}
+
+void PoolLink::RetryAccepts() {
+  for (const auto& [index, acceptor] : acceptors_) acceptor->Retry();
+}
+
+void PoolLink::StopAccepting() {
+  stopped_ = true;
+  acceptors_.clear();
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,64 @@
+#ifndef GROUPCAST_SERVICES_PROCESS_POOL_LINK_H_
+#define GROUPCAST_SERVICES_PROCESS_POOL_LINK_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/event_loop.h"
+#include "services/common/posix.h"
+
+namespace groupcast::service {
+
+// A worker's half of the pool. It accepts connections on the worker's own listening socket and on
+// those that the supervisor lends it, and tells the worker when to drain.
+//
+// Not thread-safe; it lives on its worker's loop, and calls back only from there.
+class PoolLink {
+ public:
+  struct Callbacks {
+    // A connection: a socket that does not block, and is closed on exec. The callback must not stop
+    // accepting.
+    std::function<void(Fd)> on_accepted;
+    // SIGTERM has come. It may come again.
+    std::function<void()> on_drain;
+  };
+
+  // `loop` must outlive it. `listener` is a listening socket; `control` is the worker's end of
+  // socket_loan.h. SIGTERM must be blocked.
+  static absl::StatusOr<std::unique_ptr<PoolLink>> Create(EventLoop* loop, Fd listener, Fd control,
+                                                          Callbacks callbacks);
+  ~PoolLink();
+  PoolLink(const PoolLink&) = delete;
+  PoolLink& operator=(const PoolLink&) = delete;
+
+  // Accepts again on sockets that were given up because the process was out of descriptors. The
+  // worker calls it on each tick.
+  void RetryAccepts();
+
+  // Closes all listening sockets of this worker, and takes no further ones.
+  void StopAccepting();
+
+ private:
+  class Acceptor;
+  class Watch;
+
+  PoolLink(EventLoop* loop, Callbacks callbacks);
+  absl::Status Start(Fd listener, Fd control);
+  absl::Status Accept(int index, Fd socket);
+  void OnSignal();
+  void OnControl();
+
+  EventLoop* const loop_;
+  const Callbacks callbacks_;
+  bool stopped_ = false;
+  std::unique_ptr<Watch> signals_;
+  std::unique_ptr<Watch> control_;
+  std::map<int, std::unique_ptr<Acceptor>> acceptors_;  // by socket index; -1 is the worker's own
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROCESS_POOL_LINK_H_

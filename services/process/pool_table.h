@@ -1,0 +1,50 @@
+#ifndef GROUPCAST_SERVICES_PROCESS_POOL_TABLE_H_
+#define GROUPCAST_SERVICES_PROCESS_POOL_TABLE_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "services/process/shared_slot.h"
+
+namespace groupcast::service {
+
+// The head of a column of numbers. `width` is in characters, with the space to the next column; a
+// longer number shifts the rest of its line.
+struct CounterColumn {
+  std::string name;
+  int width = 0;
+};
+
+// The contents of the table that a supervisor prints at its start and on SIGUSR1.
+struct PoolTable {
+  struct Worker {
+    int number = 0;
+    pid_t pid = 0;
+    SharedSlot::State state{};
+    std::vector<uint64_t> counters;  // one for each column of its kind
+  };
+  struct Kind {
+    std::string name;
+    std::string url;
+    size_t processes = 0;  // as configured
+    std::vector<CounterColumn> columns;
+    std::vector<Worker> workers;
+  };
+  std::string service;  // stands for the kind's name if there is one kind
+  std::string status;
+  std::vector<Kind> kinds;
+  std::vector<std::string> notes;  // further lines
+  bool with_workers = false;       // their numbers are shown
+  pid_t supervisor = 0;
+};
+
+// Returns the lines, with an empty one before and after.
+std::string FormatPoolTable(const PoolTable& table);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROCESS_POOL_TABLE_H_

@@ -1,0 +1,35 @@
+#ifndef GROUPCAST_SERVICES_PROCESS_SOCKET_LOAN_H_
+#define GROUPCAST_SERVICES_PROCESS_SOCKET_LOAN_H_
+
+#include "services/common/posix.h"
+
+namespace groupcast::service {
+
+// The messages from a supervisor to a worker, over the worker's control socket (SOCK_SEQPACKET).
+// With them, a worker also serves the listening socket of another worker that is away.
+//
+// `index` names the listening socket: 0 to 254, in the order of its kind.
+
+// The supervisor's side. A worker that cannot take the message is about to end; then the successor
+// of the worker that is away serves the backlog.
+void LendSocket(int control, int index, int socket);
+void TakeSocketBack(int control, int index);
+
+// The worker's side.
+struct SocketMessage {
+  enum class Kind {
+    kNone,     // nothing to read, or no message of these
+    kAdopt,    // accept on `socket` too: its worker is away
+    kRelease,  // stop accepting on the socket of that index: its worker is back
+    kClosed,   // the supervisor is gone
+  };
+  Kind kind = Kind::kNone;
+  int index = 0;
+  Fd socket;
+};
+// Reads one message. Does not wait.
+SocketMessage ReceiveSocketMessage(int control);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROCESS_SOCKET_LOAN_H_

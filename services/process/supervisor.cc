@@ -1,0 +1,414 @@
+#include "services/process/supervisor.h"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/process/socket_loan.h"
+#include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+
+// The index of a socket takes one byte in a message to a worker.
+constexpr size_t kWorkersMax = 255;
+
+// A worker that drains keeps its slot, while its successor and that one's may have theirs.
+constexpr int kSlotsPerWorker = 4;
+
+// How often it looks after its workers when no signal comes.
+constexpr absl::Duration kPeriod = absl::Milliseconds(100);
+
+// A worker that ends sooner than this has failed to start, as it were: its successor is held back.
+constexpr absl::Duration kEarlyEnd = absl::Seconds(5);
+constexpr absl::Duration kBackoffMin = absl::Milliseconds(100);
+constexpr absl::Duration kBackoffMax = absl::Seconds(5);
+
+// What a worker gets beyond its drain time before it is killed.
+constexpr absl::Duration kDrainGrace = absl::Seconds(1);
+
+// A pause of the supervisor itself that is longer than this is nobody's fault.
+constexpr absl::Duration kOwnStallMax = absl::Seconds(1);
+
+// If the workers are not ready after this time, the table says what they wait for.
+constexpr absl::Duration kPatience = absl::Seconds(2);
+
+absl::Duration BackoffAfter(int failures) {
+  // The first early end may be anybody's bad luck.
+  if (failures <= 1) return absl::ZeroDuration();
+  return std::min(kBackoffMax, kBackoffMin * (1 << std::min(failures - 2, 10)));
+}
+
+std::string ExitText(int status) {
+  if (WIFSIGNALED(status)) return absl::StrCat("was ended by ", strsignal(WTERMSIG(status)));
+  return absl::StrCat("exited with ", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions options,
+                                                               std::vector<WorkerKind> kinds,
+                                                               Reload reload) {
+  if (kinds.empty()) return absl::InvalidArgumentError("a pool needs a kind of workers");
+  for (const WorkerKind& kind : kinds) {
+    const size_t workers = kind.listeners.sockets.size();
+    if (kind.name.empty() || kind.main == nullptr || workers < 1 || workers > kWorkersMax ||
+        kind.counters.size() > SharedSlot::kCountersMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the kind of workers \"", kind.name, "\" is not well-formed"));
+    }
+  }
+  std::unique_ptr<Supervisor> supervisor(
+      new Supervisor(std::move(options), std::move(kinds), std::move(reload)));
+  void* const page = mmap(nullptr, supervisor->slot_count_ * sizeof(SharedSlot),
+                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return ErrnoStatus("mmap");
+  supervisor->slots_ = static_cast<SharedSlot*>(page);
+  return supervisor;
+}
+
+Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds, Reload reload)
+    : options_(std::move(options)), reload_(std::move(reload)), kinds_(std::move(kinds)) {
+  for (size_t kind = 0; kind < kinds_.size(); ++kind) {
+    for (size_t index = 0; index < kinds_[kind].listeners.sockets.size(); ++index) {
+      sockets_.push_back({.kind = static_cast<int>(kind), .index = static_cast<int>(index)});
+    }
+  }
+  slot_count_ = static_cast<int>(sockets_.size()) * kSlotsPerWorker;
+  sigemptyset(&signals_);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals_, signal);
+}
+
+Supervisor::~Supervisor() {
+  if (slots_ != nullptr) munmap(slots_, slot_count_ * sizeof(SharedSlot));
+}
+
+absl::Status Supervisor::Run() {
+  sigset_t before;
+  sigprocmask(SIG_BLOCK, &signals_, &before);
+  began_ = clock_.Now();
+  const timespec period = absl::ToTimespec(kPeriod);
+  while (!stopping_ || !processes_.empty()) {
+    if (!stopping_) {
+      if (absl::Status status = StartMissing(); !status.ok()) {
+        failure_ = status;
+        BeginStop("cannot start workers");
+      }
+    }
+    switch (sigtimedwait(&signals_, nullptr, &period)) {
+      case SIGTERM:
+        BeginStop("SIGTERM");
+        break;
+      case SIGINT:
+        BeginStop("SIGINT");
+        break;
+      case SIGHUP:
+        ReplaceAll();
+        break;
+      case SIGUSR1:
+        PrintTable("running", /*with_workers=*/true);
+        break;
+      default:
+        break;
+    }
+    Reap();
+    CheckProcesses();
+    KillOverdue();
+  }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  return failure_;
+}
+
+absl::Status Supervisor::StartMissing() {
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    if (Serving(socket) != nullptr || sockets_[socket].start_at > clock_.Now()) continue;
+    if (absl::Status status = StartWorker(socket); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Supervisor::StartWorker(int socket) {
+  const int free_slot = FreeSlot();
+  if (free_slot < 0) return absl::OkStatus();  // too many still drain: later
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return ErrnoStatus("socketpair");
+  Fd ours(ends[0]);
+  Fd theirs(ends[1]);
+  SharedSlot* const shared = new (&slots_[free_slot]) SharedSlot();
+  shared->heartbeat_ms = absl::ToUnixMillis(clock_.Now());
+  const pid_t parent = getpid();
+  std::fflush(nullptr);
+  const pid_t pid = fork();
+  if (pid < 0) return ErrnoStatus("fork");
+  if (pid == 0) {
+    // The parent may have died before the first line was reached.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
+    // Only SIGTERM is the worker's; Ctrl-C goes to the whole group, and the supervisor decides what
+    // follows.
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    sigset_t only_term;
+    sigemptyset(&only_term);
+    sigaddset(&only_term, SIGTERM);
+    sigprocmask(SIG_SETMASK, &only_term, nullptr);
+    WorkerKind::Parts parts{.number = sockets_[socket].index + 1,
+                            .listener = std::move(listener(socket)),
+                            .control = std::move(theirs),
+                            .slot = shared};
+    ours.Reset();
+    for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
+    for (Process& other : processes_) other.control.Reset();
+    const int code = kinds_[sockets_[socket].kind].main(std::move(parts));
+    std::fflush(nullptr);
+    _exit(code);
+  }
+  processes_.push_back({.pid = pid,
+                        .socket = socket,
+                        .slot = free_slot,
+                        .control = std::move(ours),
+                        .started = clock_.Now()});
+  return absl::OkStatus();
+}
+
+void Supervisor::Reap() {
+  for (;;) {
+    int status = 0;
+    const pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) return;
+    const auto found = std::find_if(processes_.begin(), processes_.end(),
+                                    [pid](const Process& process) { return process.pid == pid; });
+    if (found == processes_.end()) continue;
+    const Process process = std::move(*found);
+    processes_.erase(found);
+    OnExit(process, status);
+  }
+}
+
+void Supervisor::OnExit(const Process& process, int status) {
+  if (process.retiring || stopping_) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured) {
+    if (Serving(process.socket) != nullptr) {
+      spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
+      to_replace_.clear();
+      reload_.roll_back();
+      return;
+    }
+    failure_ = absl::FailedPreconditionError(slot(process).failure);
+    BeginStop("misconfigured");
+    return;
+  }
+  Socket& socket = sockets_[process.socket];
+  const absl::Time now = clock_.Now();
+  socket.failures = now - process.started < kEarlyEnd ? socket.failures + 1 : 0;
+  const absl::Duration backoff = BackoffAfter(socket.failures);
+  socket.start_at = now + backoff;
+  spdlog::error(
+      "{} (pid {}) {}; its successor starts {}", NameOf(process.socket), process.pid,
+      ExitText(status),
+      backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
+  if (backoff > absl::ZeroDuration() && Serving(process.socket) == nullptr) Lend(process.socket);
+  // What it had borrowed goes to somebody else, if its worker is still away.
+  for (const int borrowed : process.borrowed) {
+    if (Serving(borrowed) == nullptr) Lend(borrowed);
+  }
+}
+
+void Supervisor::CheckProcesses() {
+  const absl::Time now = clock_.Now();
+  // If the supervisor itself stood still, so did its workers (SIGSTOP of the group, a machine that
+  // was suspended): they get time to show that they are alive.
+  if (now - last_check_ > kOwnStallMax) judge_stalls_from_ = now + kOwnStallMax;
+  last_check_ = now;
+  for (Process& process : processes_) {
+    const SharedSlot& shared = slot(process);
+    const absl::Duration silent = now - absl::FromUnixMillis(shared.heartbeat_ms.load());
+    if (silent > options_.stall_timeout && now >= judge_stalls_from_ &&
+        process.kill_at == absl::InfiniteFuture()) {
+      spdlog::error("{} (pid {}) has stalled for {}: killing it", NameOf(process.socket),
+                    process.pid, absl::FormatDuration(silent));
+      process.kill_at = now;
+    }
+    if (!process.ready_seen && shared.state == SharedSlot::State::kReady) {
+      process.ready_seen = true;
+      TakeBack(process.socket);
+    }
+  }
+  if (!stopping_) {
+    CheckReady();
+    ReplaceNext();
+  }
+}
+
+void Supervisor::CheckReady() {
+  if (ready_told_) return;
+  size_t ready = 0;
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    const Process* const process = Serving(socket);
+    if (process != nullptr && process->ready_seen) ++ready;
+  }
+  if (ready == sockets_.size()) {
+    ready_told_ = true;
+    if (options_.on_ready != nullptr) {
+      if (absl::Status status = options_.on_ready(); !status.ok()) {
+        failure_ = status;
+        BeginStop(status.message());
+        return;
+      }
+    }
+    PrintTable("ready");
+  } else if (!waiting_told_ && clock_.Now() - began_ > kPatience) {
+    waiting_told_ = true;
+    PrintTable(absl::StrCat("waiting for ", options_.waits_for));
+  }
+}
+
+void Supervisor::Lend(int socket) {
+  for (Process& process : processes_) {
+    if (process.retiring || process.socket == socket || !process.ready_seen) continue;
+    if (sockets_[process.socket].kind != sockets_[socket].kind) continue;
+    LendSocket(process.control.get(), sockets_[socket].index, listener(socket).get());
+    process.borrowed.push_back(socket);
+    spdlog::info("{} serves {}'s connections meanwhile", NameOf(process.socket), NameOf(socket));
+    return;
+  }
+}
+
+void Supervisor::TakeBack(int socket) {
+  for (Process& process : processes_) {
+    if (std::erase(process.borrowed, socket) == 0) continue;
+    TakeSocketBack(process.control.get(), sockets_[socket].index);
+  }
+}
+
+void Supervisor::Retire(Process* process) {
+  if (process->retiring) return;
+  process->retiring = true;
+  process->kill_at = clock_.Now() + options_.drain_time + kDrainGrace;
+  kill(process->pid, SIGTERM);
+}
+
+void Supervisor::KillOverdue() {
+  for (const Process& process : processes_) {
+    if (process.kill_at > clock_.Now()) continue;
+    if (process.retiring)
+      spdlog::error("{} (pid {}) did not end in time: killing it", NameOf(process.socket),
+                    process.pid);
+    kill(process.pid, SIGKILL);
+  }
+}
+
+void Supervisor::ReplaceAll() {
+  if (stopping_) return;
+  if (absl::Status status = reload_.take_up(); !status.ok()) {
+    spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
+                  std::string(status.message()));
+    return;
+  }
+  spdlog::info("SIGHUP: replacing {} workers", sockets_.size());
+  to_replace_.clear();
+  for (const Process& process : processes_) {
+    if (!process.retiring) to_replace_.push_back(process.socket);
+  }
+}
+
+// One worker at a time: the new one shares its predecessor's socket, and when it is ready the old
+// one drains.
+void Supervisor::ReplaceNext() {
+  while (!to_replace_.empty()) {
+    const int socket = to_replace_.back();
+    Process* old = nullptr;
+    Process* successor = nullptr;
+    for (Process& process : processes_) {
+      if (process.socket != socket || process.retiring) continue;
+      (old == nullptr ? old : successor) = &process;
+    }
+    if (old == nullptr) {
+      to_replace_.pop_back();  // it ended by itself, and its successor is new
+    } else if (successor == nullptr) {
+      if (sockets_[socket].start_at > clock_.Now()) return;
+      if (absl::Status status = StartWorker(socket); !status.ok()) {
+        spdlog::error("SIGHUP: {}; the old workers stay", std::string(status.message()));
+        to_replace_.clear();
+      }
+      return;
+    } else if (!successor->ready_seen) {
+      return;
+    } else {
+      to_replace_.pop_back();
+      Retire(old);
+    }
+  }
+}
+
+void Supervisor::BeginStop(absl::string_view why) {
+  const absl::Time now = clock_.Now();
+  if (stopping_) {
+    spdlog::warn("{} again: not waiting for connections any more", std::string(why));
+    for (Process& process : processes_) process.kill_at = now;
+    return;
+  }
+  stopping_ = true;
+  spdlog::info("{}: stopping {} workers", std::string(why), processes_.size());
+  // New connections are refused from here on, and those in the backlogs are told.
+  for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
+  for (Process& process : processes_) Retire(&process);
+}
+
+Supervisor::Process* Supervisor::Serving(int socket) {
+  for (Process& process : processes_) {
+    if (process.socket == socket && !process.retiring) return &process;
+  }
+  return nullptr;
+}
+
+int Supervisor::FreeSlot() const {
+  for (int i = 0; i < slot_count_; ++i) {
+    if (std::none_of(processes_.begin(), processes_.end(),
+                     [i](const Process& process) { return process.slot == i; })) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+std::string Supervisor::NameOf(int socket) const {
+  const std::string name = absl::StrCat("worker ", sockets_[socket].index + 1);
+  return kinds_.size() == 1 ? name : absl::StrCat(kinds_[sockets_[socket].kind].name, " ", name);
+}
+
+void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
+  PoolTable table{.service = options_.service,
+                  .status = std::string(status),
+                  .notes = options_.notes,
+                  .with_workers = with_workers,
+                  .supervisor = getpid()};
+  for (const WorkerKind& kind : kinds_) {
+    table.kinds.push_back({.name = kind.name, .url = kind.url, .columns = kind.counters});
+  }
+  for (const Socket& socket : sockets_) ++table.kinds[socket.kind].processes;
+  for (const Process& process : processes_) {
+    const Socket& socket = sockets_[process.socket];
+    const SharedSlot& shared = slot(process);
+    PoolTable::Worker worker{
+        .number = socket.index + 1, .pid = process.pid, .state = shared.state.load()};
+    for (size_t i = 0; i < kinds_[socket.kind].counters.size(); ++i) {
+      worker.counters.push_back(shared.counters[i].load());
+    }
+    table.kinds[socket.kind].workers.push_back(std::move(worker));
+  }
+  std::fputs(FormatPoolTable(table).c_str(), stderr);
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,163 @@
+#ifndef GROUPCAST_SERVICES_PROCESS_SUPERVISOR_H_
+#define GROUPCAST_SERVICES_PROCESS_SUPERVISOR_H_
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/clock.h"
+#include "services/common/posix.h"
+#include "services/process/listener.h"
+#include "services/process/pool_table.h"
+#include "services/process/shared_slot.h"
+
+namespace groupcast::service {
+
+// One kind of workers of a pool: one worker process for each listening socket.
+struct WorkerKind {
+  // A worker's inheritance. It owns both descriptors.
+  struct Parts {
+    int number = 0;  // within its kind, from 1; for its name in the log
+    Fd listener;
+    Fd control;  // the worker's end of socket_loan.h
+    SharedSlot* slot = nullptr;
+  };
+
+  std::string name;  // for the log and the table: "websocket"
+  std::string url;   // for the table
+  Listeners listeners;
+
+  // Runs in the child, and returns the child's exit code: 0, or kExitMisconfigured with the reason
+  // in the slot. Any other code is a failure that a successor may not have.
+  std::function<int(Parts)> main;
+
+  // The columns of the slot's counters, in their order.
+  std::vector<CounterColumn> counters;
+};
+
+struct SupervisorOptions {
+  std::string service;    // the program's name, for the table
+  std::string waits_for;  // for the table, while workers are not ready: "the channel server"
+  std::vector<std::string> notes;  // further lines of the table
+
+  // Called once, when all workers are ready. An error stops the service. Null: nothing.
+  std::function<absl::Status()> on_ready;
+
+  // How long workers may take to drain. A worker that takes longer is killed 1 s later.
+  absl::Duration drain_time = absl::Seconds(5);
+
+  // A worker whose loop has not turned for this time is killed and replaced.
+  absl::Duration stall_timeout = absl::Seconds(10);
+};
+
+// The parent of a pool of workers of one kind or more: it forks a worker for each listening socket,
+// replaces workers that end by others of their kind, and stops them all.
+//
+// It has one thread and makes plain system calls only: nothing here has a thread, a lock or an
+// event loop that a fork would tear apart. It keeps all listening sockets, so the successor of a
+// worker that died serves the connections that wait in its backlog. While that successor is held
+// back, another worker of the same kind is lent the socket.
+//
+// Signals: SIGTERM and SIGINT drain and stop (a second one stops at once), SIGHUP replaces all
+// workers one after the other, SIGUSR1 prints the table with the workers' numbers.
+class Supervisor {
+ public:
+  // The effect of SIGHUP on the configuration with which workers are born.
+  struct Reload {
+    // Takes up the new configuration. On an error it must not have changed anything; the old
+    // workers stay.
+    std::function<absl::Status()> take_up;
+    // Goes back to the configuration before: with the new one, a worker could not work.
+    std::function<void()> roll_back;
+  };
+
+  // kInvalidArgument: there is no kind, or one has no name, no main, not 1 to 255 sockets, or more
+  // than SharedSlot::kCountersMax counters.
+  static absl::StatusOr<std::unique_ptr<Supervisor>> Create(SupervisorOptions options,
+                                                            std::vector<WorkerKind> kinds,
+                                                            Reload reload);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Runs until it is stopped; then no child is left. kFailedPrecondition: workers are
+  // misconfigured.
+  absl::Status Run();
+
+ private:
+  struct Process {
+    pid_t pid = 0;
+    int socket = 0;  // index in sockets_
+    int slot = 0;
+    Fd control;
+    absl::Time started;
+    bool ready_seen = false;
+    bool retiring = false;  // it has been told to drain, and gets no successor any more
+    absl::Time kill_at = absl::InfiniteFuture();
+    std::vector<int> borrowed;  // sockets that it was lent: indexes in sockets_
+  };
+  // A listening socket of any kind, and its worker's fortune.
+  struct Socket {
+    int kind = 0;
+    int index = 0;     // within its kind
+    int failures = 0;  // ends in a row that came early
+    absl::Time start_at = absl::InfinitePast();
+  };
+
+  Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds, Reload reload);
+
+  absl::Status StartMissing();
+  absl::Status StartWorker(int socket);
+  void Reap();
+  void OnExit(const Process& process, int status);
+  void CheckProcesses();
+  void Lend(int socket);
+  void TakeBack(int socket);
+  void Retire(Process* process);
+  void KillOverdue();
+  void ReplaceAll();
+  void ReplaceNext();
+  void CheckReady();
+  void BeginStop(absl::string_view why);
+
+  Process* Serving(int socket);
+  int FreeSlot() const;
+  Fd& listener(int socket) {
+    return kinds_[sockets_[socket].kind].listeners.sockets[sockets_[socket].index];
+  }
+  // The name of a socket's worker in the log: "worker 2", with several kinds "http worker 2".
+  std::string NameOf(int socket) const;
+  SharedSlot& slot(const Process& process) const { return slots_[process.slot]; }
+  void PrintTable(absl::string_view status, bool with_workers = false) const;
+
+  const SupervisorOptions options_;
+  const Reload reload_;
+  std::vector<WorkerKind> kinds_;
+  MonotonicClock clock_;
+  sigset_t signals_;
+  SharedSlot* slots_ = nullptr;
+  int slot_count_ = 0;
+  std::vector<Process> processes_;
+  std::vector<Socket> sockets_;
+  std::vector<int> to_replace_;  // the sockets whose workers SIGHUP still has to replace
+  bool ready_told_ = false;
+  bool waiting_told_ = false;
+  bool stopping_ = false;
+  absl::Time began_;
+  absl::Time last_check_ = absl::InfiniteFuture();
+  absl::Time judge_stalls_from_ = absl::InfinitePast();
+  absl::Status failure_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROCESS_SUPERVISOR_H_

@@ -1,0 +1,280 @@
+// A supervisor with real children. Each runs in a process of its own, because it forks and takes
+// its process's signals; what its workers do comes back through a pipe.
+
+#include "services/process/supervisor.h"
+
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/process/listener.h"
+#include "services/process/shared_slot.h"
+#include "services/process/socket_loan.h"
+
+namespace groupcast::service {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+Listeners Open(int count) {
+  absl::StatusOr<Listeners> listeners = OpenListeners("127.0.0.1", 0, count);
+  EXPECT_TRUE(listeners.ok()) << listeners.status();
+  return *std::move(listeners);
+}
+
+// What a worker says is one write of one line, which a pipe keeps whole.
+void Say(int pipe, const std::string& what) {
+  const std::string line = what + "\n";
+  if (write(pipe, line.data(), line.size()) != static_cast<ssize_t>(line.size())) _exit(1);
+}
+
+// A worker that is ready at once and serves nobody, until SIGTERM.
+int ServeNobody(int pipe, const std::string& name, const WorkerKind::Parts& parts) {
+  const std::string self = absl::StrCat(name, " ", parts.number);
+  parts.slot->counters[0] = static_cast<uint64_t>(parts.number);
+  parts.slot->state = SharedSlot::State::kReady;
+  Say(pipe, absl::StrCat("started ", self, " ", getpid()));
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  const timespec turn{.tv_nsec = 10'000'000};
+  while (sigtimedwait(&term, nullptr, &turn) != SIGTERM) {
+    parts.slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
+  }
+  parts.slot->state = SharedSlot::State::kDraining;
+  Say(pipe, absl::StrCat("drained ", self));
+  return 0;
+}
+
+class SupervisorTest : public testing::Test {
+ protected:
+  SupervisorTest() {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    output_.reset(fdopen(ends[0], "r"));
+    pipe_ = Fd(ends[1]);
+  }
+  ~SupervisorTest() override {
+    if (supervisor_ > 0) kill(supervisor_, SIGKILL);  // its workers die with it
+  }
+
+  WorkerKind Kind(const std::string& name, int workers) {
+    return {.name = name,
+            .listeners = Open(workers),
+            .main = [name, pipe = pipe_.get()](
+                        const WorkerKind::Parts& parts) { return ServeNobody(pipe, name, parts); },
+            .counters = {{"number", 8}}};
+  }
+
+  void Start(std::vector<WorkerKind> kinds, Supervisor::Reload reload = {}) {
+    supervisor_ = fork();
+    ASSERT_GE(supervisor_, 0);
+    if (supervisor_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      SupervisorOptions options{.service = "test"};
+      options.on_ready = [pipe = pipe_.get()] {
+        Say(pipe, "ready");
+        return absl::OkStatus();
+      };
+      absl::StatusOr<std::unique_ptr<Supervisor>> supervisor =
+          Supervisor::Create(std::move(options), std::move(kinds), std::move(reload));
+      const absl::Status status = supervisor.ok() ? (*supervisor)->Run() : supervisor.status();
+      _exit(status.ok() ? 0 : absl::IsFailedPrecondition(status) ? 2 : 1);
+    }
+    pipe_.Reset();
+  }
+
+  // Waits for the next line. Empty: the pipe has ended.
+  std::string ReadLine() {
+    char line[128];
+    if (fgets(line, sizeof(line), output_.get()) == nullptr) return "";
+    return std::string(line, strlen(line) - 1);
+  }
+
+  // Waits for `count` lines and returns what follows `word` in each; a line that does not begin
+  // with it fails the test. Fewer: the pipe has ended.
+  std::vector<std::string> Await(size_t count, const std::string& word) {
+    std::vector<std::string> rests;
+    while (rests.size() < count) {
+      const std::string line = ReadLine();
+      if (line.empty()) break;
+      const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+      EXPECT_EQ(parts[0], word) << line;
+      rests.push_back(parts.size() > 1 ? parts[1] : "");
+    }
+    return rests;
+  }
+
+  // The pids of workers that have started, by their names.
+  std::map<std::string, pid_t> AwaitStarts(size_t count) {
+    std::map<std::string, pid_t> pids;
+    for (const std::string& start : Await(count, "started")) {
+      const std::vector<std::string> parts = absl::StrSplit(start, ' ');
+      pids[absl::StrCat(parts[0], " ", parts[1])] = std::stoi(parts[2]);
+    }
+    return pids;
+  }
+
+  int ExitCode() {
+    int status = 0;
+    EXPECT_EQ(waitpid(supervisor_, &status, 0), supervisor_);
+    supervisor_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  struct Close {
+    void operator()(FILE* file) const { fclose(file); }
+  };
+  std::unique_ptr<FILE, Close> output_;
+  Fd pipe_;
+  pid_t supervisor_ = 0;
+};
+
+std::vector<std::string> Names(const std::map<std::string, pid_t>& pids) {
+  std::vector<std::string> names;
+  for (const auto& [name, pid] : pids) names.push_back(name);
+  return names;
+}
+
+TEST_F(SupervisorTest, WorkersOfTwoKindsStartAreReplacedByTheirOwnKindAndDrain) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 2));
+  kinds.push_back(Kind("http", 1));
+  Start(std::move(kinds));
+  std::map<std::string, pid_t> pids = AwaitStarts(3);
+  EXPECT_THAT(Names(pids), UnorderedElementsAre("websocket 1", "websocket 2", "http 1"));
+  EXPECT_EQ(Await(1, "ready").size(), 1u);
+
+  for (const std::string name : {"websocket 2", "http 1"}) {
+    const pid_t killed = pids[name];
+    ASSERT_GT(killed, 0);
+    kill(killed, SIGKILL);
+    const std::map<std::string, pid_t> successor = AwaitStarts(1);
+    EXPECT_THAT(Names(successor), UnorderedElementsAre(name));
+    EXPECT_NE(successor.begin()->second, killed);
+  }
+
+  kill(supervisor_, SIGTERM);
+  EXPECT_THAT(Await(3, "drained"), UnorderedElementsAre("websocket 1", "websocket 2", "http 1"));
+  EXPECT_THAT(Await(1, "nothing more"), IsEmpty());  // no process is left that holds the pipe
+  EXPECT_EQ(ExitCode(), 0);
+}
+
+TEST_F(SupervisorTest, SighupReplacesTheWorkersOfAllKinds) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds.push_back(Kind("http", 1));
+  Start(std::move(kinds), {.take_up = [] { return absl::OkStatus(); }, .roll_back = [] {}});
+  AwaitStarts(2);
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  // The successor is there before the old one drains.
+  std::set<std::string> started;
+  std::set<std::string> drained;
+  for (int i = 0; i < 4; ++i) {
+    const std::vector<std::string> parts = absl::StrSplit(ReadLine(), ' ');
+    ASSERT_GE(parts.size(), 3u);
+    const std::string name = absl::StrCat(parts[1], " ", parts[2]);
+    if (parts[0] == "started") {
+      started.insert(name);
+    } else {
+      EXPECT_TRUE(started.contains(name)) << name;
+      drained.insert(name);
+    }
+  }
+  EXPECT_THAT(started, UnorderedElementsAre("websocket 1", "http 1"));
+  EXPECT_EQ(drained, started);
+  kill(supervisor_, SIGTERM);
+  EXPECT_EQ(Await(2, "drained").size(), 2u);
+  EXPECT_EQ(ExitCode(), 0);
+}
+
+TEST_F(SupervisorTest, AMisconfiguredWorkerOfAnyKindStopsTheService) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds.push_back(Kind("http", 1));
+  kinds[1].main = [](const WorkerKind::Parts& parts) {
+    parts.slot->SetFailure("no such key");
+    return kExitMisconfigured;
+  };
+  Start(std::move(kinds));
+  AwaitStarts(1);
+  EXPECT_EQ(Await(1, "drained").size(), 1u);
+  EXPECT_EQ(ExitCode(), 2);
+}
+
+// Only a worker of the same kind can serve the connections of one that is held back.
+TEST_F(SupervisorTest, ASocketIsLentWithinItsKind) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds.push_back(Kind("http", 2));
+  const auto borrow = [](int pipe, const std::string& name) {
+    return [pipe, name](const WorkerKind::Parts& parts) {
+      parts.slot->state = SharedSlot::State::kReady;
+      Say(pipe, absl::StrCat("started ", name, " ", parts.number, " ", getpid()));
+      char bytes[2];
+      recv(parts.control.get(), bytes, sizeof(bytes), MSG_PEEK);
+      const SocketMessage message = ReceiveSocketMessage(parts.control.get());
+      Say(pipe, absl::StrCat("borrowed ", name, " ", parts.number, " ", message.index));
+      pause();
+      return 0;
+    };
+  };
+  for (WorkerKind& kind : kinds) kind.main = borrow(pipe_.get(), kind.name);
+  Start(std::move(kinds));
+  std::map<std::string, pid_t> pids = AwaitStarts(3);
+  Await(1, "ready");
+  // The second early end in a row is the first that holds the successor back.
+  kill(pids["http 1"], SIGKILL);
+  pids = AwaitStarts(1);
+  kill(pids["http 1"], SIGKILL);
+  std::string line;
+  do {
+    line = ReadLine();  // the successor may be there again before the socket is taken
+  } while (!line.empty() && !absl::StartsWith(line, "borrowed"));
+  EXPECT_EQ(line, "borrowed http 2 0");
+}
+
+TEST(SupervisorCreateTest, RefusesAPoolThatCannotWork) {
+  const SupervisorOptions options;
+  const auto create = [&](const std::function<void(WorkerKind*)>& change) {
+    std::vector<WorkerKind> kinds;
+    kinds.push_back({.name = "websocket",
+                     .listeners = Open(1),
+                     .main = [](const WorkerKind::Parts&) { return 0; }});
+    change(&kinds[0]);
+    return Supervisor::Create(options, std::move(kinds), {}).status();
+  };
+  EXPECT_TRUE(create([](WorkerKind*) {}).ok());
+  for (const std::function<void(WorkerKind*)>& change :
+       std::vector<std::function<void(WorkerKind*)>>{
+           [](WorkerKind* kind) { kind->name.clear(); },
+           [](WorkerKind* kind) { kind->listeners.sockets.clear(); },
+           [](WorkerKind* kind) { kind->main = nullptr; },
+           [](WorkerKind* kind) { kind->counters.resize(SharedSlot::kCountersMax + 1); }}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(create(change)));
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(Supervisor::Create(options, {}, {}).status()));
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,25 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_CLOSE_CODE_H_
+#define GROUPCAST_SERVICES_PROTOCOL_CLOSE_CODE_H_
+
+#include <cstdint>
+
+namespace groupcast::service {
+
+// Why the service ends a connection. Codes below 4000 are those of RFC 6455 section 7.4.1; the
+// others belong to this protocol (docs/protocol.md).
+enum class CloseCode : uint16_t {
+  kNormal = 1000,
+  kGoingAway = 1001,
+  kProtocolError = 1002,
+  kUnsupportedData = 1003,
+  kNone = 1005,  // never on the wire: a close frame without a code
+  kInvalidPayload = 1007,
+  kTooBig = 1009,
+  kDraining = 4000,
+  kSlowConsumer = 4001,
+  kNoPong = 4002,
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_CLOSE_CODE_H_

@@ -1,0 +1,322 @@
+#include "services/protocol/command.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "services/channel/group_id.h"
+#include "services/protocol/json.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr size_t kIdBytesMax = 64;
+
+// Offsets are below it, so that they are exact in clients whose numbers are doubles.
+constexpr uint64_t kOffsetEnd = uint64_t{1} << 53;
+
+// A field of an object and where its value goes, as it stands in the text; empty: not there.
+struct Field {
+  absl::string_view name;
+  absl::string_view* value;
+};
+
+// The fields of a command.
+struct Fields {
+  absl::string_view cmd;
+  absl::string_view id;
+  absl::string_view group_id;
+  absl::string_view group_ids;
+  absl::string_view message;
+  absl::string_view key;
+  absl::string_view exclude_self;
+  absl::string_view since;
+  absl::string_view history;
+  absl::string_view limit;
+};
+
+// Reads an object; of a field that is there twice, the last counts.
+bool ReadObject(JsonReader* reader, std::initializer_list<Field> fields) {
+  if (!reader->Expect('{')) return false;
+  if (reader->Accept('}')) return true;
+  std::string name;
+  do {
+    absl::string_view raw_name;
+    absl::string_view value;
+    if (!reader->ReadString(&raw_name) || !reader->Expect(':') || !reader->ReadValue(&value))
+      return false;
+    name.clear();
+    AppendJsonText(raw_name, &name);
+    for (const Field& field : fields) {
+      if (name == field.name) *field.value = value;
+    }
+  } while (reader->Accept(','));
+  return reader->Expect('}');
+}
+
+bool ReadFields(JsonReader* reader, Fields* fields) {
+  return ReadObject(reader, {{"cmd", &fields->cmd},
+                             {"id", &fields->id},
+                             {"group_id", &fields->group_id},
+                             {"group_ids", &fields->group_ids},
+                             {"message", &fields->message},
+                             {"key", &fields->key},
+                             {"exclude_self", &fields->exclude_self},
+                             {"since", &fields->since},
+                             {"history", &fields->history},
+                             {"limit", &fields->limit}}) &&
+         reader->ExpectEnd();
+}
+
+bool IsString(absl::string_view raw) { return raw.front() == '"'; }
+
+bool IsInteger(absl::string_view raw) {
+  if (raw.front() == '-') raw.remove_prefix(1);
+  return std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// A number without sign and fraction.
+bool IsCount(absl::string_view raw) {
+  return std::all_of(raw.begin(), raw.end(), [](char c) { return absl::ascii_isdigit(c); });
+}
+
+// The 16 hexadecimal digits that clients see of an epoch.
+std::optional<Epoch> ReadEpoch(absl::string_view raw) {
+  if (!IsString(raw)) return std::nullopt;
+  std::string text;
+  AppendJsonText(raw, &text);
+  const bool is_hex = text.size() == 16 && std::all_of(text.begin(), text.end(), [](char c) {
+                        return absl::ascii_isxdigit(static_cast<unsigned char>(c));
+                      });
+  uint64_t number = 0;
+  if (!is_hex || !absl::SimpleHexAtoi(text, &number)) return std::nullopt;
+  return Epoch{number};
+}
+
+// A JSON value that should be a position.
+std::optional<Position> ReadPosition(absl::string_view raw) {
+  absl::string_view epoch_field;
+  absl::string_view offset_field;
+  JsonReader reader(raw);
+  if (!ReadObject(&reader, {{"epoch", &epoch_field}, {"offset", &offset_field}})) {
+    return std::nullopt;
+  }
+  if (epoch_field.empty() || offset_field.empty() || !IsCount(offset_field)) return std::nullopt;
+  const std::optional<Epoch> epoch = ReadEpoch(epoch_field);
+  uint64_t offset = 0;
+  if (!epoch.has_value() || !absl::SimpleAtoi(offset_field, &offset) || offset >= kOffsetEnd) {
+    return std::nullopt;
+  }
+  return Position{*epoch, offset};
+}
+
+GroupIdField ReadGroupId(absl::string_view raw) {
+  GroupIdField field;
+  if (IsString(raw)) {
+    AppendJsonText(raw, &field.id);
+  } else if (IsInteger(raw)) {
+    field.id = std::string(raw);
+  } else {
+    field.defect = "must be a string or an integer";
+    return field;
+  }
+  field.defect = GroupIdDefect(field.id);
+  if (field.id.size() > kGroupIdBytesMax) {
+    // It goes back in the answer, which must not grow with it. Cut between characters.
+    size_t size = kGroupIdBytesMax;
+    while (size > 0 && (field.id[size] & 0xc0) == 0x80) --size;
+    field.id.resize(size);
+  }
+  return field;
+}
+
+// Reads each command's own fields into `command`; what is wrong goes into `error`.
+class Interpreter {
+ public:
+  Interpreter(const Fields& fields, const CommandLimits& limits)
+      : fields_(fields), limits_(limits) {}
+
+  std::variant<Command, CommandError> Run() {
+    if (ReadId() && ReadCmd() && ReadGroups() && ReadStart() && ReadMessage() && ReadKey()) {
+      return std::move(command_);
+    }
+    return std::move(error_);
+  }
+
+ private:
+  bool Fail(ErrorCode code, std::string message) {
+    error_.code = code;
+    error_.message = std::move(message);
+    return false;
+  }
+
+  bool ReadId() {
+    if (fields_.id.empty()) return true;
+    size_t bytes = fields_.id.size();
+    if (IsString(fields_.id)) {
+      std::string text;
+      AppendJsonText(fields_.id, &text);
+      bytes = text.size();
+    } else if (!IsInteger(fields_.id)) {
+      return Fail(ErrorCode::kBadJson, "id must be an integer or a string");
+    }
+    if (bytes > kIdBytesMax) return Fail(ErrorCode::kBadJson, "id is longer than 64 bytes");
+    command_.id = error_.id = std::string(fields_.id);
+    return true;
+  }
+
+  bool ReadCmd() {
+    if (fields_.cmd.empty()) return Fail(ErrorCode::kUnknownCommand, "there is no field \"cmd\"");
+    if (!IsString(fields_.cmd)) return Fail(ErrorCode::kUnknownCommand, "cmd must be a string");
+    std::string name;
+    AppendJsonText(fields_.cmd, &name);
+    for (const Command::Kind kind :
+         {Command::Kind::kAddGroup, Command::Kind::kLeaveGroup, Command::Kind::kSendToGroup,
+          Command::Kind::kGroupHistory, Command::Kind::kPing}) {
+      if (name != CommandName(kind)) continue;
+      command_.kind = kind;
+      error_.cmd = std::move(name);
+      return true;
+    }
+    return Fail(ErrorCode::kUnknownCommand,
+                "cmd is not add_group, leave_group, send_to_group, group_history or ping");
+  }
+
+  bool ReadGroups() {
+    if (command_.kind == Command::Kind::kPing) return true;
+    const bool sends = command_.kind == Command::Kind::kSendToGroup;
+    if (sends && !fields_.group_ids.empty()) return ReadGroupIds();
+    if (fields_.group_id.empty())
+      return Fail(ErrorCode::kGroupIdInvalid, "there is no field \"group_id\"");
+    GroupIdField field = ReadGroupId(fields_.group_id);
+    if (!field.defect.empty()) {
+      return Fail(ErrorCode::kGroupIdInvalid, absl::StrCat("group_id ", field.defect));
+    }
+    command_.group_ids.push_back(std::move(field));
+    return true;
+  }
+
+  bool ReadGroupIds() {
+    if (!fields_.group_id.empty()) {
+      return Fail(ErrorCode::kGroupIdInvalid, "either group_id or group_ids, not both");
+    }
+    command_.many = true;
+    JsonReader reader(fields_.group_ids);
+    if (!reader.Accept('[')) return Fail(ErrorCode::kGroupIdInvalid, "group_ids must be an array");
+    if (reader.Accept(']')) return Fail(ErrorCode::kGroupIdInvalid, "group_ids is empty");
+    do {
+      if (command_.group_ids.size() == limits_.group_ids_max) {
+        return Fail(ErrorCode::kTooManyGroups,
+                    absl::StrCat("group_ids lists more than ", limits_.group_ids_max));
+      }
+      absl::string_view raw;
+      reader.ReadValue(&raw);
+      command_.group_ids.push_back(ReadGroupId(raw));
+    } while (reader.Accept(','));
+    return true;
+  }
+
+  // Where a join or a look into the history begins.
+  bool ReadStart() {
+    const bool joins = command_.kind == Command::Kind::kAddGroup;
+    if (!joins && command_.kind != Command::Kind::kGroupHistory) return true;
+    if (!fields_.since.empty()) {
+      command_.since = ReadPosition(fields_.since);
+      if (!command_.since.has_value()) {
+        return Fail(ErrorCode::kBadJson,
+                    "since must be {\"epoch\": 16 hexadecimal digits, \"offset\": an integer}");
+      }
+    }
+    if (joins && !fields_.since.empty() && !fields_.history.empty()) {
+      return Fail(ErrorCode::kBadJson, "either since or history, not both");
+    }
+    return joins ? ReadCount("history", fields_.history, 0, 0)
+                 : ReadCount("limit", fields_.limit, 1, limits_.history_max);
+  }
+
+  bool ReadCount(absl::string_view name, absl::string_view raw, uint32_t least, uint32_t usual) {
+    command_.history = usual;
+    if (raw.empty()) return true;
+    if (!IsCount(raw)) return Fail(ErrorCode::kBadJson, absl::StrCat(name, " must be an integer"));
+    // One that fits no integer is more than the most, too.
+    if (!absl::SimpleAtoi(raw, &command_.history)) command_.history = limits_.history_max;
+    command_.history = std::min(command_.history, limits_.history_max);
+    if (command_.history >= least) return true;
+    return Fail(ErrorCode::kBadJson, absl::StrCat(name, " must be at least ", least));
+  }
+
+  bool ReadKey() {
+    if (command_.kind != Command::Kind::kSendToGroup) return true;
+    if (!fields_.key.empty()) {
+      if (!IsString(fields_.key)) return Fail(ErrorCode::kBadJson, "key must be a string");
+      AppendJsonText(fields_.key, &command_.key);
+      if (command_.key.empty() || command_.key.size() > limits_.key_bytes_max) {
+        return Fail(ErrorCode::kBadJson,
+                    absl::StrCat("key must have 1 to ", limits_.key_bytes_max, " bytes"));
+      }
+    }
+    if (fields_.exclude_self.empty()) return true;
+    command_.exclude_self = fields_.exclude_self == "true";
+    return command_.exclude_self || fields_.exclude_self == "false" ||
+           Fail(ErrorCode::kBadJson, "exclude_self must be true or false");
+  }
+
+  bool ReadMessage() {
+    if (command_.kind != Command::Kind::kSendToGroup) return true;
+    if (fields_.message.empty()) {
+      return Fail(ErrorCode::kMessageMissing, "send_to_group needs a field \"message\"");
+    }
+    if (IsString(fields_.message)) {
+      command_.message_kind = Content::Kind::kText;
+      AppendJsonText(fields_.message, &command_.message);
+    } else {
+      command_.message_kind = Content::Kind::kJson;
+      AppendCompactJson(fields_.message, &command_.message);
+    }
+    if (command_.message.size() > limits_.message_bytes_max) {
+      return Fail(ErrorCode::kMessageTooLarge,
+                  absl::StrCat("the message has ", command_.message.size(), " bytes; the limit is ",
+                               limits_.message_bytes_max));
+    }
+    return true;
+  }
+
+  const Fields& fields_;
+  const CommandLimits& limits_;
+  Command command_;
+  CommandError error_;
+};
+
+}  // namespace
+
+absl::string_view CommandName(Command::Kind kind) {
+  switch (kind) {
+    case Command::Kind::kAddGroup:
+      return "add_group";
+    case Command::Kind::kLeaveGroup:
+      return "leave_group";
+    case Command::Kind::kSendToGroup:
+      return "send_to_group";
+    case Command::Kind::kGroupHistory:
+      return "group_history";
+    case Command::Kind::kPing:
+      return "ping";
+  }
+  return "";
+}
+
+std::variant<Command, CommandError> ParseCommand(absl::string_view text,
+                                                 const CommandLimits& limits) {
+  JsonReader reader(text);
+  Fields fields;
+  if (!ReadFields(&reader, &fields)) {
+    return CommandError{.code = ErrorCode::kBadJson,
+                        .message = absl::StrCat("not a JSON object: ", reader.error().message())};
+  }
+  return Interpreter(fields, limits).Run();
+}
+
+}  // namespace groupcast::service

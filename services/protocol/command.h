@@ -1,0 +1,63 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_COMMAND_H_
+#define GROUPCAST_SERVICES_PROTOCOL_COMMAND_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "services/channel/channel.h"
+#include "services/protocol/error.h"
+
+namespace groupcast::service {
+
+// A group id of a command: the id, or its defect.
+struct GroupIdField {
+  std::string id;
+  absl::string_view defect;  // the end of a sentence that begins with "group_id"; empty: none
+};
+
+// A command that was understood. docs/protocol.md defines the effect of each.
+struct Command {
+  enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kPing };
+
+  Kind kind = Kind::kPing;
+  std::string id;  // the JSON of the field `id`; empty: there is none
+  // One id, without defect. With group_ids (send_to_group): all that were given.
+  std::vector<GroupIdField> group_ids;
+  bool many = false;  // the field was group_ids
+
+  // send_to_group.
+  Content::Kind message_kind{};
+  std::string message;
+  std::string key;  // empty: none
+  bool exclude_self = false;
+
+  // add_group, group_history: the last position that the client has seen.
+  std::optional<Position> since;
+  // The number of newest messages, at most CommandLimits::history_max. add_group: 0 for none; with
+  // `since` it is 0. group_history: 1 or more.
+  uint32_t history = 0;
+};
+
+// Returns a command's name in JSON.
+absl::string_view CommandName(Command::Kind kind);
+
+struct CommandLimits {
+  size_t message_bytes_max = 64 * 1024;
+  size_t group_ids_max = 128;
+  size_t key_bytes_max = 64;
+  uint32_t history_max = 100;  // a larger number in a command counts as this
+};
+
+// Reads one command from the JSON `text`, which must be UTF-8. Returns the command, or the error to
+// tell its sender.
+std::variant<Command, CommandError> ParseCommand(absl::string_view text,
+                                                 const CommandLimits& limits);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_COMMAND_H_

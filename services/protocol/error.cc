@@ -1,0 +1,47 @@
+#include "services/protocol/error.h"
+
+namespace groupcast::service {
+
+absl::string_view ErrorWord(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kBadJson:
+      return "bad_json";
+    case ErrorCode::kUnknownCommand:
+      return "unknown_command";
+    case ErrorCode::kGroupIdInvalid:
+      return "group_id_invalid";
+    case ErrorCode::kMessageMissing:
+      return "message_missing";
+    case ErrorCode::kMessageTooLarge:
+      return "message_too_large";
+    case ErrorCode::kTooManyGroups:
+      return "too_many_groups";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kOutcomeUnknown:
+      return "outcome_unknown";
+    case ErrorCode::kInternal:
+      return "internal";
+  }
+  return "internal";
+}
+
+bool MayWorkLater(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kOutcomeUnknown ||
+         code == ErrorCode::kInternal;
+}
+
+ErrorCode ErrorCodeOf(const absl::Status& channel_status) {
+  switch (channel_status.code()) {
+    case absl::StatusCode::kUnavailable:
+      return ErrorCode::kUnavailable;
+    case absl::StatusCode::kUnknown:
+      return ErrorCode::kOutcomeUnknown;
+    case absl::StatusCode::kResourceExhausted:
+      return ErrorCode::kMessageTooLarge;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+}  // namespace groupcast::service

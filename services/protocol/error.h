@@ -1,0 +1,43 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_ERROR_H_
+#define GROUPCAST_SERVICES_PROTOCOL_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// The defects and failures of commands. docs/protocol.md has the table.
+enum class ErrorCode {
+  kBadJson,
+  kUnknownCommand,
+  kGroupIdInvalid,
+  kMessageMissing,
+  kMessageTooLarge,
+  kTooManyGroups,
+  kUnavailable,
+  kOutcomeUnknown,
+  kInternal,
+};
+
+// Returns the word that clients see.
+absl::string_view ErrorWord(ErrorCode code);
+
+// Returns whether the same command may work later.
+bool MayWorkLater(ErrorCode code);
+
+// The error of one command, for its sender.
+struct CommandError {
+  ErrorCode code{};
+  std::string message;  // a sentence for people
+  std::string id;       // the JSON of the command's id; empty: none, or it could not be read
+  std::string cmd;      // the command's name; empty if it could not be read
+};
+
+// Returns the error of a command whose call to the channel failed with `channel_status`.
+ErrorCode ErrorCodeOf(const absl::Status& channel_status);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_ERROR_H_

@@ -1,0 +1,67 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_EVENT_H_
+#define GROUPCAST_SERVICES_PROTOCOL_EVENT_H_
+
+// The JSON of the events that services send to clients. docs/protocol.md specifies each.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/channel/channel.h"
+#include "services/protocol/close_code.h"
+#include "services/protocol/error.h"
+
+namespace groupcast::service {
+
+struct WelcomeLimits {
+  size_t message_bytes = 0;
+  size_t groups = 0;
+  size_t frame_bytes = 0;
+  size_t key_bytes = 0;
+  absl::Duration key_window;
+};
+
+std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
+                         const WelcomeLimits& limits);
+
+// `id` is the JSON of the command's id, as everywhere below.
+std::string PongReply(absl::string_view id);
+std::string LeaveReply(absl::string_view id, absl::string_view group_id);
+// The reply to add_group, and to send_to_group with one group. `recovered` belongs to an add_group
+// with `since`.
+std::string PositionReply(absl::string_view id, absl::string_view group_id,
+                          const Position& position, std::optional<bool> recovered = std::nullopt);
+
+// The result for one group of a send_to_group with group_ids.
+struct SendResult {
+  std::string group_id;
+  Position position;
+  std::string error;  // empty: it has a position
+  ErrorCode code{};
+};
+std::string ResultsReply(absl::string_view id, const std::vector<SendResult>& results);
+
+// The reply to group_history, for a client of session `reader` that has seen the messages up to
+// `since`. It has the newest messages of `history` that fit into `bytes_max`, and at least one.
+std::string HistoryReply(absl::string_view id, absl::string_view group_id,
+                         const std::optional<Position>& since, const History& history,
+                         const Fingerprint& reader, size_t bytes_max);
+
+std::string ErrorEvent(const CommandError& error);
+
+std::string MessageEvent(const Message& message);
+// The place of a message that excludes the session it is sent to.
+std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous);
+
+std::string GapEvent(absl::string_view group_id, const Gap& gap);
+
+std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_EVENT_H_

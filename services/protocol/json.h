@@ -1,0 +1,66 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_JSON_H_
+#define GROUPCAST_SERVICES_PROTOCOL_JSON_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// Reads JSON (RFC 8259) in place, without building a tree. A command has a handful of fields, and
+// the message in it must keep its own bytes. The input must be UTF-8; the caller has checked it.
+//
+// A rule beyond the grammar: \u escapes must not be lone surrogates, since such a string has no
+// UTF-8.
+class JsonReader {
+ public:
+  explicit JsonReader(absl::string_view text) : text_(text) {}
+
+  // Each reads one thing after insignificant whitespace. False: the thing is missing or not
+  // well-formed. Then error() says why, and the reader must not be used again.
+  bool ReadValue(absl::string_view* raw);   // any value; `raw` is the bytes it takes
+  bool ReadString(absl::string_view* raw);  // with its quotes
+  bool Expect(char c);
+  bool ExpectEnd();
+
+  // Takes `c` if it is next, after insignificant whitespace.
+  bool Accept(char c);
+
+  absl::Status error() const;
+
+ private:
+  bool SkipValue();
+  bool SkipContainer();
+  bool SkipString();
+  bool SkipNumber();
+  bool SkipLiteral(absl::string_view literal);
+  bool SkipDigits();
+  bool ReadHex4(unsigned* value);
+  void SkipWhitespace();
+  bool Fail(absl::string_view what);
+  bool at_end() const { return at_ == text_.size(); }
+
+  absl::string_view text_;
+  size_t at_ = 0;
+  int depth_ = 0;
+  absl::string_view what_;  // what failed
+};
+
+// The depth to which brackets may nest. Deeper input is refused, so that it cannot exhaust the
+// stack of a later reader.
+inline constexpr int kJsonDepthMax = 64;
+
+// Appends the text of a JSON string that JsonReader accepted. `raw` has its quotes.
+void AppendJsonText(absl::string_view raw, std::string* text);
+
+// Appends a value that JsonReader accepted, without insignificant whitespace.
+void AppendCompactJson(absl::string_view raw, std::string* compact);
+
+// Appends `text`, which must be UTF-8, as a JSON string with its quotes.
+void AppendJsonString(absl::string_view text, std::string* json);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_JSON_H_

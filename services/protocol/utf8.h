@@ -1,0 +1,32 @@
+#ifndef GROUPCAST_SERVICES_PROTOCOL_UTF8_H_
+#define GROUPCAST_SERVICES_PROTOCOL_UTF8_H_
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// Checks UTF-8 (RFC 3629 section 4) piece by piece. It refuses a text at the first byte that cannot
+// be part of any valid text. Overlong forms, surrogates and code points above U+10FFFF are refused
+// at their second byte.
+class Utf8Checker {
+ public:
+  // Reads the next piece of the text. False: no valid text begins with the pieces so far. Then
+  // Reset must come before the next call.
+  bool Check(absl::string_view piece);
+
+  // Whether the text may end here: it does not end inside of a character.
+  bool complete() const { return missing_ == 0; }
+
+  void Reset() { *this = Utf8Checker(); }
+
+ private:
+  uint8_t missing_ = 0;  // continuation bytes that the present character still needs
+  uint8_t low_ = 0x80;   // the range of the next one
+  uint8_t high_ = 0xbf;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_PROTOCOL_UTF8_H_

@@ -1,0 +1,59 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_DEADLINE_LIST_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_DEADLINE_LIST_H_
+
+#include "absl/time/time.h"
+#include "boost/intrusive/list.hpp"
+
+namespace groupcast::service {
+
+// An element of at most one DeadlineList. A node that is destroyed leaves its list.
+class DeadlineNode {
+ public:
+  DeadlineNode() = default;
+  DeadlineNode(const DeadlineNode&) = delete;
+  DeadlineNode& operator=(const DeadlineNode&) = delete;
+
+  // Leaves the list, if it is in one.
+  void Unlink() { hook_.unlink(); }
+
+ private:
+  friend class DeadlineList;
+  using Hook = boost::intrusive::list_member_hook<
+      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  Hook hook_;
+  absl::Time since_;
+};
+
+// Nodes that wait for the same thing, and for the same time. The order of arrival is therefore the
+// order of their deadlines: to join, to leave and to find the next to expire take constant time,
+// and no node needs a timer. It does not own its nodes, and may be destroyed before them.
+class DeadlineList {
+ public:
+  DeadlineList() = default;
+  DeadlineList(const DeadlineList&) = delete;
+  DeadlineList& operator=(const DeadlineList&) = delete;
+
+  // Moves `node` from the list that it is in, if any, to the end of this one. `since` must not be
+  // before those of the nodes in this list.
+  void Append(DeadlineNode* node, absl::Time since) {
+    node->Unlink();
+    node->since_ = since;
+    nodes_.push_back(*node);
+  }
+
+  // Returns the first node, if it has waited since `since` or longer. Null: there is none.
+  DeadlineNode* FirstSince(absl::Time since) {
+    return empty() || nodes_.front().since_ > since ? nullptr : &nodes_.front();
+  }
+
+  bool empty() const { return nodes_.empty(); }
+
+ private:
+  using Hook =
+      boost::intrusive::member_hook<DeadlineNode, DeadlineNode::Hook, &DeadlineNode::hook_>;
+  boost::intrusive::list<DeadlineNode, Hook, boost::intrusive::constant_time_size<false>> nodes_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_DEADLINE_LIST_H_

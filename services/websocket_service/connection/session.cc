@@ -1,0 +1,255 @@
+#include "services/websocket_service/connection/session.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "services/websocket_service/wire/encodings.h"
+
+namespace groupcast::service {
+namespace {
+
+// One buffer for all connections of the process's only loop.
+std::array<char, 64 * 1024> read_buffer;
+
+// How many reads one connection gets in a turn.
+constexpr int kReadsPerTurn = 4;
+
+// How many frames one system call takes, and how many calls one connection gets in a turn.
+constexpr size_t kFramesPerWrite = 64;
+constexpr int kWritesPerTurn = 8;
+
+}  // namespace
+
+Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
+    : Member(id, &kBareEncoding), host_(host), loop_(loop), socket_(std::move(socket)) {}
+
+Session::~Session() {
+  if (registered_) loop_->Remove(socket_.get(), this);
+  decoder_ = FrameDecoder();
+  held_.reset();
+  CountBuffered();
+}
+
+absl::Status Session::Start() {
+  watched_ = EPOLLIN;
+  absl::Status status = loop_->Add(socket_.get(), watched_, this);
+  registered_ = status.ok();
+  return status;
+}
+
+void Session::OnEvents(uint32_t events) {
+  if ((events & EPOLLERR) != 0) return Abort();
+  if ((events & EPOLLOUT) != 0) {
+    write_blocked_ = false;
+    Touch();
+  }
+  if ((events & EPOLLIN) != 0) return Read();
+  // A hang-up with nothing left to read; while reading is paused, what is left is read first,
+  // later.
+  if ((events & EPOLLHUP) != 0) Abort();
+}
+
+void Session::Read() {
+  for (int i = 0; i < kReadsPerTurn && !paused() && !peer_closed_ && !ended(); ++i) {
+    const ssize_t count = read(socket_.get(), read_buffer.data(), read_buffer.size());
+    if (count == 0) return OnPeerClosed();
+    if (count < 0) {
+      if (errno != EAGAIN && errno != EINTR) Abort();
+      return;
+    }
+    host_->OnActivity(this);
+    const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
+    if (state_ == State::kHandshake) {
+      ReadRequest(input);
+    } else if (state_ == State::kOpen) {
+      ReadFrames(input);
+    }
+    if (static_cast<size_t>(count) < read_buffer.size()) return;
+  }
+}
+
+void Session::OnPeerClosed() {
+  if (state_ != State::kClosing || outbox_.empty()) return Abort();
+  // It may still read our last bytes.
+  peer_closed_ = true;
+  WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+}
+
+void Session::ReadRequest(absl::Span<char> input) {
+  if (request_ == nullptr) request_ = std::make_unique<std::string>();
+  const size_t before = request_->size();
+  request_->append(input.data(), input.size());
+  const size_t head_bytes = RequestHeadBytes(*request_, before);
+  if (head_bytes == 0 && request_->size() < kRequestBytesMax) return;
+  const bool too_large = head_bytes == 0 || head_bytes > kRequestBytesMax;
+  const HttpAnswer answer = too_large
+                                ? AnswerTooLarge()
+                                : AnswerRequest(absl::string_view(*request_).substr(0, head_bytes),
+                                                host_->http_context());
+  request_.reset();
+  if (!answer.upgraded) {
+    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
+    return;
+  }
+  state_ = State::kOpen;
+  was_open_ = true;
+  v1_ = answer.v1;
+  if (v1_) set_encoding(&kV1Encoding);
+  set_session(answer.session);
+  Send(SharedBytes::Copy(answer.bytes), TrafficClass::kInteractive);
+  host_->OnOpen(this);
+  // A client need not wait for the answer to send its first frames.
+  const size_t used = head_bytes - before;
+  ReadFrames(input.subspan(used));
+}
+
+void Session::ReadFrames(absl::Span<char> input) {
+  while (state_ == State::kOpen) {
+    const FrameDecoder::Event event =
+        decoder_.Next(&input, host_->session_options().frame_bytes_max);
+    if (event == FrameDecoder::Event::kNeedMore) break;
+    switch (event) {
+      case FrameDecoder::Event::kText:
+        if (host_->OnText(this, decoder_.payload())) continue;
+        held_ = std::make_unique<Held>(Held{.command = std::string(decoder_.payload()),
+                                            .input = std::string(input.data(), input.size())});
+        WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+        break;
+      case FrameDecoder::Event::kPing:
+        Send(MakeFrame(Opcode::kPong, decoder_.payload()), TrafficClass::kInteractive);
+        continue;
+      case FrameDecoder::Event::kPong:
+        continue;
+      case FrameDecoder::Event::kClose:
+        // Section 5.5.1: the answer has the same code.
+        BeginClosing(MakeCloseFrame(decoder_.close_code(), ""), /*drop_unsent=*/false);
+        break;
+      default:
+        Close(decoder_.close_code(), decoder_.payload());
+    }
+    break;
+  }
+  CountBuffered();
+}
+
+void Session::CountBuffered() {
+  const size_t buffered = buffered_bytes();
+  if (buffered == counted_bytes_) return;
+  host_->OnBufferedBytes(static_cast<int64_t>(buffered) - static_cast<int64_t>(counted_bytes_));
+  counted_bytes_ = buffered;
+}
+
+void Session::ResumeCommands() {
+  if (held_ == nullptr || state_ != State::kOpen) return;
+  const std::unique_ptr<Held> held = std::move(held_);
+  if (!host_->OnText(this, held->command)) {
+    held_ = std::make_unique<Held>(std::move(*held));
+    return;
+  }
+  ReadFrames(absl::MakeSpan(held->input));
+  if (!paused() && state_ == State::kOpen) WatchFor(watched_ | EPOLLIN);
+}
+
+void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
+  if (state_ != State::kOpen) return;
+  const size_t bytes_max = host_->session_options().outbox_bytes_max;
+  absl::Status queued = outbox_.Push(frame, bytes_max);
+  if (!queued.ok()) {
+    // A turn may bring more than an outbox holds; only who does not read either is slow.
+    Flush();
+    if (state_ != State::kOpen) return;
+    queued = outbox_.Push(frame, bytes_max);
+  }
+  if (!queued.ok()) {
+    slow_ = true;
+    Close(CloseCode::kSlowConsumer, "too slow: the outbox is full", /*drop_unsent=*/true);
+    return;
+  }
+  Touch(traffic_class);
+}
+
+bool Session::HasRoomFor(size_t frame_bytes) const {
+  return is_open() && outbox_.HasRoomFor(frame_bytes, host_->session_options().outbox_bytes_max);
+}
+
+bool Session::drained() const {
+  return is_open() && outbox_.IsDrained(host_->session_options().outbox_bytes_max);
+}
+
+void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInteractive); }
+
+void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) {
+  if (state_ == State::kHandshake) return Abort();
+  if (state_ != State::kOpen) return;
+  BeginClosing(MakeCloseFrame(code, reason), drop_unsent);
+}
+
+void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
+  if (drop_unsent) outbox_.DropUnsent();
+  outbox_.PushLast(std::move(last));
+  state_ = State::kClosing;
+  held_.reset();
+  decoder_ = FrameDecoder();  // nothing of the peer's is read any more
+  CountBuffered();
+  WatchFor(watched_ | EPOLLIN);
+  host_->OnClosing(this);
+  Touch();
+}
+
+void Session::Abort() {
+  if (state_ == State::kEnded) return;
+  state_ = State::kEnded;
+  if (registered_) loop_->Remove(socket_.get(), this);
+  registered_ = false;
+  Touch();
+}
+
+size_t Session::Flush() {
+  if (ended() || write_blocked_) return 0;
+  const size_t frames = outbox_.frames();
+  std::array<iovec, kFramesPerWrite> vectors;
+  for (int i = 0; i < kWritesPerTurn && !outbox_.empty(); ++i) {
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = static_cast<size_t>(outbox_.Gather(absl::MakeSpan(vectors)));
+    const ssize_t written = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (written < 0) {
+      if (errno == EAGAIN) break;
+      if (errno == EINTR) continue;
+      Abort();
+      return 0;
+    }
+    outbox_.Consume(static_cast<size_t>(written));
+    // A page may be large and its reader slow: while it reads, its time begins again.
+    if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
+  }
+  write_blocked_ = !outbox_.empty();
+  WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
+  if (state_ == State::kClosing && outbox_.empty() && !sent_shutdown_) {
+    // Not close(2): with unread input it would reset the connection, and the peer might never see
+    // our last bytes.
+    shutdown(socket_.get(), SHUT_WR);
+    sent_shutdown_ = true;
+    if (peer_closed_) Abort();
+  }
+  return frames - outbox_.frames();
+}
+
+size_t Session::buffered_bytes() const {
+  const size_t held = held_ == nullptr ? 0 : held_->command.size() + held_->input.size();
+  return decoder_.buffered_bytes() + held;
+}
+
+void Session::Touch(TrafficClass traffic_class) { host_->OnTouched(this, traffic_class); }
+
+void Session::WatchFor(uint32_t events) {
+  if (events == watched_ || !registered_) return;
+  watched_ = events;
+  loop_->Modify(socket_.get(), watched_, this);
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,151 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_SESSION_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/event_loop.h"
+#include "services/common/posix.h"
+#include "services/groups/member.h"
+#include "services/groups/traffic_class.h"
+#include "services/websocket_service/connection/deadline_list.h"
+#include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/outbox.h"
+#include "services/websocket_service/http/http.h"
+#include "services/websocket_service/wire/frame.h"
+#include "services/websocket_service/wire/frame_codec.h"
+
+namespace groupcast::service {
+
+class Session;
+
+struct SessionOptions {
+  size_t frame_bytes_max = 1u << 20;  // also for a message of several frames
+  size_t outbox_bytes_max = 1u << 20;
+};
+
+// A worker, as its sessions need it.
+class SessionHost {
+ public:
+  virtual const SessionOptions& session_options() const = 0;
+  virtual HttpContext http_context() const = 0;
+
+  // The handshake is complete. From here on the session may have commands and messages.
+  virtual void OnOpen(Session* session) = 0;
+  // One text message has come. False: it must wait, and the session hands it in again on
+  // ResumeCommands.
+  virtual bool OnText(Session* session, absl::string_view text) = 0;
+  // Bytes came from the peer.
+  virtual void OnActivity(Session* session) = 0;
+  // The session is closing. It gets no messages any more, and must end within a time-out.
+  virtual void OnClosing(Session* session) = 0;
+  // The session has frames to write, or has ended. The host calls Flush when the class demands it.
+  virtual void OnTouched(Session* session, TrafficClass traffic_class) = 0;
+  // The bytes that sessions hold of unfinished messages have changed by `change`.
+  virtual void OnBufferedBytes(int64_t change) = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+// One connection, from accept to its end: HTTP until the handshake is complete, then RFC 6455, then
+// the closing handshake. It owns the socket. All sessions of a worker read into one buffer, so an
+// idle connection holds none.
+//
+// It ends in steps, so that no caller finds a session destroyed. Close and errors only change its
+// state. The worker destroys it at the end of a turn, once `ended`.
+class Session final : public Member, public EventHandler, public DeadlineNode, public FlushNode {
+ public:
+  Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id);
+  ~Session() override;
+
+  // Begins to watch the socket.
+  absl::Status Start();
+
+  // Sends a close frame, and waits for the peer's. Before the handshake is complete, it ends at
+  // once. With `drop_unsent` it drops the frames that it has not written yet; otherwise it sends
+  // them first.
+  void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
+  void SendPing();
+
+  // Ends at once. The socket is closed when the session is destroyed.
+  void Abort();
+
+  // Writes the frames that wait, as far as the socket takes them. Returns the number of frames that
+  // were written to their end.
+  size_t Flush();
+
+  bool is_open() const { return state_ == State::kOpen; }
+  bool is_handshaking() const { return state_ == State::kHandshake; }
+  bool ended() const { return state_ == State::kEnded; }
+  // It is in v1 mode. Meaningful once it is open.
+  bool v1() const { return v1_; }
+  // Whether its handshake was ever complete.
+  bool was_open() const { return was_open_; }
+  // Whether it was closed because its outbox was full.
+  bool slow() const { return slow_; }
+  // Whether its commands wait for the channel. It is not read until they go on.
+  bool paused() const { return held_ != nullptr; }
+  // The bytes that it holds of the peer's: an unfinished message, and commands that wait.
+  size_t buffered_bytes() const;
+
+  // For the worker: its index in the list of all sessions.
+  uint32_t place = 0;
+
+  // Whether its outbox has drained far enough for recoveries to go on.
+  bool drained() const;
+
+  void Send(const SharedBytes& frame, TrafficClass traffic_class) override;
+  bool HasRoomFor(size_t frame_bytes) const override;
+  void ResumeCommands() override;
+
+ private:
+  enum class State : uint8_t {
+    kHandshake,  // HTTP
+    kOpen,       // WebSocket
+    kClosing,    // our last bytes are queued; input is discarded until the peer closes too
+    kEnded,
+  };
+  // A command that must wait, and the input after it.
+  struct Held {
+    std::string command;
+    std::string input;
+  };
+
+  void OnEvents(uint32_t events) override;
+  void Read();
+  void OnPeerClosed();
+  void ReadRequest(absl::Span<char> input);
+  void ReadFrames(absl::Span<char> input);
+  void BeginClosing(SharedBytes last, bool drop_unsent);
+  void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
+  void CountBuffered();
+  void WatchFor(uint32_t events);
+
+  SessionHost* const host_;
+  EventLoop* const loop_;
+  Fd socket_;
+  State state_ = State::kHandshake;
+  bool v1_ = false;
+  bool was_open_ = false;
+  bool slow_ = false;
+  bool write_blocked_ = false;  // the socket was full; it is watched for room
+  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
+  bool peer_closed_ = false;    // the peer's side is closed
+  bool registered_ = false;     // in the loop
+  uint32_t watched_ = 0;        // epoll bits
+  FrameDecoder decoder_;
+  size_t counted_bytes_ = 0;  // buffered_bytes(), as the host knows it
+  Outbox outbox_;
+  std::unique_ptr<std::string> request_;  // only during the handshake
+  std::unique_ptr<Held> held_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_SESSION_H_

@@ -1,0 +1,259 @@
+#include "services/websocket_service/http/http.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <sstream>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace groupcast::service {
+namespace {
+
+namespace http = boost::beast::http;
+using Request = http::request<http::empty_body>;
+
+constexpr absl::string_view kHeadEnd = "\r\n\r\n";
+constexpr absl::string_view kAcceptGuid =
+    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
+constexpr absl::string_view kServerName = "groupcast";
+constexpr size_t kSessionBytesMax = 64;
+
+boost::beast::string_view Beast(absl::string_view text) { return {text.data(), text.size()}; }
+
+template <class Body>
+std::string Serialize(http::response<Body> response, bool head_only = false) {
+  std::ostringstream out;
+  if (head_only) {
+    http::response_serializer<Body> serializer(response);
+    boost::system::error_code error;
+    serializer.split(true);
+    while (!serializer.is_header_done() && !error) {
+      serializer.next(error, [&](boost::system::error_code&, const auto& buffers) {
+        out << boost::beast::make_printable(buffers);
+        serializer.consume(boost::beast::buffer_bytes(buffers));
+      });
+    }
+  } else {
+    out << response;
+  }
+  return out.str();
+}
+
+http::response<http::string_body> Plain(http::status status, absl::string_view sentence) {
+  http::response<http::string_body> response(status, 11);
+  response.set(http::field::server, Beast(kServerName));
+  response.set(http::field::content_type, "text/plain; charset=utf-8");
+  response.set(http::field::connection, "close");
+  response.body() = absl::StrCat(sentence, "\n");
+  response.prepare_payload();
+  return response;
+}
+
+HttpAnswer Refuse(http::status status, absl::string_view sentence) {
+  return {.bytes = Serialize(Plain(status, sentence))};
+}
+
+HttpAnswer UpgradeRequired(absl::string_view sentence) {
+  http::response<http::string_body> response = Plain(http::status::upgrade_required, sentence);
+  // RFC 9110 section 15.5.22, RFC 6455 section 4.4.
+  response.set(http::field::upgrade, "websocket");
+  response.set(http::field::connection, "close, upgrade");
+  response.set(http::field::sec_websocket_version, "13");
+  return {.bytes = Serialize(std::move(response))};
+}
+
+size_t Count(const Request& request, http::field field) {
+  const auto [from, to] = request.equal_range(field);
+  return static_cast<size_t>(std::distance(from, to));
+}
+
+bool HasToken(const Request& request, http::field field, absl::string_view token) {
+  const auto [from, to] = request.equal_range(field);
+  return std::any_of(from, to, [&](const auto& header) {
+    return http::token_list{header.value()}.exists({token.data(), token.size()});
+  });
+}
+
+// Subprotocols, unlike other tokens, are told apart by case (RFC 6455 section 11.5).
+bool OffersV1(const Request& request) {
+  const auto [from, to] = request.equal_range(http::field::sec_websocket_protocol);
+  return std::any_of(from, to, [](const auto& header) {
+    const http::token_list offered{header.value()};
+    return std::find(offered.begin(), offered.end(), Beast(kV1Subprotocol)) != offered.end();
+  });
+}
+
+bool IsKey(absl::string_view key) {
+  std::string bytes;
+  return key.size() == 24 && absl::Base64Unescape(key, &bytes) && bytes.size() == 16;
+}
+
+// The session that a request target names, e.g. "/?session=S"; empty if it names none.
+// kInvalidArgument: it names more than one, or one that is none.
+absl::StatusOr<absl::string_view> SessionOf(absl::string_view target) {
+  absl::string_view session;
+  const size_t query = target.find('?');
+  if (query == absl::string_view::npos) return session;
+  for (absl::string_view field : absl::StrSplit(target.substr(query + 1), '&')) {
+    if (field != "session" && !absl::StartsWith(field, "session=")) continue;
+    const bool is_first = session.empty();
+    session = field.substr(std::min(field.size(), absl::string_view("session=").size()));
+    const bool is_valid = !session.empty() && session.size() <= kSessionBytesMax &&
+                          std::all_of(session.begin(), session.end(), [](unsigned char c) {
+                            return absl::ascii_isalnum(c) || c == '_' || c == '-';
+                          });
+    if (!is_first || !is_valid) return absl::InvalidArgumentError("not one session");
+  }
+  return session;
+}
+
+HttpAnswer Handshake(const Request& request) {
+  if (request.method() != http::verb::get) {
+    return Refuse(http::status::bad_request, "A WebSocket handshake is a GET request.");
+  }
+  if (request.version() != 11) {
+    return Refuse(http::status::bad_request, "A WebSocket handshake is by HTTP/1.1.");
+  }
+  if (!HasToken(request, http::field::upgrade, "websocket")) {
+    return Refuse(http::status::bad_request, "The header Upgrade must name websocket.");
+  }
+  if (!HasToken(request, http::field::connection, "upgrade")) {
+    return Refuse(http::status::bad_request, "The header Connection must name Upgrade.");
+  }
+  if (Count(request, http::field::sec_websocket_version) != 1 ||
+      request[http::field::sec_websocket_version] != "13") {
+    return UpgradeRequired("The WebSocket version must be 13.");
+  }
+  const auto key = request[http::field::sec_websocket_key];
+  if (Count(request, http::field::sec_websocket_key) != 1 || !IsKey({key.data(), key.size()})) {
+    return Refuse(http::status::bad_request,
+                  "Sec-WebSocket-Key must be there once: 16 bytes in base64.");
+  }
+  const absl::StatusOr<absl::string_view> session =
+      SessionOf({request.target().data(), request.target().size()});
+  if (!session.ok()) {
+    return Refuse(http::status::bad_request,
+                  "session must be there once at most: 1 to 64 characters of A-Z a-z 0-9 _ -.");
+  }
+  http::response<http::empty_body> response(http::status::switching_protocols, 11);
+  response.set(http::field::server, Beast(kServerName));
+  response.set(http::field::upgrade, "websocket");
+  response.set(http::field::connection, "Upgrade");
+  response.set(http::field::sec_websocket_accept, AcceptKey({key.data(), key.size()}));
+  const bool v1 = OffersV1(request);
+  if (v1) {
+    response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
+  }
+  return {.upgraded = true,
+          .v1 = v1,
+          .session = session->empty() ? Fingerprint{} : FingerprintOf({*session}),
+          .bytes = Serialize(std::move(response))};
+}
+
+// The path of a request target, without its query. Servers take the absolute form too (RFC 9112
+// section 3.2.2).
+absl::string_view PathOf(absl::string_view target) {
+  target = target.substr(0, target.find('?'));
+  if (absl::ConsumePrefix(&target, "http://")) {
+    const size_t slash = target.find('/');
+    return slash == absl::string_view::npos ? "/" : target.substr(slash);
+  }
+  return target;
+}
+
+HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
+  const bool head_only = request.method() == http::verb::head;
+  if (request.method() != http::verb::get && !head_only) {
+    http::response<http::string_body> response =
+        Plain(http::status::method_not_allowed, "GET and HEAD only.");
+    response.set(http::field::allow, "GET, HEAD");
+    return {.bytes = Serialize(std::move(response))};
+  }
+  const absl::string_view path = PathOf({request.target().data(), request.target().size()});
+  if (path == "/healthz") {
+    return {.bytes = Serialize(context.channel_connected ? Plain(http::status::ok, "ok")
+                                                         : Plain(http::status::service_unavailable,
+                                                                 "the channel is away"),
+                               head_only)};
+  }
+  if (context.pages == nullptr) {
+    return UpgradeRequired("This is a WebSocket service. Connect to it with a WebSocket client.");
+  }
+  const Pages::Page* const page = context.pages->Find(path);
+  if (page == nullptr)
+    return {.bytes =
+                Serialize(Plain(http::status::not_found, "There is no such page."), head_only)};
+  http::response<http::string_body> response(http::status::ok, 11);
+  response.set(http::field::server, Beast(kServerName));
+  response.set(http::field::content_type, Beast(page->content_type));
+  response.set(http::field::cache_control, "no-cache");
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set(http::field::connection, "close");
+  response.body() = page->body;
+  response.prepare_payload();
+  return {.bytes = Serialize(std::move(response), head_only)};
+}
+
+}  // namespace
+
+size_t RequestHeadBytes(absl::string_view bytes, size_t searched) {
+  const size_t from = searched < kHeadEnd.size() ? 0 : searched - (kHeadEnd.size() - 1);
+  const size_t at = bytes.find(kHeadEnd, from);
+  return at == absl::string_view::npos ? 0 : at + kHeadEnd.size();
+}
+
+HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(kRequestBytesMax);
+  parser.skip(true);  // the body, of which there must be none
+  boost::system::error_code error;
+  parser.put(boost::asio::buffer(head.data(), head.size()), error);
+  if (error || !parser.is_header_done()) {
+    return Refuse(http::status::bad_request,
+                  absl::StrCat("This is not a request that can be read: ", error.message(), "."));
+  }
+  const Request& request = parser.get();
+  if (parser.chunked() || parser.content_length().value_or(0) > 0) {
+    return Refuse(http::status::bad_request, "A request must not have a body.");
+  }
+  if (request.version() >= 11 && Count(request, http::field::host) != 1) {
+    return Refuse(http::status::bad_request, "The header Host must be there once.");
+  }
+  if (context.full) {
+    return Refuse(http::status::service_unavailable,
+                  "This worker has as many connections as it may have.");
+  }
+  const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
+                               Count(request, http::field::sec_websocket_key) > 0 ||
+                               Count(request, http::field::sec_websocket_version) > 0;
+  return wants_websocket ? Handshake(request) : AnswerPlain(request, context);
+}
+
+HttpAnswer AnswerTooLarge() {
+  return Refuse(
+      http::status::request_header_fields_too_large,
+      absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
+}
+
+std::string AcceptKey(absl::string_view key) {
+  const std::string text = absl::StrCat(key, kAcceptGuid);
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return absl::Base64Escape({reinterpret_cast<const char*>(digest), sizeof(digest)});
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,50 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_HTTP_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_HTTP_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "services/channel/fingerprint.h"
+#include "services/websocket_service/http/pages.h"
+
+namespace groupcast::service {
+
+// The bound of request line and header together. Over it, the answer is 431.
+inline constexpr size_t kRequestBytesMax = 8 * 1024;
+
+// The subprotocol of v1 mode.
+inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
+
+// Returns the size of the request line and header at the beginning of `bytes`, with the empty line
+// that ends them. 0: they are not whole yet. An earlier call has searched the first `searched`
+// bytes.
+size_t RequestHeadBytes(absl::string_view bytes, size_t searched);
+
+struct HttpContext {
+  const Pages* pages = nullptr;  // null: none
+  bool channel_connected = false;
+  bool full = false;  // no further connection is taken
+};
+
+struct HttpAnswer {
+  bool upgraded = false;  // the connection now speaks WebSocket; if not, it is closed after the
+                          // answer
+  bool v1 = false;        // in v1 mode
+  Fingerprint session;    // the session that the request names; empty: none
+  std::string bytes;      // the whole response
+};
+
+// Answers a request: with the WebSocket handshake (RFC 6455 section 4.2), a page, or an error with
+// its reason. `head` is the request line and header, of the size that RequestHeadBytes returned.
+HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
+
+// Returns the answer to a request whose head is over kRequestBytesMax.
+HttpAnswer AnswerTooLarge();
+
+// Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).
+std::string AcceptKey(absl::string_view key);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_HTTP_H_

@@ -1,0 +1,45 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace groupcast::service {
+
+// The files below one directory, read once and served from memory. No request touches the disk, and
+// none can name a file outside of the directory, because only the files that were read exist. Links
+// that lead out of the directory are not read.
+//
+// It is read-only once loaded. If it is loaded before fork(2), the workers share its memory.
+class Pages {
+ public:
+  struct Page {
+    absl::string_view content_type;
+    std::string body;
+  };
+
+  static constexpr size_t kBytesMax = 64u << 20;
+
+  Pages() = default;
+
+  // kNotFound: no such directory.
+  // kResourceExhausted: the files have more than kBytesMax; most likely it is the wrong directory.
+  static absl::StatusOr<Pages> Load(const std::string& directory);
+
+  // `path` is the path of a request target, percent-encoded, without query. A path that ends in a
+  // slash names the index.html of that directory. Null: there is no such page.
+  const Page* Find(absl::string_view path) const;
+
+  bool empty() const { return pages_.empty(); }
+
+ private:
+  absl::flat_hash_map<std::string, Page> pages_;  // by decoded path, with its leading slash
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_

@@ -1,0 +1,39 @@
+#include "services/websocket_service/wire/encodings.h"
+
+#include "services/protocol/event.h"
+#include "services/websocket_service/wire/frame.h"
+
+namespace groupcast::service {
+
+SharedBytes BareEncoding::EncodeMessage(const Message& message) const {
+  return MakeFrame(Opcode::kText, message.content.data);
+}
+
+SharedBytes BareEncoding::EncodeExcluded(absl::string_view, const Position&, uint64_t) const {
+  return {};
+}
+
+SharedBytes BareEncoding::EncodeGap(absl::string_view, const Gap&) const { return {}; }
+
+SharedBytes BareEncoding::EncodeEvent(absl::string_view json) const {
+  return MakeFrame(Opcode::kText, json);
+}
+
+SharedBytes V1Encoding::EncodeMessage(const Message& message) const {
+  return MakeFrame(Opcode::kText, MessageEvent(message));
+}
+
+SharedBytes V1Encoding::EncodeExcluded(absl::string_view group_id, const Position& position,
+                                       uint64_t previous) const {
+  return MakeFrame(Opcode::kText, ExcludedEvent(group_id, position.offset, previous));
+}
+
+SharedBytes V1Encoding::EncodeGap(absl::string_view group_id, const Gap& gap) const {
+  return MakeFrame(Opcode::kText, GapEvent(group_id, gap));
+}
+
+SharedBytes V1Encoding::EncodeEvent(absl::string_view json) const {
+  return MakeFrame(Opcode::kText, json);
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,42 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_ENCODINGS_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_ENCODINGS_H_
+
+#include "absl/strings/string_view.h"
+#include "services/common/shared_bytes.h"
+#include "services/groups/encoding.h"
+
+namespace groupcast::service {
+
+// The two modes of docs/protocol.md, as WebSocket text frames.
+
+// For members without a subprotocol. They get each message as it was sent, and nothing of excluded
+// messages and gaps. Replies and errors are events as for v1 members.
+class BareEncoding final : public Encoding {
+ public:
+  constexpr BareEncoding() : Encoding(EncodingSlot::kFirst) {}
+
+  SharedBytes EncodeMessage(const Message& message) const override;
+  SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
+                             uint64_t previous) const override;
+  SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
+  SharedBytes EncodeEvent(absl::string_view json) const override;
+};
+
+// For members with the subprotocol groupcast.v1.json. They get an event for everything.
+class V1Encoding final : public Encoding {
+ public:
+  constexpr V1Encoding() : Encoding(EncodingSlot::kSecond) {}
+
+  SharedBytes EncodeMessage(const Message& message) const override;
+  SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
+                             uint64_t previous) const override;
+  SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
+  SharedBytes EncodeEvent(absl::string_view json) const override;
+};
+
+inline constexpr BareEncoding kBareEncoding;
+inline constexpr V1Encoding kV1Encoding;
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_ENCODINGS_H_

@@ -1,0 +1,43 @@
+#include "services/websocket_service/wire/frame.h"
+
+#include <cstddef>
+#include <string>
+
+namespace groupcast::service {
+
+SharedBytes MakeFrame(Opcode opcode, absl::string_view payload) {
+  // RFC 6455 section 5.2: the shortest form of the length that holds it.
+  char header[10];
+  size_t header_bytes = 2;
+  header[0] = static_cast<char>(0x80 | static_cast<uint8_t>(opcode));  // FIN
+  const size_t size = payload.size();
+  if (size < 126) {
+    header[1] = static_cast<char>(size);
+  } else {
+    const int length_bytes = size <= 0xffff ? 2 : 8;
+    header[1] = static_cast<char>(length_bytes == 2 ? 126 : 127);
+    for (int i = 0; i < length_bytes; ++i) {
+      header[2 + i] =
+          static_cast<char>(static_cast<uint64_t>(size) >> (8 * (length_bytes - 1 - i)));
+    }
+    header_bytes += length_bytes;
+  }
+  return SharedBytes::Join({header, header_bytes}, payload);
+}
+
+absl::string_view FramePayload(const SharedBytes& frame) {
+  const absl::string_view bytes = frame.bytes();
+  const int length = bytes[1];
+  return bytes.substr(length < 126 ? 2 : length == 126 ? 4 : 10);
+}
+
+SharedBytes MakeCloseFrame(CloseCode code, absl::string_view reason) {
+  if (code == CloseCode::kNone) return MakeFrame(Opcode::kClose, "");
+  const auto number = static_cast<uint16_t>(code);
+  std::string payload = {static_cast<char>(number >> 8), static_cast<char>(number & 0xff)};
+  reason = reason.substr(0, 123);
+  payload.append(reason.data(), reason.size());
+  return MakeFrame(Opcode::kClose, payload);
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,35 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_H_
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "services/common/shared_bytes.h"
+#include "services/protocol/close_code.h"
+
+namespace groupcast::service {
+
+// The opcodes of RFC 6455 section 5.2.
+enum class Opcode : uint8_t {
+  kContinuation = 0x0,
+  kText = 0x1,
+  kBinary = 0x2,
+  kClose = 0x8,
+  kPing = 0x9,
+  kPong = 0xa,
+};
+
+// Returns an unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). `payload`
+// is below 4 GiB.
+SharedBytes MakeFrame(Opcode opcode, absl::string_view payload);
+
+// Returns the payload of a frame that MakeFrame returned. The view is valid as long as the frame.
+absl::string_view FramePayload(const SharedBytes& frame);
+
+// Returns a close frame. Section 5.5 allows a reason of at most 123 bytes; the rest of a longer one
+// is cut off. The frame of kNone has no body.
+SharedBytes MakeCloseFrame(CloseCode code, absl::string_view reason);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_H_

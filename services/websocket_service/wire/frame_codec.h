@@ -1,0 +1,83 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_CODEC_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_CODEC_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "services/protocol/utf8.h"
+#include "services/websocket_service/wire/frame.h"
+
+namespace groupcast::service {
+
+// Reads the frames of a client (RFC 6455 section 5), from the server's side: frames must be masked,
+// no extension is negotiated, and messages must be text.
+//
+// It takes bytes as they come, in pieces of any size, and unmasks them in place. It hands out a
+// message that lies in one piece without copying it; it copies only messages that are spread over
+// pieces. Between messages it holds no memory beside itself.
+//
+// It reports errors as soon as they are certain: an oversized frame at its header, text that is not
+// UTF-8 at its first wrong byte.
+class FrameDecoder {
+ public:
+  enum class Event {
+    kNeedMore,  // all of the input is used up
+    kText,      // a whole message: payload()
+    kPing,      // the answer is a pong with payload()
+    kPong,
+    kClose,  // close_code(), and payload() is the reason. All bytes that follow are to be discarded
+             // (section 5.5.1)
+    kError,  // the connection is to be closed with close_code(); payload() is the reason. The
+             // decoder must not be used again
+  };
+
+  // Reads `*input` up to the next event, and removes the bytes that it used. The bytes must stay in
+  // place, and unchanged, until the next call.
+  Event Next(absl::Span<char>* input, size_t message_bytes_max);
+
+  // Of the last event; valid until the next call.
+  absl::string_view payload() const { return payload_; }
+  CloseCode close_code() const { return close_code_; }
+
+  // The bytes that it holds of an unfinished message.
+  size_t buffered_bytes() const { return buffer_.size(); }
+
+ private:
+  bool ReadHeader(absl::Span<char>* input, size_t bytes);
+  Event CheckStart();
+  Event CheckLength(size_t message_bytes_max);
+  Event ReadPayload(absl::Span<char>* input);
+  Event FinishControl();
+  Event Fail(CloseCode code, absl::string_view why);
+
+  bool is_control() const { return (header_[0] & 0x08) != 0; }
+  bool is_final() const { return (header_[0] & 0x80) != 0; }
+
+  std::array<uint8_t, 14> header_;  // of the present frame: its first header_bytes_ bytes
+  uint8_t header_bytes_ = 0;
+  bool in_payload_ = false;
+  bool in_message_ = false;        // a data frame without FIN has come, the last one has not
+  bool drop_buffer_tail_ = false;  // the last event's payload is the buffer from message_bytes_ on
+  uint8_t mask_phase_ = 0;         // the next byte of the mask
+  Utf8Checker utf8_;
+  CloseCode close_code_ = CloseCode::kNone;
+  uint64_t payload_left_ = 0;  // bytes of the present frame that have not come
+  size_t message_bytes_ = 0;   // of the unfinished message, at the beginning of the buffer
+  // The unfinished message, and after it an unfinished control frame that came in between.
+  std::string buffer_;
+  absl::string_view payload_;
+};
+
+// Masks or unmasks in place (section 5.3). `phase` is the place of the first byte in the mask.
+void Unmask(absl::Span<char> bytes, const uint8_t mask[4], uint8_t phase);
+
+// Returns whether a client may send the code (section 7.4, and the registry of section 7.4.2).
+bool IsCloseCodeOnWire(uint16_t code);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_CODEC_H_
