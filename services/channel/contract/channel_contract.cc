@@ -45,8 +45,7 @@ std::unique_ptr<Peer> ChannelContractTest::Join(absl::string_view group_id) {
 
 Position ChannelContractTest::PublishAndWait(Peer* peer, absl::string_view group_id,
                                              absl::string_view text, const Fingerprint& key) {
-  const auto outcome =
-      peer->Publish({.group_id = group_id, .content = {.data = text}, .key = key});
+  const auto outcome = peer->Publish({.group_id = group_id, .content = {.data = text}, .key = key});
   EXPECT_TRUE(RunUntil([&] { return outcome->times > 0; })) << text << " is not answered";
   EXPECT_TRUE(outcome->result.ok()) << outcome->result.status();
   return outcome->result.ok() ? *outcome->result : Position{};
@@ -76,9 +75,8 @@ void ChannelContractTest::Settle(Peer* peer) {
     peer->Subscribe(group_id);
     ASSERT_TRUE(RunUntil([&] { return peer->joined(group_id); })) << "a group is not joined";
     const auto outcome = peer->Publish(group_id, "settled");
-    ASSERT_TRUE(RunUntil([&] {
-      return outcome->times > 0 && !peer->texts(group_id).empty();
-    })) << "a message does not come back to its sender";
+    ASSERT_TRUE(RunUntil([&] { return outcome->times > 0 && !peer->texts(group_id).empty(); }))
+        << "a message does not come back to its sender";
     peer->Unsubscribe(group_id);
   }
 }
@@ -86,8 +84,9 @@ void ChannelContractTest::Settle(Peer* peer) {
 void ChannelContractTest::DisconnectAll(const std::vector<Peer*>& peers) {
   engine_->Disconnect();
   EXPECT_TRUE(RunUntil([&] {
-    return std::none_of(peers.begin(), peers.end(),
-                        [](const Peer* peer) { return peer->connected() || peer->states().back(); });
+    return std::none_of(peers.begin(), peers.end(), [](const Peer* peer) {
+      return peer->connected() || peer->states().back();
+    });
   })) << "nobody notices that the connection is lost";
 }
 
@@ -117,8 +116,7 @@ TEST_P(ChannelContractTest, CallsNobodyFromInsideACall) {
   const auto use = [&](const std::string& group_id) {
     peer.Subscribe(group_id);
     const auto outcome = peer.Publish(group_id, "x");
-    const auto large =
-        peer.Publish(group_id, std::string(engine_->message_bytes_max() * 2, 'x'));
+    const auto large = peer.Publish(group_id, std::string(engine_->message_bytes_max() * 2, 'x'));
     const auto answer = peer.AskHistory(group_id, {}, 0);
     peer.HasRoom();
     EXPECT_EQ(outcome->times + large->times + answer->times, 0);
@@ -217,8 +215,7 @@ TEST_P(ChannelContractTest, AGroupHasOneOrderWhoeverPublishes) {
     b->Publish("g", absl::StrCat("b", i));
     if (i % 10 == 0) RunUntil([] { return true; });
   }
-  ASSERT_TRUE(RunUntil(
-      [&] { return a->texts("g").size() >= 200 && b->texts("g").size() >= 200; }));
+  ASSERT_TRUE(RunUntil([&] { return a->texts("g").size() >= 200 && b->texts("g").size() >= 200; }));
   Settle(a.get());
   Settle(b.get());
   EXPECT_EQ(a->texts("g").size(), 200u);
@@ -389,7 +386,8 @@ TEST_P(ChannelContractTest, GroupsDoNotMixWhateverTheirIdsHaveInCommon) {
 
 TEST_P(ChannelContractTest, GroupIdsOfAnyFormAreJoined) {
   const auto peer = Connect();
-  for (const char* id : {"a.b", "*", ">", "a b", " ", "$SYS", "مجموعة", "\xf0\x9f\x98\x80", "/", "%00"}) {
+  for (const char* id :
+       {"a.b", "*", ">", "a b", " ", "$SYS", "مجموعة", "\xf0\x9f\x98\x80", "/", "%00"}) {
     peer->Subscribe(id);
     ASSERT_TRUE(RunUntil([&] { return peer->joined(id); })) << id;
     peer->Publish(id, id);
@@ -507,8 +505,7 @@ TEST_P(ChannelContractTest, APositionOfAnotherEpochIsBeforeAllMessages) {
   const auto peer = Connect();
   const std::vector<Position> positions = PublishMany(peer.get(), "g", 3, 1);
   const Epoch other{static_cast<uint64_t>(positions[0].epoch) + 1};
-  const absl::StatusOr<History> history =
-      peer->FetchHistory("g", {other, positions[2].offset}, 0);
+  const absl::StatusOr<History> history = peer->FetchHistory("g", {other, positions[2].offset}, 0);
   ASSERT_TRUE(history.ok()) << history.status();
   EXPECT_EQ(history->messages.size(), 3u);
   EXPECT_EQ(history->head, positions[2]);

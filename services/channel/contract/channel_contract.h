@@ -16,7 +16,8 @@ namespace groupcast::service::contract {
 // docs/channel_contract.md lists the cases of each sentence. An engine's test instantiates it:
 //
 //     INSTANTIATE_TEST_SUITE_P(Memory, ChannelContractTest,
-//                              testing::Values(EngineFactory{"Plain", [] { return … }}), EngineName);
+//                              testing::Values(EngineFactory{"Plain", [] { return … }}),
+//                              EngineName);
 //
 // The cases assume nothing that channel.h does not say. Offsets of different groups have no order,
 // messages of different groups may overtake each other, and nothing is instant: the cases wait for

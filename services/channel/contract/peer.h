@@ -31,8 +31,8 @@ struct Outcome {
   bool ok() const { return times > 0 && result.ok(); }
 };
 
-// A channel and its listener, as a careful user would have them. All calls of the channel go through
-// it. It checks the rules that hold at all times, and fails the test at the first breach:
+// A channel and its listener, as a careful user would have them. All calls of the channel go
+// through it. It checks the rules that hold at all times, and fails the test at the first breach:
 //
 //   - nothing is called from inside a call of the channel, nor after the channel was destroyed
 //   - OnSubscribed comes once for each Subscribe, before the group's messages

@@ -18,8 +18,8 @@ namespace groupcast::service {
 
 class MemoryChannel;
 
-// The channel server of a channel within one process, without sockets and without loss. It keeps all
-// messages and all keys, unless a test sets a bound or makes it forget. For tests.
+// The channel server of a channel within one process, without sockets and without loss. It keeps
+// all messages and all keys, unless a test sets a bound or makes it forget. For tests.
 //
 // Everything that it tells listeners is queued until Pump, so that no listener is called from
 // inside a call of its own. The queue is not bounded.
