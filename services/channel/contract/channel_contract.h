@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_CONTRACT_CHANNEL_CONTRACT_H_
 #define GROUPCAST_SERVICES_CHANNEL_CONTRACT_CHANNEL_CONTRACT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ class ChannelContractTest : public testing::TestWithParam<EngineFactory> {
   std::unique_ptr<EngineUnderTest> engine_;
   int settled_ = 0;
 };
+
+bool AllAnswered(const std::vector<std::shared_ptr<const Outcome>>& outcomes);
 
 inline std::string EngineName(const testing::TestParamInfo<EngineFactory>& info) {
   return info.param.name;

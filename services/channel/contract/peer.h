@@ -78,6 +78,8 @@ class Peer final : public ChannelListener {
   Position position(absl::string_view group_id);
 
   const std::vector<bool>& states() const { return states_; }
+  // The state that was told last.
+  bool is_told_connected() const { return !states_.empty() && states_.back(); }
   int rooms() const { return rooms_; }
   int gaps() const { return gaps_; }
 
