@@ -10,21 +10,21 @@ namespace groupcast::service::contract {
 
 template <typename Call>
 auto Peer::In(Call call) {
-  const bool before = std::exchange(in_call_, true);
+  const bool before = std::exchange(rules_->in_call, true);
   if constexpr (std::is_void_v<decltype(call())>) {
     call();
-    in_call_ = before;
+    rules_->in_call = before;
   } else {
     auto result = call();
-    in_call_ = before;
+    rules_->in_call = before;
     return result;
   }
 }
 
-bool Peer::MayBeCalled(absl::string_view what) {
-  EXPECT_FALSE(in_call_) << what << " is called from inside a call of the channel";
-  EXPECT_FALSE(closed_) << what << " is called after the channel was destroyed";
-  return !closed_;
+bool Peer::Rules::MayCall(absl::string_view what) const {
+  EXPECT_FALSE(in_call) << what << " is called from inside a call of the channel";
+  EXPECT_FALSE(closed) << what << " is called after the channel was destroyed";
+  return !closed;
 }
 
 Peer::Peer(EngineUnderTest* engine) : engine_(engine) {
@@ -35,7 +35,7 @@ Peer::~Peer() { Close(); }
 
 void Peer::Close() {
   In([&] { channel_ = nullptr; });
-  closed_ = true;
+  rules_->closed = true;
 }
 
 void Peer::Subscribe(absl::string_view group_id) {
@@ -55,12 +55,13 @@ std::shared_ptr<const Outcome> Peer::Publish(absl::string_view group_id, absl::s
 std::shared_ptr<const Outcome> Peer::Publish(const Publication& publication) {
   auto outcome = std::make_shared<Outcome>();
   In([&] {
-    channel_->Publish(publication, [this, outcome](const absl::StatusOr<Position>& result) {
-      ++outcome->times;
-      EXPECT_EQ(outcome->times, 1) << "a publication is answered again";
-      if (!MayBeCalled("a publication's callback")) return;
-      outcome->result = result;
-    });
+    channel_->Publish(publication,
+                      [rules = rules_, outcome](const absl::StatusOr<Position>& result) {
+                        ++outcome->times;
+                        EXPECT_EQ(outcome->times, 1) << "a publication is answered again";
+                        if (!rules->MayCall("a publication's callback")) return;
+                        outcome->result = result;
+                      });
   });
   return outcome;
 }
@@ -74,10 +75,10 @@ std::shared_ptr<const Peer::Answer> Peer::AskHistory(absl::string_view group_id,
   auto answer = std::make_shared<Answer>();
   In([&] {
     channel_->FetchHistory(group_id, after, newest,
-                           [this, answer](const absl::StatusOr<History>& history) {
+                           [rules = rules_, answer](const absl::StatusOr<History>& history) {
                              ++answer->times;
                              EXPECT_EQ(answer->times, 1) << "a question is answered again";
-                             if (!MayBeCalled("a question's callback")) return;
+                             if (!rules->MayCall("a question's callback")) return;
                              answer->history = history;
                            });
   });
@@ -139,7 +140,7 @@ void Peer::Add(absl::string_view group_id, Event event) {
 }
 
 void Peer::OnSubscribed(absl::string_view group_id, const Position& head) {
-  if (!MayBeCalled("OnSubscribed")) return;
+  if (!rules_->MayCall("OnSubscribed")) return;
   Group& group = groups_[std::string(group_id)];
   EXPECT_FALSE(group.joined) << "group " << group_id << ": OnSubscribed comes again";
   EXPECT_TRUE(group.events.empty()) << "group " << group_id << ": something before OnSubscribed";
@@ -149,7 +150,7 @@ void Peer::OnSubscribed(absl::string_view group_id, const Position& head) {
 }
 
 void Peer::OnMessage(const Message& message) {
-  if (!MayBeCalled("OnMessage")) return;
+  if (!rules_->MayCall("OnMessage")) return;
   const std::string group_id(message.group_id);
   EXPECT_TRUE(joined(group_id)) << "group " << group_id << ": a message before OnSubscribed";
   const Position last = position(group_id);
@@ -168,7 +169,7 @@ void Peer::OnMessage(const Message& message) {
 }
 
 void Peer::OnGap(absl::string_view group_id, const Gap& gap) {
-  if (!MayBeCalled("OnGap")) return;
+  if (!rules_->MayCall("OnGap")) return;
   EXPECT_TRUE(joined(group_id)) << "group " << group_id << ": a gap before OnSubscribed";
   const Position last = position(group_id);
   EXPECT_EQ(gap.new_epoch, gap.to.epoch != last.epoch) << "group " << group_id;
@@ -181,13 +182,13 @@ void Peer::OnGap(absl::string_view group_id, const Gap& gap) {
 }
 
 void Peer::OnConnectionState(bool connected) {
-  if (!MayBeCalled("OnConnectionState")) return;
+  if (!rules_->MayCall("OnConnectionState")) return;
   EXPECT_NE(connected, states_.empty() ? false : states_.back()) << "the state is told again";
   states_.push_back(connected);
 }
 
 void Peer::OnRoom() {
-  if (MayBeCalled("OnRoom")) ++rooms_;
+  if (rules_->MayCall("OnRoom")) ++rooms_;
 }
 
 void Peer::OnMisconfigured(const absl::Status& why) {

@@ -96,8 +96,15 @@ class Peer final : public ChannelListener {
   // Runs `call`, during which nobody may be called back.
   template <typename Call>
   auto In(Call call);
-  // To be called by each callback. False: the callback is a breach.
-  bool MayBeCalled(absl::string_view what);
+  // What the channel may do now. A callback that a defective channel calls after the peer's end
+  // must still find it.
+  struct Rules {
+    bool in_call = false;
+    bool closed = false;
+    // To be called by each callback. False: the callback is a breach.
+    bool MayCall(absl::string_view what) const;
+  };
+
   void Add(absl::string_view group_id, Event event);
 
   void OnSubscribed(absl::string_view group_id, const Position& head) override;
@@ -112,8 +119,7 @@ class Peer final : public ChannelListener {
   std::vector<bool> states_;
   int rooms_ = 0;
   int gaps_ = 0;
-  bool in_call_ = false;
-  bool closed_ = false;
+  const std::shared_ptr<Rules> rules_ = std::make_shared<Rules>();
   std::unique_ptr<Channel> channel_;
 };
 
