@@ -134,7 +134,8 @@ class Channel {
   virtual bool has_room() = 0;
 
   // `group_id` must be a group id (group_id.h). A second Subscribe without Unsubscribe is a defect
-  // of the caller. A publication that this channel makes after Subscribe is delivered to it.
+  // of the caller. Publications that are made after OnSubscribed are delivered. A publication that
+  // is made before it is either delivered, or its position is not above the join point.
   virtual void Subscribe(absl::string_view group_id) = 0;
   // After this call nothing of the group is delivered, also when the call comes from inside a
   // method of the listener.

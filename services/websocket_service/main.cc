@@ -6,15 +6,14 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "services/channel/zmq/zmq_channel.h"
+#include "services/channel/open_channel.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -28,10 +27,9 @@
 ABSL_FLAG(std::string, bind_address, "127.0.0.1", "IP address to listen on");
 ABSL_FLAG(int, port, 1234, "port to listen on; 0 takes a free one");
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
-ABSL_FLAG(
-    std::string, channel, "127.0.0.1:2206",
-    "HOST:PORT of the channel server's publish port, or unix:DIR, its --socket_dir, on the same "
-    "machine");
+ABSL_FLAG(std::string, channel, "127.0.0.1:2206",
+          "HOST:PORT or tcp://HOST:PORT of the channel server's publish port, or unix:DIR, its "
+          "--socket_dir, on the same machine");
 ABSL_FLAG(int, channel_subscribe_port, 0,
           "the channel server's subscribe port; 0 is its publish port + 1");
 ABSL_FLAG(int, channel_control_port, 0,
@@ -71,35 +69,34 @@ namespace {
 
 struct Configuration {
   WorkerOptions worker;
-  ZmqChannelOptions channel;
+  ChannelUrl channel_url;
+  ChannelOptions channel;
 };
 
 absl::Status Check(bool ok, absl::string_view sentence) {
   return ok ? absl::OkStatus() : absl::InvalidArgumentError(sentence);
 }
 
-absl::StatusOr<ChannelAddress> ReadChannelAddress() {
-  const std::string text = absl::GetFlag(FLAGS_channel);
-  if (absl::StartsWith(text, "unix:")) {
-    ChannelAddress address;
-    address.socket_dir = text.substr(5);
-    if (!address.socket_dir.empty()) return address;
+// The ports of the other two links have flags of their own.
+absl::StatusOr<ChannelUrl> ReadChannelUrl() {
+  absl::StatusOr<ChannelUrl> url = ParseChannelUrl(absl::GetFlag(FLAGS_channel));
+  if (!url.ok()) {
+    return absl::Status(url.status().code(), absl::StrCat("--channel: ", url.status().message()));
   }
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 || port > 65'533) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--channel=", text, " is neither HOST:PORT nor unix:DIR"));
+  for (const auto& [flag, port, to] :
+       {std::tuple<absl::string_view, int, uint16_t*>{"channel_subscribe_port",
+                                                      absl::GetFlag(FLAGS_channel_subscribe_port),
+                                                      &url->server.subscribe_port},
+        {"channel_control_port", absl::GetFlag(FLAGS_channel_control_port),
+         &url->server.control_port}}) {
+    if (absl::Status status = Check(port >= 0 && port <= 65'535,
+                                    absl::StrCat("--", flag, "=", port, " is not a port"));
+        !status.ok()) {
+      return status;
+    }
+    if (port != 0) *to = static_cast<uint16_t>(port);
   }
-  ChannelAddress address;
-  address.host = text.substr(0, colon);
-  address.publish_port = static_cast<uint16_t>(port);
-  const int subscribe_port = absl::GetFlag(FLAGS_channel_subscribe_port);
-  const int control_port = absl::GetFlag(FLAGS_channel_control_port);
-  address.subscribe_port = static_cast<uint16_t>(subscribe_port != 0 ? subscribe_port : port + 1);
-  address.control_port = static_cast<uint16_t>(control_port != 0 ? control_port : port + 2);
-  return address;
+  return url;
 }
 
 // All that workers need, from the flags as they are now.
@@ -139,8 +136,8 @@ absl::StatusOr<Configuration> ReadConfiguration() {
       !status.ok()) {
     return status;
   }
-  const absl::StatusOr<ChannelAddress> channel_address = ReadChannelAddress();
-  if (!channel_address.ok()) return channel_address.status();
+  const absl::StatusOr<ChannelUrl> channel_url = ReadChannelUrl();
+  if (!channel_url.ok()) return channel_url.status();
 
   Configuration configuration;
   WorkerOptions& worker = configuration.worker;
@@ -162,10 +159,9 @@ absl::StatusOr<Configuration> ReadConfiguration() {
     if (!pages.ok()) return pages.status();
     worker.pages = std::make_shared<const Pages>(*std::move(pages));
   }
-  configuration.channel.server = *channel_address;
-  configuration.channel.client.max_message_bytes = worker.groups.commands.message_bytes_max;
-  configuration.channel.client.window.bytes_max =
-      static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
+  configuration.channel_url = *channel_url;
+  configuration.channel.message_bytes_max = worker.groups.commands.message_bytes_max;
+  configuration.channel.window_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
   return configuration;
 }
 
@@ -177,7 +173,7 @@ int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
   const auto make_channel =
       [&configuration](EventLoop* loop,
                        ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
-    return ZmqChannel::Create(configuration.channel, loop, listener);
+    return OpenChannel(configuration.channel_url, loop, listener, configuration.channel);
   };
   absl::StatusOr<std::unique_ptr<Worker>> worker =
       Worker::Create(configuration.worker, make_channel, std::move(parts.listener),
@@ -203,7 +199,9 @@ absl::Status Main(int argc, char** argv) {
   if (workers == 0) workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   for (const absl::Status& status :
        {Check(port >= 0 && port <= 65'535, absl::StrCat("--port=", port, " is not a port")),
-        Check(workers >= 1 && workers <= 255, "--workers must be between 0 and 255")}) {
+        Check(workers >= 1 && workers <= 255, "--workers must be between 0 and 255"),
+        Check(configuration->channel_url.engine != ChannelUrl::Engine::kMemory || workers == 1,
+              "--channel=memory: joins nothing but one process: it needs --workers=1")}) {
     if (!status.ok()) return status;
   }
   RaiseOpenFilesLimit();

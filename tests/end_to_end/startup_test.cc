@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongFlags{"ChannelWithoutPort",
                    kWebSocketServiceBinary,
                    {"--port=0", "--channel=127.0.0.1"},
-                   {"--channel=127.0.0.1 is neither HOST:PORT nor unix:DIR"}},
+                   {"--channel: channel \"127.0.0.1\"", "HOST:PORT, tcp://HOST:PORT, unix:DIR"}},
         WrongFlags{"AddressMalformed",
                    kWebSocketServiceBinary,
                    {"--port=0", "--bind_address=here"},

@@ -44,6 +44,10 @@ Position MemoryHub::Take(Waiting publication) {
   publication.entry.previous = group.head;
   group.head = last_offset_;
   group.messages.push_back(std::move(publication.entry));
+  if (group.messages.size() > kept_max_) {
+    group.floor = group.messages.front().offset;
+    group.messages.erase(group.messages.begin());
+  }
   const Position position{epoch_, last_offset_};
   if (!publication.key.empty()) keys_[publication.key] = position;
   for (MemoryChannel* channel : channels_) channel->DeliverLater(publication.group_id);
@@ -61,6 +65,12 @@ MemoryChannel::~MemoryChannel() {
 }
 
 void MemoryChannel::Publish(const Publication& publication, PublishCallback done) {
+  if (publication.content.data.size() > hub_->message_bytes_max_) {
+    hub_->Later([self = self_, done = std::move(done)] {
+      if (*self != nullptr) done(absl::ResourceExhaustedError("too large"));
+    });
+    return;
+  }
   if (!has_room()) {
     hub_->Later([self = self_, done = std::move(done)] {
       if (*self != nullptr) done(absl::UnavailableError("no room"));
@@ -86,8 +96,17 @@ void MemoryChannel::Publish(const Publication& publication, PublishCallback done
 }
 
 bool MemoryChannel::has_room() {
-  if (!room_) room_was_missed_ = true;
-  return room_;
+  const bool has_room = room_ && waiting_.size() < waiting_max_;
+  if (!has_room) room_was_missed_ = true;
+  return has_room;
+}
+
+void MemoryChannel::TellRoom() {
+  if (!room_was_missed_ || !room_ || waiting_.size() >= waiting_max_) return;
+  room_was_missed_ = false;
+  hub_->Later([self = self_] {
+    if (*self != nullptr) (*self)->listener_->OnRoom();
+  });
 }
 
 void MemoryChannel::Subscribe(absl::string_view group_id) {
@@ -155,6 +174,7 @@ void MemoryChannel::SetConnected(bool connected) {
       if (*self != nullptr) done(position);
     });
   }
+  TellRoom();
 }
 
 void MemoryChannel::FailWaiting(const absl::Status& why) {
@@ -163,15 +183,12 @@ void MemoryChannel::FailWaiting(const absl::Status& why) {
       if (*self != nullptr) done(why);
     });
   }
+  TellRoom();
 }
 
 void MemoryChannel::SetRoom(bool room) {
   room_ = room;
-  if (!room_ || !room_was_missed_) return;
-  room_was_missed_ = false;
-  hub_->Later([self = self_] {
-    if (*self != nullptr) (*self)->listener_->OnRoom();
-  });
+  TellRoom();
 }
 
 void MemoryChannel::HoldMessages(bool hold) {

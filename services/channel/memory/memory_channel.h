@@ -18,29 +18,36 @@ namespace groupcast::service {
 
 class MemoryChannel;
 
-// A channel within one process, for tests: what channel servers do, without sockets and without
-// loss. It keeps all history and all keys until it is told to forget.
+// The channel server of a channel within one process, without sockets and without loss. It keeps
+// all messages and all keys, unless a test sets a bound or makes it forget. For tests.
 //
 // Everything that it tells listeners is queued until Pump, so that no listener is called from
-// inside a call of its own.
+// inside a call of its own. The queue is not bounded.
 //
-// Not thread-safe.
+// Not thread-safe. It must outlive its channels.
 class MemoryHub {
  public:
   explicit MemoryHub(Epoch epoch) : epoch_(epoch) {}
 
-  // Hands out what is queued, also what listeners cause meanwhile. Returns whether there was
+  // Hands out what is queued, and also what listeners cause meanwhile. Returns whether there was
   // anything.
   bool Pump();
 
-  // The group's messages up to `offset` have left retention: its floor is there.
+  // The group's messages up to `offset` leave retention: the offset is the group's floor.
   void RaiseFloor(absl::string_view group_id, uint64_t offset);
 
-  // As a server that lost everything: messages, offsets and keys. `epoch` must be another one.
+  // Does what a server does that lost everything: messages, offsets and keys. `epoch` must be
+  // another one.
   void BeginEpoch(Epoch epoch);
 
-  // How many messages one answer to FetchHistory carries.
+  // How many messages one answer to FetchHistory carries. At first: all.
   void SetAnswerMax(size_t messages) { answer_max_ = messages; }
+
+  // How many messages of a group are kept. At first: all.
+  void SetKeptMax(size_t messages) { kept_max_ = messages; }
+
+  // Publications with more data than this are refused. At first: none are.
+  void SetMessageBytesMax(size_t bytes) { message_bytes_max_ = bytes; }
 
  private:
   friend class MemoryChannel;
@@ -65,12 +72,17 @@ class MemoryHub {
   Epoch epoch_;
   uint64_t last_offset_ = 0;
   size_t answer_max_ = std::numeric_limits<size_t>::max();
+  size_t kept_max_ = std::numeric_limits<size_t>::max();
+  size_t message_bytes_max_ = std::numeric_limits<size_t>::max();
   std::vector<MemoryChannel*> channels_;
   absl::flat_hash_map<std::string, Group> groups_;
   absl::flat_hash_map<Fingerprint, Position> keys_;
   std::vector<std::function<void()>> queue_;
 };
 
+// A worker's channel to a MemoryHub. It has modes that provoke failures.
+//
+// Not thread-safe.
 class MemoryChannel final : public Channel {
  public:
   // `hub` and `listener` must outlive it. It begins as not connected.
@@ -85,8 +97,8 @@ class MemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
 
-  // As if the connection came or went. While it is away, publications wait and nothing is
-  // delivered; when it is back, subscriptions go on where they were.
+  // The connection comes or goes. While it is away, publications wait and nothing is delivered.
+  // When it is back, subscriptions go on where they were.
   void SetConnected(bool connected);
 
   // Publications that wait for the connection, and those made before the next SetConnected(true),
@@ -95,15 +107,18 @@ class MemoryChannel final : public Channel {
 
   // Without room, Publish is refused.
   void SetRoom(bool room);
+  // How many publications may wait for the connection. Over it, there is no room. At first: any
+  // number.
+  void SetWaitingMax(size_t publications) { waiting_max_ = publications; }
 
   // While messages are held, nothing is delivered of subscriptions. The hub's heads move on.
   void HoldMessages(bool hold);
 
-  // While answers are held, FetchHistory is not answered. Their content is that of the moment they
-  // were asked for.
+  // While answers are held, FetchHistory is not answered. An answer has the content of the moment
+  // of its question.
   void HoldAnswers(bool hold);
 
-  // Tells the listener `gap`, as an engine that could not repair does, and goes on after it.
+  // Tells the listener `gap`, as an engine does that could not repair, and goes on after it.
   void TellGap(absl::string_view group_id, const Gap& gap);
 
   // How often FetchHistory was called.
@@ -125,12 +140,14 @@ class MemoryChannel final : public Channel {
   void Deliver(const std::string& group_id);
   void DeliverLater(const std::string& group_id);
   void Finish(Answer answer);
+  void TellRoom();
 
   MemoryHub* const hub_;
   ChannelListener* const listener_;
   bool connected_ = false;
   bool room_ = true;
   bool room_was_missed_ = false;
+  size_t waiting_max_ = std::numeric_limits<size_t>::max();
   bool messages_are_held_ = false;
   bool answers_are_held_ = false;
   size_t fetches_ = 0;

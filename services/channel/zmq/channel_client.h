@@ -24,7 +24,7 @@
 namespace groupcast::service {
 
 // The worker's side of the protocol with the channel server (docs/channel_wire.md): a channel over
-// three links, two of which may lose what they carry. It reads frames and gives them to its rooms:
+// three links, two of which may lose what they carry. It reads frames and gives them to its parts:
 //
 //   PublisherLink    the connection, and publications until each has a result
 //   Subscriptions    subscriptions until each is announced, and the groups' feeds

@@ -21,22 +21,22 @@ namespace groupcast::service {
 struct ZmqChannelOptions {
   ChannelAddress server;
 
-  // How many messages may wait here; more wait in the connection, and in the server.
+  // How many messages may wait in this process. More wait in the connection and in the server.
   int receive_queue_frames_max = 10'000;
 
-  // But for the publisher's id, which is made at random.
+  // All but the publisher's id, which the channel makes at random.
   ChannelClientOptions client;
 };
 
-// The engine that speaks to a channel server: a ChannelClient with its three links as sockets.
+// The engine for a channel server: a ChannelClient with its three links as ZeroMQ sockets.
 //
-//   publish    XPUB, not PUB: it sees the server's subscription, so it knows from when on it does
-//              not lose
+//   publish    XPUB, not PUB: it sees the server's subscription, so it knows from when on it loses
+//              nothing
 //   subscribe  SUB
-//   control    DEALER, with a monitor that reports when it comes and goes
+//   control    DEALER, with a monitor that reports when the connection comes and goes
 //
-// It works at the end of the loop's turns: what came in since the last turn is handed to the
-// listener as one batch.
+// It works at the end of the loop's turns. It hands what came in since the last turn to the
+// listener as one batch. Not thread-safe.
 class ZmqChannel final : public Channel, private EventHandler {
  public:
   // Begins to connect. `loop` and `listener` must outlive it. Must be made after fork(2).
@@ -105,15 +105,16 @@ class ZmqChannel final : public Channel, private EventHandler {
   zmq::socket_t control_;
   zmq::socket_t control_monitor_;
 
-  // The publications of a turn go as the frames of one ZeroMQ message: its thread is woken once for
-  // all. The last one is kept back, as ZeroMQ must be told which it is.
+  // The publications of a turn are the frames of one ZeroMQ message, so that ZeroMQ's thread is
+  // woken once for all. The last one is kept back, because ZeroMQ must be told which frame is the
+  // last.
   zmq::message_t last_of_batch_;
-  size_t batch_bytes_ = 0;  // of the batch so far; 0: there is none
+  size_t batch_bytes_ = 0;  // of the batch until now; 0: there is none
 
-  // ZeroMQ signals a socket once; after any call on it, it must be read until it has no more.
+  // ZeroMQ signals a socket once. After any call on it, the socket must be read until it is empty.
   void Touch();
   bool touched_ = true;
-  // Outlives the channel in the loop's timers and hooks, which look at it before they call back.
+  // Null after the end of the channel. The loop's timers and hooks look at it before they call.
   std::shared_ptr<ZmqChannel*> self_;
 };
 

@@ -1,0 +1,66 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_OPEN_CHANNEL_H_
+#define GROUPCAST_SERVICES_CHANNEL_OPEN_CHANNEL_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "services/channel/channel.h"
+#include "services/channel/zmq/sockets.h"
+#include "services/common/event_loop.h"
+
+namespace groupcast::service {
+
+// Which engine, and where its server is. As text:
+//
+//   HOST:PORT                  a channel server. PORT is its publish port; the subscribe and
+//   control tcp://HOST:PORT            ports are the next two, unless a query names them:
+//                              tcp://HOST:PORT?subscribe_port=N&control_port=N
+//   unix:DIR                   a channel server on this machine; DIR is its --socket_dir
+//   memory:NAME                a hub in this process. NAME may be empty. For tests.
+//
+// An IPv6 host may stand in brackets. A host with the name "unix" or "memory" needs tcp://.
+struct ChannelUrl {
+  enum class Engine { kZmq, kMemory };
+  Engine engine = Engine::kZmq;
+  ChannelAddress server;    // of kZmq
+  std::string memory_name;  // of kMemory
+};
+
+// Reads the text. It connects to nothing and looks up no host.
+// kInvalidArgument: it has none of these forms. The message names them, or the part that is wrong.
+// kUnimplemented: a scheme that this build has no engine for.
+absl::StatusOr<ChannelUrl> ParseChannelUrl(absl::string_view text);
+
+// The options that all engines have.
+struct ChannelOptions {
+  // The largest message that the channel takes. A channel server that takes less is a
+  // misconfiguration.
+  size_t message_bytes_max = 64 * 1024;
+
+  // What publications without an answer may take together. One alone always fits.
+  size_t window_bytes_max = 64u << 20;
+};
+
+// Opens a channel, which begins to connect. `loop` and `listener` must outlive it. Must be called
+// after fork(2), in the loop's thread.
+//
+// memory: all channels with one NAME share a hub. It lives for as long as one of them, begins with
+// a random epoch, and keeps the newest 1,000 messages of each group.
+//
+// kInvalidArgument: the server's address cannot be used.
+// kFailedPrecondition: the channels of a memory hub must be on one loop.
+absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(const ChannelUrl& url, EventLoop* loop,
+                                                     ChannelListener* listener,
+                                                     const ChannelOptions& options);
+// With the errors of ParseChannelUrl.
+absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(absl::string_view url, EventLoop* loop,
+                                                     ChannelListener* listener,
+                                                     const ChannelOptions& options);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_OPEN_CHANNEL_H_
