@@ -40,7 +40,7 @@ class RunningServer {
     options.address.subscribe_port = static_cast<uint16_t>(port + 1);
     options.address.control_port = static_cast<uint16_t>(port + 2);
     options.broker.new_epoch = [] { return Epoch{RandomId()}; };
-    options.broker.retained_bytes_max = 2 << 20;
+    options.broker.retention.bytes_max = 2 << 20;
     absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
