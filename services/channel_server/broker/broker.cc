@@ -409,8 +409,9 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   // A log that is behind what it has told before is not that log: an old copy of it was put back.
   if (Epoch{hello.epoch()} == state_.epoch && hello.highest_offset() > state_.last_offset) {
     // Not in the middle of a turn of the epoch that ends.
-    if (!handing_out()) BeginEpoch();
-    if (handing_out() || untold_epoch()) {
+    const bool is_mid_turn = !taken_.empty() || handing_out();
+    if (!is_mid_turn) BeginEpoch();
+    if (is_mid_turn || untold_epoch()) {
       return AnswerLater(from, ControlFrame(ControlKind::kHello, hello));
     }
   }
