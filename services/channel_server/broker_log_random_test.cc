@@ -137,6 +137,17 @@ class Server final : private BrokerSink {
     calendar_.Advance(time);
   }
 
+  // What is retained leads from the floor to the head without a hole.
+  static void CheckChain(const channel::v1::History& history) {
+    uint64_t last = history.floor();
+    for (const std::string& bytes : history.messages()) {
+      const LiveFrame frame = *ParseLiveFrame(bytes);
+      EXPECT_EQ(frame.header.previous, last);
+      last = frame.header.offset;
+    }
+    EXPECT_EQ(last, history.head());
+  }
+
   absl::Status WriteLog(std::string* record) override { return log_->Append(record); }
   bool HandOut(size_t) override { return has_room_; }
   bool Announce(absl::string_view) override { return has_room_; }
@@ -145,6 +156,7 @@ class Server final : private BrokerSink {
     if (view.kind == ControlKind::kHistory) {
       channel::v1::History history;
       EXPECT_TRUE(history.ParseFromString(std::string(view.body)));
+      CheckChain(history);
       head_ = history.head();
     } else if (view.kind == ControlKind::kHelloReply) {
       channel::v1::HelloReply reply;
