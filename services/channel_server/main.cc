@@ -21,35 +21,37 @@ ABSL_FLAG(std::string, bind_address, "127.0.0.1", "address to listen on");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
-ABSL_FLAG(std::string, socket_dir, "",
-          "directory of Unix sockets, where workers on this machine reach the server at less cost "
-          "than through its ports: websocket_service --channel=unix:DIR");
 ABSL_FLAG(
-    std::string, data_dir, "",
-    "directory of the log, which is made if it is not there; with it a restart loses nothing, "
-    "without it a restart begins a new history");
+    std::string, socket_dir, "",
+    "directory of Unix sockets; workers on this machine reach the server through them at less "
+    "cost than through its ports: websocket_service --channel=unix:DIR");
+ABSL_FLAG(std::string, data_dir, "",
+          "directory of the log; the server makes it if it is missing. With a log, a restart loses "
+          "nothing; without one, a restart begins a new history");
 ABSL_FLAG(std::string, fsync, "interval",
-          "what a power loss may take of the log: never (what the system has not written yet), "
-          "interval (about the last second), always (nothing, at a price); the end of the process, "
-          "also by kill -9, takes nothing in any case");
+          "when the log is forced to the disk. A power loss may then cost: never, all that the "
+          "system has not written yet; interval, about the last second; always, nothing (slower). "
+          "The end of the process costs nothing, also by kill -9");
 ABSL_FLAG(bool, new_epoch, false,
-          "begin a new history, of which members are told, instead of going on with the log's: for "
-          "the first start after --data_dir was restored from a backup");
+          "begin a new history instead of continuing the log's, and tell members so; for the first "
+          "start after --data_dir was restored from a backup");
 ABSL_FLAG(std::string, ready_file, "",
-          "file that appears, with the publish port in it as JSON, when the server can be used");
-ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024, "largest message that is taken, in bytes");
+          "file with the publish port as JSON; it appears when the server can be used");
+ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
+          "largest message that the server accepts, in bytes");
 ABSL_FLAG(int64_t, history_messages, 100, "messages of each group that clients can read");
 ABSL_FLAG(absl::Duration, history_age, absl::Seconds(300), "how long clients can read a message");
 ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60),
-          "how long every message is kept for workers and clients who missed it");
+          "how long the server keeps every message, for workers and clients that missed it");
 ABSL_FLAG(int64_t, retained_bytes, 512 << 20,
-          "what all kept messages may take together, in bytes; over it the oldest go");
-ABSL_FLAG(int, subscriber_queue_frames, 4'000,
-          "messages that may wait for one worker; when it is full, publishers wait for half of it "
-          "to go");
+          "bytes of all retained messages together; over it, the oldest are dropped");
+ABSL_FLAG(
+    int, subscriber_queue_frames, 4'000,
+    "messages in the queue to one worker; when it is full, publications wait until the worker "
+    "has drained half of it");
 ABSL_FLAG(absl::Duration, subscriber_patience, absl::Seconds(1),
-          "how long they wait; after that, more are dropped for that worker for 10 s, and it gets "
-          "them later");
+          "how long publications wait for a full --subscriber_queue_frames; then the server drops "
+          "for that worker for 10 s, and the worker repairs later");
 ABSL_FLAG(int, io_threads, 1, "threads that read and write sockets");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
@@ -191,7 +193,8 @@ absl::Status Main() {
   const ChannelAddress& address = (*server)->address();
   if (address.host != "127.0.0.1" && address.host != "::1" && address.host != "localhost") {
     spdlog::warn(
-        "LISTENING ON {} WITHOUT KEYS: whoever reaches these ports reads and writes every group",
+        "LISTENING ON {} WITHOUT KEYS: everybody who reaches these ports can read and write every "
+        "group",
         address.host);
   }
   spdlog::info(

@@ -37,7 +37,7 @@ ABSL_FLAG(int, channel_control_port, 0,
 ABSL_FLAG(std::string, pages, "",
           "directory whose files are served to browsers; read at start and on SIGHUP");
 ABSL_FLAG(std::string, ready_file, "",
-          "file that appears, with the port in it as JSON, when the service can be used");
+          "file with the port as JSON; it appears when the service can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
           "largest message, in bytes; not above the channel server's");
 ABSL_FLAG(int64_t, max_frame_bytes, 1 << 20,
@@ -46,7 +46,7 @@ ABSL_FLAG(int64_t, max_groups_per_connection, 128, "groups that one connection m
 ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
-          "what may wait to be sent to one connection, in bytes; over it: close 4001");
+          "bytes that wait to be sent to one connection; over it: close 4001");
 ABSL_FLAG(int64_t, window_bytes, 64 << 20, "unacknowledged publications of one worker, in bytes");
 ABSL_FLAG(int64_t, unfinished_bytes, 64 << 20,
           "unfinished messages of one worker's clients, in bytes");
@@ -59,9 +59,9 @@ ABSL_FLAG(absl::Duration, pong_timeout, absl::Seconds(10),
 ABSL_FLAG(absl::Duration, channel_timeout, absl::Seconds(5),
           "how long a join waits for the channel");
 ABSL_FLAG(absl::Duration, drain_time, absl::Seconds(5),
-          "over how long connections are closed when stopping");
+          "time over which a stopping service closes its connections");
 ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(10),
-          "a worker that stands still so long is replaced");
+          "a worker that stands still for this time is replaced");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
 namespace groupcast::service {
