@@ -17,8 +17,8 @@ namespace groupcast::service::contract {
 //
 // An engine must be configured so that a test reaches its bounds:
 //   room           100 small publications, or 30 of 16 KiB, may wait in one channel, but not 10,000
-//   retention      the engine keeps a message while 60 messages of 16 KiB, or 220 small ones, follow;
-//                  it drops the message before 250 of 16 KiB have followed
+//   retention      the engine keeps a message while 60 messages of 16 KiB, or 220 small ones,
+//                  follow; it drops the message before 250 of 16 KiB have followed
 //   history        one answer carries more than one message of 16 KiB, but not 30
 //   message size   message_bytes_max
 class EngineUnderTest {
