@@ -53,9 +53,9 @@ struct ServerOptions {
 // that calls Run.
 class Server final : private BrokerSink {
  public:
-  // Binds, and reads the log if there is one. kAlreadyExists: a port or the directory of the Unix
-  // sockets is in use, and the message names it. Other errors name the problem with the log's
-  // directory, and the remedy.
+  // Binds, and reads the log if there is one.
+  // kAlreadyExists: a port or the directory of the Unix sockets is in use. The message names it.
+  // Other errors name the problem with the log's directory, and the remedy.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options);
 
   Server(const Server&) = delete;

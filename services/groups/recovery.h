@@ -101,14 +101,15 @@ class Recoveries {
     Member* const member;
     const uint64_t number;  // grows with each recovery
 
-    // The member's last message; before the reply, what it has seen (`since`).
+    // The position of the member's last message. Before the reply: the position that it has seen
+    // (`since`).
     Position position;
     bool replied = false;
     bool is_pending = false;   // counted in the member's pending_answers
     bool head_covers = false;  // `since` is ahead of the group, but not of the channel's head
     bool lost = false;         // the member was told of a loss
     bool ended = false;        // it is live, or was dropped
-    bool blocked = false;      // the outbox had no room; it goes on with OnDrained
+    bool blocked = false;      // the outbox was full; it continues with OnDrained
     bool fetching = false;
     absl::Time retry_at = absl::InfinitePast();  // no fetch before
 
@@ -152,7 +153,7 @@ class Recoveries {
   void Decide(const Pointer& recovery);
   void DecideByPage(const Pointer& recovery, const HistoryPage& page);
   void Reply(Recovery* recovery, const Position& position, bool recovered);
-  // The purpose of a fetch: to go on after the position; or to decide where that is, by the newest
+  // The purpose of a fetch: to continue after the position, or to find the position by the newest
   // messages or by the head.
   enum class Want { kMessages, kNewest, kHead };
   void Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want);

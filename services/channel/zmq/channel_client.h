@@ -104,7 +104,7 @@ class ChannelClient final : public Channel, private RepairLink {
   enum class HeardBy { kDigest, kComparison };
   // Repairs the group if its feed lacks the head, unless the live link may still bring it.
   void CheckHead(absl::string_view group_id, const Position& head, HeardBy heard_by);
-  // Checks the head after the time in which it may still come live.
+  // Checks the head later. Until then its message may still come live.
   void CheckLater(absl::string_view group_id, const Position& head);
   void AddCheck(absl::string_view group_id, const Position& head);
   void CheckWhatIsDue();

@@ -16,9 +16,9 @@
 
 namespace groupcast::service {
 
-// A worker as a publisher that the channel server knows. It has four parts: the hello that opens
-// each connection, the epoch of the server, the numbers of its digests, and the window of
-// publications without a result.
+// A worker as a publisher that the channel server knows. It handles the hello of each connection,
+// the epoch of the server, and the numbers of its digests. It also has the window of publications
+// without a result.
 //
 // Connected means: the last hello has its answer, and the server has subscribed on a publish link.
 // The worker sends publications only while connected. It sends the window again on each new publish
@@ -108,7 +108,7 @@ class PublisherLink {
   bool room_wanted_ = false;
   uint64_t resends_ = 0;
   // The time of the last result. If no publication waited for a result then: the time since which
-  // one waits.
+  // some wait.
   absl::Time last_progress_;
   channel::v1::Content outgoing_;  // kept for its memory
 };

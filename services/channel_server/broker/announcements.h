@@ -53,8 +53,7 @@ class Announcements {
   // the bound.
   void SendNew(const Send& send, const Visit& dropped);
 
-  // Tries to send none: the announcements of this turn wait. `dropped` gets those that answer a
-  // nonce.
+  // Tries to send none. The announcements of this turn wait, but `dropped` gets those with a nonce.
   void Postpone(const Visit& dropped);
 
   size_t waiting() const { return waiting_.size(); }

@@ -62,9 +62,9 @@ struct BrokerOptions {
 //
 // It works in turns. Its shell (the server) calls BeginTurn. Then it passes the input of each
 // socket to the broker: control frames, then all subscriptions that it can read, then publications.
-// Then it calls EndTurn, in which the broker sends everything through the sink. All that it sends
-// is in the log, if there is one, and the subscribers have it. If the log cannot be written, the
-// broker refuses the turn's publications, and they have no other effect.
+// Then it calls EndTurn, and the broker sends everything through the sink. All that it sends is in
+// the log, if there is one, and the subscribers have the messages. If the log cannot be written,
+// the broker refuses the turn's publications, and they have no other effect.
 //
 // If a subscriber has no room, the broker keeps the other messages of the turn and is
 // handing_out(). Until it has handed them out, the shell reads no publications. Turns continue with
@@ -131,7 +131,7 @@ class Broker {
   enum class Rest {
     kNothing,
     kMore,    // work for the next turn
-    kNoRoom,  // work for a turn in which subscribers have room
+    kNoRoom,  // work for a turn with room for subscribers
   };
   Rest rest() const;
 

@@ -19,9 +19,9 @@
 namespace groupcast::service {
 
 struct GroupLogOptions {
-  // A new segment is due when the turns of the present one reach this number of bytes, or the size
-  // of its snapshot if that is larger. It is also due at this age. Smaller values give finer
-  // deletion and more snapshots.
+  // A new segment is due when the turns of the present one reach this number of bytes (or the size
+  // of its snapshot, if larger). It is also due at this age. Smaller values give finer deletion and
+  // more snapshots.
   size_t segment_bytes_max = 64u << 20;
   absl::Duration segment_age_max = absl::Seconds(60);
 
