@@ -90,8 +90,8 @@ class Repairs {
   // The connection is lost. The questions of users fail. Repairs are dropped.
   void Reset();
 
-  // Ends the questions whose answer is too late, and asks for the queued repairs. It costs time
-  // only for questions that are due.
+  // Ends the questions that have passed their deadline, and asks for the queued repairs. It costs
+  // time only for questions that are due.
   void Tick();
 
   // Calls the callbacks with errors that are due. Returns whether there were any.

@@ -85,7 +85,7 @@ absl::Status Server::OpenLog(const ServerOptions& options) {
       options.log, options.begin_new_epoch, clock_.Now(), storage_.get(), &broker_, &recovered_);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
-  // A new epoch is in the log before anybody hears of it.
+  // A new epoch is in the log before a worker learns of it.
   broker_.BeginTurn();
   return broker_.EndTurn(this);
 }

@@ -234,7 +234,7 @@ void Recoveries::OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<His
   if (recovery->ended) return;
   recovery->fetching = false;
   if (!page.ok() || page->head.epoch != recovery->group->position.epoch) {
-    // With another epoch, the worker is about to be told of it.
+    // With another epoch, the worker will soon get the gap of the new epoch.
     RetryLater(recovery.get());
   } else if (recovery->replied && want != Want::kMessages) {
     // A message to the worker decided it meanwhile. The answer may begin after that message.

@@ -107,7 +107,7 @@ class Recoveries {
     bool replied = false;
     bool is_pending = false;   // counted in the member's pending_answers
     bool head_covers = false;  // `since` is ahead of the group, but not of the channel's head
-    bool lost = false;         // the member was told of a loss
+    bool lost = false;         // the member knows of a loss
     bool ended = false;        // it is live, or was dropped
     bool blocked = false;      // the outbox was full; it continues with OnDrained
     bool fetching = false;

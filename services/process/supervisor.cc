@@ -37,14 +37,14 @@ constexpr absl::Duration kBackoffMax = absl::Seconds(5);
 // What a worker gets beyond its drain time before it is killed.
 constexpr absl::Duration kDrainGrace = absl::Seconds(1);
 
-// A pause of the supervisor itself that is longer than this is nobody's fault.
+// After a longer pause of the supervisor itself, it does not blame the workers.
 constexpr absl::Duration kOwnStallMax = absl::Seconds(1);
 
 // If the workers are not ready after this time, the table names the reason (waits_for).
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
 absl::Duration BackoffAfter(int failures) {
-  // The first early end may be anybody's bad luck.
+  // The first early end may be an accident.
   if (failures <= 1) return absl::ZeroDuration();
   return std::min(kBackoffMax, kBackoffMin * (1 << std::min(failures - 2, 10)));
 }

@@ -32,8 +32,8 @@ class EngineUnderTest {
   // value of `done`. The timeout only ends tests that fail.
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
 
-  // Ends the connections of all channels. No connection comes back before Reconnect. The server or
-  // hub behind the channels stays alive.
+  // Ends the connections of all channels. They stay lost until Reconnect. The server or hub behind
+  // the channels stays alive.
   virtual void Disconnect() = 0;
   virtual void Reconnect() = 0;
 

@@ -15,7 +15,7 @@
 
 namespace groupcast::service::contract {
 
-// An event of a group, as the listener got it.
+// An event of a group, with the values that the listener received.
 struct Event {
   enum class Kind { kSubscribed, kMessage, kGap };
   Kind kind{};

@@ -175,7 +175,7 @@ void SimulatedServer::PlaceNew() {
 }
 
 bool SimulatedServer::HandOut(size_t index) {
-  // What it tells when it is dead, nobody hears.
+  // A dead server's output reaches no worker.
   if (!Output()) return true;
   if (log_ == nullptr) PlaceNew();
   std::string& frame = accepted_[index];

@@ -30,13 +30,13 @@ class Truth {
   void OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
                 absl::string_view text);
 
-  // The publisher of `text` got this place as the result.
+  // The publisher of `text` has received this place as the result.
   void OnAcknowledged(absl::string_view group_id, const Position& position, absl::string_view text);
   // `text` is published more than once, with a key that a new epoch may not know.
   void MayComeAgain(absl::string_view text) { places_[text].may_come_again = true; }
   // `text` has no key, and the server may forget its publisher before it sends the result.
   void MayBeDoubled(absl::string_view text) { places_[text].may_be_doubled = true; }
-  // The publisher of `text` got the result that the message was not published.
+  // The publisher of `text` has received the result that the message was not published.
   void OnRefused(absl::string_view text) { refused_.push_back(std::string(text)); }
 
   // The next message of the group after `offset` in that epoch; null: there is none.

@@ -50,7 +50,7 @@ class ChannelClient final : public Channel, private RepairLink {
  public:
   struct Counters {
     uint64_t repairs = 0;       // requests for the missed messages of a feed
-    uint64_t gaps = 0;          // gaps that the listener was told
+    uint64_t gaps = 0;          // calls of OnGap
     uint64_t resyncs = 0;       // comparisons of all heads
     uint64_t resubscribes = 0;  // subscriptions that were repeated
     uint64_t resends = 0;       // how often the window was sent again

@@ -107,8 +107,7 @@ class Subscriptions final : private FeedSink {
   Subscription* NextOfRound();
 
   size_t held_bytes() const { return held_bytes_; }
-  // The numbers of gaps that the listener was told, of repeated subscriptions, and of messages that
-  // could not be read.
+  // The numbers of OnGap calls, of repeated subscriptions, and of messages that could not be read.
   uint64_t gaps() const { return gaps_; }
   uint64_t resubscribes() const { return resubscribes_; }
   uint64_t malformed() const { return malformed_; }

@@ -11,7 +11,7 @@ namespace {
 
 using channel::v1::Refusal;
 
-// A publisher is forgotten long before anybody could notice that the time is not exact.
+// The server forgets a publisher so late that no worker can notice that the time is not exact.
 constexpr absl::Duration kPublisherSweepPeriod = absl::Minutes(1);
 
 // More time than this between two turns is time for which the process did not run.
@@ -289,8 +289,8 @@ void Broker::TakeBack() {
   taken_.clear();
 }
 
-// Groups that came while the log could not be written, and that nobody uses. Nobody was told of
-// them either, and they must not pile up.
+// Drops unused groups that appeared while the log could not be written. No worker knows of them,
+// and they must not pile up.
 void Broker::DropUnknownGroups() {
   std::vector<KnownGroup*> unknown;
   std::erase_if(unlogged_groups_, [&](const auto& known) {
@@ -339,7 +339,7 @@ bool Broker::Announce(const Announcements::Entry& entry, BrokerSink* sink) {
   }
   ++counters_.announcements;
   if (!is_proof) group->announce = false;
-  // A group that somebody wanted a proof for may have no subscriber.
+  // A worker may ask for the proof of a group without subscribers.
   state_.UpdateIdle(group);
   return true;
 }

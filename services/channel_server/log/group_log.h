@@ -83,7 +83,7 @@ class GroupLog {
   absl::Status Append(std::string* record);
 
   // Takes the next step of a rotation that is due, and deletes expired segments. It never waits.
-  // True: turns now go to a new segment, which needs_snapshot().
+  // True: a new segment has begun and takes the further turns. It needs_snapshot().
   // After an error the present segment takes further turns, and the log tries again after a second.
   absl::StatusOr<bool> Rotate(absl::Time now);
 

@@ -23,9 +23,9 @@ class FlushNode : public boost::intrusive::list_base_hook<
 // that brings the frames, with two exceptions for bulk:
 //
 //   1. A system call costs about the same for one frame as for sixteen. During a stream of
-//      messages to many members, a flush round waits a little and collects more messages. After a
-//      round with two frames or more per connection, the next one waits for a quarter of that
-//      round's own time, and at most 1 ms. Single messages never wait.
+//      messages to many members, a flush round waits a little and collects more messages. If a
+//      round had two frames or more per connection, the next one waits. The wait is a quarter of
+//      that round's own time, and at most 1 ms. Single messages never wait.
 //   2. A flush round over a hundred thousand connections takes half a second, so it runs in pieces.
 //      Between the pieces the loop reads and takes messages from the channel. It also flushes the
 //      interactive connections, which always come first.
