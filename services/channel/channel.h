@@ -32,8 +32,8 @@ struct Publication {
   absl::string_view group_id;
   Content content;
   // A fingerprint of session, group and the client's key. Zero: no key.
-  // Publications with one key count once, for two minutes from the first of them. The repeats get
-  // the position of the first.
+  // Publications with the same key count once, for two minutes from the first of them. The repeats
+  // get the position of the first.
   Fingerprint key;
 };
 
@@ -47,8 +47,9 @@ struct Message {
 };
 
 // Messages of a group that will never come: the messages with offsets in (from, to.offset] of epoch
-// `to.epoch`. Delivery goes on at `to`, and the next message has it as `previous`. After a change
-// of epoch `from` has no meaning, because the offsets of two epochs cannot be compared.
+// `to.epoch`. Delivery continues after `to`, and the next message has `to.offset` as `previous`.
+// After a change of epoch `from` has no meaning, because the offsets of two epochs cannot be
+// compared.
 struct Gap {
   bool new_epoch = false;
   uint64_t from = 0;
@@ -73,30 +74,32 @@ struct History {
   std::vector<Entry> messages;  // in the order of their offsets, a chain without a hole
 };
 
-// Gets what the channel brings. The channel calls it from its loop, and never from inside a call to
-// the channel. The listener may call the channel from inside each of these methods.
+// Receives the events of a channel. The channel calls the listener from its loop, and never from
+// inside a call to the channel. The listener may call the channel from inside each of these
+// methods.
 class ChannelListener {
  public:
-  // Comes once for each Subscribe. Delivery begins at `head`: this is the join point. It comes
-  // before any message of the group, and the next message has its offset as `previous`.
+  // The channel calls it once for each Subscribe, before any message of the group. Delivery begins
+  // at `head`: this is the join point. The next message has the offset of `head` as `previous`.
   virtual void OnSubscribed(absl::string_view group_id, const Position& head) = 0;
 
-  // Comes only for groups with OnSubscribed, in the group's order, without a hole or a duplicate.
-  // `previous` is the offset of the group's last position, from OnSubscribed, OnMessage or OnGap.
-  // The epoch is the epoch of that position.
+  // The channel calls it only for groups with OnSubscribed, in the group's order, without a hole or
+  // a duplicate. `previous` is the offset of the group's last position, from OnSubscribed,
+  // OnMessage or OnGap. The epoch is the epoch of that position.
   virtual void OnMessage(const Message& message) = 0;
 
-  // Names messages that cannot be had. It comes before the messages after them.
+  // Names messages that the channel cannot deliver. The channel calls it before it delivers the
+  // messages after them.
   virtual void OnGap(absl::string_view group_id, const Gap& gap) = 0;
 
-  // A channel begins as not connected. Subscriptions survive a lost connection, and publications
-  // wait for the next one.
+  // A channel begins as not connected. Subscriptions survive a lost connection. Publications wait
+  // for the next connection.
   virtual void OnConnectionState(bool connected) = 0;
 
-  // There is room again. It comes only after has_room() has returned false.
+  // There is room again. The channel calls it only after has_room() has returned false.
   virtual void OnRoom() = 0;
 
-  // The channel cannot be used with the configuration of this process. Trying again does not help.
+  // The channel cannot work with the configuration of this process. A retry does not help.
   virtual void OnMisconfigured(const absl::Status& why) = 0;
 
  protected:
@@ -104,19 +107,19 @@ class ChannelListener {
 };
 
 // The connection between workers. A channel takes publications, gives each group's messages one
-// order, and hands them to all subscribers of the group. Each subscriber gets each message once; it
-// gets a gap for each hole. An engine implements this interface. Services know nothing else.
+// order, and hands them to all subscribers of the group. Each subscriber gets each message once,
+// and gets a gap for each hole. An engine implements this interface. Services know nothing else.
 //
-// The offsets of one group grow within an epoch, not necessarily by 1. Nothing follows from a
-// comparison of the offsets of two groups: some engines count all groups together, others do not.
+// The offsets of one group grow within an epoch, not necessarily by 1. A comparison of the offsets
+// of two groups means nothing: some engines have one counter for all groups, others do not.
 //
 // Not thread-safe: an engine lives on its worker's loop. The listener must outlive the engine.
-// A destroyed engine calls nobody, neither the listener nor callbacks that are pending.
+// A destroyed engine calls neither the listener nor the pending callbacks.
 class Channel {
  public:
   // Gets the publication's position in its group's order, or the reason why it has none:
-  //   kUnavailable        it was not done and will not be done: try again
-  //   kUnknown            it may be done or not: try again only with the same key
+  //   kUnavailable        the channel did not take it and will not take it later: retry
+  //   kUnknown            the channel may have taken it or not: retry only with the same key
   //   kResourceExhausted  it is larger than the channel takes
   using PublishCallback = std::function<void(absl::StatusOr<Position>)>;
   using HistoryCallback = std::function<void(absl::StatusOr<History>)>;
@@ -124,9 +127,9 @@ class Channel {
   virtual ~Channel() = default;
 
   // Calls `done` exactly once and later, unless the engine is destroyed before. A position means:
-  // the publication is in the log, if there is one, and was handed to all subscribers. An error may
-  // mean that it waited too long for a connection or for an answer. Without room the result is
-  // kUnavailable, and it does not wait.
+  // the publication is in the log, if there is one, and the channel has handed it to all
+  // subscribers. An error may mean that the publication waited too long for a connection or for an
+  // answer. Without room the result is kUnavailable, and the publication does not wait.
   virtual void Publish(const Publication& publication, PublishCallback done) = 0;
 
   // Returns whether Publish takes one more publication. While it returns false, the caller should
@@ -134,16 +137,16 @@ class Channel {
   virtual bool has_room() = 0;
 
   // `group_id` must be a group id (group_id.h). A second Subscribe without Unsubscribe is a defect
-  // of the caller. Publications that are made after OnSubscribed are delivered. A publication that
-  // is made before it is either delivered, or its position is not above the join point.
+  // of the caller. The channel delivers each publication that follows OnSubscribed. It either
+  // delivers an earlier publication, or the publication's position is not above the join point.
   virtual void Subscribe(absl::string_view group_id) = 0;
-  // After this call nothing of the group is delivered, also when the call comes from inside a
-  // method of the listener.
+  // After this call the channel delivers nothing of the group. This also holds for a call from
+  // inside a method of the listener.
   virtual void Unsubscribe(absl::string_view group_id) = 0;
 
   // Asks for the group's messages after `after` that the channel still has. If the epoch of `after`
-  // is not the head's, it counts as before all messages.
-  //   newest == 0  the first of them, as many as one answer carries. If the last one is below the
+  // is not the head's, `after` counts as before all messages.
+  //   newest == 0  the first of them, up to the size of one answer. If the last one is below the
   //                head, there are more.
   //   newest > 0   the last `newest` of them, or fewer if one answer cannot carry those.
   // Calls `done` exactly once and later, unless the engine is destroyed before.

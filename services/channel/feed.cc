@@ -60,8 +60,8 @@ void Feed::OnHistoryEnd(const Position& head, FeedSink* sink) {
 
 void Feed::Advance(const Position& position, uint64_t previous, absl::string_view frame,
                    FeedSink* sink) {
-  // Either the chain's next; or a predecessor that is not what was delivered last, which is another
-  // history than this feed's.
+  // Either the chain's next message, or a message with another predecessor than the last delivery.
+  // Such a message belongs to another history than this feed's.
   if (previous != position_.offset) TellGap({position.epoch, previous}, sink);
   position_ = position;
   sink->Deliver(position, previous, frame);

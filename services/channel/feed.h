@@ -12,10 +12,10 @@
 
 namespace groupcast::service {
 
-// Gets what a feed decides.
+// Receives the decisions of a feed.
 class FeedSink {
  public:
-  // `frame` is the bytes that were handed to the feed with the position.
+  // `frame` has the bytes that the feed's owner gave it with the position.
   virtual void Deliver(const Position& position, uint64_t previous, absl::string_view frame) = 0;
   virtual void Tell(const Gap& gap) = 0;
 
@@ -24,28 +24,30 @@ class FeedSink {
 };
 
 // A worker's state for one group: the position of its last delivery, and the repair in progress.
-// The feed makes a chain of what the channel brings. It delivers each message once, and after the
-// message that it names as its predecessor. It tells a gap for messages that cannot be had.
+// The feed builds a chain from the messages of the channel. It delivers each message once, after
+// the message's predecessor. It tells the sink a gap for messages that the channel does not have
+// any more.
 //
 // A feed is cold until the first announcement of the group's head. Delivery begins at that head:
-// messages that come before are part of it. A warm feed is either in step or behind. It is behind
-// while it knows of messages that it has not got. Then it holds live messages and waits for
-// OnHistory. Its owner must ask for the history after position() for as long as it is behind.
+// earlier messages are part of it. A warm feed is either in step or behind. It is behind while it
+// knows of messages that it does not have. Then it holds live messages and waits for OnHistory.
+// While the feed is behind, its owner must ask for the history after position().
 //
 // `current` is the epoch of the server that the worker is connected to now. A live message may be
-// of that epoch, or late from an earlier server, or early from a later one. Only the first counts,
-// besides the messages of the feed's own epoch.
+// of that epoch, or late from an earlier server, or early from a later one. The feed accepts
+// messages of `current` and of its own epoch.
 //
 // The feed compares offsets of its own group only. Logic only: no IO, no time. Not thread-safe.
 class Feed {
  public:
-  // The head of the group was announced, on the link that brings its messages.
+  // An announcement brought the group's head, on the link that brings its messages.
   void OnHead(const Position& head, Epoch current);
-  // The head is known in another way. The announcement that warms the feed may be older.
+  // The worker knows the head from another source. The announcement that warms the feed may be
+  // older.
   void OnOtherHead(const Position& head, Epoch current);
 
   // A live message. If the feed must hold it and holds `held_bytes_max` already, it drops the
-  // message, and the repair of those before it brings it as well.
+  // message. The repair of the earlier messages then brings this message too.
   void OnMessage(const Position& position, uint64_t previous, absl::string_view frame,
                  Epoch current, size_t held_bytes_max, FeedSink* sink);
 
@@ -56,8 +58,8 @@ class Feed {
                         FeedSink* sink);
   void OnHistoryEnd(const Position& head, FeedSink* sink);
 
-  // Whether the feed is warm and has not reached `head`, so that something is to be had up to
-  // there.
+  // Whether the feed is warm and has not reached `head`, so that a repair can bring messages up to
+  // `head`.
   bool Lacks(const Position& head, Epoch current) const { return warm_ && IsAhead(head, current); }
 
   bool warm() const { return warm_; }
@@ -67,8 +69,8 @@ class Feed {
 
   size_t held_bytes() const { return held_bytes_; }
 
-  // For the owner: how often it found the feed behind by other means than a live message, since the
-  // last live message.
+  // For the owner: how often it found the feed behind without a live message, since the last live
+  // message.
   int silent_repairs = 0;
 
  private:
@@ -78,7 +80,7 @@ class Feed {
     std::string frame;
   };
 
-  // Whether there is something to be had up to `position`.
+  // Whether there are messages to repair up to `position`.
   bool IsAhead(const Position& position, Epoch current) const;
   void Advance(const Position& position, uint64_t previous, absl::string_view frame,
                FeedSink* sink);
@@ -88,7 +90,7 @@ class Feed {
   void DeliverHeld(FeedSink* sink);
 
   Position position_;
-  // While behind or cold: the highest position it has heard of.
+  // While behind or cold: the highest position that the feed knows of.
   Position target_;
   std::list<Held> held_;  // an empty deque would take 600 bytes, and few feeds hold anything
   size_t held_bytes_ = 0;

@@ -10,8 +10,8 @@
 
 namespace groupcast::service {
 
-// Stands for texts that clients choose, in 16 bytes: who does not know a text cannot make another
-// one with its fingerprint. Zero stands for none.
+// Stands for texts that clients choose, in 16 bytes. Without a text, nobody can build another text
+// with the same fingerprint. Zero stands for no text.
 struct Fingerprint {
   uint64_t high = 0;
   uint64_t low = 0;
@@ -25,11 +25,12 @@ struct Fingerprint {
   }
 };
 
-// The first half of SHA-256 (FIPS 180-4) over the texts, each preceded by its length, so that
-// ("ab", "c") and ("a", "bc") differ. The same in every process and version: logs keep them.
+// The first half of SHA-256 (FIPS 180-4) over the texts. The length of each text precedes the text,
+// so that ("ab", "c") and ("a", "bc") differ. The result is the same in every process and version:
+// logs keep it.
 Fingerprint FingerprintOf(std::initializer_list<absl::string_view> texts);
 
-// As it travels: 16 bytes.
+// The form on the wire: 16 bytes.
 std::string FingerprintBytes(const Fingerprint& fingerprint);
 // `bytes` must be 16.
 Fingerprint FingerprintFromBytes(absl::string_view bytes);

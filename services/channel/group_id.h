@@ -9,9 +9,9 @@ namespace groupcast::service {
 
 inline constexpr size_t kGroupIdBytesMax = 128;
 
-// Why `id` is not a group id, as the end of a sentence that begins with "group_id"; empty if it is
-// one. A group id is 1 to 128 bytes of UTF-8 without control characters (Unicode's category Cc).
-// Whether it is UTF-8 is not checked here: text that comes from a WebSocket or from JSON has been
+// Returns why `id` is not a group id, as the end of a sentence that begins with "group_id". Empty:
+// `id` is a group id. A group id is 1 to 128 bytes of UTF-8 without control characters (Unicode's
+// category Cc). This function does not check for UTF-8: text from a WebSocket or from JSON is
 // checked already.
 absl::string_view GroupIdDefect(absl::string_view id);
 

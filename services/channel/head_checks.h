@@ -13,23 +13,23 @@
 
 namespace groupcast::service {
 
-// A group's head that an engine has heard of.
+// A group's head that an engine knows of.
 struct GroupHead {
   std::string group_id;
   Position head;
 };
 
-// Heads that an engine heard of by other means than the live link. Their messages may be under way,
-// so each head gets the time `wait` to come live. Then the engine compares it with the feed.
+// Heads that an engine knows from another source than the live link. Their messages may be under
+// way, so each head gets the time `wait` to come live. Then the engine compares it with the feed.
 //
-// Logic only. Not thread-safe. It costs time only for what is due.
+// Logic only. Not thread-safe. It costs time only for the heads that are due.
 class HeadChecks {
  public:
   // `entries_max` bounds the list.
   HeadChecks(absl::Duration wait, size_t entries_max) : wait_(wait), entries_max_(entries_max) {}
 
-  // False: the list is full, and nothing was added. The caller must then compare all heads, which
-  // makes the list superfluous: it calls Clear.
+  // False: the list is full, and the head was not added. The caller must then compare all heads and
+  // call Clear: the comparison replaces the list.
   bool Add(absl::string_view group_id, const Position& head, absl::Time now) {
     if (entries_.size() >= entries_max_) return false;
     entries_.push_back({now + wait_, {std::string(group_id), head}});

@@ -14,10 +14,11 @@
 
 namespace groupcast::service {
 
-// Which engine, and where its server is. As text:
+// Names an engine and the place of its server. As text:
 //
 //   HOST:PORT                  a channel server. PORT is its publish port; the subscribe and
-//   control tcp://HOST:PORT            ports are the next two, unless a query names them:
+//                              control ports are the next two
+//   tcp://HOST:PORT            the same. A query may name the other two ports:
 //                              tcp://HOST:PORT?subscribe_port=N&control_port=N
 //   unix:DIR                   a channel server on this machine; DIR is its --socket_dir
 //   memory:NAME                a hub in this process. NAME may be empty. For tests.
@@ -30,8 +31,9 @@ struct ChannelUrl {
   std::string memory_name;  // of kMemory
 };
 
-// Reads the text. It connects to nothing and looks up no host.
-// kInvalidArgument: it has none of these forms. The message names them, or the part that is wrong.
+// Reads the text. It opens no connection and looks up no host.
+// kInvalidArgument: the text has none of these forms. The message names the forms, or the wrong
+// part.
 // kUnimplemented: a scheme that this build has no engine for.
 absl::StatusOr<ChannelUrl> ParseChannelUrl(absl::string_view text);
 
@@ -41,22 +43,23 @@ struct ChannelOptions {
   // misconfiguration.
   size_t message_bytes_max = 64 * 1024;
 
-  // What publications without an answer may take together. One alone always fits.
+  // The bound of the bytes that all publications without an answer use. One publication alone
+  // always fits.
   size_t window_bytes_max = 64u << 20;
 };
 
 // Opens a channel, which begins to connect. `loop` and `listener` must outlive it. Must be called
 // after fork(2), in the loop's thread.
 //
-// memory: all channels with one NAME share a hub. It lives for as long as one of them, begins with
-// a random epoch, and keeps the newest 1,000 messages of each group.
+// memory: all channels with the same NAME share a hub. The hub lives until the last of them is
+// destroyed. It begins with a random epoch, and keeps the newest 1,000 messages of each group.
 //
 // kInvalidArgument: the server's address cannot be used.
 // kFailedPrecondition: the channels of a memory hub must be on one loop.
 absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(const ChannelUrl& url, EventLoop* loop,
                                                      ChannelListener* listener,
                                                      const ChannelOptions& options);
-// With the errors of ParseChannelUrl.
+// Also returns the errors of ParseChannelUrl.
 absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(absl::string_view url, EventLoop* loop,
                                                      ChannelListener* listener,
                                                      const ChannelOptions& options);

@@ -8,7 +8,8 @@
 
 namespace groupcast::service {
 
-// Names the log that offsets belong to: random, so that two logs never share one. 0 is none.
+// Names the history that offsets belong to. It is random, so that two histories never share an
+// epoch. 0: no epoch.
 enum class Epoch : uint64_t {};
 
 // A message's place: `offset` grows along a group within an epoch.
@@ -19,7 +20,7 @@ struct Position {
   friend bool operator==(const Position&, const Position&) = default;
 };
 
-// As clients see it: 16 hexadecimal digits.
+// The form that clients see: 16 hexadecimal digits.
 inline std::string EpochText(Epoch epoch) {
   return absl::StrFormat("%016x", static_cast<uint64_t>(epoch));
 }

@@ -103,8 +103,8 @@ void Window::Resolve(uint64_t number, absl::StatusOr<Position> result, Answers* 
   }
 }
 
-// It only holds its number's place from now on. If it must be sent again, to a server that knows
-// nothing of it, it must not be done again.
+// The entry now only keeps its number's place. If the window sends it again to a server that does
+// not know it, the server must not publish it again.
 void Window::MakeVoid(Entry* entry) {
   bytes_ -= Cost(*entry);
   const absl::StatusOr<LiveFrame> parsed = ParseLiveFrame(entry->frame);

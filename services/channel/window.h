@@ -17,24 +17,26 @@
 namespace groupcast::service {
 
 struct WindowOptions {
-  // What publications without an answer may take together: their frames, and 128 bytes of
-  // bookkeeping for each. One alone always fits.
+  // The bound of the bytes that all publications without an answer use: their frames, and 128 bytes
+  // of bookkeeping for each. One publication alone always fits.
   size_t bytes_max = 64u << 20;
 
-  // How long a publication waits for its answer. Then it is given up: it is kUnavailable if it was
-  // never sent, else kUnknown, and goes out as void if it must be sent again. It must be well below
-  // the two minutes for which the server remembers keys.
+  // The longest time that a publication waits for its answer. After it, the window gives the
+  // publication up. The result is kUnavailable if the publication was never sent, else kUnknown. If
+  // the window must send its number again, it sends a void. The time must be well below the two
+  // minutes for which the server remembers keys.
   absl::Duration wait_max = absl::Seconds(30);
 };
 
-// A publisher's publications that have no answer yet, in the order of their numbers. They are
-// numbered when they are sent first, and are sent again on each new publish link until the server
-// says what became of them: it takes numbers in order and each once.
+// A publisher's publications that have no result yet, in the order of their numbers. A publication
+// gets its number when it is sent first. The window sends publications again on each new publish
+// link, until the server sends their results. The server takes the numbers in order, and each
+// number once.
 //
-// Logic only: no IO; time is handed in. Not thread-safe.
+// Logic only: no IO, and the caller gives it the time. Not thread-safe.
 class Window {
  public:
-  // An answer to be given, outside of the window's methods.
+  // An answer for the caller to give, outside of the window's methods.
   struct Answer {
     Channel::PublishCallback done;
     absl::StatusOr<Position> result;
@@ -48,28 +50,30 @@ class Window {
   // `frame` is a whole publication without a number.
   void Add(std::string frame, size_t group_id_bytes, Channel::PublishCallback done, absl::Time now);
 
-  // Sends all that was not sent since the last call of SendAgain.
+  // Sends all publications that were not sent since the last call of SendAgain.
   void Send(const std::function<void(absl::string_view frame)>& send);
 
-  // From now on all count as not sent: the link on which they were may have lost them.
+  // All publications now count as not sent, because their link may have lost them.
   void SendAgain() { sent_ = 0; }
 
-  // The server does not know this publisher any more, so it may have done what was sent before. If
-  // it now refuses such a publication as not done, the result is kUnknown.
+  // The server does not know this publisher any more. It may have taken publications that were sent
+  // before. If it now refuses such a publication as kUnavailable, the result is kUnknown.
   void DoubtSent();
 
-  // What the server says became of publications.
+  // The server's results for publications.
   void OnResults(const channel::v1::Acknowledgement& results, Answers* answers);
 
-  // The server has accepted all up to here; those without a result by now never get one.
+  // The server has accepted all publications up to `number`. A publication up to `number` without a
+  // result will not get one.
   void OnAccepted(uint64_t number, Answers* answers);
 
-  // Gives up those that have waited too long.
+  // Gives up the publications that have waited for longer than wait_max.
   void Expire(absl::Time now, Answers* answers);
 
-  // The number that a hello names: that of the oldest publication without an answer, or the next.
+  // The number that a hello names: the number of the oldest publication without a result, or the
+  // next number.
   uint64_t first_unacknowledged() const { return first_number_; }
-  // Whether any was sent and waits for the server's word.
+  // Whether a publication was sent and has no result yet.
   bool awaits_results() const { return sent_ > 0; }
   size_t count() const { return entries_.size(); }
   size_t bytes() const { return bytes_; }
@@ -78,10 +82,10 @@ class Window {
   struct Entry {
     std::string frame;
     size_t group_id_bytes;
-    Channel::PublishCallback done;  // empty once it was answered
+    Channel::PublishCallback done;  // empty after the answer
     absl::Time deadline;
     bool in_doubt = false;
-    bool resolved = false;  // the server's word is there
+    bool resolved = false;  // the server has sent its result
   };
 
   void Resolve(uint64_t number, absl::StatusOr<Position> result, Answers* answers);
@@ -89,8 +93,9 @@ class Window {
   size_t Cost(const Entry& entry) const;
 
   const WindowOptions options_;
-  // The first `numbered_` have the numbers from first_number_ on; the first `sent_` of these were
-  // sent on the present link, the first `expired_` were given up.
+  // The first `numbered_` entries have the numbers from first_number_ on. The first `sent_` of
+  // these were sent on the present link. Of the first `expired_`, the window has given up those
+  // without a result.
   std::deque<Entry> entries_;
   uint64_t first_number_ = 1;
   size_t numbered_ = 0;

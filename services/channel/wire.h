@@ -1,10 +1,11 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_WIRE_H_
 #define GROUPCAST_SERVICES_CHANNEL_WIRE_H_
 
-// The frames between workers and the channel server; docs/channel_wire.md is the specification.
+// The frames between workers and the channel server. docs/channel_wire.md is the specification.
 //
-// A publication becomes a message by patching five numbers in place, so that the server neither
-// copies nor parses it: both have this layout, in one ZeroMQ frame, integers little-endian:
+// The channel server patches five numbers of a publication in place to turn it into a message. It
+// neither copies nor parses the publication. Both have this layout, in one ZeroMQ frame, with
+// little-endian integers:
 //
 //   group id | NUL | version u8 | kind u8 | flags u8 | zero u8 | publisher u64 | number u64 |
 //   epoch u64 | offset u64 | previous u64 | key 16 bytes, if flagged | body
@@ -25,19 +26,22 @@
 
 namespace groupcast::service {
 
-// Sender and reader of one frame must agree on it. A reader refuses other versions by name.
+// The sender and the reader of a frame must use the same version. A reader refuses another version,
+// and its error names that version.
 inline constexpr uint8_t kWireVersion = 1;
 
-// Zero on the wire is a sender without an id.
+// Zero on the wire: a sender without an id.
 enum class PublisherId : uint64_t {};
 
 enum class LiveKind : uint8_t {
   kPublication = 1,
   kMessage = 2,
-  // No body; epoch and offset are the group's head, previous its floor, publisher the nonce of the
-  // subscription that it answers. Number is the newest offset that was handed out, of any group.
+  // No body. `epoch` and `offset` are the group's head, and `previous` is its floor. `publisher` is
+  // the nonce of the subscription that the announcement answers. `number` is the newest offset of
+  // all groups that the server has handed out.
   kAnnouncement = 3,
-  // Takes a publication's number and nothing else: what had it is not to be done any more.
+  // Has only the number of a publication. The server must not publish a publication with this
+  // number any more.
   kVoid = 4,
 };
 
@@ -52,57 +56,59 @@ enum class ControlKind : uint8_t {
   kDigest = 8,
 };
 
-// The fixed header of a live frame in its machine form.
+// The fixed header of a live frame, with the integers in the machine's form.
 struct LiveHeader {
   LiveKind kind{};
   PublisherId publisher{};
   uint64_t number = 0;
   Epoch epoch{};
-  // Of a publication: the publisher's first number without an answer. What became of those before
-  // it, it will not ask.
+  // Of a publication: the publisher's first number without a result. The publisher will not ask for
+  // the results of lower numbers.
   uint64_t offset = 0;
   uint64_t previous = 0;
-  Fingerprint key;  // not empty: of publications and messages that have one
+  Fingerprint key;  // empty: the frame has none
 };
 
 inline constexpr size_t kLiveHeaderBytes = 4 + 5 * 8;  // without a key
 inline constexpr size_t kKeyBytes = 16;
 inline constexpr size_t kControlHeaderBytes = 4;
 
-// A live frame taken apart; the views point into the frame.
+// The parts of a live frame. The views point into the frame.
 struct LiveFrame {
   absl::string_view group_id;
   LiveHeader header;
   absl::string_view body;
 };
 
-// kInvalidArgument: no group id that is one, too short, an unknown version or kind. The sentence
-// says which.
+// kInvalidArgument: an invalid group id, too few bytes, or an unknown version or kind. The message
+// names the reason.
 absl::StatusOr<LiveFrame> ParseLiveFrame(absl::string_view frame);
 
-// A whole frame is this prefix and the body. Written where the frame is being built:
+// A whole frame is this prefix and the body. The next two functions write the prefix into the
+// buffer of the frame:
 inline size_t LiveFramePrefixBytes(absl::string_view group_id, const Fingerprint& key = {}) {
   return group_id.size() + 1 + kLiveHeaderBytes + (key.empty() ? 0 : kKeyBytes);
 }
 void WriteLiveFramePrefix(absl::string_view group_id, const LiveHeader& header, char* to);
-// or by itself:
+// LiveFramePrefix returns the prefix alone:
 std::string LiveFramePrefix(absl::string_view group_id, const LiveHeader& header);
 
-// Numbers the publication in `frame`, which must have been made by WriteLiveFramePrefix.
+// Writes the number into the publication in `frame`. WriteLiveFramePrefix must have written the
+// prefix of `frame`.
 void PatchNumber(absl::Span<char> frame, size_t group_id_bytes, uint64_t number,
                  uint64_t first_unacknowledged);
 
-// Makes the publication in `frame` a message. `frame` must have been accepted by ParseLiveFrame.
+// Turns the publication in `frame` into a message. ParseLiveFrame must have accepted `frame`.
 void PatchIntoMessage(absl::Span<char> frame, size_t group_id_bytes, const Position& position,
                       uint64_t previous);
 
-// What subscribers of a group subscribe to: its id and NUL. Topics match by prefix, and the NUL
+// The topic of a group's subscribers: the group id and NUL. Topics match by prefix, and the NUL
 // keeps group "12" apart from "123".
 std::string TopicOf(absl::string_view group_id);
 
-// A subscriber that wants proof that its subscription is in force subscribes to this as well, after
-// the group's topic, with a nonce of its own: it is how the announcement begins that answers it,
-// with the nonce as publisher.
+// The topic that gives a subscriber the proof that its subscription works. The subscriber
+// subscribes to it after the group's topic, with a nonce of its own. The announcement that answers
+// the subscription begins with this topic, and has the nonce as publisher.
 std::string ProofTopicOf(absl::string_view group_id, PublisherId nonce);
 
 struct Topic {
@@ -110,7 +116,7 @@ struct Topic {
   PublisherId nonce{};  // zero: the topic of the group itself
 };
 
-// kInvalidArgument: neither of the two.
+// kInvalidArgument: neither a group's topic nor a proof topic.
 absl::StatusOr<Topic> ParseTopic(absl::string_view topic);
 
 std::string ControlFrame(ControlKind kind, const google::protobuf::MessageLite& body);
@@ -120,7 +126,7 @@ struct ControlView {
   absl::string_view body;
 };
 
-// kInvalidArgument: too short or an unknown version. An unknown kind is for the reader to ignore.
+// kInvalidArgument: too few bytes, or an unknown version. The reader should ignore an unknown kind.
 absl::StatusOr<ControlView> ParseControlFrame(absl::string_view frame);
 
 }  // namespace groupcast::service

@@ -9,11 +9,11 @@ namespace groupcast::service {
 
 // The body of a publication or of a message: a Content as protobuf (proto/wire.proto).
 
-// Fills `wire` with `content`, whatever it held before.
+// Fills `wire` with `content`. The old values of `wire` are lost.
 void ContentToWire(const Content& content, channel::v1::Content* wire);
 
-// Reads a body into `content`, whose views point into `wire`. False: this version cannot read it.
-// A caller that reuses `wire` saves an allocation for each message.
+// Reads a body into `content`. The views of `content` point into `wire`. False: this version cannot
+// read the body. A caller that reuses `wire` saves an allocation for each message.
 bool ContentFromWire(absl::string_view body, channel::v1::Content* wire, Content* content);
 
 }  // namespace groupcast::service

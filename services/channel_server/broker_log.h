@@ -12,17 +12,17 @@
 
 namespace groupcast::service {
 
-// A broker's log: it brings a new broker to where the log ends, takes its turns, and rotates, with
-// a snapshot that is written a part at a time.
+// A broker's log. It restores a new broker from the log, and appends the broker's turns. It also
+// rotates the log, and writes each snapshot in parts.
 //
 // Not thread-safe.
 class BrokerLog {
  public:
-  // Opens the log and restores `broker`, which is as it was made; in a new epoch if the tail may be
+  // Opens the log and restores `broker`, which must be new. A new epoch begins if the tail may be
   // missing, or if there is a log and `begin_new_epoch`. `storage` and `broker` must outlive it.
   //
-  // Errors are GroupLog::Open's and Start's; then the broker is of no use. `report` is written as
-  // far as it came.
+  // The errors are those of GroupLog::Open and GroupLog::Start. After an error the caller must not
+  // use the broker. `report` then has the values up to the error.
   static absl::StatusOr<std::unique_ptr<BrokerLog>> Open(const GroupLogOptions& options,
                                                          bool begin_new_epoch, absl::Time now,
                                                          LogStorage* storage, Broker* broker,
@@ -31,12 +31,12 @@ class BrokerLog {
   // GroupLog::Append.
   absl::Status Append(std::string* record) { return log_->Append(record); }
 
-  // Does the next step of what is due, after a turn. It never waits for the disk, and takes no
-  // longer than a part of a snapshot. An error says why the next segment cannot be begun; it is
-  // tried again.
+  // Takes the next step of a rotation or a snapshot, after a turn. It never waits for the disk, and
+  // takes at most the time of one part of a snapshot. An error gives the reason why the next
+  // segment or the next part failed. A later call tries again.
   absl::Status Step(absl::Time now);
 
-  // A snapshot is being written: turns should follow each other without a pause.
+  // A snapshot is in progress: turns should follow each other without a pause.
   bool in_snapshot() const {
     return log_->needs_snapshot() && no_part_before_ == absl::InfinitePast();
   }
@@ -52,7 +52,7 @@ class BrokerLog {
 
   const std::unique_ptr<GroupLog> log_;
   Broker* const broker_;
-  absl::Time no_part_before_ = absl::InfinitePast();  // else the last part could not be written
+  absl::Time no_part_before_ = absl::InfinitePast();  // else the last part failed
 };
 
 }  // namespace groupcast::service

@@ -68,7 +68,8 @@ absl::Status CheckPositive(absl::string_view flag, int64_t value) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " must be above 0"));
 }
 
-// Says what becomes of the messages when this server ends, and what was found of the one before.
+// Logs the fate of the messages after the end of this server, and the report about the log of the
+// one before.
 void TellLog(const Server& server, const std::string& data_dir, absl::Duration took) {
   if (data_dir.empty()) {
     spdlog::info("no --data_dir: a restart forgets all messages, and members are told");
@@ -156,7 +157,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.broker.retention.history_age_max = absl::GetFlag(FLAGS_history_age);
   options.broker.retention.repair_retention = absl::GetFlag(FLAGS_repair_retention);
   options.broker.retention.bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
-  // As long as anything in it can be asked for after a restart, and a segment more.
+  // The time for which a restart may need the records, and one segment more.
   options.log.keep =
       std::max({options.broker.retention.history_age_max, options.broker.retention.repair_retention,
                 options.broker.keys.window}) +
@@ -172,7 +173,7 @@ absl::Status Main() {
   const absl::StatusOr<ServerOptions> options = OptionsFromFlags();
   if (!options.ok()) return options.status();
 
-  // Blocked before any thread is made, so that only the loop takes them.
+  // Blocked before any thread is created, so that only the loop takes them.
   sigset_t stop_signals;
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGTERM);

@@ -85,7 +85,7 @@ absl::Status Server::OpenLog(const ServerOptions& options) {
       options.log, options.begin_new_epoch, clock_.Now(), storage_.get(), &broker_, &recovered_);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
-  // A new epoch is in the log before anybody hears of it.
+  // A new epoch is in the log before a worker learns of it.
   broker_.BeginTurn();
   return broker_.EndTurn(this);
 }
@@ -112,8 +112,9 @@ absl::Status Server::Bind(const ServerOptions& options) {
   };
   make_sockets();
   absl::Status status = BindPorts(wanted);
-  // Anywhere in the range, not what the system would give: that comes from the ports of outgoing
-  // connections, where after a burst of those hardly three in a row are free.
+  // A random port of the range, not a port from the system. The system takes ports from the range
+  // of outgoing connections. After a burst of such connections, three consecutive free ports are
+  // rare there.
   for (int i = 1; i < kPortTries && wanted.publish_port == 0 && absl::IsAlreadyExists(status);
        ++i) {
     make_sockets();
@@ -123,7 +124,8 @@ absl::Status Server::Bind(const ServerOptions& options) {
   if (!wanted.socket_dir.empty()) {
     if (status = BindUnixSockets(wanted.socket_dir); !status.ok()) return status;
   }
-  // To everything, once: publishers need not know who listens, and only the subscribe link filters.
+  // Subscribes to everything, once. Publishers need not know the subscribers, because only the
+  // subscribe link filters.
   static constexpr char kSubscribeAll = 1;
   publish_.send(zmq::buffer(&kSubscribeAll, 1), zmq::send_flags::none);
   return absl::OkStatus();
@@ -232,8 +234,8 @@ void Server::Turn() {
   if (kept.ok()) return;
   if (const int64_t count = failed_rotation_limit_.Admit(clock_.Now())) {
     spdlog::error(
-        "the log goes on in its present segment, because the next one cannot be begun: {} ({} "
-        "since the last such line)",
+        "the log cannot rotate, and goes on in its present segment: {} ({} since the last such "
+        "line)",
         std::string(kept.message()), count);
   }
 }
@@ -322,7 +324,8 @@ void Server::ReadPublications() {
         broker_.OnPublication(absl::MakeSpan(static_cast<char*>(kept.data()), kept.size()));
     if (status.ok()) continue;
     accepted_.pop_back();
-    // Repeats and those that were given up are what a worker sends that has lost its connection.
+    // A worker that has lost its connection sends repeats and voids, so these errors are not bad
+    // input.
     if (status.code() == absl::StatusCode::kInvalidArgument) NoteBadInput("publish", status);
   }
 }

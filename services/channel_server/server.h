@@ -21,54 +21,55 @@
 namespace groupcast::service {
 
 struct ServerOptions {
-  // Port 0 for the publish link takes three consecutive free ports. The directory of the Unix
-  // sockets is made, for this user alone, if it is not there.
+  // Port 0 for the publish link takes three consecutive free ports. If the directory of the Unix
+  // sockets does not exist, the server creates it for its user only.
   ChannelAddress address;
 
-  // The bound of the queue to one subscriber, in frames. It does not count bytes: a worker that
-  // stands still can cost this number times the size of the messages, once for all such workers
-  // together, because they share frames.
+  // The bound of the queue to one subscriber, in frames. It does not count bytes. A worker that
+  // does not read can cost this number times the size of the messages. All such workers together
+  // cost this only once, because they share frames.
   //
   // When a queue is full, the server reads no publications until half of it has drained. So the
-  // slowest subscriber sets the pace. But if a subscriber takes longer than `subscriber_patience`
-  // for that, the server stops waiting for it: for the next 10 s it drops what is over a queue, and
-  // the subscriber repairs that later.
+  // slowest subscriber sets the pace. If a subscriber takes longer than `subscriber_patience` for
+  // that, the server stops waiting for it. For the next 10 s the server drops the frames over a
+  // queue's bound, and the subscriber repairs them later.
   int subscriber_queue_frames_max = 4'000;
   absl::Duration subscriber_patience = absl::Seconds(1);
 
-  // Threads of ZeroMQ that read and write sockets.
+  // The number of ZeroMQ's threads that read and write sockets.
   int io_threads = 1;
 
-  // Where the log is. Empty: there is none, and a restart begins a new epoch.
+  // The directory of the log. Empty: there is no log, and a restart begins a new epoch.
   std::string data_dir;
   GroupLogOptions log;
 
-  // Begin a new epoch even if the log is whole: it may be an old copy of it.
+  // Begins a new epoch even if the log is complete, because the log may be an old copy.
   bool begin_new_epoch = false;
 
   BrokerOptions broker;
 };
 
-// The sockets around the broker, and the loop that serves them. One thread; it runs in the thread
+// The sockets around the broker, and the loop that serves them. One thread: it runs in the thread
 // that calls Run.
 class Server final : private BrokerSink {
  public:
-  // Binds, and reads the log if there is one. kAlreadyExists: a port or the directory of the Unix
-  // sockets is in use; the sentence names it. Other errors say what is wrong with the log's
-  // directory, and what to do.
+  // Binds, and reads the log if there is one.
+  // kAlreadyExists: a port or the directory of the Unix sockets is in use. The message names it.
+  // Other errors name the problem with the log's directory, and the remedy.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options);
 
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // The ports that were taken.
+  // The ports in use.
   const ChannelAddress& address() const { return address_; }
 
-  // Serves until a signal of `stop_signals`, which the caller has blocked, and returns which.
+  // Serves until a signal of `stop_signals`, and returns the signal. The caller must have blocked
+  // these signals.
   absl::StatusOr<int> Run(const sigset_t& stop_signals);
 
   const Broker& broker() const { return broker_; }
-  // What was found in the log at the start.
+  // The report about the log at the start.
   const RecoveryReport& recovered() const { return recovered_; }
 
  private:
@@ -111,12 +112,14 @@ class Server final : private BrokerSink {
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
   LogLimit failed_rotation_limit_;
-  // What is over a subscriber's queue is dropped until then. InfinitePast: publishers wait.
+  // Until this time the server drops frames over a subscriber's queue. InfinitePast: publishers
+  // wait.
   absl::Time dropping_until_ = absl::InfinitePast();
-  // Since when the next message, or each announcement, has found no room. InfiniteFuture: it has.
+  // The time since which the next message, or each announcement, finds no room. InfiniteFuture:
+  // there is room.
   absl::Time message_blocked_since_ = absl::InfiniteFuture();
   absl::Time announcement_blocked_since_ = absl::InfiniteFuture();
-  // Ready when subscribers without room are to be tried again.
+  // Ready when the server should try subscribers without room again.
   Fd retry_timer_;
   bool retry_timer_is_on_ = false;
   zmq::context_t context_;
@@ -124,7 +127,7 @@ class Server final : private BrokerSink {
   zmq::socket_t subscribe_;  // XPUB
   zmq::socket_t control_;    // ROUTER
 
-  // What this turn hands out. It stays as long as the broker is handing_out().
+  // The messages that this turn hands out. They stay while the broker is handing_out().
   std::vector<zmq::message_t> accepted_;
 };
 

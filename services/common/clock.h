@@ -9,8 +9,8 @@
 namespace groupcast::service {
 
 // The source of time for the logic. Unless a comment says otherwise, the time is monotonic. It
-// never goes back, and its distance to the calendar is unknown. So it is good for ages and
-// deadlines, and for nothing that leaves the process.
+// never runs backwards, and its distance to the calendar is unknown. Use it for ages and deadlines,
+// but not for values that leave the process.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -26,7 +26,7 @@ class MonotonicClock final : public Clock {
   }
 };
 
-// The date. Somebody may set it, so it can jump. It is good for records, not for deadlines.
+// The date. An administrator may set it, so it can jump. Use it for records, not for deadlines.
 class CalendarClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }

@@ -29,13 +29,13 @@ class EventHandler {
   ~EventHandler() = default;
 };
 
-// A level-triggered epoll loop that works in turns. A turn handles the descriptors that are ready,
-// and with them the posted work. Then it runs the timers that are due, then the turn hooks in the
-// order in which they were added. A hook does once what a turn has collected: it takes batches from
-// the channel, or flushes outboxes.
+// A level-triggered epoll loop that works in turns. A turn handles the ready descriptors, and with
+// them the posted work. Then it runs the timers that are due, then the turn hooks in the order of
+// AddTurnHook. A hook processes once per turn all that the turn has collected: it takes batches
+// from the channel, or flushes outboxes.
 //
-// Not thread-safe, except Post. The loop belongs to the thread that runs it. It must be made after
-// fork(2), because an epoll set must not be shared with a parent.
+// Not thread-safe, except Post. The loop belongs to the thread that runs it. Create it after
+// fork(2), because a process must not share an epoll set with its parent.
 class EventLoop {
  public:
   // Returns the time at which the hook wants the next turn at the latest: InfinitePast if the hook
@@ -47,39 +47,39 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // The caller keeps `fd`. `handler` must live until Remove. An fd must be removed before it is
-  // closed.
+  // The caller keeps `fd`. `handler` must live until Remove. The caller must remove an fd before it
+  // closes the fd.
   absl::Status Add(int fd, uint32_t events, EventHandler* handler);
   void Modify(int fd, uint32_t events, EventHandler* handler);
-  // After this call `handler` gets no more events, not even one of the present turn.
+  // After this call `handler` gets no more events. This includes the events of the present turn.
   void Remove(int fd, EventHandler* handler);
 
-  // Timers cannot be cancelled. Timers that are left when the loop is destroyed never run.
+  // Timers cannot be cancelled. Timers that are left at the loop's destruction never run.
   void RunAfter(absl::Duration delay, std::function<void()> work);
   void RunEvery(absl::Duration period, std::function<void()> work);
 
   void AddTurnHook(TurnHook hook);
 
-  // Makes the next turn begin at once. A caller needs it when work appears after the hook that
-  // handles such work has run.
+  // Makes the next turn begin at once. A caller needs it when work appears after the hook for such
+  // work has run.
   void WantTurn() { next_turn_ = absl::InfinitePast(); }
 
   // Runs `work` in the loop's thread, in a later turn. Any thread may call this method, also the
-  // loop's own and also from inside posted work. It is the only method that other threads may call.
+  // loop's own and also from inside posted work. Other threads may call only this method.
   //
   // Order: the work of one thread runs in the order of its calls. Work that is posted while posted
   // work runs waits for the next turn.
   //
-  // Lifetime: work that is left when the loop is destroyed never runs; the loop destroys it. A
-  // thread must not call Post while the loop is being destroyed, or later: stop that thread first.
+  // Lifetime: work that is left at the loop's destruction never runs, and the loop destroys it. A
+  // thread must not call Post during the loop's destruction, or later: stop that thread first.
   //
-  // Memory: the queue has no bound and Post never blocks. A caller must bound the work that it has
-  // in the queue, for example by posting one piece of work for all that it has collected.
+  // Memory: the queue has no bound and Post never blocks. A caller must bound its work in the
+  // queue. For example, it posts one piece of work for all the data that it has collected.
   void Post(std::function<void()> work);
 
   // Runs turns until Stop.
   void Run();
-  // Runs one turn. It waits for something to do for `wait` at most. For tests, and Run.
+  // Runs one turn. It waits for events for at most `wait`. For tests, and Run.
   void RunOnce(absl::Duration wait);
   void Stop() { stopped_ = true; }
 
@@ -96,7 +96,7 @@ class EventLoop {
     }
   };
 
-  // What other threads have posted. Its eventfd is readable while there is some.
+  // The work that threads have posted. Its eventfd is readable while there is posted work.
   class PostedWork final : public EventHandler {
    public:
     explicit PostedWork(Fd wakeup) : wakeup_(std::move(wakeup)) {}
@@ -112,7 +112,7 @@ class EventLoop {
 
   EventLoop(Fd epoll, Fd wakeup);
   void RunTimers();
-  // Fills ready_. Returns what epoll_wait(2) returns.
+  // Fills ready_. Returns the result of epoll_wait(2).
   int WaitForEvents(absl::Duration wait);
 
   Fd epoll_;
@@ -120,12 +120,13 @@ class EventLoop {
   MonotonicClock clock_;
   absl::Time now_;
   bool stopped_ = false;
-  absl::Time next_turn_ = absl::InfiniteFuture();  // the earliest that a hook wants
+  absl::Time next_turn_ = absl::InfiniteFuture();  // the earliest time of a hook
   bool can_wait_exactly_ = true;                   // the kernel has epoll_pwait2(2)
   uint64_t timer_sequence_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> timers_;
   std::vector<TurnHook> turn_hooks_;
-  // The events of the present turn. Remove erases its handler from those that are not handled yet.
+  // The events of the present turn. Remove erases its handler from the events that are not handled
+  // yet.
   std::array<epoll_event, 256> ready_;
   int ready_count_ = 0;
 };

@@ -11,19 +11,19 @@
 
 namespace groupcast::service {
 
-// Logs go to stderr, one line each. The calling thread writes each line at once, so a crash loses
-// none and a fork breaks nothing. `level` is one of trace, debug, info, warning, error, off. `who`
-// names the process in each line.
+// Log lines are written to stderr. The calling thread writes each line at once, so a crash loses no
+// line and a fork breaks nothing. `level` is trace, debug, info, warning, error or off. `who` is
+// the name of the process in each line.
 absl::Status InitLogging(absl::string_view level, absl::string_view who);
 
-// Lets one line through per period and counts the rest. So a peer's bad input cannot flood the log:
+// Lets one line through per period and counts all calls. So the bad input of a peer cannot flood
+// the log:
 //   if (auto n = limit.Admit(now)) spdlog::warn("bad frame ({} since the last line)", n);
 class LogLimit {
  public:
   explicit LogLimit(absl::Duration period = absl::Seconds(1)) : period_(period) {}
 
-  // If a line may be written now: the number of calls since the last line, this call included. Else
-  // 0.
+  // If a line may be written now: the number of calls since the last line, with this call. Else 0.
   int64_t Admit(absl::Time now);
 
  private:

@@ -38,13 +38,14 @@ class Fd {
   int fd_ = -1;
 };
 
-// The error "`what` failed" with the system's own text for the present errno.
+// The error "`what` failed" with the system's text for the present errno.
 absl::Status ErrnoStatus(absl::string_view what);
 
-// 64 bits of getrandom(2). Never zero, because zero means "none".
+// 64 bits of getrandom(2), but not zero, because zero means "none".
 uint64_t RandomId();
 
-// Writes {"port": PORT} to `path`. The file appears whole: it is written beside, then renamed.
+// Writes {"port": PORT} to `path`. It writes the file under another name and renames it, so readers
+// never see a part of it.
 absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
 
 // Raises this process's limit of open files to the system's maximum, and returns the new limit.

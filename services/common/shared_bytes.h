@@ -9,8 +9,8 @@
 
 namespace groupcast::service {
 
-// A reference to immutable bytes. Copies of a reference share one block; the last one frees it.
-// One message to a thousand connections is therefore one block, and a thousand references.
+// A reference to immutable bytes. Copies of a reference share one block, and the last one frees it.
+// So one message to a thousand connections is one block and a thousand references.
 //
 // The count of references is not atomic. A block belongs to one thread: its worker's.
 class SharedBytes {
@@ -29,15 +29,15 @@ class SharedBytes {
     if (block_ != nullptr && --block_->references == 0) Free(block_);
   }
 
-  // Copies `head` and then `body` into a new block, with one allocation for all of it. The two
-  // parts are together below 4 GiB. The result is not null, even without any bytes.
+  // Copies `head` and then `body` into a new block, with one allocation. The two parts together
+  // must be below 4 GiB. The result is not null, even without any bytes.
   static SharedBytes Join(absl::string_view head, absl::string_view body);
   static SharedBytes Copy(absl::string_view bytes) { return Join({}, bytes); }
 
   // False: null.
   explicit operator bool() const { return block_ != nullptr; }
 
-  // Both must not be called on null. The view is valid as long as the block.
+  // The caller must not call these on null. The view is valid until the block is freed.
   absl::string_view bytes() const {
     return {reinterpret_cast<const char*>(block_ + 1), block_->size};
   }

@@ -12,8 +12,8 @@
 
 namespace groupcast::service {
 
-// A message of a group, with the blocks that members get of it. Each encoding makes its block when
-// a member first needs it; all other members of that kind share the block.
+// A message of a group, with the blocks of bytes for its members. Each encoding builds its block
+// when a member first needs it. All other members with this encoding share the block.
 class EncodedMessage {
  public:
   // Copies the content.
@@ -22,11 +22,11 @@ class EncodedMessage {
   uint64_t offset() const { return position_.offset; }
   uint64_t previous() const { return previous_; }
 
-  // Returns what `member` of the group gets in this message's place. Null: nothing. The reference
-  // is valid as long as the message is not moved.
+  // Returns the bytes that `member` of the group gets for this message. Null: nothing. The
+  // reference is valid until the message is moved.
   const SharedBytes& For(absl::string_view group_id, Member* member);
 
-  // The memory that it takes, with the blocks made so far.
+  // The memory that it uses, with the blocks so far.
   size_t bytes() const;
 
  private:
@@ -35,7 +35,7 @@ class EncodedMessage {
   Content::Kind kind_;
   int64_t sent_at_ms_;
   Fingerprint excluded_session_;
-  SharedBytes data_;  // the content's, for encodings that are needed later
+  SharedBytes data_;  // of the content, for encodings that are needed later
   BlockPerEncoding messages_;
   BlockPerEncoding excluded_;  // for members of the excluded session
 };

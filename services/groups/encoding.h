@@ -16,9 +16,9 @@ namespace groupcast::service {
 enum class EncodingSlot : uint8_t { kFirst, kSecond };
 inline constexpr size_t kEncodingSlots = 2;
 
-// The form in which one kind of members gets what the groups send: the step from a message to the
-// bytes that a connection writes. A front end implements it once for each kind of its members, for
-// example for the WebSocket frames of bare members.
+// The step from an event of a group to the bytes that a connection writes, for one kind of members.
+// A front end implements it once for each kind of its members, for example for the WebSocket frames
+// of bare members.
 //
 // An encoding has no state. One object serves all members of its kind, and outlives them.
 class Encoding {
@@ -26,7 +26,7 @@ class Encoding {
   EncodingSlot slot() const { return slot_; }
 
   // Each returns the bytes for one member's connection, or null: such members get nothing. The
-  // bytes depend on the arguments alone, so members of one kind can share them.
+  // bytes depend only on the arguments, so members of one kind can share them.
 
   // A message of a group.
   virtual SharedBytes EncodeMessage(const Message& message) const = 0;
@@ -38,8 +38,7 @@ class Encoding {
   // Lost messages of a group.
   virtual SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const = 0;
 
-  // A reply, an error or another event that concerns one member alone. `json` is an event as
-  // event.h makes it.
+  // A reply, an error or another event for one member only. `json` is an event from event.h.
   virtual SharedBytes EncodeEvent(absl::string_view json) const = 0;
 
  protected:
@@ -50,7 +49,7 @@ class Encoding {
   const EncodingSlot slot_;
 };
 
-// One block for each encoding of the process; each begins as null.
+// One block for each encoding of the process. Each begins as null.
 class BlockPerEncoding {
  public:
   SharedBytes& Of(const Encoding& encoding) {

@@ -13,9 +13,9 @@
 namespace groupcast::service {
 namespace {
 
-// While the channel is away, sends wait for room for at most this time. SDKs repeat a send for 75 s
-// and the window keeps it for 30 s; together it is less than the 2 minutes for which keys are
-// known.
+// While the channel is not connected, sends wait for room for at most this time. SDKs repeat a send
+// for 75 s, and the window keeps it for 30 s. The sum must be less than the 2 minutes for which
+// keys are known.
 constexpr absl::Duration kRoomWaitMax = absl::Seconds(10);
 
 CommandError ErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
@@ -97,8 +97,8 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   return true;
 }
 
-// Whether a command need not wait for the pending answers: joins run side by side, one for each
-// group, and so no more than a connection may have groups.
+// Whether a command may run before the pending answers. Joins run at the same time, one for each
+// group, so at most groups_per_connection_max of them.
 bool GroupService::MayRun(const Member& member, const Command& command) {
   if (command.kind != Command::Kind::kAddGroup) return false;
   const Group* const group = table_.Find(command.group_ids.front().id);
@@ -203,7 +203,7 @@ void GroupService::SendToGroup(Member* member, const Command& command) {
 }
 
 void GroupService::SendToGroups(Member* member, const Command& command) {
-  // The reply goes out when the last group has its result.
+  // The reply is sent when the last group has its result.
   struct Sending {
     std::vector<SendResult> results;
     size_t left;
@@ -278,7 +278,7 @@ void GroupService::OnSubscribed(absl::string_view group_id, const Position& head
     --join.member->pending_answers;
     Admit(std::move(join));
   }
-  // Last, because commands that go on may change the table.
+  // Last, because resumed commands may change the table.
   for (Member* member : admitted) {
     if (member->pending_answers == 0) member->ResumeCommands();
   }
@@ -339,7 +339,8 @@ void GroupService::OnConnectionState(bool connected) {
 void GroupService::OnRoom() { GoOnWithSends(); }
 
 void GroupService::GoOnWithSends() {
-  // Each goes on once; who finds no room again is at the end of the next turn's line.
+  // Each member continues once. A member without room waits at the end of the queue for the next
+  // turn.
   for (size_t left = waiting_for_room_.size();
        left > 0 && (channel_->has_room() || !MayWaitForRoom()); --left) {
     Member* const member = waiting_for_room_.front();
@@ -364,7 +365,7 @@ void GroupService::CheckDeadlines() {
     RefuseJoin(join);
     refused.push_back(join.member);
   }
-  // Last, because commands that go on may change the table.
+  // Last, because resumed commands may change the table.
   for (Member* member : refused) {
     if (member->pending_answers == 0) member->ResumeCommands();
   }

@@ -27,55 +27,56 @@ namespace groupcast::service {
 struct GroupServiceOptions {
   CommandLimits commands;
   size_t groups_per_connection_max = 128;
-  // A join that the channel has not answered after this time fails with `unavailable`.
+  // If the channel has not answered a join after this time, the join fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
-  // The bytes of messages in one reply to group_history; a single message may be larger.
+  // The bound of the bytes of messages in one reply to group_history. A single message may be
+  // larger.
   size_t history_reply_bytes_max = 256u << 10;
   RecentMessagesOptions recent;
 };
 
-// A worker's part in groups: it carries out its connections' commands on the channel, and hands the
-// channel's messages to the members. It knows no sockets and no bytes on a connection: members are
-// an interface, and their encodings make the bytes.
+// A worker's part in groups. It executes its connections' commands on the channel, and hands the
+// channel's messages to the members. It knows neither sockets nor the bytes on a connection:
+// members are an interface, and their encodings build the bytes.
 //
 // Not thread-safe; it lives on its worker's loop.
 class GroupService final : public ChannelListener {
  public:
   struct Counters {
     uint64_t commands = 0;
-    uint64_t errors = 0;      // commands answered with an error
-    uint64_t messages = 0;    // messages from the channel that were handed out
-    uint64_t deliveries = 0;  // messages × members
-    uint64_t gaps = 0;  // gaps that were told: each to all live members, or to one that recovers
-    uint64_t recoveries = 0;       // joins with `since` whose member got all it missed
-    uint64_t recoveries_lost = 0;  // joins with `since` whose member was told of a loss
+    uint64_t errors = 0;           // commands answered with an error
+    uint64_t messages = 0;         // messages from the channel, each counted once
+    uint64_t deliveries = 0;       // messages × members
+    uint64_t gaps = 0;             // each for all live members, or for one recovering member
+    uint64_t recoveries = 0;       // joins with `since` without a loss
+    uint64_t recoveries_lost = 0;  // joins with `since` and with a loss
   };
 
-  // `clock` must outlive it. SetChannel must be called before anything else.
+  // `clock` must outlive it. The caller must call SetChannel before any other method.
   GroupService(const GroupServiceOptions& options, const Clock* clock);
 
-  // `channel` must outlive it, or be set to null first.
+  // `channel` must outlive it, or the caller must set it to null first.
   void SetChannel(Channel* channel) {
     channel_ = channel;
     recoveries_.SetChannel(channel);
   }
-  // Sets the handler that is called when the channel cannot be used as configured.
+  // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
 
-  // `member` must be removed before it is destroyed.
+  // The caller must remove `member` before it is destroyed.
   void Add(Member* member);
-  // The member leaves its groups. Answers that are on the way to it are dropped.
+  // The member leaves its groups. Later answers for it are dropped.
   void Remove(Member* member);
 
-  // Carries out one command. False: this command and all that follow must wait. After
-  // Member::ResumeCommands, the caller hands it in again.
+  // Executes one command. False: this command and all later ones must wait. After
+  // Member::ResumeCommands, the caller passes it to HandleCommand again.
   bool HandleCommand(Member* member, absl::string_view text);
 
-  // To be called when the outbox of a member with `recoveries` has drained.
+  // The caller calls it when the outbox of a member with `recoveries` has drained.
   void OnDrained(Member* member) { recoveries_.OnDrained(member); }
 
-  // Fails the joins whose time is over, and repeats failed fetches. The worker calls it on each
-  // tick. The time it takes grows with the joins that are due alone.
+  // Fails the joins that have passed their deadline, and repeats failed fetches. The worker calls
+  // it on each tick. Its time grows only with the number of joins that are due.
   void CheckDeadlines();
 
   const GroupTable& table() const { return table_; }
@@ -112,15 +113,15 @@ class GroupService final : public ChannelListener {
   const Clock* const clock_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
-  RecentMessages recent_;  // the table's groups use it
+  RecentMessages recent_;  // used by the table's groups
   GroupTable table_;
   Recoveries recoveries_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
-  // Members whose sends wait for room in the channel. The one that came first goes on first. It is
-  // bounded by the number of connections: a member is in it once.
+  // Members with sends that wait for room in the channel, in the order of their arrival. The first
+  // one continues first. The queue has at most one entry for each connection.
   std::deque<Member*> waiting_for_room_;
-  absl::Time away_since_;  // the time at which the channel went away, if it is away
+  absl::Time away_since_;  // the time of the disconnection, while not connected
   Counters counters_;
   LogLimit gap_log_limit_;
 };

@@ -18,8 +18,8 @@ namespace groupcast::service {
 
 inline constexpr Epoch kEpoch{0x0a};
 
-// A connection as the groups see it: it records what it is sent, and holds commands back as a
-// session does.
+// A connection from the view of the groups. It records the bytes that it is sent, and holds
+// commands back like a session.
 class FakeMember final : public Member {
  public:
   FakeMember(uint64_t id, const Encoding* encoding, GroupService* service)
@@ -46,7 +46,7 @@ class FakeMember final : public Member {
     }
   }
 
-  // As a session whose outbox has drained: there is room for `blocks_max` blocks.
+  // Acts like a session after its outbox has drained: there is room for `blocks_max` blocks.
   void Drain(size_t blocks_max) {
     room = blocks_max;
     if (recoveries > 0) service_->OnDrained(this);
@@ -65,7 +65,7 @@ class FakeMember final : public Member {
 
 using Received = std::vector<std::string>;
 
-// One worker's groups on a channel, on which tests also publish from outside.
+// One worker's groups on a channel. Tests also publish on the channel from outside.
 class GroupServiceFixture : public testing::Test {
  protected:
   explicit GroupServiceFixture(const GroupServiceOptions& options = {})

@@ -19,20 +19,20 @@ struct Group {
   struct Place {
     Member* member;
     uint32_t membership;  // in the member's memberships
-    bool live = true;     // it gets each message at once; otherwise it recovers
+    bool live = true;     // it gets each message at once; else it recovers
   };
 
   std::string id;
-  bool subscribed = false;  // the channel has said where delivery begins
+  bool subscribed = false;  // OnSubscribed has come
   Position position;        // of the last delivered message, if subscribed
   std::vector<Place> members;
   std::unique_ptr<RecentMessages::Ring> recent;  // null before the first message
 };
 
-// The members of each group. Joining, leaving and the removal of a connection take constant time
-// for each group. Finding one of a connection's groups takes a look at each of its groups.
+// The members of each group. A join, a leave and the removal of a connection take constant time for
+// each group. To find one of a connection's groups takes one check of each of its groups.
 //
-// A group is in the table while it has members. The caller that takes the last member away also
+// A group is in the table while it has members. The caller that removes the last member also
 // removes the group.
 class GroupTable {
  public:
@@ -45,7 +45,7 @@ class GroupTable {
   };
   Added FindOrAdd(absl::string_view id);
 
-  // `group` must be without members.
+  // `group` must have no members.
   void Remove(Group* group);
 
   bool IsMember(const Group& group, const Member& member) const;
@@ -53,10 +53,10 @@ class GroupTable {
   bool Join(Group* group, Member* member);
   // False: the connection was no member.
   bool Leave(Group* group, Member* member);
-  // Sets whether a member gets the group's messages at once. It begins as live.
+  // Sets whether a member gets the group's messages at once. A new member is live.
   void SetLive(Group* group, const Member& member, bool live);
   std::vector<Group*> GroupsNotLive(const Member& member) const;
-  // Returns the groups that were left.
+  // Returns the groups that the member has left.
   std::vector<Group*> LeaveAll(Member* member);
 
   size_t group_count() const { return groups_.size(); }

@@ -17,7 +17,7 @@
 
 namespace groupcast::service {
 
-// An answer to a fetch. All callers that asked for it share its messages and their blocks.
+// An answer to a fetch. All callers of this fetch share its messages and their blocks.
 struct HistoryPage {
   Position head;
   uint64_t floor = 0;
@@ -28,12 +28,12 @@ struct HistoryPage {
 };
 
 // Fetches history for recoveries. Callers that ask for the same page while its fetch is under way
-// share the answer. At most kFetchesMax fetches are under way; others wait in a queue.
+// share the answer. At most kFetchesMax fetches are under way. The others wait in a queue.
 //
-// The queue is bounded by the number of recoveries: each has one fetch at a time.
+// The number of recoveries bounds the queue: each has one fetch at a time.
 class HistoryFetcher {
  public:
-  // The callback may change the page only by making blocks.
+  // The callback may change the page only by building blocks.
   using Callback = std::function<void(absl::StatusOr<HistoryPage>&)>;
 
   static constexpr size_t kFetchesMax = 64;
@@ -41,7 +41,7 @@ class HistoryFetcher {
   // `channel` must outlive the fetches that are under way.
   void SetChannel(Channel* channel) { channel_ = channel; }
 
-  // As Channel::FetchHistory: the callback is called once, later.
+  // Like Channel::FetchHistory: it calls the callback once, later.
   void Fetch(absl::string_view group_id, const Position& after, uint32_t newest, Callback done);
 
  private:

@@ -15,12 +15,12 @@ namespace groupcast::service {
 
 struct Group;
 
-// Ids are random, so they can be shown to clients. They are distinct over all workers and over all
-// incarnations of a worker.
+// Ids are random, so clients may see them. They differ between all workers, and between a worker
+// and its successor.
 enum class ConnectionId : uint64_t {};
 
-// A connection as the groups know it. It must leave the table (GroupTable::LeaveAll) before it is
-// destroyed.
+// A connection from the view of the groups. It must leave the table (GroupTable::LeaveAll) before
+// it is destroyed.
 class Member {
  public:
   // `encoding` must outlive the member.
@@ -29,41 +29,41 @@ class Member {
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
 
-  // Queues bytes that its encoding made. A connection that is closing drops them. Must not change
-  // the group table.
+  // Queues bytes from its encoding. A connection that is closing drops them. Must not change the
+  // group table.
   virtual void Send(const SharedBytes& bytes, TrafficClass traffic_class) = 0;
 
-  // Whether a block of `bytes` from the history may be sent now, and still leaves room for live
-  // messages. If not, the connection calls GroupService::OnDrained when it has room again.
+  // Whether the connection may send a block of `bytes` from the history now, and still has room for
+  // live messages. If not, the connection calls GroupService::OnDrained when it has room again.
   virtual bool HasRoomFor(size_t bytes) const = 0;
 
-  // Sends a reply, an error or another event that concerns this member alone. `json` is an event as
-  // event.h makes it.
+  // Sends a reply, an error or another event for this member only. `json` is an event from event.h.
   void Reply(absl::string_view json);
 
-  // Its commands waited for something that has come. They may go on.
+  // Its commands waited, and may continue now.
   virtual void ResumeCommands() = 0;
 
-  // The form in which it gets messages, gaps, replies and errors.
+  // The encoding of its messages, gaps, replies and errors.
   const Encoding& encoding() const { return *encoding_; }
 
   ConnectionId connection_id() const { return connection_id_; }
   size_t group_count() const { return memberships_.size(); }
 
-  // The session that the client named. A client that named none has a session of its own.
+  // The session that the client named. A client without a name for its session has its own session.
   const Fingerprint& session();
   void set_session(const Fingerprint& session) { session_ = session; }
 
-  // Joins and reads of history that the channel has not answered yet. Other commands wait for them.
+  // The number of joins and reads of history that the channel has not answered yet. Other commands
+  // wait for them.
   int32_t pending_answers = 0;
-  // Its memberships that are not live yet. While there are any, the connection calls
-  // GroupService::OnDrained each time when its outbox has drained.
+  // The number of its memberships that are not live yet. While it is not 0, the connection calls
+  // GroupService::OnDrained each time its outbox has drained.
   uint32_t recoveries = 0;
-  // It is in the queue of members whose sends wait for room in the channel.
+  // It is in the queue of members with sends that wait for room in the channel.
   bool waits_for_room = false;
 
  protected:
-  // Only before it joins its first group. `encoding` must outlive the member.
+  // Must come before it joins its first group. `encoding` must outlive the member.
   void set_encoding(const Encoding* encoding) { encoding_ = encoding; }
 
  private:
@@ -74,7 +74,7 @@ class Member {
   };
   const Encoding* encoding_;
   const ConnectionId connection_id_;
-  Fingerprint session_;  // empty: the client named none, and session() was not called yet
+  Fingerprint session_;  // empty: the client named none, and session() has not run yet
   std::vector<Membership> memberships_;
 };
 

@@ -17,32 +17,31 @@
 
 namespace groupcast::service {
 
-// A join whose reply waits: for the group's subscription, or for the place where it begins.
+// A join without a reply. It waits for the group's subscription, or for its start position.
 struct PendingJoin {
   Group* group = nullptr;
-  Member* member = nullptr;  // in the group since the join came
+  Member* member = nullptr;  // a member of the group since the join
   std::string command_id;    // JSON; empty: the client wants no reply
   std::optional<Position> since;
   uint32_t history = 0;
   absl::Time deadline;
 };
 
-// The joins that wait for their groups' subscriptions, in the order in which they came. It holds at
+// The joins that wait for their groups' subscriptions, in the order of their arrival. It holds at
 // most one for each membership in the table, so the bounds of the table are its bounds.
 //
-// Adding and dropping one take constant time; taking some takes time for those alone. Not
-// thread-safe.
+// Add and Drop take constant time. Taking joins takes time for those joins only. Not thread-safe.
 class PendingJoins {
  public:
-  // `join.member` must have no join of that group here. `join.deadline` must not be before those
-  // that were added earlier.
+  // `join.member` must have no join of that group here. `join.deadline` must not be before the
+  // deadline of an earlier join.
   void Add(PendingJoin join);
 
   // Removes the member's join of that group, if there is one.
   void Drop(Group* group, Member* member);
 
-  // Remove and return the group's joins, and those whose deadline is not after `now`. Both are in
-  // the order in which they were added.
+  // TakeOf removes and returns the joins of the group. TakeExpired removes and returns the joins
+  // with a deadline up to `now`. Both results are in the order of the calls of Add.
   std::vector<PendingJoin> TakeOf(Group* group);
   std::vector<PendingJoin> TakeExpired(absl::Time now);
 
@@ -62,7 +61,7 @@ class PendingJoins {
 
   PendingJoin Take(Entry* entry);
 
-  // The lists are declared first: an entry leaves them when it is destroyed.
+  // The lists are declared first, because an entry leaves them when it is destroyed.
   absl::node_hash_map<Group*, List<&Entry::of_group>> groups_;
   List<&Entry::by_deadline> by_deadline_;
   absl::flat_hash_map<std::pair<Group*, Member*>, std::unique_ptr<Entry>> all_;

@@ -8,7 +8,7 @@ namespace groupcast::service {
 
 // The protocol's texts without any framing, for tests.
 
-// Messages as they were sent; nothing for excluded messages and gaps.
+// Messages as the client sent them, and nothing for excluded messages and gaps.
 class PlainBareEncoding final : public Encoding {
  public:
   constexpr PlainBareEncoding() : Encoding(EncodingSlot::kFirst) {}

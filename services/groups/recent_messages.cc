@@ -38,7 +38,7 @@ SharedBytes RecentMessages::Ring::BytesFor(size_t index, absl::string_view group
                                            Member* member) {
   Entry& entry = entries_[index];
   SharedBytes bytes = entry.message.For(group_id, member);
-  // The block may be new. If it is over a bound, messages go with the next Push.
+  // The block may be new. If it exceeds a bound, the next Push drops messages.
   const size_t grown = entry.message.bytes() - entry.bytes;
   entry.bytes += grown;
   bytes_ += grown;

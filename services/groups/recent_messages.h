@@ -18,10 +18,10 @@ struct RecentMessagesOptions {
 };
 
 // The last messages of a worker's groups. Members that reconnect together have almost the same
-// position, and need not all ask the channel.
+// position. With the recent messages, they need not all ask the channel.
 //
-// Messages over a bound go: over a group's bounds, the oldest of that group; over the worker's
-// bound, the oldest of the group that has been quiet for longest.
+// Over a group's bounds, the oldest messages of that group are dropped. Over the worker's bound,
+// the oldest messages of the group without new messages for the longest time are dropped.
 class RecentMessages {
  public:
   explicit RecentMessages(const RecentMessagesOptions& options = {}) : options_(options) {}
@@ -35,17 +35,17 @@ class RecentMessages {
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;
 
-    // `message` follows the last one. It is dropped at once if it is over a bound by itself.
+    // `message` follows the last one. If it exceeds a bound by itself, it is dropped at once.
     void Push(EncodedMessage message);
     void Clear();
 
     size_t size() const { return entries_.size(); }
     const EncodedMessage& at(size_t index) const { return entries_[index].message; }
-    // What `member` gets of the message at `index`; null: nothing.
+    // The bytes that `member` gets for the message at `index`. Null: nothing.
     SharedBytes BytesFor(size_t index, absl::string_view group_id, Member* member);
 
     // Returns the index of the first message after `offset`, or size() if there is none. Returns
-    // nothing if messages after it may be missing here, or if it is no place in the chain.
+    // nullopt if messages after `offset` may be missing here, or if `offset` is not in the chain.
     std::optional<size_t> After(uint64_t offset) const;
 
    private:
@@ -65,7 +65,7 @@ class RecentMessages {
  private:
   const RecentMessagesOptions options_;
   size_t bytes_ = 0;
-  // The rings that are not empty. The last one got a message last.
+  // The rings that are not empty, in the order of their newest messages.
   boost::intrusive::list<Ring, boost::intrusive::constant_time_size<false>> rings_;
 };
 

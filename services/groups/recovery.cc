@@ -65,7 +65,7 @@ const Position* Recoveries::PositionOf(Group* group, Member* member) const {
 void Recoveries::OnPosition(Group* group) {
   const auto of_group = groups_.find(group);
   if (of_group == groups_.end()) return;
-  // All others go on when their fetch is answered or their member has room.
+  // All others continue when their fetch has its answer or their member has room.
   std::vector<Pointer> decided;
   auto& undecided = of_group->second.undecided;
   for (auto next = undecided.begin();
@@ -92,13 +92,13 @@ void Recoveries::OnGap(Group* group, const Gap& gap) {
       TellGap(recovery.get(), gap);
       BecomeLive(recovery);
     }
-    // A gap in the same epoch is told when the recovery gets there.
+    // The member gets a gap in the same epoch when the recovery reaches it.
     if (!recovery->ended) Advance(recovery);
   }
 }
 
 void Recoveries::OnDrained(Member* member) {
-  // By key: a group may be gone by then.
+  // By key: a group may be removed by then.
   for (Group* group : table_->GroupsNotLive(*member)) {
     const Pointer recovery = Find(group, member);
     if (recovery == nullptr) continue;
@@ -153,7 +153,7 @@ void Recoveries::Advance(const Pointer& recovery) {
   if (--recovery->member->pending_answers == 0) recovery->member->ResumeCommands();
 }
 
-// Does what can be done now.
+// Takes the steps that are possible now.
 void Recoveries::Step(const Pointer& recovery) {
   if (!recovery->replied) Decide(recovery);
   if (!recovery->replied) return;
@@ -168,7 +168,7 @@ void Recoveries::Step(const Pointer& recovery) {
   if (!recovery->blocked) Fetch(recovery, recovery->position, 0, Want::kMessages);
 }
 
-// Gives the reply, or fetches what it depends on.
+// Sends the reply, or fetches the history that the reply depends on.
 void Recoveries::Decide(const Pointer& recovery) {
   const Group& group = *recovery->group;
   const RecentMessages::Ring* const recent = group.recent.get();
@@ -234,10 +234,10 @@ void Recoveries::OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<His
   if (recovery->ended) return;
   recovery->fetching = false;
   if (!page.ok() || page->head.epoch != recovery->group->position.epoch) {
-    // With another epoch, the worker is about to be told of it.
+    // With another epoch, the worker will soon get the gap of the new epoch.
     RetryLater(recovery.get());
   } else if (recovery->replied && want != Want::kMessages) {
-    // Decided meanwhile by what the worker was delivered: the answer may begin after it.
+    // A message to the worker decided it meanwhile. The answer may begin after that message.
   } else if (want == Want::kHead) {
     OnHead(recovery.get(), page->head);
   } else {
@@ -276,7 +276,7 @@ void Recoveries::FeedPage(Recovery* recovery, HistoryPage* page) {
     const SharedBytes& bytes = message.For(recovery->group->id, recovery->member);
     if (!Feed(recovery, message.offset(), bytes)) return;
   }
-  // An answer from before the messages that the group has got.
+  // The answer is older than the messages that the group has.
   if (recovery->position == before && recovery->position != present) RetryLater(recovery);
 }
 

@@ -22,32 +22,32 @@
 namespace groupcast::service {
 
 // The memberships of a worker that are not live yet, because they joined with `since` or `history`.
-// Each has a position of its own. It is fed the messages after that position, as its outbox has
-// room. When it reaches the group's position it becomes live, and leaves no trace here.
+// Each has its own position. A recovery sends its member the messages after that position when its
+// outbox has room. When it reaches the group's position it becomes live and leaves this list.
 //
-// A recovery takes messages from the group's recent ones, if its position is among them. Otherwise
-// it fetches them from the channel, page by page. A page is not kept: messages that did not fit
-// into an outbox are fetched again.
+// A recovery takes messages from the group's recent ones, if they go back to its position.
+// Otherwise it fetches them from the channel, page by page. It keeps no page: it fetches messages
+// that did not fit into an outbox again.
 //
-// A join begins undecided: its reply says where delivery begins, and may need an answer of the
-// channel.
+// A join begins undecided: its reply names the position where delivery begins. To find this
+// position, it may need an answer of the channel.
 //
-// A herd of members that reconnect at once costs time in proportion to the herd. A message looks
-// only at the recoveries that it decides, and a tick at those that are due. In each case the one
-// that began first goes on first, so effects depend only on the input.
+// The cost of many members that reconnect at the same time grows in proportion to their number. A
+// message looks only at the recoveries that it decides, and a tick only at the recoveries that are
+// due. In each case the older recovery continues first, so effects depend only on the input.
 //
-// Not thread-safe. Except in Begin, a join that is decided lets its member's commands go on. They
-// may change the table, so the caller of a method must not rely on its groups afterwards.
+// Not thread-safe. Except in Begin, a decided join resumes its member's commands. They may change
+// the table, so the caller of a method must not rely on its groups afterwards.
 class Recoveries {
  public:
   struct Counters {
-    uint64_t complete = 0;    // recoveries with `since` that became live without loss
-    uint64_t lost = 0;        // recoveries with `since` whose member was told of a loss
-    uint64_t gaps = 0;        // gaps that were told while recovering
-    uint64_t deliveries = 0;  // messages that were fed
+    uint64_t complete = 0;    // recoveries with `since` that became live without a loss
+    uint64_t lost = 0;        // recoveries with `since` and with a loss
+    uint64_t gaps = 0;        // gaps that recovering members got
+    uint64_t deliveries = 0;  // messages that recovering members got
   };
 
-  // The time between attempts when the channel is away, or when its answer does not help.
+  // The time between attempts when the channel is not connected, or when its answer does not help.
   static constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 
   // Both must outlive it.
@@ -55,30 +55,30 @@ class Recoveries {
 
   void SetChannel(Channel* channel) { fetcher_.SetChannel(channel); }
 
-  // The join's member has joined its group, which is subscribed. If the reply cannot be given at
-  // once, the member's pending_answers counts it until then.
+  // The join's member has joined its group, which is subscribed. If there is no reply at once, the
+  // member's pending_answers counts the join until its reply.
   void Begin(PendingJoin join);
 
   // The member leaves the group, or its connection has ended.
   void Drop(Group* group, Member* member);
 
-  // The position of a member that recovers; null if it does not recover.
+  // The position of a member that recovers. Null: it does not recover.
   const Position* PositionOf(Group* group, Member* member) const;
 
   // The group's position has moved by one message.
   void OnPosition(Group* group);
-  // The group's position has moved over a gap. Live members have been told already.
+  // The group's position has moved over a gap. Live members have the gap already.
   void OnGap(Group* group, const Gap& gap);
   // The member has room again.
   void OnDrained(Member* member);
-  // The connection to the channel is back.
+  // The channel is connected again.
   void OnConnected();
 
-  // Removes the undecided joins whose deadline is over, and returns them in the order of their
+  // Removes the undecided joins that have passed their deadline. Returns them in the order of their
   // deadlines. The caller refuses them.
   std::vector<PendingJoin> TakeExpired();
 
-  // Repeats the fetches that failed, kRetryAfter after they did. The worker calls it on each tick.
+  // Repeats failed fetches kRetryAfter after their failure. The worker calls it on each tick.
   void RetryFailed();
 
   size_t size() const { return all_.size(); }
@@ -99,16 +99,17 @@ class Recoveries {
     const PendingJoin join;
     Group* const group;
     Member* const member;
-    const uint64_t number;  // in the order in which they began
+    const uint64_t number;  // grows with each recovery
 
-    // The member's last message; before the reply, what it has seen (`since`).
+    // The position of the member's last message. Before the reply: the position that it has seen
+    // (`since`).
     Position position;
     bool replied = false;
     bool is_pending = false;   // counted in the member's pending_answers
     bool head_covers = false;  // `since` is ahead of the group, but not of the channel's head
-    bool lost = false;         // the member was told of a loss
+    bool lost = false;         // the member knows of a loss
     bool ended = false;        // it is live, or was dropped
-    bool blocked = false;      // the outbox had no room; it goes on with OnDrained
+    bool blocked = false;      // the outbox was full; it continues with OnDrained
     bool fetching = false;
     absl::Time retry_at = absl::InfinitePast();  // no fetch before
 
@@ -140,7 +141,7 @@ class Recoveries {
                             boost::intrusive::compare<Order>,
                             boost::intrusive::constant_time_size<false>>;
   struct OfGroup {
-    List<&Recovery::of_group> all;  // in the order in which they began
+    List<&Recovery::of_group> all;  // in the order of their numbers
     Set<&Recovery::undecided, ByDecidingOffset> undecided;
   };
 
@@ -152,7 +153,7 @@ class Recoveries {
   void Decide(const Pointer& recovery);
   void DecideByPage(const Pointer& recovery, const HistoryPage& page);
   void Reply(Recovery* recovery, const Position& position, bool recovered);
-  // The purpose of a fetch: to go on after the position; or to decide where that is, by the newest
+  // The purpose of a fetch: to continue after the position, or to find the position by the newest
   // messages or by the head.
   enum class Want { kMessages, kNewest, kHead };
   void Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want);

@@ -5,13 +5,13 @@
 
 namespace groupcast::service {
 
-// How soon a connection writes what it is sent. The class does not change the order: bytes leave a
-// connection in the order in which they were sent to it.
+// The priority of bytes of a connection. The class does not change the order: bytes leave a
+// connection in the order of the calls that sent them.
 enum class TrafficClass : uint8_t {
-  // A reply, or a message of a small group. It is written in the turn that brings it.
+  // A reply, or a message of a small group. The connection writes it in the turn that brings it.
   kInteractive,
-  // One of very many, as in a large group or in a recovery. Writing all of them takes long, so it
-  // happens in pieces, and costs less for several messages at once.
+  // One of very many messages, as in a large group or in a recovery. To write all of them takes
+  // long, so the worker writes them in pieces. Several messages at once cost less.
   kBulk,
 };
 

@@ -81,7 +81,7 @@ absl::StatusOr<Listeners> OpenListeners(const std::string& text, uint16_t port, 
     if (!fd.ok()) return fd.status();
     if (listen(fd->get(), kBacklog) != 0) return ErrnoStatus("listen");
     if (i == 0) {
-      // With port 0, the others take the one that the first was given.
+      // With port 0, the other sockets take the port of the first one.
       socklen_t size = sizeof(address->storage);
       if (getsockname(fd->get(), reinterpret_cast<sockaddr*>(&address->storage), &size) != 0) {
         return ErrnoStatus("getsockname");

@@ -18,8 +18,8 @@ struct Listeners {
 // Opens `count` listening sockets on one address and port (0: a free one). The kernel spreads
 // connections among them (SO_REUSEPORT).
 //
-// kAlreadyExists: something listens there already. That can be another service of this kind, which
-// could otherwise share the port and take half of the connections.
+// kAlreadyExists: a process listens there already. It may be another service of this kind.
+// Otherwise it could share the port and take half of the connections.
 // kInvalidArgument: `address` is no IP address.
 absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
 

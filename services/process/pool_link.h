@@ -13,14 +13,14 @@
 namespace groupcast::service {
 
 // A worker's half of the pool. It accepts connections on the worker's own listening socket and on
-// those that the supervisor lends it, and tells the worker when to drain.
+// the sockets that the supervisor lends it. It tells the worker when to drain.
 //
-// Not thread-safe; it lives on its worker's loop, and calls back only from there.
+// Not thread-safe: it lives on its worker's loop, and makes its callbacks only from there.
 class PoolLink {
  public:
   struct Callbacks {
-    // A connection: a socket that does not block, and is closed on exec. The callback must not stop
-    // accepting.
+    // A connection: a socket that does not block, and is closed on exec. The callback must not call
+    // StopAccepting.
     std::function<void(Fd)> on_accepted;
     // SIGTERM has come. It may come again.
     std::function<void()> on_drain;
@@ -34,7 +34,7 @@ class PoolLink {
   PoolLink(const PoolLink&) = delete;
   PoolLink& operator=(const PoolLink&) = delete;
 
-  // Accepts again on sockets that were given up because the process was out of descriptors. The
+  // Accepts again on sockets that it stopped because the process had no free descriptors. The
   // worker calls it on each tick.
   void RetryAccepts();
 

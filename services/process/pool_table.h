@@ -12,8 +12,8 @@
 
 namespace groupcast::service {
 
-// The head of a column of numbers. `width` is in characters, with the space to the next column; a
-// longer number shifts the rest of its line.
+// The head of a column of numbers. `width` is in characters, with the space to the next column. A
+// longer number shifts the following columns of its line.
 struct CounterColumn {
   std::string name;
   int width = 0;
@@ -34,11 +34,11 @@ struct PoolTable {
     std::vector<CounterColumn> columns;
     std::vector<Worker> workers;
   };
-  std::string service;  // stands for the kind's name if there is one kind
+  std::string service;  // replaces the kind's name if there is one kind
   std::string status;
   std::vector<Kind> kinds;
   std::vector<std::string> notes;  // further lines
-  bool with_workers = false;       // their numbers are shown
+  bool with_workers = false;       // the lines show their numbers
   pid_t supervisor = 0;
 };
 

@@ -5,11 +5,11 @@
 
 namespace groupcast::service {
 
-// Reads the program's flags again, because those in a --flagfile may have changed. A flag whose
-// line is gone from the file has its default value again.
+// Reads the program's flags again, because flags in a --flagfile may have changed. A flag that the
+// file does not have any more gets its default value again.
 //
-// kInvalidArgument: the flags cannot be read; none has changed. A child process tries first, since
-// flags that cannot be read end the process. The process must have one thread.
+// kInvalidArgument: the flags cannot be read, and no flag has changed. A child process tries first,
+// since unreadable flags end the process. The process must have one thread.
 absl::Status ParseFlagsAgain(int argc, char** argv);
 
 }  // namespace groupcast::service

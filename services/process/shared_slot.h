@@ -11,7 +11,7 @@
 namespace groupcast::service {
 
 // A worker's report to its supervisor, in memory that both share. The supervisor maps it before
-// fork(2) and resets it before each fork; after that the worker is its only writer. Lock-free
+// fork(2) and resets it before each fork. After the fork the worker is its only writer. Lock-free
 // atomics are address-free, so they work between processes.
 struct SharedSlot {
   enum class State : uint32_t { kStarting, kReady, kDraining };
@@ -35,8 +35,8 @@ struct SharedSlot {
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
 };
 
-// The exit code of a worker whose successor would fail in the same way: the configuration must be
-// changed (EX_CONFIG of sysexits.h).
+// The exit code of a misconfigured worker. Its successor would fail in the same way until the
+// configuration changes (EX_CONFIG of sysexits.h).
 inline constexpr int kExitMisconfigured = 78;
 
 }  // namespace groupcast::service

@@ -8,8 +8,7 @@
 namespace groupcast::service {
 namespace {
 
-// A message is one byte of command and one of index. The socket comes along with kAdopt
-// (SCM_RIGHTS).
+// A message is one byte of command and one byte of index. kAdopt carries the socket (SCM_RIGHTS).
 enum class Command : uint8_t { kAdopt = 'a', kRelease = 'r' };
 
 void Send(int control, Command command, int index, int socket) {

@@ -37,14 +37,14 @@ constexpr absl::Duration kBackoffMax = absl::Seconds(5);
 // What a worker gets beyond its drain time before it is killed.
 constexpr absl::Duration kDrainGrace = absl::Seconds(1);
 
-// A pause of the supervisor itself that is longer than this is nobody's fault.
+// After a longer pause of the supervisor itself, it does not blame the workers.
 constexpr absl::Duration kOwnStallMax = absl::Seconds(1);
 
-// If the workers are not ready after this time, the table says what they wait for.
+// If the workers are not ready after this time, the table names the reason (waits_for).
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
 absl::Duration BackoffAfter(int failures) {
-  // The first early end may be anybody's bad luck.
+  // The first early end may be an accident.
   if (failures <= 1) return absl::ZeroDuration();
   return std::min(kBackoffMax, kBackoffMin * (1 << std::min(failures - 2, 10)));
 }
@@ -154,8 +154,8 @@ absl::Status Supervisor::StartWorker(int socket) {
   if (pid == 0) {
     // The parent may have died before the first line was reached.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
-    // Only SIGTERM is the worker's; Ctrl-C goes to the whole group, and the supervisor decides what
-    // follows.
+    // The worker gets only SIGTERM. Ctrl-C goes to the whole process group, and the supervisor
+    // decides how to stop.
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
@@ -219,7 +219,7 @@ void Supervisor::OnExit(const Process& process, int status) {
       ExitText(status),
       backoff == absl::ZeroDuration() ? "now" : absl::StrCat("in ", absl::FormatDuration(backoff)));
   if (backoff > absl::ZeroDuration() && Serving(process.socket) == nullptr) Lend(process.socket);
-  // What it had borrowed goes to somebody else, if its worker is still away.
+  // If the worker of a borrowed socket still does not run, another worker borrows the socket.
   for (const int borrowed : process.borrowed) {
     if (Serving(borrowed) == nullptr) Lend(borrowed);
   }
@@ -227,8 +227,8 @@ void Supervisor::OnExit(const Process& process, int status) {
 
 void Supervisor::CheckProcesses() {
   const absl::Time now = clock_.Now();
-  // If the supervisor itself stood still, so did its workers (SIGSTOP of the group, a machine that
-  // was suspended): they get time to show that they are alive.
+  // If the supervisor itself stood still, so did its workers (SIGSTOP of the group, a suspended
+  // machine). They get time to show that they are alive.
   if (now - last_check_ > kOwnStallMax) judge_stalls_from_ = now + kOwnStallMax;
   last_check_ = now;
   for (Process& process : processes_) {
@@ -361,7 +361,7 @@ void Supervisor::BeginStop(absl::string_view why) {
   }
   stopping_ = true;
   spdlog::info("{}: stopping {} workers", std::string(why), processes_.size());
-  // New connections are refused from here on, and those in the backlogs are told.
+  // New connections are refused from here on, and the connections in the backlogs are reset.
   for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
   for (Process& process : processes_) Retire(&process);
 }

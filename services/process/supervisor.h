@@ -49,39 +49,41 @@ struct SupervisorOptions {
   std::string waits_for;  // for the table, while workers are not ready: "the channel server"
   std::vector<std::string> notes;  // further lines of the table
 
-  // Called once, when all workers are ready. An error stops the service. Null: nothing.
+  // The supervisor calls it once, when all workers are ready. An error stops the service. Null: no
+  // call.
   std::function<absl::Status()> on_ready;
 
-  // How long workers may take to drain. A worker that takes longer is killed 1 s later.
+  // The time for workers to drain. The supervisor kills a worker that takes 1 s longer.
   absl::Duration drain_time = absl::Seconds(5);
 
-  // A worker whose loop has not turned for this time is killed and replaced.
+  // If a worker's loop does not turn for this time, the supervisor kills and replaces the worker.
   absl::Duration stall_timeout = absl::Seconds(10);
 };
 
-// The parent of a pool of workers of one kind or more: it forks a worker for each listening socket,
-// replaces workers that end by others of their kind, and stops them all.
+// The parent of a pool of workers of one or more kinds. It forks a worker for each listening
+// socket. It replaces a worker that ends with another of the same kind, and stops all workers at
+// the end.
 //
-// It has one thread and makes plain system calls only: nothing here has a thread, a lock or an
-// event loop that a fork would tear apart. It keeps all listening sockets, so the successor of a
-// worker that died serves the connections that wait in its backlog. While that successor is held
-// back, another worker of the same kind is lent the socket.
+// It has one thread and makes plain system calls only, because a fork would break a thread, a lock
+// or an event loop. It keeps all listening sockets, so the successor of a dead worker serves the
+// connections that wait in its backlog. While the successor's start is delayed, the supervisor
+// lends the socket to another worker of the same kind.
 //
-// Signals: SIGTERM and SIGINT drain and stop (a second one stops at once), SIGHUP replaces all
-// workers one after the other, SIGUSR1 prints the table with the workers' numbers.
+// Signals: SIGTERM and SIGINT drain and stop (a second one stops at once). SIGHUP replaces all
+// workers one after the other. SIGUSR1 prints the table with the workers' numbers.
 class Supervisor {
  public:
-  // The effect of SIGHUP on the configuration with which workers are born.
+  // The effect of SIGHUP on the configuration of new workers.
   struct Reload {
-    // Takes up the new configuration. On an error it must not have changed anything; the old
+    // Loads the new configuration. After an error it must not have changed anything, and the old
     // workers stay.
     std::function<absl::Status()> take_up;
-    // Goes back to the configuration before: with the new one, a worker could not work.
+    // Restores the configuration before: a worker could not work with the new one.
     std::function<void()> roll_back;
   };
 
-  // kInvalidArgument: there is no kind, or one has no name, no main, not 1 to 255 sockets, or more
-  // than SharedSlot::kCountersMax counters.
+  // kInvalidArgument: there is no kind. Or a kind has no name, no main, not 1 to 255 sockets, or
+  // more than SharedSlot::kCountersMax counters.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(SupervisorOptions options,
                                                             std::vector<WorkerKind> kinds,
                                                             Reload reload);
@@ -89,7 +91,7 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Runs until it is stopped; then no child is left. kFailedPrecondition: workers are
+  // Runs until it is stopped. On return, no child is left. kFailedPrecondition: workers are
   // misconfigured.
   absl::Status Run();
 
@@ -101,15 +103,15 @@ class Supervisor {
     Fd control;
     absl::Time started;
     bool ready_seen = false;
-    bool retiring = false;  // it has been told to drain, and gets no successor any more
+    bool retiring = false;  // it drains, and gets no further successor
     absl::Time kill_at = absl::InfiniteFuture();
-    std::vector<int> borrowed;  // sockets that it was lent: indexes in sockets_
+    std::vector<int> borrowed;  // borrowed sockets: indexes in sockets_
   };
-  // A listening socket of any kind, and its worker's fortune.
+  // A listening socket of any kind, and the failures of its worker.
   struct Socket {
     int kind = 0;
     int index = 0;     // within its kind
-    int failures = 0;  // ends in a row that came early
+    int failures = 0;  // early ends in a row
     absl::Time start_at = absl::InfinitePast();
   };
 
@@ -148,7 +150,7 @@ class Supervisor {
   int slot_count_ = 0;
   std::vector<Process> processes_;
   std::vector<Socket> sockets_;
-  std::vector<int> to_replace_;  // the sockets whose workers SIGHUP still has to replace
+  std::vector<int> to_replace_;  // sockets with workers that SIGHUP still has to replace
   bool ready_told_ = false;
   bool waiting_told_ = false;
   bool stopping_ = false;

@@ -5,8 +5,8 @@
 
 namespace groupcast::service {
 
-// Why the service ends a connection. Codes below 4000 are those of RFC 6455 section 7.4.1; the
-// others belong to this protocol (docs/protocol.md).
+// The reason why the service ends a connection. RFC 6455 section 7.4.1 defines the codes below
+// 4000. This protocol defines the others (docs/protocol.md).
 enum class CloseCode : uint16_t {
   kNormal = 1000,
   kGoingAway = 1001,

@@ -15,10 +15,10 @@ namespace {
 
 constexpr size_t kIdBytesMax = 64;
 
-// Offsets are below it, so that they are exact in clients whose numbers are doubles.
+// Offsets are below it, so that they are exact in clients that store numbers as doubles.
 constexpr uint64_t kOffsetEnd = uint64_t{1} << 53;
 
-// A field of an object and where its value goes, as it stands in the text; empty: not there.
+// A field of an object, and the place of its raw value. Empty: the field is missing.
 struct Field {
   absl::string_view name;
   absl::string_view* value;
@@ -125,7 +125,7 @@ GroupIdField ReadGroupId(absl::string_view raw) {
   }
   field.defect = GroupIdDefect(field.id);
   if (field.id.size() > kGroupIdBytesMax) {
-    // It goes back in the answer, which must not grow with it. Cut between characters.
+    // The answer repeats it and must not grow with it. It is cut between characters.
     size_t size = kGroupIdBytesMax;
     while (size > 0 && (field.id[size] & 0xc0) == 0x80) --size;
     field.id.resize(size);
@@ -133,7 +133,7 @@ GroupIdField ReadGroupId(absl::string_view raw) {
   return field;
 }
 
-// Reads each command's own fields into `command`; what is wrong goes into `error`.
+// Reads each command's own fields into `command`, and defects into `error`.
 class Interpreter {
  public:
   Interpreter(const Fields& fields, const CommandLimits& limits)

@@ -20,13 +20,13 @@ struct GroupIdField {
   absl::string_view defect;  // the end of a sentence that begins with "group_id"; empty: none
 };
 
-// A command that was understood. docs/protocol.md defines the effect of each.
+// A valid command. docs/protocol.md defines the effect of each.
 struct Command {
   enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kPing };
 
   Kind kind = Kind::kPing;
   std::string id;  // the JSON of the field `id`; empty: there is none
-  // One id, without defect. With group_ids (send_to_group): all that were given.
+  // One id, without defect. With group_ids (send_to_group): all ids of the command.
   std::vector<GroupIdField> group_ids;
   bool many = false;  // the field was group_ids
 
@@ -50,11 +50,11 @@ struct CommandLimits {
   size_t message_bytes_max = 64 * 1024;
   size_t group_ids_max = 128;
   size_t key_bytes_max = 64;
-  uint32_t history_max = 100;  // a larger number in a command counts as this
+  uint32_t history_max = 100;  // a larger number in a command counts as this value
 };
 
-// Reads one command from the JSON `text`, which must be UTF-8. Returns the command, or the error to
-// tell its sender.
+// Reads one command from the JSON `text`, which must be UTF-8. Returns the command, or the error
+// for its sender.
 std::variant<Command, CommandError> ParseCommand(absl::string_view text,
                                                  const CommandLimits& limits);
 

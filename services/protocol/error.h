@@ -35,7 +35,7 @@ struct CommandError {
   std::string cmd;      // the command's name; empty if it could not be read
 };
 
-// Returns the error of a command whose call to the channel failed with `channel_status`.
+// Returns the error of a command, from the error `channel_status` of its call to the channel.
 ErrorCode ErrorCodeOf(const absl::Status& channel_status);
 
 }  // namespace groupcast::service

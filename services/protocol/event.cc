@@ -22,7 +22,7 @@ std::string ErrorFields(ErrorCode code, absl::string_view message) {
                       ",\"retry\":", MayWorkLater(code) ? "true" : "false");
 }
 
-// `"offset":…,"previous":…`, the end of what every message has.
+// `"offset":…,"previous":…`, the end that all messages have.
 void AppendPlace(uint64_t offset, uint64_t previous, std::string* json) {
   absl::StrAppend(json, "\"offset\":", offset, ",\"previous\":", previous);
 }

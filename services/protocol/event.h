@@ -29,11 +29,11 @@ struct WelcomeLimits {
 std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
                          const WelcomeLimits& limits);
 
-// `id` is the JSON of the command's id, as everywhere below.
+// `id` is the JSON of the command's id, in all functions below.
 std::string PongReply(absl::string_view id);
 std::string LeaveReply(absl::string_view id, absl::string_view group_id);
-// The reply to add_group, and to send_to_group with one group. `recovered` belongs to an add_group
-// with `since`.
+// The reply to add_group, and to send_to_group with one group. `recovered` is for an add_group with
+// `since`.
 std::string PositionReply(absl::string_view id, absl::string_view group_id,
                           const Position& position, std::optional<bool> recovered = std::nullopt);
 
@@ -55,7 +55,7 @@ std::string HistoryReply(absl::string_view id, absl::string_view group_id,
 std::string ErrorEvent(const CommandError& error);
 
 std::string MessageEvent(const Message& message);
-// The place of a message that excludes the session it is sent to.
+// The place of a message that excludes the member's session.
 std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous);
 
 std::string GapEvent(absl::string_view group_id, const Gap& gap);

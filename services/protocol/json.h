@@ -9,18 +9,18 @@
 
 namespace groupcast::service {
 
-// Reads JSON (RFC 8259) in place, without building a tree. A command has a handful of fields, and
-// the message in it must keep its own bytes. The input must be UTF-8; the caller has checked it.
+// Reads JSON (RFC 8259) in place, without building a tree. A command has few fields, and its
+// message must keep its own bytes. The input must be UTF-8: the caller must check it first.
 //
-// A rule beyond the grammar: \u escapes must not be lone surrogates, since such a string has no
-// UTF-8.
+// One rule is stricter than the grammar: a \u escape must not be a lone surrogate, since such a
+// string has no UTF-8.
 class JsonReader {
  public:
   explicit JsonReader(absl::string_view text) : text_(text) {}
 
-  // Each reads one thing after insignificant whitespace. False: the thing is missing or not
-  // well-formed. Then error() says why, and the reader must not be used again.
-  bool ReadValue(absl::string_view* raw);   // any value; `raw` is the bytes it takes
+  // Each reads one element after insignificant whitespace. False: the element is missing or not
+  // well-formed. Then error() has the reason, and the caller must not use the reader again.
+  bool ReadValue(absl::string_view* raw);   // any value; `raw` is its bytes
   bool ReadString(absl::string_view* raw);  // with its quotes
   bool Expect(char c);
   bool ExpectEnd();
@@ -45,11 +45,11 @@ class JsonReader {
   absl::string_view text_;
   size_t at_ = 0;
   int depth_ = 0;
-  absl::string_view what_;  // what failed
+  absl::string_view what_;  // the reason of the failure
 };
 
-// The depth to which brackets may nest. Deeper input is refused, so that it cannot exhaust the
-// stack of a later reader.
+// The bound of the nesting depth of brackets. The reader refuses deeper input, so that it cannot
+// exhaust the stack of a later reader.
 inline constexpr int kJsonDepthMax = 64;
 
 // Appends the text of a JSON string that JsonReader accepted. `raw` has its quotes.

@@ -8,15 +8,15 @@
 namespace groupcast::service {
 
 // Checks UTF-8 (RFC 3629 section 4) piece by piece. It refuses a text at the first byte that cannot
-// be part of any valid text. Overlong forms, surrogates and code points above U+10FFFF are refused
+// be part of any valid text. It refuses overlong forms, surrogates and code points above U+10FFFF
 // at their second byte.
 class Utf8Checker {
  public:
-  // Reads the next piece of the text. False: no valid text begins with the pieces so far. Then
-  // Reset must come before the next call.
+  // Reads the next piece of the text. False: no valid text begins with the pieces so far. Then the
+  // caller must call Reset before the next call.
   bool Check(absl::string_view piece);
 
-  // Whether the text may end here: it does not end inside of a character.
+  // Whether the text may end here: it does not end inside a character.
   bool complete() const { return missing_ == 0; }
 
   void Reset() { *this = Utf8Checker(); }

@@ -12,23 +12,23 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(250);
 
-// How many connections over the limit are told so; more are dropped.
+// The number of connections over the limit that get an answer. Further ones are dropped.
 constexpr size_t kRefusalsMax = 1'000;
 
-// A draining worker closes at least so many connections per second.
+// A draining worker closes at least this number of connections per second.
 constexpr double kDrainPerSecondMin = 1'000;
 
-// Handshakes that have begun when it begins to drain may finish for so long: their clients are told
-// properly, and do not see a connection that breaks. (Browsers also keep connections on which they
-// ask nothing.)
+// When the worker begins to drain, handshakes in progress may finish within this time. Their
+// clients then get an answer, and do not see a broken connection. (Browsers also keep connections
+// without a request.)
 constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
-// When so many messages have come since a round of flushing began, it goes on in large pieces: few
-// more are taken meanwhile, so outboxes stay short, and the channel server learns that this worker
-// is slow.
+// If this number of messages has come since a flush round began, the round continues in large
+// pieces. The worker then takes few further messages meanwhile. So outboxes stay short, and the
+// channel server learns that this worker is slow.
 constexpr uint64_t kMessagesPerRound = 128;
 
 // For how long a repeated send with the same key counts once: the channel's contract.
@@ -99,7 +99,7 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   channel_ = *std::move(channel);
   groups_.SetChannel(channel_.get());
 
-  // After the channel's hook: what a turn brings is flushed in the same turn.
+  // After the channel's hook: a turn flushes its own frames.
   loop_->AddTurnHook([this] { return FlushTouched(); });
   loop_->RunEvery(kTick, [this] { Tick(); });
   absl::StatusOr<std::unique_ptr<PoolLink>> pool =
@@ -124,7 +124,8 @@ HttpContext Worker::http_context() const {
 }
 
 void Worker::OnAccepted(Fd socket) {
-  // Above the limit a handshake is answered with 503, but only so many at once.
+  // Above the limit the worker answers a handshake with 503, but only for kRefusalsMax connections
+  // at the same time.
   if (sessions_.size() >= options_.connections_max + kRefusalsMax) return;
   SessionHost* const host = this;
   auto session =
@@ -220,8 +221,9 @@ void Worker::CheckDeadlines() {
   }
   while (DeadlineNode* node = pinged_.FirstSince(now - options_.pong_timeout)) {
     auto* const session = static_cast<Session*>(node);
-    // One that is not read because its commands wait cannot be heard: its time begins again. If it
-    // is gone, its host answers the ping with a reset, which is noticed.
+    // The worker does not read a connection with waiting commands, so it cannot see a pong: the
+    // time begins again. If the client has ended, its host answers the ping with a reset, which the
+    // worker sees.
     pinged_.Append(session, now);
     if (session->paused()) {
       session->SendPing();

@@ -29,35 +29,35 @@ struct WorkerOptions {
   SessionOptions session;
   GroupServiceOptions groups;
 
-  // The time from accept to the end of the handshake. Over it, the connection is dropped.
+  // The time from accept to the end of the handshake. After it, the worker drops the connection.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  // A connection that is silent for ping_interval gets a ping. If it stays silent for pong_timeout
-  // after that, it is closed with 4002.
+  // If a connection is silent for ping_interval, the worker sends a ping. If it stays silent for
+  // pong_timeout after that, the worker closes it with 4002.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
-  // The time that a closing connection may take.
+  // The longest time that a closing connection may take.
   absl::Duration close_timeout = absl::Seconds(5);
   // The time over which a draining worker spreads the closing of its connections.
   absl::Duration drain_time = absl::Seconds(5);
 
-  // Above it, a handshake is answered with 503.
+  // Above it, the worker answers a handshake with 503.
   size_t connections_max = 100'000;
-  // The bytes that unfinished messages of all connections may take. Over it, the connection with
-  // the largest is closed with 1009.
+  // The bound of the bytes of unfinished messages of all connections. Over it, the worker closes
+  // the connection with the largest one with 1009.
   size_t unfinished_bytes_max = 64u << 20;
 
-  // Null: no pages are served.
+  // Null: the worker serves no pages.
   std::shared_ptr<const Pages> pages;
 };
 
 // One process of the pool. It accepts connections and serves them, on one thread and without locks.
-// It must be created after fork(2).
+// Create it after fork(2).
 class Worker final : private SessionHost {
  public:
   using ChannelFactory =
       std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
 
-  // The columns of the counters that it keeps in its slot.
+  // The columns of the counters in its slot.
   static std::vector<CounterColumn> Counters();
 
   // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. `slot` must
@@ -67,7 +67,7 @@ class Worker final : private SessionHost {
                                                         Fd listener, Fd control, SharedSlot* slot);
   ~Worker();
 
-  // Serves until SIGTERM, which must be blocked, then drains. kFailedPrecondition: misconfigured.
+  // Serves until SIGTERM, then drains. SIGTERM must be blocked. kFailedPrecondition: misconfigured.
   absl::Status Run();
 
  private:

@@ -52,7 +52,7 @@ std::vector<Position> ChannelContractTest::PublishMany(Peer* peer, absl::string_
 }
 
 void ChannelContractTest::Settle(Peer* peer) {
-  // Twice: what the first caused has its time as well.
+  // Twice, so that the effects of the first round have time too.
   for (int i = 0; i < 2; ++i) {
     const std::string group_id = absl::StrCat("settled ", ++settled_);
     peer->Subscribe(group_id);

@@ -20,14 +20,14 @@ namespace groupcast::service::contract {
 //                              testing::Values(EngineFactory{"Plain", [] { return … }}),
 //                              EngineName);
 //
-// The cases assume nothing that channel.h does not say. Offsets of different groups have no order,
-// messages of different groups may overtake each other, and nothing is instant: the cases wait for
-// conditions. That something does NOT come is shown with Settle: what was sent later has come.
+// The cases assume nothing that channel.h does not say. Offsets of different groups have no order.
+// Messages of different groups may overtake each other. Nothing is instant: the cases wait for
+// conditions. Settle shows that an event does NOT come: it waits for a message that was sent later.
 class ChannelContractTest : public testing::TestWithParam<EngineFactory> {
  protected:
   ChannelContractTest();
 
-  // A peer of its own, connected.
+  // A new peer, connected.
   std::unique_ptr<Peer> Connect();
   // A peer that is connected and in the group.
   std::unique_ptr<Peer> Join(absl::string_view group_id);
@@ -38,7 +38,8 @@ class ChannelContractTest : public testing::TestWithParam<EngineFactory> {
   // Publishes `count` messages of `bytes`, and waits for their positions.
   std::vector<Position> PublishMany(Peer* peer, absl::string_view group_id, int count,
                                     size_t bytes);
-  // What `peer` did before this call has been done, and what was on its way to it has come.
+  // Waits until the effects of `peer`'s earlier calls are complete, and its earlier events have
+  // come.
   void Settle(Peer* peer);
   void DisconnectAll(const std::vector<Peer*>& peers);
 

@@ -13,8 +13,8 @@ namespace groupcast::service::contract {
 // The names of the defects that a DefectiveChannel can have. Each breaks one rule of Channel.
 const std::vector<absl::string_view>& Defects();
 
-// An engine that is wrong on purpose: a memory channel with one defect of Defects(), or with none
-// if `defect` is empty. It shows that the contract test can fail.
+// An engine that is wrong on purpose. It is a memory channel with one defect of Defects(), or with
+// none if `defect` is empty. It shows that the contract test can fail.
 std::unique_ptr<Channel> MakeDefectiveChannel(absl::string_view defect, ChannelListener* listener,
                                               const MemoryEngine::MakeMemoryChannel& make);
 

@@ -12,16 +12,16 @@
 
 namespace groupcast::service::contract {
 
-// The memory engine under test. Its modes provoke failures that no user may notice.
+// The memory engine under test. Its modes provoke failures that no user should notice.
 class MemoryEngine final : public EngineUnderTest {
  public:
   enum class Mode {
     kPlain,
-    kLate,   // messages and answers are held back in every other step
-    kFlaky,  // all connections are lost every few steps, and come back
+    kLate,   // holds messages and answers back in every other step
+    kFlaky,  // loses all connections every few steps, and restores them
   };
-  // Makes the channel that Open returns around the channel that `make` makes for a listener. For
-  // defective engines.
+  // For defective engines: creates the channel that Open returns. It wraps the channel that `make`
+  // creates for a listener.
   using MakeMemoryChannel = std::function<std::unique_ptr<Channel>(ChannelListener*)>;
   using Wrap = std::function<std::unique_ptr<Channel>(ChannelListener*, const MakeMemoryChannel&)>;
 

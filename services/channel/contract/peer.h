@@ -15,7 +15,7 @@
 
 namespace groupcast::service::contract {
 
-// What a listener was told of a group.
+// An event of a group, with the values that the listener received.
 struct Event {
   enum class Kind { kSubscribed, kMessage, kGap };
   Kind kind{};
@@ -24,23 +24,23 @@ struct Event {
   History::Entry entry;   // of a message: its content
 };
 
-// What became of a publication. `times` counts the calls of its callback.
+// The result of a publication. `times` counts the calls of its callback.
 struct Outcome {
   int times = 0;
   absl::StatusOr<Position> result = absl::UnknownError("no answer yet");
   bool ok() const { return times > 0 && result.ok(); }
 };
 
-// A channel and its listener, as a careful user would have them. All calls of the channel go
-// through it. It checks the rules that hold at all times, and fails the test at the first breach:
+// A channel and its listener, like those of a careful user. All calls of the channel go through the
+// peer. The peer checks the rules that hold at all times, and fails the test at the first breach:
 //
-//   - nothing is called from inside a call of the channel, nor after the channel was destroyed
+//   - the channel calls nothing from inside a call of it, nor after its destruction
 //   - OnSubscribed comes once for each Subscribe, before the group's messages
 //   - each message follows the last position of its group, in its epoch, with a higher offset
 //   - a gap begins at the last position, or names another epoch
 //   - nothing of a group comes after Unsubscribe
 //   - the connection's state changes with each OnConnectionState, and begins as not connected
-//   - a callback of Publish or FetchHistory is called once
+//   - the channel calls a callback of Publish or FetchHistory once
 class Peer final : public ChannelListener {
  public:
   // `engine` must outlive it.
@@ -59,18 +59,18 @@ class Peer final : public ChannelListener {
   bool HasRoom();
   bool connected() const { return channel_->connected(); }
 
-  // The answer appears later in what is returned.
+  // The answer of AskHistory. It appears later in the returned object.
   struct Answer {
     int times = 0;
     absl::StatusOr<History> history = absl::UnknownError("no answer yet");
   };
   std::shared_ptr<const Answer> AskHistory(absl::string_view group_id, const Position& after,
                                            uint32_t newest);
-  // Asks until the answer is not kUnavailable, because a connection may be lost at any time.
+  // Asks until the answer is not kUnavailable, because a connection may break at any time.
   absl::StatusOr<History> FetchHistory(absl::string_view group_id, const Position& after,
                                        uint32_t newest);
 
-  // Of the group, since its last Subscribe.
+  // The events of the group since its last Subscribe.
   const std::vector<Event>& events(absl::string_view group_id);
   bool joined(absl::string_view group_id);
   // The texts of its messages.
@@ -78,12 +78,12 @@ class Peer final : public ChannelListener {
   Position position(absl::string_view group_id);
 
   const std::vector<bool>& states() const { return states_; }
-  // The state that was told last.
+  // The state of the last OnConnectionState.
   bool is_told_connected() const { return !states_.empty() && states_.back(); }
   int rooms() const { return rooms_; }
   int gaps() const { return gaps_; }
 
-  // Called from inside each event.
+  // The peer calls it from inside each event.
   std::function<void(absl::string_view group_id, const Event& event)> on_event;
 
  private:
@@ -93,15 +93,15 @@ class Peer final : public ChannelListener {
     std::vector<Event> events;
   };
 
-  // Runs `call`, during which nobody may be called back.
+  // Runs `call`. The channel must call nothing back during `call`.
   template <typename Call>
   auto In(Call call);
-  // What the channel may do now. A callback that a defective channel calls after the peer's end
-  // must still find it.
+  // The calls that the channel may make now. A defective channel may call a callback after the
+  // peer's end. The callback must still find the rules.
   struct Rules {
     bool in_call = false;
     bool closed = false;
-    // To be called by each callback. False: the callback is a breach.
+    // Each callback calls it. False: the callback is a breach.
     bool MayCall(absl::string_view what) const;
   };
 

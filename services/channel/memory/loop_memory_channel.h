@@ -14,17 +14,17 @@
 namespace groupcast::service {
 
 struct LoopMemoryChannelOptions {
-  // Channels with one name share a hub, within the process.
+  // Channels with the same name share a hub, within the process.
   std::string name;
-  // Both count for the hub's first channel, which makes the hub.
+  // The hub takes both values from its first channel, which creates the hub.
   size_t message_bytes_max = 64 * 1024;
   // Bounds the publications that wait for the connection, as if each had message_bytes_max.
   size_t window_bytes_max = 64u << 20;
 };
 
-// A MemoryChannel that an event loop drives: it connects in the loop's next turn, and its listener
-// is called at the end of turns. Its hub lives for as long as one of its channels, begins with a
-// random epoch, and keeps the newest 1,000 messages of each group.
+// A MemoryChannel that an event loop drives. It connects in the loop's next turn, and calls its
+// listener at the end of turns. Its hub lives until the last of its channels is destroyed. The hub
+// begins with a random epoch, and keeps the newest 1,000 messages of each group.
 //
 // Not thread-safe, but hubs of different names may live in different threads.
 class LoopMemoryChannel final : public Channel {

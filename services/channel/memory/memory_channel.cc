@@ -219,8 +219,8 @@ void MemoryChannel::DeliverLater(const std::string& group_id) {
   });
 }
 
-// Tells the listener what comes next of a subscription, until there is nothing. Everything is
-// looked up anew each time: the listener may do anything.
+// Makes the next calls of the listener for a subscription, until there are none. It looks
+// everything up again each time, because the listener may do anything.
 void MemoryChannel::Deliver(const std::string& group_id) {
   while (connected_ && !messages_are_held_) {
     const auto found = subscriptions_.find(group_id);

@@ -19,34 +19,34 @@ namespace groupcast::service {
 class MemoryChannel;
 
 // The channel server of a channel within one process, without sockets and without loss. It keeps
-// all messages and all keys, unless a test sets a bound or makes it forget. For tests.
+// all messages and all keys, unless a test sets a bound or makes the hub forget them. For tests.
 //
-// Everything that it tells listeners is queued until Pump, so that no listener is called from
-// inside a call of its own. The queue is not bounded.
+// All calls of listeners wait in a queue until Pump, so that no listener is called from inside its
+// own call. The queue is not bounded.
 //
 // Not thread-safe. It must outlive its channels.
 class MemoryHub {
  public:
   explicit MemoryHub(Epoch epoch) : epoch_(epoch) {}
 
-  // Hands out what is queued, and also what listeners cause meanwhile. Returns whether there was
-  // anything.
+  // Makes the queued calls, and also the calls that listeners cause meanwhile. Returns whether
+  // there were any.
   bool Pump();
 
-  // The group's messages up to `offset` leave retention: the offset is the group's floor.
+  // The group's messages up to `offset` leave retention: `offset` becomes the group's floor.
   void RaiseFloor(absl::string_view group_id, uint64_t offset);
 
-  // Does what a server does that lost everything: messages, offsets and keys. `epoch` must be
-  // another one.
+  // Acts as a server that has lost all messages, offsets and keys. `epoch` must differ from the
+  // present one.
   void BeginEpoch(Epoch epoch);
 
-  // How many messages one answer to FetchHistory carries. At first: all.
+  // The highest number of messages in one answer to FetchHistory. Initially no bound.
   void SetAnswerMax(size_t messages) { answer_max_ = messages; }
 
-  // How many messages of a group are kept. At first: all.
+  // The highest number of messages that the hub keeps of each group. Initially no bound.
   void SetKeptMax(size_t messages) { kept_max_ = messages; }
 
-  // Publications with more data than this are refused. At first: none are.
+  // The hub refuses publications with more data than this. Initially no bound.
   void SetMessageBytesMax(size_t bytes) { message_bytes_max_ = bytes; }
 
  private:
@@ -66,7 +66,7 @@ class MemoryHub {
 
   void Later(std::function<void()> event) { queue_.push_back(std::move(event)); }
   Position HeadOf(absl::string_view group_id) { return {epoch_, groups_[group_id].head}; }
-  // Gives a publication its place and has all channels deliver it.
+  // Gives a publication its place. All channels then deliver it.
   Position Take(Waiting publication);
 
   Epoch epoch_;
@@ -97,39 +97,39 @@ class MemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
 
-  // The connection comes or goes. While it is away, publications wait and nothing is delivered.
-  // When it is back, subscriptions go on where they were.
+  // Connects or disconnects. While the channel is not connected, publications wait and it delivers
+  // nothing. After a new connection, subscriptions continue where they were.
   void SetConnected(bool connected);
 
-  // Publications that wait for the connection, and those made before the next SetConnected(true),
-  // end with `why`.
+  // Publications that wait for the connection now end with `why`. Later publications wait again.
   void FailWaiting(const absl::Status& why);
 
-  // Without room, Publish is refused.
+  // Without room, Publish refuses publications.
   void SetRoom(bool room);
-  // How many publications may wait for the connection. Over it, there is no room. At first: any
-  // number.
+  // The highest number of publications that may wait for the connection. Over it, there is no room.
+  // Initially no bound.
   void SetWaitingMax(size_t publications) { waiting_max_ = publications; }
 
-  // While messages are held, nothing is delivered of subscriptions. The hub's heads move on.
+  // While messages are held, the channel delivers nothing of subscriptions. The hub's heads still
+  // advance.
   void HoldMessages(bool hold);
 
-  // While answers are held, FetchHistory is not answered. An answer has the content of the moment
-  // of its question.
+  // While answers are held, the channel does not answer FetchHistory. A held answer has the content
+  // from the time of its question.
   void HoldAnswers(bool hold);
 
-  // Tells the listener `gap`, as an engine does that could not repair, and goes on after it.
+  // Tells the listener `gap`, like an engine that could not repair, and continues after it.
   void TellGap(absl::string_view group_id, const Gap& gap);
 
-  // How often FetchHistory was called.
+  // The number of calls of FetchHistory.
   size_t fetches() const { return fetches_; }
 
  private:
   friend class MemoryHub;
 
   struct Subscription {
-    Position position;       // what was told last, or where delivery begins
-    bool placed = false;     // the position has a meaning
+    Position position;       // of the last event, or where delivery begins
+    bool placed = false;     // the position is valid
     bool announced = false;  // OnSubscribed was called
   };
   struct Answer {

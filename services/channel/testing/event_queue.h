@@ -12,8 +12,8 @@
 
 namespace groupcast::service::testing {
 
-// Virtual time: what happens next happens at once. Events of the same time run in the order in
-// which they were added, so that a run is the same each time.
+// Virtual time: the clock jumps to the next event. Events of the same time run in the order of
+// their calls of After, so that each run is the same.
 class EventQueue final : public Clock {
  public:
   absl::Time Now() const override { return now_; }
@@ -23,7 +23,7 @@ class EventQueue final : public Clock {
     std::push_heap(events_.begin(), events_.end(), Later);
   }
 
-  // False: nothing is left to happen before `end`, which it is now.
+  // Runs the next event. False: no event is left up to `end`, and the time is now `end`.
   bool RunNext(absl::Time end) {
     if (events_.empty() || events_.front().at > end) {
       now_ = std::max(now_, end);
@@ -52,7 +52,7 @@ class EventQueue final : public Clock {
   std::vector<Event> events_;
 };
 
-// Numbers that only depend on the seed (xorshift64*; Vigna, "An experimental exploration of
+// Numbers that depend only on the seed (xorshift64*; Vigna, "An experimental exploration of
 // Marsaglia's xorshift generators, scrambled").
 class Random {
  public:

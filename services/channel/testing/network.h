@@ -17,18 +17,19 @@
 
 namespace groupcast::service::testing {
 
-// The three links between workers and the channel server, losing what ZeroMQ's sockets lose. (The
-// calibration test beside it shows each of these losses with real sockets.)
+// The three links between workers and the channel server. They lose the same frames as ZeroMQ's
+// sockets. (The calibration test beside it shows each of these losses with real sockets.)
 //
-//   publish    lost: what is sent while there is no connection, before the server's subscription
-//              has arrived, and what is under way when the connection breaks. The worker learns of
-//              both ends of a connection late.
-//   subscribe  lost: as above; what finds the worker's queue full (messages and announcements
-//              alike); in some worlds, subscriptions. The server's filter knows a subscription
-//              before the server reads it.
-//   control    in order and lossless while connected. What finds no room is refused to its sender.
+//   publish    loses frames that are sent without a connection, or before the server's subscription
+//              has arrived. A broken connection loses the frames under way. The worker learns late
+//              that a connection begins or ends.
+//   subscribe  has the same losses. It also loses frames for which the worker's queue is full
+//              (messages and announcements alike). In some worlds it loses subscriptions. The
+//              server's filter knows a subscription before the server reads it.
+//   control    in order and lossless while connected. If there is no room, the sender's call fails.
 //
-// Connections break alone or all together, at once or after seconds in which nothing passes.
+// Connections break alone or all together. They break at once, or after seconds without any
+// traffic.
 struct NetworkOptions {
   absl::Duration delay_max = absl::Milliseconds(5);
   absl::Duration reconnect_min = absl::Milliseconds(20);
@@ -40,7 +41,7 @@ struct NetworkOptions {
 
 class Network;
 
-// What a process reads from, in its turn.
+// The queues that a process reads in its turn.
 struct ServerInbox {
   std::deque<std::pair<PublisherId, std::string>> control;
   std::deque<std::string> subscriptions;  // as XPUB has them: a byte 1 or 0, and the topic
@@ -49,15 +50,15 @@ struct ServerInbox {
 
 struct WorkerInbox {
   enum class Event { kControlUp, kControlDown, kPublishUp, kPublishDown };
-  // In the order in which they came, as the engine reads them: monitor, publish link, control,
-  // subscribe link.
+  // Each queue is in the order of arrival. The engine reads them in this order: monitor, publish
+  // link, control, subscribe link.
   std::deque<Event> monitor;
   std::deque<Event> publish;
   std::deque<std::string> control;
   std::deque<std::string> live;
 };
 
-// The worker's side of its links. It lives as long as the worker's process.
+// The worker's side of its links. It lives until the worker's process ends.
 class WorkerLinks final : public ChannelLinks {
  public:
   WorkerLinks(Network* network, PublisherId publisher, std::function<void()> wake);
@@ -78,7 +79,7 @@ class WorkerLinks final : public ChannelLinks {
     bool dialing = false;
     bool black_hole = false;  // up as far as both sides know, but nothing passes
     uint64_t generation = 0;
-    absl::Time last_to_server;  // arrival of what was sent last: nothing overtakes
+    absl::Time last_to_server;  // arrival of the last frame: no frame overtakes it
     absl::Time last_to_worker;
     size_t to_server = 0;  // frames under way
     size_t to_worker = 0;
@@ -105,23 +106,23 @@ class Network {
   void ServerUp(ServerInbox* inbox, std::function<void()> wake);
   void ServerDown();
 
-  // The server's sockets. Unless it `may_drop`, it is false if a subscriber's queue is full, and
-  // nobody gets the frame.
+  // The server's sockets. If a subscriber's queue is full and the server must not drop (`may_drop`
+  // is false), Broadcast returns false and no subscriber gets the frame.
   bool Broadcast(absl::string_view frame, bool may_drop);
   BrokerSink::Sent SendControl(PublisherId to, absl::string_view frame);
 
   enum class LinkName { kPublish, kSubscribe, kControl };
-  // Breaks a worker's link, or lets nothing pass for `silence` and then breaks it.
+  // Cut breaks a worker's link. Silence lets nothing pass for `silence` and then breaks it.
   void Cut(PublisherId worker, LinkName link);
   void Silence(PublisherId worker, LinkName link, absl::Duration silence);
-  // Breaks all links of a worker, and none comes up before `end`.
+  // Breaks all links of a worker. No link comes up before `end`.
   void Isolate(PublisherId worker, absl::Time end);
 
   struct Losses {
     uint64_t publications = 0;
     uint64_t live = 0;
     uint64_t live_queue_full = 0;
-    uint64_t live_waits = 0;  // not lost: the server was to try again
+    uint64_t live_waits = 0;  // not lost: the server had to try again
     uint64_t subscriptions = 0;
     uint64_t control = 0;
     uint64_t control_refused = 0;
@@ -133,7 +134,7 @@ class Network {
   friend class WorkerLinks;
   using Link = WorkerLinks::Link;
 
-  // For control frames. What the server has not read yet fills the queue too.
+  // For control frames. Frames that the server has not read yet fill the queue too.
   bool HasRoomToServer(const WorkerLinks& worker) const;
   void Dial(WorkerLinks* worker, LinkName name);
   void Connected(WorkerLinks* worker, LinkName name);

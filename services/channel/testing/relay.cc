@@ -108,7 +108,7 @@ void Relay::Run() {
       watch(to_target_, connection.to_target, &client, &target);
       watch(from_target_, connection.from_target, &target, &client);
       for (pollfd& side : {std::ref(client), std::ref(target)}) {
-        // Otherwise a side that has gone would be told of again and again.
+        // Otherwise poll would report an ended side again and again.
         if (side.events == 0) side.fd = -1;
         polled.push_back(side);
       }

@@ -14,9 +14,9 @@
 
 namespace groupcast::service::testing {
 
-// A TCP relay between what connects to port() and `target_port`, both on 127.0.0.1, that delays and
-// breaks connections when it is told to. It runs in a thread of its own; each method returns when
-// what it asks for is done. A failure of the system fails the test.
+// A TCP relay between the clients of port() and `target_port`, both on 127.0.0.1. A test can make
+// it delay and break connections. It runs in its own thread. Each method returns when its work is
+// complete. A failure of the system fails the test.
 class Relay {
  public:
   explicit Relay(uint16_t target_port);
@@ -26,19 +26,20 @@ class Relay {
 
   uint16_t port() const { return port_; }
 
-  // Whether connections are taken. Those that are not wait, connected as far as TCP knows.
+  // Whether the relay accepts connections. The others wait, connected as far as TCP knows.
   void SetAccepting(bool accepting);
 
-  // Whether what each side sends is passed on. What is not passed on stays where it is, until
-  // neither the sender's system nor the relay's has room for more: some 100 KB.
+  // Whether the relay passes on the bytes of each side. Other bytes wait until the buffers of the
+  // sender's system and of the relay's system are full: some 100 KB.
   void SetPassing(bool to_target, bool from_target);
 
-  // Breaks all connections, so that both sides are told at once (RST) and what was not passed on is
-  // lost.
+  // Breaks all connections. Both sides get a reset (RST) at once, and the bytes that were not
+  // passed on are lost.
   void Reset();
 
  private:
-  // What was read and is not yet written: at most 16 KB, because more is read when it is empty.
+  // Bytes that were read and not yet written: at most 16 KB, because the relay reads more only when
+  // it is empty.
   using Pipe = std::vector<char>;
   struct Connection {
     Fd client;
@@ -60,7 +61,7 @@ class Relay {
   std::mutex mutex_;
   std::vector<std::packaged_task<void()>> work_;  // guarded by mutex_
 
-  // The thread's own.
+  // Only the thread uses these members.
   std::list<Connection> connections_;
   bool accepting_ = true;
   bool to_target_ = true;

@@ -1,4 +1,4 @@
-// Runs many simulated worlds and tells of the first one that breaks a promise.
+// Runs many simulated worlds and reports the first one that breaks a promise.
 
 #include <algorithm>
 #include <atomic>
@@ -89,6 +89,6 @@ int Main() {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
-  spdlog::set_level(spdlog::level::off);  // what the logic would log in a service
+  spdlog::set_level(spdlog::level::off);  // no log lines of the logic
   return groupcast::service::testing::Main();
 }

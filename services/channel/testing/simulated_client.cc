@@ -389,7 +389,7 @@ std::string SimulatedClient::WhyNotAt(const std::string& group, const groupcast:
   if (position.offset < member.offset) {
     return absl::StrCat("the member is at ", member.offset, " already");
   }
-  // Between the two there may be what this session does not get.
+  // Between the two there may be messages that this session does not get.
   const Truth::Message* const next = Next(group, member);
   if (next == nullptr || next->offset > position.offset) return "";
   return absl::StrCat("the member is at ", member.offset, " and has not got ", next->offset);

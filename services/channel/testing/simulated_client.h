@@ -25,14 +25,16 @@ namespace groupcast::service::testing {
 struct ConnectionPlan {
   absl::Duration delay_max = absl::Milliseconds(5);
   size_t outbox_bytes_max = 1u << 20;
-  // So many frames are on their way to a client at once: what a slow one lets wait.
+  // The highest number of frames on their way to a client at the same time. More frames wait for a
+  // slow client.
   size_t frames_under_way_max = 1'000;
 };
 
-// A worker with what it does for clients, without sockets: the process that connections end at.
+// A worker with its services for clients, without sockets: the process at the end of the
+// connections.
 class SimulatedHost;
 
-// One connection, from the worker's side; frames and commands pass in order until it is cut.
+// One connection, from the worker's side. Frames and commands pass in order until it is cut.
 class SimulatedConnection final : public Member {
  public:
   SimulatedConnection(ConnectionId id, bool v1, SimulatedHost* host)
@@ -42,7 +44,7 @@ class SimulatedConnection final : public Member {
   bool HasRoomFor(size_t frame_bytes) const override;
   void ResumeCommands() override;
 
-  // Set by the client; null when it does not listen any more.
+  // The client sets them. Null: the client does not listen any more.
   std::function<void(const std::string& text)> on_text;
   std::function<void()> on_cut;
   bool cut = false;
@@ -68,13 +70,13 @@ class SimulatedHost {
 
   SimulatedWorker* worker() { return &worker_; }
   const GroupService& service() const { return service_; }
-  // Connections that were closed because their outbox was full.
+  // The number of connections that were closed because their outbox was full.
   uint64_t slow_consumers() const { return slow_consumers_; }
 
   std::shared_ptr<SimulatedConnection> Connect(bool v1, const std::string& session);
-  // A text on its way from the client.
+  // Puts a text from the client on its way to the worker.
   void FromClient(const std::shared_ptr<SimulatedConnection>& connection, std::string text);
-  // The connection breaks for both sides, for each a little later.
+  // Breaks the connection. Each side learns of it a little later.
   void Cut(const std::shared_ptr<SimulatedConnection>& connection);
 
  private:
@@ -94,7 +96,7 @@ class SimulatedHost {
   std::shared_ptr<SimulatedHost*> self_;
 };
 
-// An application with the client SDK, which reconnects by itself. What the SDK tells it is checked
+// An application with the client SDK, which reconnects by itself. It checks each event of the SDK
 // against the truth.
 class SimulatedClient {
  public:
@@ -102,12 +104,12 @@ class SimulatedClient {
     std::string session;
     std::string key_prefix;
     SessionLimits limits;
-    // As many messages as are asked for fit into one answer of the server.
+    // One answer of the server has room for all history that a join asks for.
     bool histories_fit = false;
-    // Keys may be forgotten: a send may come again in a new epoch.
+    // The server may forget keys: a send may come again in a new epoch.
     bool may_come_again = false;
   };
-  // `find_host` gives a worker to connect to, or null.
+  // `find_host` returns a worker to connect to, or null.
   SimulatedClient(const Options& options, EventQueue* events, Random* random, Truth* truth,
                   std::function<SimulatedHost*()> find_host, uint64_t* delivered);
   ~SimulatedClient();
@@ -116,22 +118,22 @@ class SimulatedClient {
   void Leave(const std::string& group);
   void Send(const std::string& group, const std::string& text, bool exclude_self);
   void ReadHistory(const std::string& group);
-  // The connection breaks.
+  // Breaks the connection.
   void Cut();
 
-  // Empty, or what is still to come.
+  // Empty, or the reason why the client is not at rest yet.
   std::string WhyNotAtRest(Epoch epoch) const;
 
-  // Texts that this session does not get; shared with the other clients of the session.
+  // Texts that this session does not get. The other clients of the session share the set.
   std::shared_ptr<std::set<std::string>> excluded = std::make_shared<std::set<std::string>>();
 
  private:
   struct Membership {
     bool joined = false;
     groupcast::Position position;
-    // Of its first join.
+    // The `history` of its first join.
     uint32_t history = 0;
-    // Where it was when its join was told not to have recovered; the gap that says so follows.
+    // The old position of a join that did not recover. The gap that reports the loss follows.
     std::optional<groupcast::Position> lost_from;
   };
 
@@ -144,12 +146,12 @@ class SimulatedClient {
   void OnJoined(const std::string& group, const absl::StatusOr<Joined>& joined, uint64_t join);
   void OnMessage(const std::string& group, const groupcast::Message& message, uint64_t join);
   void OnGap(const std::string& group, const groupcast::Gap& gap, uint64_t join);
-  // Empty, or why a `member` that is told nothing cannot be at `position` now.
+  // Empty, or the reason why a `member` cannot be at `position` now without an event.
   std::string WhyNotAt(const std::string& group, const groupcast::Position& member,
                        const groupcast::Position& position) const;
-  // The join began with as many of the newest messages as were asked for.
+  // Checks that the join began with the requested number of the newest messages.
   void CheckHistory(const std::string& group, const Membership& membership);
-  // The next message that this client is to get.
+  // The next message that this client must get.
   const Truth::Message* Next(const std::string& group, groupcast::Position position) const;
 
   const Options options_;
@@ -162,14 +164,14 @@ class SimulatedClient {
   SimulatedHost* host_ = nullptr;
   std::shared_ptr<SimulatedConnection> connection_;
   std::map<std::string, Membership> memberships_;
-  std::map<std::string, uint64_t> joins_;  // tells callbacks of an earlier membership
+  std::map<std::string, uint64_t> joins_;  // shows callbacks of an earlier membership
   uint64_t next_join_ = 1;
   std::map<std::string, groupcast::Position> left_at_;
   int unanswered_ = 0;
   std::shared_ptr<SimulatedClient*> self_;
 };
 
-// The client of three lines: it joins, sends, and shows what comes.
+// The client of three lines: it joins, sends, and shows the messages.
 class BareClient {
  public:
   BareClient(std::string group, std::string text, Truth* truth, SimulatedHost* host,

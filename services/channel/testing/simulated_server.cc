@@ -43,7 +43,7 @@ void SimulatedServer::OpenLog() {
   absl::StatusOr<std::unique_ptr<BrokerLog>> log = BrokerLog::Open(
       plan_.log, /*begin_new_epoch=*/false, events_->Now(), plan_.storage, broker_.get(), &report);
   if (!log.ok()) {
-    // A disk that cannot be written is no fault of the log's; one that cannot be read is.
+    // A failed write is not the log's fault. A log that cannot be read is.
     if (absl::IsDataLoss(log.status()) || absl::IsFailedPrecondition(log.status())) {
       truth_->Fail(absl::StrCat("the log cannot be opened: ", log.status().message()));
     }
@@ -121,7 +121,7 @@ void SimulatedServer::Turn() {
     placed_ = 0;
   }
   CheckPatience();
-  // It may also die between its turn and what the log does then.
+  // It may also die between its turn and the log's step after it.
   if (log_ != nullptr && Output()) log_->Step(events_->Now()).IgnoreError();
   CheckBounds();
   const bool more = !inbox_.control.empty() || !inbox_.subscriptions.empty() ||
@@ -159,7 +159,7 @@ absl::Status SimulatedServer::WriteLog(std::string* record) {
   const absl::Status written = log_->Append(record);
   if (!written.ok()) return written;
   PlaceNew();
-  // It may die when this is written and before anybody is told.
+  // It may die after this write and before anyone gets the result.
   return absl::OkStatus();
 }
 
@@ -175,7 +175,7 @@ void SimulatedServer::PlaceNew() {
 }
 
 bool SimulatedServer::HandOut(size_t index) {
-  // What it tells when it is dead, nobody hears.
+  // A dead server's output reaches no worker.
   if (!Output()) return true;
   if (log_ == nullptr) PlaceNew();
   std::string& frame = accepted_[index];

@@ -17,28 +17,29 @@ namespace groupcast::service::testing {
 struct ServerPlan {
   BrokerOptions broker;
   int reads_per_turn_max = 1'000;  // of each socket
-  // How long it waits for a subscriber without room, and for how long it drops then.
+  // The longest time that it waits for a subscriber without room, and the time for which it then
+  // drops.
   absl::Duration subscriber_patience = absl::ZeroDuration();
   absl::Duration drop_for = absl::ZeroDuration();
-  // Where the log is; null: there is none. It outlives the process.
+  // The place of the log. Null: there is no log. The storage outlives the process.
   LogStorage* storage = nullptr;
   GroupLogOptions log;
 };
 
-// The process of the channel server: the broker in its shell, which reads, writes and dies where it
-// is told to.
+// The process of the channel server: the broker in its shell, which reads and writes. A test
+// decides where it dies.
 class SimulatedServer final : private BrokerSink {
  public:
   SimulatedServer(const ServerPlan& plan, EventQueue* events, Random* random, Network* network,
                   Truth* truth);
   ~SimulatedServer();
 
-  // Nothing runs until Continue; what comes waits.
+  // Nothing runs until Continue. Input waits.
   void Stop() { stopped_ = true; }
   void Continue();
-  // The end that a SIGTERM brings.
+  // Ends the process like SIGTERM.
   void Close();
-  // It dies after so many more of its outputs (log writes, frames).
+  // It dies after this number of further outputs (log writes, frames).
   void DieAfter(int outputs) { outputs_left_ = outputs; }
   bool dead() const { return dead_; }
 
@@ -78,7 +79,7 @@ class SimulatedServer final : private BrokerSink {
   bool turn_due_ = false;
   bool stopped_ = false;
   bool dead_ = false;
-  int outputs_left_ = -1;  // until it dies; negative: it does not
+  int outputs_left_ = -1;  // before it dies; negative: it does not die
   std::shared_ptr<SimulatedServer*> self_;
 };
 

@@ -14,8 +14,8 @@ constexpr size_t kPublicationBytesMax = 300;
 constexpr size_t kHeldBytesMax = 32u << 20;
 constexpr size_t kUncheckedHeadsMax = 100'000;
 
-// Worlds have few groups. So in half of the workers a comparison takes many pages, and in half of
-// them hardly a group can be put off. The publisher's id is random already.
+// Worlds have few groups. So half of the workers need many pages for a comparison, and half of them
+// can put off very few groups. The publisher's id is random already.
 ChannelClientOptions WithSmallBounds(ChannelClientOptions options) {
   const auto bits = static_cast<uint64_t>(options.publisher);
   if ((bits & 1) != 0) {

@@ -20,7 +20,7 @@ struct WorkerPlan {
   int reads_per_turn_max = 1'000;
 };
 
-// The process of a worker: the channel's client in its shell. What the channel brings is checked
+// The process of a worker: the channel's client in its shell. It checks each event of the channel
 // against the truth on its way to the listener.
 class SimulatedWorker final : private ChannelListener {
  public:
@@ -29,20 +29,20 @@ class SimulatedWorker final : private ChannelListener {
   ~SimulatedWorker();
 
   void SetListener(ChannelListener* listener) { listener_ = listener; }
-  // What else its turns do, after what has come from the channel.
+  // Further work of each turn, after the channel's events.
   void SetTurnWork(std::function<void()> work) { turn_work_ = std::move(work); }
   Channel* channel() { return &client_; }
   const ChannelClient& client() const { return client_; }
-  // How often its window had room again for those who waited.
+  // The number of calls of OnRoom.
   uint64_t rooms() const { return rooms_; }
 
   void Stop() { stopped_ = true; }
   void Continue();
   bool stopped() const { return stopped_; }
-  // To be called after anything was asked of the channel.
+  // The caller of the channel must call it afterwards.
   void Wake();
 
-  // What was delivered last; null: the group is not subscribed, or not yet.
+  // The position of the last delivery. Null: the group is not subscribed, or not yet announced.
   const Position* PositionOf(absl::string_view group_id) const;
 
  private:

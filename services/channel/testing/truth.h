@@ -14,9 +14,9 @@
 
 namespace groupcast::service::testing {
 
-// What really happened, as somebody sees it who looks at all processes at once: each group's
-// messages in their order, in each epoch. The promises are checked against it. A broken promise is
-// kept as a sentence; the first one counts.
+// The real events of a run, as an observer of all processes sees them: each group's messages in
+// their order, in each epoch. It checks the promises against these events. It keeps the first
+// broken promise as a sentence.
 class Truth {
  public:
   struct Message {
@@ -25,18 +25,18 @@ class Truth {
     std::string text;
   };
 
-  // The server has given a message its place, and cannot take it back: it is in the log, or there
-  // is none.
+  // The server has given a message its place. The place is final: the message is in the log, or
+  // there is no log.
   void OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
                 absl::string_view text);
 
-  // Who published `text` was told that it has this place.
+  // The publisher of `text` has received this place as the result.
   void OnAcknowledged(absl::string_view group_id, const Position& position, absl::string_view text);
   // `text` is published more than once, with a key that a new epoch may not know.
   void MayComeAgain(absl::string_view text) { places_[text].may_come_again = true; }
-  // `text` has no key, and the server may forget who published it before it tells the place.
+  // `text` has no key, and the server may forget its publisher before it sends the result.
   void MayBeDoubled(absl::string_view text) { places_[text].may_be_doubled = true; }
-  // Who published `text` was told that it was not done.
+  // The publisher of `text` has received the result that the message was not published.
   void OnRefused(absl::string_view text) { refused_.push_back(std::string(text)); }
 
   // The next message of the group after `offset` in that epoch; null: there is none.
@@ -44,7 +44,7 @@ class Truth {
   // The message at that place; null: there is none.
   const Message* At(absl::string_view group_id, const Position& position) const;
 
-  // How many there are after it.
+  // The number of messages after it.
   size_t CountAfter(absl::string_view group_id, const Position& position) const;
 
   // Whether the message with this text has a place, in any epoch.
@@ -53,7 +53,7 @@ class Truth {
     return found != places_.end() && found->second.position.offset != 0;
   }
 
-  // Whether it has more than one place. Who sees only the text cannot tell which it is.
+  // Whether it has more than one place. The text alone does not show which place a message has.
   bool HasComeAgain(absl::string_view text) const {
     const auto found = places_.find(text);
     return found != places_.end() && found->second.count > 1;
@@ -65,14 +65,14 @@ class Truth {
     return found == places_.end() ? Position{} : found->second.position;
   }
 
-  // From now on members may be told of losses: something happened that may bring them.
+  // From now on members may get gaps: an event has happened that may cause losses.
   void AllowLosses() { may_lose_ = true; }
   bool may_lose() const { return may_lose_; }
 
-  // At the end: what was told as refused has no place.
+  // At the end: checks that refused messages have no place.
   void CheckRefused();
 
-  // Is told of what happens, for people.
+  // Calls `trace` with each event, for people.
   void SetTrace(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
 
   void Fail(std::string what) {

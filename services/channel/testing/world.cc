@@ -307,7 +307,7 @@ class World {
     }
   }
 
-  // The server or a worker is away for very long, while its users go on.
+  // The server or a worker is away for very long, while its users continue.
   void BeAbsent() {
     truth_.AllowLosses();
     const absl::Time back = events_.Now() + plan_.absence;
@@ -375,7 +375,7 @@ class World {
     if (random_.OneIn(2)) {
       storage_->LoseUnsynced();
     } else {
-      // The disk has got more than it was told to keep, up to anywhere.
+      // The disk has more than the synced bytes, up to any place.
       const auto kept = static_cast<int64_t>(synced.contents(newest).size());
       storage_->CutNewest(static_cast<uint64_t>(random_.Between(kept, written)));
     }
@@ -450,7 +450,7 @@ class World {
     if (times > 0) result_.happened[what] += times;
   }
 
-  // What the broker does by itself shows in what it holds.
+  // Effects of the broker's own work show in its state.
   void Watch() {
     if (server_ == nullptr || server_->dead()) return;
     const Broker& broker = server_->broker();

@@ -10,26 +10,25 @@
 namespace groupcast::service::testing {
 
 struct WorldResult {
-  // Empty: all promises were kept. Else the first one that was broken, as a sentence.
+  // Empty: all promises were kept. Else a sentence about the first broken promise.
   std::string failure;
-  // What kind of world it was, for people.
+  // The kind of world, for people.
   std::string description;
   uint64_t placed = 0;        // messages that have a place
   uint64_t acknowledged = 0;  // of these, to their publishers
   uint64_t delivered = 0;     // by channels to workers
   uint64_t faults = 0;
   uint64_t lost_frames = 0;  // by the network
-  // How long it took, after the last fault and the 4 s that follow, until all was answered and
-  // delivered.
+  // The time until everything had its answer and its delivery. It begins 4 s after the last fault.
   absl::Duration to_rest;
-  // How often what kind of thing happened that a world is there for, in words. A kind that is not
-  // here did not happen.
+  // The number of events of each kind that a world should cause, in words. A kind that is not in
+  // the map did not happen.
   std::map<std::string, uint64_t> happened;
 };
 
-// Runs the world that `seed` stands for: a channel server, workers and their users, over a network
-// that loses, with faults at random times, until everything has come to rest; and checks the
-// promises. The same seed gives the same run. `trace`: what happens is printed.
+// Runs the world of `seed` until everything has come to rest, and checks the promises. A world has
+// a channel server, workers and their users, a network that loses frames, and faults at random
+// times. The same seed gives the same run. `trace`: prints the events.
 WorldResult RunWorld(uint64_t seed, bool trace);
 
 }  // namespace groupcast::service::testing

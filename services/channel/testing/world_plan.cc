@@ -5,7 +5,7 @@
 namespace groupcast::service::testing {
 namespace {
 
-// A message that is kept, with what its bookkeeping counts as; all bounds have room for one.
+// The size of a retained message with its bookkeeping. All bounds have room for one.
 constexpr int64_t kRetainedMessageBytes = 600;
 
 // A reply to a send.
@@ -72,7 +72,7 @@ void PlanClients(Random* random, WorldPlan* plan) {
   plan->keys_alike = random->OneIn(4);
 }
 
-// So many that what names them all takes more than one frame, and everything has room for them.
+// So many groups that their names need more than one frame. All bounds have room for them.
 void PlanManyGroups(Random* random, WorldPlan* plan) {
   plan->more_groups = random->Between(550, 750);
   const auto room = static_cast<size_t>(plan->groups + plan->more_groups);
@@ -101,7 +101,8 @@ WorldPlan PlanWorld(Random* random) {
     plan.window.wait_max = random->Between(absl::Milliseconds(500), absl::Seconds(3));
     plan.server.broker.publishers.age_max = 2 * plan.window.wait_max + absl::Seconds(4);
   }
-  // Beyond retention, beyond what sends wait for, sometimes beyond what is known of publishers.
+  // Longer than retention and than the wait of sends, and sometimes longer than publishers are
+  // remembered.
   if (random->OneIn(16)) plan.absence = random->Between(absl::Seconds(40), absl::Seconds(200));
   // (Sends that wait for room for minutes may outlive their keys.)
   if (random->OneIn(4)) {

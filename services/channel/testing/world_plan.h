@@ -14,10 +14,10 @@
 
 namespace groupcast::service::testing {
 
-// What kind of world it is: its sizes and bounds, and what can go wrong in it.
+// The kind of a world: its sizes and bounds, and its possible faults.
 struct WorldPlan {
   NetworkOptions network;
-  // Without what only the world itself has: storage, boot id, epochs.
+  // Without the values that only the world itself has: storage, boot id, epochs.
   ServerPlan server;
   ConnectionPlan connection;
   GroupServiceOptions service;
@@ -27,19 +27,20 @@ struct WorldPlan {
   bool forgetful = false;     // the server keeps less than members may need
   bool power_losses = false;  // at some deaths of a server with a log
   bool disk_full = false;     // now and then, of a server with a log
-  int create_takes = 1;       // looks until the log's next file is there
-  // Sessions differ, and the keys of their sends do not.
+  int create_takes = 1;       // checks until the log's next file exists
+  // Sessions differ, but the keys of their sends are the same.
   bool keys_alike = false;
-  // How long somebody is away at the end, while users go on; zero: nobody is.
+  // The time for which one client is away at the end, while users continue. Zero: no client is
+  // away.
   absl::Duration absence = absl::ZeroDuration();
   int64_t groups = 1;
-  // So many more are joined by one client.
+  // The number of further groups that one client joins.
   int64_t more_groups = 0;
 
-  // The server can forget publishers that still ask for what became of their publications.
+  // The server can forget publishers that still ask for the results of their publications.
   bool forgets_publishers() const { return server.broker.publishers.publishers_max < 100; }
 
-  // All messages that a client asks for when it joins fit into one answer of the server.
+  // One answer of the server has room for all messages that a client asks for when it joins.
   bool histories_fit() const { return server.broker.retention.page_bytes_max >= 1'000; }
 
   // For people.

@@ -14,8 +14,8 @@ namespace {
 // Heads that wait for their check. Over it, all heads are compared instead.
 constexpr size_t kUncheckedHeadsMax = 100'000;
 
-// After this number of repairs of a group without a live message between, its subscription is made
-// again: it may be the subscription that was lost.
+// After this number of repairs of a group without a live message between, the worker subscribes
+// again: the subscription may be lost.
 constexpr int kSilentRepairsMax = 2;
 
 }  // namespace
@@ -40,7 +40,7 @@ void ChannelClient::OnControlUp() {
 }
 
 void ChannelClient::OnControlDown() {
-  // Before the listener hears of it: what it asks for from now on fails by itself.
+  // Before the listener's call: requests that it makes from then on fail by themselves.
   repairs_.Reset();
   comparison_.Reset();
   link_.OnControlDown();
@@ -262,8 +262,8 @@ void ChannelClient::GiveHistory(const channel::v1::History& wire,
     const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
     Content content;
     if (!frame.ok() || !ContentFromWire(frame->body, &scratch, &content)) {
-      // It has its place, but this version cannot read it. It is as if history ended before it or
-      // began after it, so that the caller is told of the loss and goes on.
+      // It has its place, but this version cannot read it. The answer is as if history ended before
+      // it or began after it. So the caller sees the loss and continues.
       ++malformed_;
       if (!question.newest && !result.messages.empty()) break;
       result.messages.clear();

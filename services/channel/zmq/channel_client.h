@@ -23,50 +23,54 @@
 
 namespace groupcast::service {
 
-// The worker's side of the protocol with the channel server (docs/channel_wire.md): a channel over
-// three links, two of which may lose what they carry. It reads frames and gives them to its parts:
+// The worker's side of the protocol with the channel server (docs/channel_wire.md). It is a channel
+// over three links; two of the links may lose frames. It reads frames and gives them to its parts:
 //
 //   PublisherLink    the connection, and publications until each has a result
 //   Subscriptions    subscriptions until each is announced, and the groups' feeds
-//   Repairs          the questions for history that repair feeds, and those of users
+//   Repairs          the questions for history: repairs of feeds, and questions of users
 //   HeadChecks       heads from digests, which get some time to come live
 //   LiveOrder        heads that a late live link may still bring
 //   HeadComparison   the comparison of all heads, page by page
 //
-// How it notices what the live link has lost. The next message of the group shows the hole. For a
-// group's last message, the digests name heads: a head that has not come live in time is repaired,
-// unless LiveOrder says that the link is only late. Then that head is checked when the link has
-// come so far: lag costs one look at each group that it concerns. A comparison of all heads is left
-// for the cases in which the worker cannot know the groups: a hello, a hole in the numbers of the
-// digests, a new epoch, and a list over its bound.
+// It finds losses of the live link in two ways. The group's next message shows the hole. For a
+// group's last message, the digests name heads. If a head does not come live in time, the client
+// repairs it, unless LiveOrder says that the link is only late. Then the client checks the head
+// when the link has reached it, so lag costs one check of each group with such a head.
 //
-// Logic only: the owner brings what the links bring, calls Tick every 50 ms or so, and calls
-// GiveAnswers after each call of any method. Not thread-safe.
+// The client compares all heads if it cannot know the groups with losses:
+//   - after a hello
+//   - after a hole in the numbers of the digests
+//   - after a new epoch
+//   - after a list exceeded its bound
+//
+// Logic only: the owner gives it the events and frames of the links, and calls Tick about every 50
+// ms. The owner calls GiveAnswers after each call of any method. Not thread-safe.
 class ChannelClient final : public Channel, private RepairLink {
  public:
   struct Counters {
-    uint64_t repairs = 0;       // requests for what a feed had missed
-    uint64_t gaps = 0;          // told, because the messages could not be had
+    uint64_t repairs = 0;       // requests for the missed messages of a feed
+    uint64_t gaps = 0;          // calls of OnGap
     uint64_t resyncs = 0;       // comparisons of all heads
-    uint64_t resubscribes = 0;  // subscriptions made again
-    uint64_t resends = 0;       // of the window
+    uint64_t resubscribes = 0;  // subscriptions that were repeated
+    uint64_t resends = 0;       // how often the window was sent again
     uint64_t malformed = 0;     // frames that were ignored
   };
 
-  // All must outlive it.
+  // All pointers must outlive it.
   ChannelClient(const ChannelClientOptions& options, const Clock* clock, ChannelLinks* links,
                 ChannelListener* listener);
   ChannelClient(const ChannelClient&) = delete;
   ChannelClient& operator=(const ChannelClient&) = delete;
 
-  // The control link has come up, in place of the one before if there was one; or it has gone.
+  // The control link is up, and replaces the link before if there was one; or it is down.
   void OnControlUp();
   void OnControlDown();
-  // The server has subscribed on the publish link, so that what is sent arrives; or the link has
-  // gone. The subscription on a new link may come before the end of the old link.
+  // The server has subscribed on the publish link, so that publications arrive; or the link is
+  // down. The subscription on a new link may come before the end of the old link.
   void OnPublishLinkUp() { link_.OnPublishLinkUp(); }
   void OnPublishLinkDown() { link_.OnPublishLinkDown(); }
-  // kInvalidArgument: the frame was ignored. The message is a sentence for the log.
+  // kInvalidArgument: the client ignored the frame. The message is a sentence for the log.
   absl::Status OnControlFrame(absl::string_view frame);
   absl::Status OnLiveFrame(absl::string_view frame);
 
@@ -96,11 +100,11 @@ class ChannelClient final : public Channel, private RepairLink {
   void OnHeads(const channel::v1::Heads& heads);
   void OnDigest(const channel::v1::Digest& digest);
 
-  // How the worker heard of a head. A head that it asked for says nothing about the subscription.
+  // The source of a head. A head from a comparison says nothing about the subscription.
   enum class HeardBy { kDigest, kComparison };
   // Repairs the group if its feed lacks the head, unless the live link may still bring it.
   void CheckHead(absl::string_view group_id, const Position& head, HeardBy heard_by);
-  // Gives the head the time to come live as well.
+  // Checks the head later. Until then its message may still come live.
   void CheckLater(absl::string_view group_id, const Position& head);
   void AddCheck(absl::string_view group_id, const Position& head);
   void CheckWhatIsDue();

@@ -1,7 +1,8 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_HARNESS_H_
 #define GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_HARNESS_H_
 
-// A ChannelClient for tests, with a server made of words on the other side of its links.
+// A ChannelClient for tests. The other side of its links is a fake server that describes frames in
+// words.
 
 #include <cstdint>
 #include <functional>
@@ -27,7 +28,7 @@ inline constexpr PublisherId kPublisher{9};
 // Group id and offset.
 using HeadList = std::vector<std::pair<std::string, uint64_t>>;
 
-// Keeps what the client sends.
+// Keeps the frames that the client sends.
 class FakeLinks final : public ChannelLinks {
  public:
   void SendPublication(absl::string_view frame) override;
@@ -36,13 +37,13 @@ class FakeLinks final : public ChannelLinks {
   void Unsubscribe(const std::string& topic) override;
 
   Words publications;   // "1 text", "1 void"
-  Words subscriptions;  // "+x", "-x", and of a proof "+x?", "-x?"
+  Words subscriptions;  // "+x", "-x"; for a proof "+x?", "-x?"
   Words controls;       // whole frames
   PublisherId last_nonce{};
   bool control_full = false;
 };
 
-// Lists what it is told, in words, and does what a test wants at that time.
+// Lists its events in words, and runs a test's function at that time.
 class FakeListener final : public ChannelListener {
  public:
   void OnSubscribed(absl::string_view group_id, const Position& head) override;
@@ -62,17 +63,17 @@ class ChannelClientTest : public testing::Test {
   // Digests come only if a test sends them.
   explicit ChannelClientTest(absl::Duration digest_timeout = absl::InfiniteDuration());
 
-  // All links up, hello answered; nothing was told of it afterwards.
+  // All links are up, and the hello has its answer. The lists have no event of it.
   void Connect();
-  // The hello that was sent last is answered.
+  // Answers the newest hello.
   void AnswerHello(channel::v1::HelloReply reply);
   void AnswerHello() { AnswerHello(KnownReply()); }
   static channel::v1::HelloReply KnownReply(Epoch epoch = kEpoch, uint64_t last_accepted = 0);
 
-  // Ticks every 50 ms for so long.
+  // Ticks every 50 ms until `time` has passed.
   void Pass(absl::Duration time);
 
-  // The oldest control frame, which must be of this kind; none: the default body.
+  // Takes the oldest control frame, which must be of this kind. Without a frame: the default body.
   template <typename Body>
   Body Take(ControlKind kind) {
     Body body;
@@ -100,7 +101,7 @@ class ChannelClientTest : public testing::Test {
   void Digest(uint64_t number, const HeadList& heads = {}, Epoch epoch = kEpoch);
   void Heads(const channel::v1::CompareHeads& question, const HeadList& heads = {},
              Epoch epoch = kEpoch);
-  // The messages are pairs of previous and offset; their texts are the offsets.
+  // The messages are pairs of previous and offset. The text of a message is its offset.
   void History(const channel::v1::FetchHistory& question, uint64_t head, uint64_t floor,
                const std::vector<std::pair<uint64_t, uint64_t>>& messages, Epoch epoch = kEpoch);
 
@@ -112,7 +113,7 @@ class ChannelClientTest : public testing::Test {
   static std::string MessageFrame(absl::string_view group_id, uint64_t offset, uint64_t previous,
                                   Epoch epoch = kEpoch);
 
-  // Subscribes, and the proof is answered with this head. Leaves nothing to be looked at.
+  // Subscribes, and answers the proof with this head. Clears the lists.
   void Join(absl::string_view group_id, uint64_t head, Epoch epoch = kEpoch);
 
   // Its answer is "text: offset" or "text: error".
@@ -121,7 +122,7 @@ class ChannelClientTest : public testing::Test {
   // error".
   void Fetch(absl::string_view group_id, uint64_t after, uint32_t newest = 0);
 
-  // What the listener was told and what was answered since the last call, answers last.
+  // The listener's events and the answers since the last call. The answers are last.
   Words Told();
   Words Sent() { return std::exchange(links_.publications, {}); }
   Words Subscribed() { return std::exchange(links_.subscriptions, {}); }

@@ -9,47 +9,50 @@
 
 namespace groupcast::service {
 
-// The options of a ChannelClient and of its rooms.
+// The options of a ChannelClient and of its parts.
 struct ChannelClientOptions {
-  // Distinct over all workers and their incarnations.
+  // Differs between all workers, and between a worker and its successor.
   PublisherId publisher{};
 
-  // The largest message that this worker takes. A server that takes less is a misconfiguration.
+  // The largest message that this worker takes. If the server takes less, that is a
+  // misconfiguration.
   size_t max_message_bytes = 64 * 1024;
 
   WindowOptions window;
 
-  // A subscription without an announcement for this time while connected is made again. The time
-  // doubles with each further attempt, up to 16 times this value: a server that paces 100,000
-  // announcements must not be flooded by duplicates. It begins anew when the subscription is
-  // announced, and with each new connection.
+  // If a subscription has no announcement after this time while connected, the worker subscribes
+  // again. The time doubles with each further attempt, up to 16 times this value. Otherwise
+  // duplicates would flood a server that paces 100,000 announcements. The time starts at this value
+  // again after the announcement, and with each new connection.
   absl::Duration resubscribe_after = absl::Milliseconds(200);
 
-  // Without any result for this time while some are awaited, the worker asks the server.
+  // If publications wait for results and no result comes for this time, the worker asks the server.
   absl::Duration ask_after = absl::Milliseconds(200);
 
-  // A publish link loses nothing while it is up. So the window is sent again on it only if asking
-  // has led nowhere for this time. The heartbeats end a link that stands still in less time, so
-  // copies of the window do not pile up before it.
+  // A publish link loses nothing while it is up. So the worker sends the window again on the same
+  // link only after this time without progress. The heartbeats end a stalled link earlier, so
+  // copies of the window do not pile up in front of it.
   absl::Duration send_again_after = absl::Seconds(5);
 
-  // A server that knows this worker sends it a digest every 250 ms. Without one for this time, the
-  // worker says hello again: the server may have forgotten a worker that was idle for very long.
+  // A server that knows this worker sends it a digest every 250 ms. Without a digest for this time,
+  // the worker says hello again: the server may have forgotten a worker that was idle for very
+  // long.
   absl::Duration digest_timeout = absl::Seconds(2);
 
-  // A head that came over control gets this time to come live as well, before it is repaired. A
+  // After a head has come over control, its message gets this time to come live, before a repair. A
   // live link that brings nothing for this time is still, not late.
   absl::Duration repair_after = absl::Milliseconds(250);
 
-  // Groups whose heads are put off while the live link is late. Over it, all heads are compared
-  // once, when the link has come so far.
+  // The highest number of groups with heads that are put off while the live link is late. Over it,
+  // the worker compares all heads once, when the link has reached that point.
   size_t late_groups_max = 10'000;
 
-  // A comparison of all heads goes page by page: groups of one page, and pages without an answer.
+  // A comparison of all heads runs page by page: the groups of one page, and the pages without an
+  // answer.
   int heads_per_page = 500;
   size_t pages_max = 4;
 
-  // A request over control without an answer for this time is made again, or fails.
+  // If a request over control has no answer after this time, the worker repeats it, or it fails.
   absl::Duration answer_timeout = absl::Seconds(5);
 };
 

@@ -15,7 +15,7 @@ class ChannelLinks {
   virtual void SendPublication(absl::string_view frame) = 0;
   // Sends on the control link. False: the frame cannot be sent now.
   virtual bool SendControl(absl::string_view frame) = 0;
-  // Subscribes on the subscribe link. When that link comes back, it makes each subscription again.
+  // Subscribes on the subscribe link. When a lost link is up again, it repeats each subscription.
   // Subscriptions of one topic are counted: each needs its own Unsubscribe.
   virtual void Subscribe(const std::string& topic) = 0;
   virtual void Unsubscribe(const std::string& topic) = 0;

@@ -8,7 +8,7 @@
 namespace groupcast::service {
 namespace {
 
-// Over it, no page is sent: what it finds could not be repaired soon.
+// Over it, no page is sent, because the repairs that it would find could not run soon.
 constexpr size_t kQueuedRepairsMax = 1'000;
 
 }  // namespace
@@ -44,7 +44,7 @@ void HeadComparison::Continue(Epoch current) {
         break;
       }
       const Feed& feed = subscription->feed;
-      // A cold feed may be announced with an older head than one that was told over control.
+      // The announcement of a cold feed may have an older head than an earlier frame over control.
       const Position position = feed.warm() ? feed.position() : Position{current, 0};
       if (position.epoch != current) {
         repairs_->Queue(*subscription->group_id);

@@ -17,17 +17,20 @@
 namespace groupcast::service {
 
 // The comparison of all subscribed groups' heads with the server's (resync). It is needed when the
-// worker cannot know which heads it has not heard of: after each hello, after a hole in the numbers
-// of the digests, after a change of epoch, and after a list of heads has overflowed. A smaller
-// question does not exist: a missed digest may have named any group.
+// worker may have missed heads and does not know their groups:
+//   - after each hello
+//   - after a hole in the numbers of the digests
+//   - after a change of epoch
+//   - after a list of heads exceeded its bound
+// A smaller question does not exist: a missed digest may have named any group.
 //
-// It goes page by page: 500 groups in a frame, and at most 4 frames without an answer. So a worker
+// It runs page by page: 500 groups in a frame, and at most 4 frames without an answer. So a worker
 // with 200,000 groups has 4 questions under way, not 400. A new reason does not add a comparison.
-// It starts the running one again, where it stands: the groups that were not compared for longest
-// come first, so each group has its turn even if the reasons never end.
+// It restarts the running one at its present place. The groups without a comparison for the longest
+// time come first, so each group has its turn even if the reasons never end.
 //
-// A group of another epoch than the server's is not compared: it must be repaired, whatever its
-// head is. The pages wait while 1,000 repairs are queued.
+// A group of another epoch than the server's is not compared: it needs a repair with any head. The
+// pages wait while 1,000 repairs are in the queue.
 //
 // Logic only: no IO. Not thread-safe. All pointers must outlive it. It costs time only for the
 // groups of the pages that it sends.
@@ -38,21 +41,22 @@ class HeadComparison {
   HeadComparison(const HeadComparison&) = delete;
   HeadComparison& operator=(const HeadComparison&) = delete;
 
-  // All heads must be compared, with what the server has from now on. Continue sends the pages.
+  // All heads must be compared with the server's heads at this time or later. Continue sends the
+  // pages.
   void Begin();
 
-  // Sends pages as far as the bounds allow. To be called after Begin, after an answer, and when
-  // time has passed: a page without an answer for answer_timeout is sent again. Only while the last
-  // hello is answered. `current` is the server's epoch.
+  // Sends pages within the bounds. It sends a page without an answer again after answer_timeout.
+  // The caller calls it after Begin, after an answer, and when time has passed, but only while the
+  // last hello has its answer. `current` is the server's epoch.
   void Continue(Epoch current);
 
-  // Ends the page that `request` asked about. False: nobody waits for its answer.
+  // Ends the page of the question `request`. False: no page waits for this answer.
   bool TakeAnswer(uint64_t request);
 
   // The connection is lost. The next hello begins another comparison.
   void Reset();
 
-  // Comparisons that were begun, ever.
+  // The number of comparisons since the start.
   uint64_t count() const { return count_; }
 
  private:
@@ -74,7 +78,7 @@ class HeadComparison {
   bool is_running_ = false;  // pages are left to be sent
   bool has_sent_ = false;    // since Begin
   uint64_t next_request_ = 1;
-  std::map<uint64_t, Page> pages_;  // under way, a few
+  std::map<uint64_t, Page> pages_;  // without an answer; at most pages_max
 };
 
 }  // namespace groupcast::service

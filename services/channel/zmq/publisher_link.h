@@ -16,18 +16,18 @@
 
 namespace groupcast::service {
 
-// A worker as a publisher that the channel server knows: the hello that opens each connection, the
-// epoch that the server is in, the numbers of its digests, and the window of publications without a
-// result.
+// A worker as a publisher that the channel server knows. It handles the hello of each connection,
+// the epoch of the server, and the numbers of its digests. It also has the window of publications
+// without a result.
 //
-// Connected means: the last hello was answered, and the server has subscribed on a publish link. It
-// sends publications only while connected. It sends the window again on each new publish link, and
-// if the server did not know the publisher. While results stay away it asks with another hello.
+// Connected means: the last hello has its answer, and the server has subscribed on a publish link.
+// The worker sends publications only while connected. It sends the window again on each new publish
+// link, and if the server did not know the publisher. If results do not come, it asks with another
+// hello.
 //
-// The caller hands in what the links bring and calls Tick every 50 ms or so, and GiveAnswers
-// outside of all methods of the channel. Methods that return bool say whether all heads must be
-// compared: the server may have handed out messages, or told heads, that this worker has not heard
-// of.
+// The caller gives it the events and frames of the links. It calls Tick about every 50 ms, and
+// GiveAnswers outside of all methods of the channel. Methods that return bool say whether all heads
+// must be compared: the worker may have missed messages or heads that the server sent.
 //
 // Bounds: the window (WindowOptions). Over it, Publish gives kUnavailable.
 //
@@ -35,7 +35,7 @@ namespace groupcast::service {
 // OnConnectionState, OnRoom and OnMisconfigured.
 class PublisherLink {
  public:
-  // `on_connected` runs on each change to connected, before the listener hears of it.
+  // `on_connected` runs each time the link becomes connected, before OnConnectionState.
   PublisherLink(const ChannelClientOptions& options, const Clock* clock, ChannelLinks* links,
                 ChannelListener* listener, std::function<void()> on_connected);
   PublisherLink(const PublisherLink&) = delete;
@@ -49,15 +49,15 @@ class PublisherLink {
 
   [[nodiscard]] bool OnHelloReply(const channel::v1::HelloReply& reply);
   void OnAcknowledgement(const channel::v1::Acknowledgement& acknowledgement);
-  // A digest has come. True: one before it was missed, or the epoch is another.
+  // A digest has come. True: an earlier digest is missing, or the epoch is another.
   [[nodiscard]] bool OnDigest(uint64_t number, Epoch epoch);
 
-  // The server is in this epoch. True: it was in another one before.
+  // The epoch of the server. True: it was in another one before.
   [[nodiscard]] bool SetEpoch(Epoch epoch);
-  // The server has given this position. The next hello names the highest one.
+  // The server has given this position to a message. The next hello names the highest one.
   void NoteOffset(const Position& position);
 
-  // `done` is called from GiveAnswers. kResourceExhausted: larger than max_message_bytes.
+  // GiveAnswers calls `done`. kResourceExhausted: larger than max_message_bytes.
   void Publish(const Publication& publication, Channel::PublishCallback done);
   bool has_room();
 
@@ -65,14 +65,14 @@ class PublisherLink {
 
   // Calls the callbacks that are due. Returns whether there were any.
   bool GiveAnswers();
-  // Calls OnRoom if somebody was refused and there is room again. Returns whether it did.
+  // Calls OnRoom if has_room() has returned false and there is room again. Returns whether it did.
   bool TellRoom();
 
   bool hello_answered() const { return hello_answered_; }
   bool connected() const { return connected_; }
   Epoch epoch() const { return highest_.epoch; }
   size_t window_bytes() const { return window_.bytes(); }
-  // How often the window was sent again.
+  // The number of times that the window was sent again.
   uint64_t resends() const { return resends_; }
 
  private:
@@ -91,12 +91,13 @@ class PublisherLink {
   bool hello_answered_ = false;
   uint64_t hello_attempt_ = 0;
   absl::Time last_hello_ = absl::InfinitePast();
-  absl::Time next_hello_ = absl::InfinitePast();  // unless it is answered by then
+  absl::Time next_hello_ = absl::InfinitePast();  // unless the answer comes before
   int publish_links_ = 0;
   bool connected_ = false;
   bool misconfigured_ = false;
 
-  // The epoch of the server, from its last answer or since; and the highest offset seen in it.
+  // The epoch of the server, from its last answer or digest, and the highest offset seen in this
+  // epoch.
   Position highest_;
 
   uint64_t last_digest_ = 0;
@@ -106,7 +107,8 @@ class PublisherLink {
   Window::Answers answers_;
   bool room_wanted_ = false;
   uint64_t resends_ = 0;
-  // The time of the last result. If none was awaited then: the time since which some are.
+  // The time of the last result. If no publication waited for a result then: the time since which
+  // some wait.
   absl::Time last_progress_;
   channel::v1::Content outgoing_;  // kept for its memory
 };

@@ -12,17 +12,17 @@
 
 namespace groupcast::service {
 
-// Where a channel server is: three ports, and on its own machine three Unix sockets as well.
+// The address of a channel server: three ports, and on its own machine also three Unix sockets.
 struct ChannelAddress {
   std::string host = "127.0.0.1";
   uint16_t publish_port = 2206;
   uint16_t subscribe_port = 2207;
   uint16_t control_port = 2208;
-  // The directory of the Unix sockets. Empty: the server has none, or the worker takes the ports.
+  // The directory of the Unix sockets. Empty: the server has none, or the worker uses the ports.
   std::string socket_dir;
 };
 
-// What ZeroMQ binds or connects the three links to.
+// The endpoints that ZeroMQ binds or connects the three links to.
 struct ChannelEndpoints {
   std::string publish;
   std::string subscribe;
@@ -34,11 +34,12 @@ ChannelEndpoints TcpEndpoints(const ChannelAddress& address);
 // "ipc://DIRECTORY/publish" and so on. A path of a Unix socket has at most 107 bytes (unix(7)).
 ChannelEndpoints UnixEndpoints(absl::string_view directory);
 
-// What every socket of the channel has: heartbeats, so that a half-open connection is noticed
-// within 3 s, and no lingering, so that a process ends when it is told to.
+// The options of every socket of the channel. Heartbeats detect a half-open connection within 3 s.
+// Sockets do not linger, so that a process ends at once when it stops.
 void SetCommonOptions(zmq::socket_t& socket);
 
-// Limits the frames that peers may send, on a socket that is bound. A peer over it is disconnected.
+// Limits the size of the frames that peers may send, on a socket that is bound. ZeroMQ disconnects
+// a peer that sends a larger frame.
 void SetFrameBytesMax(zmq::socket_t& socket, int64_t bytes);
 
 // On the control link a worker's routing id is 'w' and its publisher id, little-endian.

@@ -187,7 +187,7 @@ void Subscriptions::Deliver(const Position& position, uint64_t previous, absl::s
                   .offset = position.offset,
                   .previous = previous};
   if (!frame.ok() || !ContentFromWire(frame->body, &incoming_, &message.content)) {
-    // It has its place, but this version cannot read it. That is a loss, and it is told.
+    // It has its place, but this version cannot read it. The listener gets that loss as a gap.
     ++malformed_;
     Tell({.from = previous, .to = position});
     return;

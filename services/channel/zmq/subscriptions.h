@@ -22,26 +22,26 @@
 
 namespace groupcast::service {
 
-// The groups that a worker has subscribed to, each with its feed. It makes subscriptions until each
-// is announced, and takes what comes live, or as a repair, through the feeds to the listener.
+// The groups that a worker has subscribed to, each with its feed. It repeats each subscription
+// until it is announced. It passes live messages and repairs through the feeds to the listener.
 //
 // A subscription is proven by the announcement with its own nonce. Any other announcement may
-// answer another worker's subscription, or one of this worker's that has ended since. While
-// connected, a subscription without a proof is made again after resubscribe_after, then after twice
-// that time, and so on (ChannelClientOptions).
+// answer another worker's subscription, or an earlier subscription of this worker. While connected,
+// it repeats a subscription without a proof after resubscribe_after, then after twice that time,
+// and so on (ChannelClientOptions).
 //
-// The listener may call Subscribe and Unsubscribe from inside its methods, also for the group that
-// is being delivered: then nothing more of it is delivered.
+// The listener may call Subscribe and Unsubscribe from inside its methods. If it leaves the group
+// of the current event, it gets nothing more of this group.
 //
-// The caller calls Tick every 50 ms or so, and asks for the repair of each group that a method
-// finds behind.
+// The caller calls Tick about every 50 ms. It asks for the repair of each group that a method
+// reports as behind.
 //
-// Bounds: a feed holds 1 MiB, and all feeds together 32 MiB, of messages that wait for a repair.
-// What is over that is dropped, and repaired too.
+// Bounds: a feed holds 1 MiB of messages that wait for a repair, and all feeds together 32 MiB. It
+// drops further messages, and the repair brings them too.
 //
 // Logic only: no IO. Not thread-safe. All pointers must outlive it. Tick costs time only for the
-// subscriptions that are due. The same calls at the same times have the same effects: no order is
-// that of hashes or addresses.
+// subscriptions that are due. The same calls at the same times have the same effects: no order
+// depends on hashes or addresses.
 class Subscriptions final : private FeedSink {
  private:
   struct RoundTag;
@@ -57,9 +57,9 @@ class Subscriptions final : private FeedSink {
     Feed feed;
     PublisherId nonce{};
     bool announced = false;
-    bool ended = false;          // unsubscribed while it delivers
+    bool ended = false;          // unsubscribed during a delivery
     size_t counted_bytes = 0;    // its part of held_bytes_
-    int times_subscribed = 0;    // libzmq counts
+    int times_subscribed = 0;    // libzmq counts subscriptions
     size_t attempt = 0;          // while not announced: its list in waiting_
     absl::Time subscribe_again;  // while not announced
     uint64_t round = 0;          // the last round that visited it
@@ -73,40 +73,41 @@ class Subscriptions final : private FeedSink {
   // No effect if the group is subscribed.
   void Subscribe(absl::string_view group_id);
   void Unsubscribe(absl::string_view group_id);
-  // Null: not subscribed. The pointer is good until Unsubscribe, or until the listener is called.
+  // Null: not subscribed. The pointer is valid until Unsubscribe, or until the next call of the
+  // listener.
   Subscription* Find(absl::string_view group_id);
   size_t size() const { return subscriptions_.size(); }
 
-  // A message or an announcement has come live. `bytes` is the whole frame, and `current` the epoch
-  // of the server. Returns whether the group is behind now, so that it must be repaired.
+  // A live message or announcement. `bytes` is the whole frame, and `current` is the epoch of the
+  // server. Returns whether the group is behind now, so that it needs a repair.
   [[nodiscard]] bool OnMessage(const LiveFrame& frame, absl::string_view bytes, Epoch current);
   [[nodiscard]] bool OnAnnouncement(const LiveFrame& frame, Epoch current);
 
   // The answer to a repair of `subscription`, which must be warm.
   enum class Repaired {
     kInStep,  // or ended
-    kBehind,  // the next repair should be asked for
-    kStuck,   // the answer brought nothing: asking at once would only bring the same answer
+    kBehind,  // the caller should ask for the next repair
+    kStuck,   // the answer brought nothing. An immediate retry would bring the same answer
   };
   Repaired OnHistory(Subscription* subscription, const channel::v1::History& history);
 
-  // An announced subscription may have been lost: makes it again, and waits for its proof.
+  // An announced subscription may be lost: subscribes again, and waits for the proof.
   void SubscribeAgain(Subscription* subscription);
 
-  // A new connection: all that is not announced waits for resubscribe_after from now on.
+  // A new connection: each subscription without an announcement waits for resubscribe_after again.
   void OnConnected();
-  // Makes the subscriptions again that are due. No effect while not `connected`.
+  // Repeats the subscriptions that are due. No effect while not `connected`.
   void Tick(bool connected);
 
-  // A round visits each subscription once that exists at its start. Another StartRound ends the
-  // round, and the new one begins with those that were not visited for longest. So rounds that
-  // never come to their end visit all subscriptions alike.
+  // A round visits each subscription that exists at its start once. Another StartRound ends the
+  // round. The new round begins with the subscriptions without a visit for the longest time. So
+  // rounds that never reach their end still visit all subscriptions equally often.
   void StartRound();
-  // The next subscription of the round. Null: the round is over.
+  // The next subscription of the round. Null: the round has ended.
   Subscription* NextOfRound();
 
   size_t held_bytes() const { return held_bytes_; }
-  // Gaps that were told, subscriptions that were made again, messages that could not be read.
+  // The numbers of OnGap calls, of repeated subscriptions, and of messages that could not be read.
   uint64_t gaps() const { return gaps_; }
   uint64_t resubscribes() const { return resubscribes_; }
   uint64_t malformed() const { return malformed_; }
@@ -116,7 +117,7 @@ class Subscriptions final : private FeedSink {
   template <typename Tag>
   using List = boost::intrusive::list<Subscription, boost::intrusive::base_hook<Hook<Tag>>,
                                       boost::intrusive::constant_time_size<false>>;
-  // The waiting time doubles with each attempt, up to the last.
+  // The waiting time doubles with each attempt. From the last one on it stays the same.
   static constexpr size_t kAttempts = 5;
 
   // Runs `work` on the feed, which delivers to the listener. Returns whether the feed is behind and
@@ -142,16 +143,16 @@ class Subscriptions final : private FeedSink {
 
   uint64_t nonces_ = 0;
   Map subscriptions_;
-  // Not announced, by attempt. All of one list wait for the same time, so each list is in the order
-  // of its times.
+  // The subscriptions without an announcement, by attempt. All of one list wait for the same time,
+  // so each list is in the order of its times.
   std::array<List<WaitTag>, kAttempts> waiting_;
 
   uint64_t round_ = 0;
-  List<RoundTag> by_round_;  // those that the present round has visited are at the end
+  List<RoundTag> by_round_;  // subscriptions with a visit in the present round are last
 
   size_t held_bytes_ = 0;  // of all feeds
   Subscription* delivering_ = nullptr;
-  std::vector<Map::node_type> ended_;  // while they delivered
+  std::vector<Map::node_type> ended_;  // ended during their own delivery
   channel::v1::Content incoming_;      // kept for its memory
 };
 

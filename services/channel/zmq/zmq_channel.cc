@@ -11,15 +11,14 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 
-// How much one turn takes from the subscribe link, so that a flood does not keep clients waiting,
-// and outboxes are not filled without being written. A message to a group of very many takes
-// milliseconds.
+// The bounds of one turn's input from the subscribe link. So a flood does not keep clients waiting,
+// and outboxes do not fill up without a flush. A message to a very large group takes milliseconds.
 constexpr int kMessagesPerTurn = 512;
 constexpr size_t kBytesPerTurn = 256 * 1024;
 constexpr absl::Duration kTimePerTurn = absl::Milliseconds(5);
 constexpr int kMessagesPerLookAtTheClock = 8;
 
-// What goes in one message on the publish link, so that it is on its way before a long turn ends.
+// The bytes of one message on the publish link, so that it is on its way before a long turn ends.
 constexpr size_t kBatchBytes = 64 * 1024;
 
 constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
@@ -72,7 +71,8 @@ absl::Status ZmqChannel::Connect() {
     // With a mark, SUB would drop its own subscriptions.
     subscribe_.set(zmq::sockopt::sndhwm, 0);
     subscribe_.set(zmq::sockopt::rcvhwm, options_.receive_queue_frames_max);
-    // Otherwise what is sent while there is no connection would be kept and sent on the next one.
+    // Otherwise ZeroMQ would keep frames that are sent without a connection, and send them on the
+    // next one.
     publish_.set(zmq::sockopt::immediate, true);
     control_.set(zmq::sockopt::immediate, true);
     control_.set(zmq::sockopt::routing_id, RoutingId(options_.client.publisher));
@@ -203,7 +203,7 @@ void ZmqChannel::DrainMonitor() {
 void ZmqChannel::DrainPublishLink() {
   zmq::message_t message;
   while (publish_.recv(message, zmq::recv_flags::dontwait)) {
-    EndBatch();  // it goes to the links of its beginning
+    EndBatch();  // it must go to the links that were up when it began
     const absl::string_view subscription = View(message);
     if (subscription.size() != 1)
       continue;  // the server subscribes to everything: the empty prefix

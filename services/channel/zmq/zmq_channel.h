@@ -21,25 +21,26 @@ namespace groupcast::service {
 struct ZmqChannelOptions {
   ChannelAddress server;
 
-  // How many messages may wait in this process. More wait in the connection and in the server.
+  // The number of messages that may wait in this process. More wait in the connection and in the
+  // server.
   int receive_queue_frames_max = 10'000;
 
-  // All but the publisher's id, which the channel makes at random.
+  // All options except the publisher's id, which the channel chooses at random.
   ChannelClientOptions client;
 };
 
 // The engine for a channel server: a ChannelClient with its three links as ZeroMQ sockets.
 //
-//   publish    XPUB, not PUB: it sees the server's subscription, so it knows from when on it loses
-//              nothing
+//   publish    XPUB, not PUB: it sees the server's subscription, and loses nothing after it
 //   subscribe  SUB
-//   control    DEALER, with a monitor that reports when the connection comes and goes
+//   control    DEALER, with a monitor that reports when the connection is up or down
 //
-// It works at the end of the loop's turns. It hands what came in since the last turn to the
-// listener as one batch. Not thread-safe.
+// It works at the end of the loop's turns. It hands the input since the last turn to the listener
+// as one batch. Not thread-safe.
 class ZmqChannel final : public Channel, private EventHandler {
  public:
-  // Begins to connect. `loop` and `listener` must outlive it. Must be made after fork(2).
+  // Begins to connect. `loop` and `listener` must outlive it. The caller must call it after
+  // fork(2).
   static absl::StatusOr<std::unique_ptr<ZmqChannel>> Create(const ZmqChannelOptions& options,
                                                             EventLoop* loop,
                                                             ChannelListener* listener);
@@ -81,7 +82,7 @@ class ZmqChannel final : public Channel, private EventHandler {
     ZmqChannel* const channel_;
   };
 
-  // The time of the loop's turn: one reading of the clock for all that a turn does.
+  // The time of the loop's turn: each turn reads the clock once.
   class TurnClock final : public Clock {
    public:
     explicit TurnClock(const EventLoop* loop) : loop_(loop) {}
@@ -105,16 +106,17 @@ class ZmqChannel final : public Channel, private EventHandler {
   zmq::socket_t control_;
   zmq::socket_t control_monitor_;
 
-  // The publications of a turn are the frames of one ZeroMQ message, so that ZeroMQ's thread is
-  // woken once for all. The last one is kept back, because ZeroMQ must be told which frame is the
-  // last.
+  // The publications of a turn are the frames of one ZeroMQ message, up to kBatchBytes, so that
+  // they wake ZeroMQ's thread only once. The channel keeps the last one back, because ZeroMQ must
+  // know which frame is the last.
   zmq::message_t last_of_batch_;
-  size_t batch_bytes_ = 0;  // of the batch until now; 0: there is none
+  size_t batch_bytes_ = 0;  // of the batch so far; 0: there is none
 
-  // ZeroMQ signals a socket once. After any call on it, the socket must be read until it is empty.
+  // ZeroMQ signals a socket once. After any call on it, the channel must read the socket until it
+  // is empty.
   void Touch();
   bool touched_ = true;
-  // Null after the end of the channel. The loop's timers and hooks look at it before they call.
+  // Null after the end of the channel. The loop's timers and hooks check it before they call.
   std::shared_ptr<ZmqChannel*> self_;
 };
 

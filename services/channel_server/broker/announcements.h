@@ -13,48 +13,51 @@
 
 namespace groupcast::service {
 
-// The announcements that are due, and when each is tried.
+// The announcements that are due, and the time of each attempt to send them.
 //
-// An announcement of this turn is tried in this turn. If it finds no room, or is over the number of
-// a turn, it waits and is tried again in later turns. So an announcement for one worker does not
-// wait behind those of another worker that subscribes to 100,000 groups at once.
+// An announcement of this turn gets its first attempt in this turn. If there is no room, or the
+// turn has reached its maximum, it waits for an attempt in a later turn. So an announcement for one
+// worker does not wait behind those of another worker that subscribes to 100,000 groups at once.
 //
-// Bound: one waiting announcement for each group, and kProofsWaitingMax that answer a nonce. Over
-// it a new one that answers a nonce is dropped; its worker subscribes again.
+// Bound: one waiting announcement for each group, and kProofsWaitingMax announcements that answer a
+// nonce. Over it a new announcement that answers a nonce is dropped, and its worker subscribes
+// again.
 //
 // Not thread-safe.
 class Announcements {
  public:
   struct Entry {
     std::string group_id;
-    PublisherId nonce{};  // of the subscription that it answers; zero: of none
+    PublisherId nonce{};  // of the subscription that it answers; zero: none
   };
-  // Tries one. False: it found no room.
+  // Tries to send one. False: there was no room.
   using Send = std::function<bool(const Entry&)>;
   using Visit = std::function<void(const Entry&)>;
 
-  // How many new ones are tried in a turn, and how many waiting ones.
+  // The highest number of attempts in a turn: for new announcements, and again for waiting ones.
   static constexpr size_t kPerTurnMax = 250;
-  // After this number without room in a turn, waiting ones are left for the next turn.
+  // After this number of failed attempts in a turn, the waiting ones are left for the next turn.
   static constexpr size_t kMissesMax = 16;
   static constexpr size_t kProofsWaitingMax = 1'000'000;
 
-  // For this turn. Whoever adds one without a nonce adds it once until it was sent.
+  // Adds an announcement for this turn. Without a nonce, the caller must add it only once until it
+  // was sent.
   void Add(absl::string_view group_id, PublisherId nonce) {
     new_.push_back({std::string(group_id), nonce});
   }
 
-  // Tries those that wait.
+  // Tries to send the waiting announcements.
   void SendWaiting(const Send& send);
 
-  // Tries those of this turn; the rest waits. `dropped` gets those over the bound.
+  // Tries to send the announcements of this turn. The unsent ones wait. `dropped` gets those over
+  // the bound.
   void SendNew(const Send& send, const Visit& dropped);
 
-  // Without trying any: those of this turn wait, but those that answer a nonce are dropped.
+  // Tries to send none. The announcements of this turn wait, but `dropped` gets those with a nonce.
   void Postpone(const Visit& dropped);
 
   size_t waiting() const { return waiting_.size(); }
-  // The last turn found no room for one.
+  // In the last turn, an announcement found no room.
   bool found_no_room() const { return found_no_room_; }
 
  private:
@@ -62,7 +65,7 @@ class Announcements {
 
   std::vector<Entry> new_;
   std::deque<Entry> waiting_;
-  // The nonces of waiting entries. An entry whose nonce is not here was answered meanwhile.
+  // The nonces of waiting entries. An entry with a nonce that is not here was answered meanwhile.
   absl::flat_hash_set<PublisherId> proofs_;
   bool found_no_room_ = false;
 };

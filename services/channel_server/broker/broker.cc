@@ -11,7 +11,7 @@ namespace {
 
 using channel::v1::Refusal;
 
-// A publisher is forgotten long before anybody could notice that the time is not exact.
+// The server forgets a publisher so late that no worker can notice that the time is not exact.
 constexpr absl::Duration kPublisherSweepPeriod = absl::Minutes(1);
 
 // More time than this between two turns is time for which the process did not run.
@@ -43,7 +43,7 @@ Broker::Broker(const BrokerOptions& options, const Clock* clock, const Clock* ca
 
 void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = state_.now + options_.retention.repair_retention;
-  no_key_expiry_before_ = state_.now + options_.keys.window;  // their ages go by the calendar
+  no_key_expiry_before_ = state_.now + options_.keys.window;  // the calendar gives their ages
   state_.publishers.FinishRecovery();
   state_.last_handed_out = state_.last_offset;
   if (tail_may_be_missing) BeginEpoch();
@@ -224,8 +224,8 @@ void Broker::Expire() {
   state_.retention.Expire(state_.now);
 }
 
-// How many of the idle groups, from the one that is idle for longest, are to be forgotten. Once
-// somebody may have been told that a group is not known, it must not come back with the log.
+// The number of idle groups to forget, from the group with the longest idle time on. Once a worker
+// may have learned that a group is not known, the log must not restore the group.
 size_t Broker::CountGroupsToForget() const {
   const GroupIndex& groups = state_.groups;
   size_t count = 0;
@@ -271,12 +271,12 @@ absl::Status Broker::WriteTurn(size_t to_forget, BrokerSink* sink) {
   return absl::OkStatus();
 }
 
-// The turn's publications are refused, and it is as if they had not come.
+// Refuses the turn's publications. They have no other effect.
 void Broker::TakeBack() {
   state_.last_offset = offset_before_turn_;
   for (const Taken& taken : taken_) {
     Publisher::Result& result = taken.publisher->result(taken.number);
-    // Also of one that has the key of one that is taken back.
+    // Also for a publication with the same key as one that is taken back.
     if (result.offset > offset_before_turn_) {
       result = {.offset = 0, .reason = Refusal::UNAVAILABLE};
       ++counters_.refused;
@@ -289,8 +289,8 @@ void Broker::TakeBack() {
   taken_.clear();
 }
 
-// Groups that came while the log could not be written, and that nobody uses. Nobody was told of
-// them either, and they must not pile up.
+// Drops unused groups that appeared while the log could not be written. No worker knows of them,
+// and they must not pile up.
 void Broker::DropUnknownGroups() {
   std::vector<KnownGroup*> unknown;
   std::erase_if(unlogged_groups_, [&](const auto& known) {
@@ -339,7 +339,7 @@ bool Broker::Announce(const Announcements::Entry& entry, BrokerSink* sink) {
   }
   ++counters_.announcements;
   if (!is_proof) group->announce = false;
-  // A group that somebody wanted a proof for may have no subscriber.
+  // A worker may ask for the proof of a group without subscribers.
   state_.UpdateIdle(group);
   return true;
 }
@@ -406,7 +406,7 @@ void Broker::AnswerWaiting(BrokerSink* sink) {
 }
 
 void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink) {
-  // A log that is behind what it has told before is not that log: an old copy of it was put back.
+  // A worker knows a higher offset than this log. So the log has lost its end, or is an old copy.
   if (Epoch{hello.epoch()} == state_.epoch && hello.highest_offset() > state_.last_offset) {
     // Not in the middle of a turn of the epoch that ends.
     const bool is_mid_turn = !taken_.empty() || handing_out();

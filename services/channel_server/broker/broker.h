@@ -27,73 +27,76 @@
 namespace groupcast::service {
 
 struct BrokerOptions {
-  // Names a new log: random, so that two logs never share one.
+  // Returns the epoch of a new history. It is random, so that two histories never share an epoch.
   std::function<Epoch()> new_epoch;
 
-  // There is a log: the broker writes what a turn does before it tells any of it.
+  // There is a log: the broker writes a turn's effects into it before it sends any of them.
   bool has_log = false;
   // The number of bytes that stay free at the front of each record, for the log's header.
   size_t record_room_bytes = 0;
 
-  // A larger publication is refused. Workers may not be configured above it.
+  // The broker refuses a larger publication. Workers must not be configured above this value.
   size_t max_message_bytes = 64 * 1024;
 
-  // For as long as the repair retention, a group that nobody uses is remembered too.
+  // The broker remembers an unused group for the repair retention, too.
   RetentionOptions retention;
   PublishersOptions publishers;
   KeyMemoryOptions keys;
 
-  // The number of groups without subscribers and messages that the broker remembers. Over it, the
-  // group that was idle for longest is forgotten. (None while the log cannot be written.)
+  // The bound of the groups without subscribers and messages that the broker remembers. Over it,
+  // the broker forgets the group that was idle for the longest time. (It forgets none while it
+  // cannot write the log.)
   size_t idle_groups_max = 1'000'000;
 
-  // The number of groups in one part of a snapshot. More make fewer parts, which take longer.
+  // The number of groups in one part of a snapshot. A larger number gives fewer parts, and each
+  // takes longer.
   int groups_per_snapshot_part = 1'000;
 
   // The time between two digests.
   absl::Duration digest_period = absl::Milliseconds(250);
 };
 
-// What the channel server decides: it gives offsets, hands out, announces, acknowledges and
-// answers. Logic only: it knows no socket and no file, and time comes from the clocks that it is
-// given.
+// The logic of the channel server: it assigns offsets, hands messages out, announces heads,
+// acknowledges publications and answers questions. Logic only: it knows neither sockets nor files,
+// and its time comes from the given clocks.
 //
-// It works in turns. Its shell calls BeginTurn, then hands in what each socket has: control frames,
-// then all subscriptions that can be read, then publications; then EndTurn, in which the broker
-// tells everything through the sink. What it tells is in the log, if there is one, and has been
-// handed to the subscribers. If the log cannot be written, the broker refuses the turn's
-// publications, and it is as if they had not come.
+// It works in turns. Its shell (the server) calls BeginTurn. Then it passes the input of each
+// socket to the broker: control frames, then all subscriptions that it can read, then publications.
+// Then it calls EndTurn, and the broker sends everything through the sink. All that it sends is in
+// the log, if there is one, and the subscribers have the messages. If the log cannot be written,
+// the broker refuses the turn's publications, and they have no other effect.
 //
-// If a subscriber has no room, the broker keeps the rest of the turn's messages and is
-// handing_out(). Until they are handed out, the shell reads no publications. Turns go on with
-// control and subscriptions: heads, history and results in them reach up to what was handed out.
+// If a subscriber has no room, the broker keeps the other messages of the turn and is
+// handing_out(). Until it has handed them out, the shell reads no publications. Turns continue with
+// control frames and subscriptions. Their heads, history and results reach up to the last message
+// that was handed out.
 //
 // Offsets come from one counter for all groups: a group's offsets grow, not necessarily by 1.
 //
-// The time for which the process did not run does not age anything: what workers sent meanwhile is
-// still to be read.
+// The time for which the process did not run does not age anything, because the input that workers
+// sent meanwhile is still unread.
 //
 // Not thread-safe.
 class Broker {
  public:
   struct Counters {
-    uint64_t publications = 0;  // made messages
+    uint64_t publications = 0;  // turned into messages
     uint64_t repeated = 0;      // dropped: the number was accepted before
     uint64_t out_of_turn = 0;   // dropped: a number before it is missing
-    uint64_t same_key = 0;      // got the position of an earlier one with the same key
+    uint64_t same_key = 0;      // an earlier one with the same key gave the position
     uint64_t strangers = 0;     // dropped: the publisher has not said hello
     uint64_t refused = 0;       // refused to the publisher: too large or not a publication
-    uint64_t malformed = 0;     // ignored: frames and topics that are none
+    uint64_t malformed = 0;     // ignored: invalid frames and topics
     uint64_t announcements = 0;
-    uint64_t failed_writes = 0;  // turns that could not be written into the log
+    uint64_t failed_writes = 0;  // turns that are not in the log
   };
 
-  // `clock` is monotonic, `calendar` knows the date; both must outlive the broker.
+  // `clock` is monotonic, and `calendar` knows the date. Both must outlive the broker.
   Broker(const BrokerOptions& options, const Clock* clock, const Clock* calendar);
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
-  // Recovery, before the first turn: hand the log to the restorer, then call FinishRecovery.
+  // Recovery, before the first turn: pass the log to the restorer, then call FinishRecovery.
   Restorer* restorer() { return &restorer_; }
   // `tail_may_be_missing`: messages after the log's last one may be lost, so another history
   // begins.
@@ -104,30 +107,31 @@ class Broker {
 
   void BeginTurn();
 
-  // kInvalidArgument: not a frame of this protocol; it is ignored.
+  // kInvalidArgument: not a frame of this protocol. The broker ignores it.
   absl::Status OnControl(PublisherId from, absl::string_view frame, BrokerSink* sink);
 
-  // kInvalidArgument: not the topic of a group; nothing happens.
+  // kInvalidArgument: not the topic of a group. The broker ignores it.
   absl::Status OnSubscription(absl::string_view topic);
-  // The last subscriber of the topic has gone.
+  // The topic has lost its last subscriber.
   absl::Status OnUnsubscription(absl::string_view topic);
 
-  // OK: the broker has made the publication in `frame` a message in place. The frame must stay
-  // where it is as long as the broker is handing_out() after EndTurn. The errors are for the log;
-  // the broker tells publishers at the turn's end. Not while handing_out().
+  // OK: the broker has turned the publication in `frame` into a message, in place. The frame must
+  // stay in its place while the broker is handing_out() after EndTurn. The errors are for the log:
+  // the broker sends the results to publishers at the turn's end. Must not be called while
+  // handing_out().
   absl::Status OnPublication(absl::Span<char> frame);
 
-  // kUnavailable, kResourceExhausted and the like: the log could not be written.
+  // kUnavailable, kResourceExhausted and the like: the broker could not write the log.
   absl::Status EndTurn(BrokerSink* sink);
 
   // Messages of the last turn wait for room.
   bool handing_out() const { return !to_hand_out_.empty(); }
 
-  // What the last turn has left, besides new input.
+  // The work that the last turn has left, besides new input.
   enum class Rest {
     kNothing,
     kMore,    // work for the next turn
-    kNoRoom,  // work for a turn in which subscribers have room
+    kNoRoom,  // work for a turn with room for subscribers
   };
   Rest rest() const;
 
@@ -142,11 +146,11 @@ class Broker {
   size_t waiting_announcements() const { return announcements_.waiting(); }
 
  private:
-  // A publication whose number was accepted.
+  // A publication with an accepted number.
   struct Taken {
     Publisher* publisher;
     uint64_t number;
-    KnownGroup* group;  // null: it became no message
+    KnownGroup* group;  // null: it is not a message
     absl::Span<char> frame;
     uint64_t offset;
     Fingerprint key;
@@ -155,7 +159,7 @@ class Broker {
   void BeginEpoch();
   void LogKnown(KnownGroup* group);
   void Accept(Publisher* publisher, const Publisher::Result& result);
-  // Nobody may hear of a new epoch before it is in the log.
+  // No worker may learn of a new epoch before it is in the log.
   bool untold_epoch() const { return unlogged_epoch_ && options_.has_log; }
   bool may_expire() const { return state_.now >= no_expiry_before_; }
 
@@ -172,7 +176,7 @@ class Broker {
   void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
   void Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
   void Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink);
-  // Until the epoch is in the log, or the turn's messages are handed out.
+  // Keeps the frame until the epoch is in the log, or the turn's messages are handed out.
   void AnswerLater(PublisherId from, absl::string_view frame);
 
   const BrokerOptions options_;
@@ -188,25 +192,26 @@ class Broker {
   Restorer restorer_;
   SnapshotWriter snapshot_;
 
-  // This turn, before it is written.
+  // The present turn, before it is in the log.
   std::vector<Taken> taken_;
   uint64_t offset_before_turn_ = 0;
   TurnWriter writer_;
 
-  // Written, and not handed out from the `handed_out_`-th on.
+  // The messages of a turn that is in the log. Those from the `handed_out_`-th on are not handed
+  // out yet.
   std::vector<Taken> to_hand_out_;
   size_t handed_out_ = 0;
-  Retention::MessagePtr next_retained_;  // a copy of the next one, if it found no room before
+  Retention::MessagePtr next_retained_;  // a copy of the next message, if it found no room before
 
   Announcements announcements_;
   Digests digests_;
-  std::vector<Publisher*> to_acknowledge_;  // those with untold results
+  std::vector<Publisher*> to_acknowledge_;  // publishers with untold results
 
-  // What of earlier turns could not be written.
+  // The parts of earlier turns that could not be written.
   std::vector<std::pair<std::string, uint64_t>> unlogged_groups_;
   bool unlogged_epoch_ = false;
 
-  // Control frames that are answered later.
+  // Control frames that the broker answers later.
   std::vector<std::pair<PublisherId, std::string>> waiting_control_;
 };
 

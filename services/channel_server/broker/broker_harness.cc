@@ -149,7 +149,7 @@ BrokerHarness::BrokerHarness(FromLog, const BrokerOptions& options, const FakeCl
 std::unique_ptr<BrokerHarness> BrokerHarness::Restart(bool tail_may_be_missing,
                                                       absl::Duration down) const {
   BrokerOptions next = options;
-  // The first is for a log without anything in it.
+  // The first epoch is for an empty log.
   next.new_epoch = [is_first = std::make_shared<bool>(true)] {
     return std::exchange(*is_first, false) ? Epoch{99} : kNextEpoch;
   };

@@ -1,7 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_HARNESS_H_
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_BROKER_HARNESS_H_
 
-// A Broker for tests, with what it tells turned into words.
+// A Broker for tests. It turns the broker's output into words.
 
 #include <cstdint>
 #include <deque>
@@ -33,7 +33,7 @@ class FakeSink final : public BrokerSink {
 
   Words told;        // announcements and control, without digests
   Words digests;     // "to 1: #2 x 5"
-  Words everything;  // in its order, with "write" and "hand out 0"
+  Words everything;  // in the order of the calls, with "write" and "hand out 0"
   channel::v1::History history;
   Words heads;                    // "x 5"
   uint64_t announced_number = 0;  // of the last announcement
@@ -45,7 +45,7 @@ class FakeSink final : public BrokerSink {
   std::vector<Record> log;  // from its last segment on
   bool log_works = true;
   int room = 1'000'000;  // of messages and announcements
-  // The frames of the turn's accepted publications: a socket takes a frame that it hands out.
+  // The frames of the turn's accepted publications. A socket takes each frame that it hands out.
   std::vector<std::string*> accepted;
   Sent reachable = Sent::kSent;
 };
@@ -61,45 +61,45 @@ struct Published {
 };
 
 struct BrokerHarness {
-  // Begins a turn, in which publishers A and B say hello.
+  // Begins a turn. Publishers A and B say hello in it.
   explicit BrokerHarness(const BrokerOptions& options = SmallOptions());
 
-  // Another process, with what this one has in its log. It has begun its first turn. A new history
-  // is of kNextEpoch.
+  // Another process with the log of this one. It has begun its first turn. A new history has
+  // kNextEpoch.
   std::unique_ptr<BrokerHarness> Restart(bool tail_may_be_missing = false,
                                          absl::Duration down = absl::ZeroDuration()) const;
-  // A new segment of the log: nothing stays of what was written before.
+  // Begins a new segment of the log. The harness drops all earlier records.
   void BeginSegment();
-  // Writes the next part of its snapshot. False: that was the last one.
+  // Writes the next part of its snapshot. False: it was the last part.
   bool AddSnapshotPart();
-  // A new segment with a whole snapshot.
+  // Begins a new segment and writes a whole snapshot.
   void Rotate();
 
-  // All parts.
+  // All parts of a snapshot, in words.
   Words TakeSnapshot();
 
-  // The answer in words.
+  // Returns the answer in words.
   std::string Hello(PublisherId from, uint64_t first_unacknowledged = 1, Epoch epoch = {},
                     uint64_t highest_offset = 0);
 
-  // "previous→offset" of the message that it became, or the error.
+  // Returns "previous→offset" of the new message, or the error.
   std::string Publish(PublisherId publisher, uint64_t number, absl::string_view group_id,
                       const Published& published = {});
 
   void Subscribe(absl::string_view group_id, PublisherId nonce = {});
   void Unsubscribe(absl::string_view group_id, PublisherId nonce = {});
 
-  // Also begins the next turn. What was told since the last call, without digests.
+  // Ends the turn and begins the next one. Returns the output since the last call, without digests.
   Words EndTurn();
-  // Time passes, with a turn at least once a second.
+  // Lets time pass, with a turn at least once a second.
   void Pass(absl::Duration time);
-  // The process does not run for so long; then it begins a turn.
+  // Lets the process stand still for `time`, and then begins a turn.
   void Stall(absl::Duration time);
   Words Digests() { return std::exchange(sink.digests, {}); }
 
   const channel::v1::History& Fetch(absl::string_view group_id, uint64_t after, uint32_t newest = 0,
                                     Epoch epoch = kEpoch);
-  // "3 5 from 2 up to 5": offsets, floor and head of a fetch.
+  // Returns "3 5 from 2 up to 5": the offsets, the floor and the head of a fetch.
   std::string History(absl::string_view group_id, uint64_t after = 0, uint32_t newest = 0,
                       Epoch epoch = kEpoch);
   Words Compare(const std::vector<std::pair<std::string, uint64_t>>& heads, Epoch epoch = kEpoch);

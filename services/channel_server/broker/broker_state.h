@@ -12,26 +12,26 @@
 
 namespace groupcast::service {
 
-// What the server knows: the part that outlives a turn, and that a log restores.
+// The state of the server that outlives a turn, and that a log restores.
 class BrokerState final : private Retention::Listener {
  public:
   BrokerState(Epoch epoch, absl::Time now, const RetentionOptions& retention,
               const PublishersOptions& publishers, const KeyMemoryOptions& keys)
       : epoch(epoch), now(now), retention(retention, this), publishers(publishers), keys(keys) {}
 
-  // The message is handed out, or comes from the log: it is the group's head now.
+  // The message is handed out, or comes from the log. It is the group's head now.
   void Retain(KnownGroup* group, Retention::MessagePtr message, uint64_t offset, absl::Time since);
 
   void UpdateIdle(KnownGroup* group) { groups.UpdateIdle(group, now); }
 
-  // Another history begins: no message of the one before is known any more. Groups with subscribers
-  // stay, without a past.
+  // Another history begins: the server forgets all messages of the history before. Groups with
+  // subscribers stay, but have no messages.
   void BeginEpoch(Epoch next);
 
   Epoch epoch;
   absl::Time now;
   uint64_t last_offset = 0;      // of all groups
-  uint64_t last_handed_out = 0;  // of all groups; what the log has counts as handed out
+  uint64_t last_handed_out = 0;  // of all groups; messages from the log count as handed out
   GroupIndex groups;
   Retention retention;
   Publishers publishers;

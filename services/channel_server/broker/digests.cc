@@ -51,7 +51,8 @@ void Digests::Send(BrokerState* state, BrokerSink* sink) {
       number.set_number(++publisher.last_digest);
       const BrokerSink::Sent sent =
           sink->SendControl(id, ControlFrame(ControlKind::kDigest, number) + body);
-      // It says hello when it comes back. One that cannot take a digest now sees the hole.
+      // The worker says hello after it reconnects. A worker that cannot take a digest now sees the
+      // hole.
       if (sent == BrokerSink::Sent::kGone) publisher.present = false;
     }
   }

@@ -9,9 +9,9 @@
 
 namespace groupcast::service {
 
-// Tells every publisher, now and then, the heads of the groups that were active since the last
-// time. Digests are numbered for each publisher, and an empty one is sent too. So a publisher that
-// missed one finds a hole in their numbers.
+// Sends the digests to all publishers: the heads of the groups that were active since the last
+// digest. Digests are numbered for each publisher, and an empty one is sent too. So a publisher
+// that missed a digest finds a hole in the numbers.
 //
 // Not thread-safe.
 class Digests {
@@ -21,7 +21,7 @@ class Digests {
   // The group's head has changed. The next digest names it.
   void NoteActive(KnownGroup* group);
 
-  // Forgets what the next digest would name: another epoch begins.
+  // Forgets the heads for the next digest, because another epoch begins.
   void Clear() { active_.clear(); }
 
   // Sends digests if they are due.

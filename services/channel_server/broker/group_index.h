@@ -18,15 +18,15 @@ struct KnownGroup : Retention::Chain {
   using Hook = boost::intrusive::list_member_hook<>;
 
   const std::string* id = nullptr;  // the key under which the index has it
-  // The offset of the newest message that was handed out. Nobody hears of a later one.
+  // The offset of the newest message that was handed out. No worker learns of a later one.
   uint64_t head = 0;
-  // The offset of the newest message that has a place. It is above `head` from the moment at which
-  // the publication comes until the message is handed out.
+  // The offset of the newest message that has a place. It is above `head` from the arrival of the
+  // publication until the message is handed out.
   uint64_t last_placed = 0;
   bool subscribed = false;
   bool announce = false;  // its announcement is due
   bool active = false;    // the next digest names it
-  bool logged = false;    // the log knows that it is known
+  bool logged = false;    // the log has it as a known group
   absl::Time idle_since;
   Hook in_all;
   Hook in_idle;
@@ -38,13 +38,14 @@ struct KnownGroup : Retention::Chain {
   }
 };
 
-// The groups that the server knows, and the order in which it may forget those that nobody needs.
+// The groups that the server knows, and the order in which it may forget unused groups.
 //
-// A group is idle if it has no subscribers, no retained messages and nothing to be told. When the
-// server forgets a group, its head becomes part of highest_forgotten(). A group that comes back
-// begins there. So a chain never goes on over a hole.
+// A group is idle if it has no subscribers, no retained messages and nothing to send. When the
+// server forgets a group, it raises highest_forgotten() to the group's head if that is higher. If
+// the server knows the group again later, the group begins there. So a chain never continues over a
+// hole.
 //
-// Time is handed in. Not thread-safe.
+// The caller gives it the time. Not thread-safe.
 class GroupIndex {
  public:
   GroupIndex() = default;
@@ -57,22 +58,22 @@ class GroupIndex {
 
   // A group that was not known begins with `head`.
   KnownGroup* FindOrAdd(absl::string_view id, uint64_t head);
-  // It begins where no forgotten group can have had a message.
+  // A new group begins at highest_forgotten(): no message of a forgotten group is above it.
   KnownGroup* FindOrAdd(absl::string_view id) { return FindOrAdd(id, highest_forgotten_); }
 
-  // To be called after each change of what makes a group idle.
+  // The caller calls it after each change of the conditions for an idle group.
   void UpdateIdle(KnownGroup* group, absl::Time now);
 
-  // The group that is idle for longest. Null: none is idle.
+  // The group that has been idle for the longest time. Null: none is idle.
   const KnownGroup* first_idle() const { return idle_.empty() ? nullptr : &idle_.front(); }
-  // The one after it. Null: it is the last.
+  // The next idle group. Null: `group` is the last.
   const KnownGroup* next_idle(const KnownGroup& group) const;
   size_t idle_count() const { return idle_.size(); }
 
   // Forgets a group.
   void Forget(KnownGroup* group);
   void ForgetFirstIdle() { Forget(&idle_.front()); }
-  // Removes a group of which nobody was told. It must have no messages.
+  // Removes a group that no worker knows of. It must have no messages.
   void Remove(KnownGroup* group);
 
   uint64_t highest_forgotten() const { return highest_forgotten_; }
@@ -80,15 +81,14 @@ class GroupIndex {
 
   size_t size() const { return groups_.size(); }
 
-  // A cursor that visits every group once. Groups may come and go meanwhile: a group that is there
-  // from the beginning to the end is visited; one that comes may be.
+  // A cursor that visits every group once. Groups may be added and removed meanwhile. It visits
+  // each group that exists from the beginning to the end. It may visit an added group.
   void RewindCursor() { cursor_ = all_.begin(); }
   // Null: the end.
   const KnownGroup* cursor() const { return cursor_ == all_.end() ? nullptr : &*cursor_; }
   void AdvanceCursor() { ++cursor_; }
 
-  // Calls `visit` for each group, in the order in which they became known. It may remove the group
-  // that it is called for.
+  // Calls `visit` for each group, in the order of FindOrAdd. `visit` may remove its group.
   template <typename Visit>
   void ForEach(Visit visit) {
     for (auto it = all_.begin(); it != all_.end();) {
@@ -106,8 +106,8 @@ class GroupIndex {
                                                                        &KnownGroup::in_idle>>;
 
   absl::node_hash_map<std::string, KnownGroup> groups_;
-  All all_;    // in the order in which they became known
-  Idle idle_;  // the one that is idle for longest first
+  All all_;    // in the order of FindOrAdd
+  Idle idle_;  // in the order of the beginning of their idle time
   All::iterator cursor_ = all_.end();
   uint64_t highest_forgotten_ = 0;
 };

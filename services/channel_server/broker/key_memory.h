@@ -16,27 +16,27 @@ namespace groupcast::service {
 struct KeyMemoryOptions {
   // A key counts for this time, from its first publication on.
   absl::Duration window = absl::Minutes(2);
-  // The number of keys after Expire. Over it, the oldest keys are forgotten first.
+  // The bound of the keys after Expire. Over it, the oldest keys are forgotten first.
   size_t keys_max = 1'000'000;
 };
 
-// The keys of publications, each with the offset of the message that it led to.
+// The keys of publications, each with the offset of its message.
 //
-// Time is handed in. Not thread-safe.
+// The caller gives it the time. Not thread-safe.
 class KeyMemory {
  public:
   explicit KeyMemory(const KeyMemoryOptions& options) : options_(options) {}
 
-  // Nothing: the key is not known.
+  // Nullopt: the key is not known.
   std::optional<uint64_t> Find(const Fingerprint& key) const;
 
-  // `since` must not be before that of an earlier call by much: the oldest entry expires first.
+  // `since` must not be much before the `since` of an earlier call: the oldest entry expires first.
   void Remember(const Fingerprint& key, uint64_t offset, absl::Time since);
 
-  // The message of that key has come to nothing.
+  // The message of that key was not published.
   void Forget(const Fingerprint& key) { offsets_.erase(key); }
 
-  // Forgets keys over the bound; and keys over the window if `by_age`.
+  // Forgets keys over the bound. If `by_age`, also forgets keys over the window.
   void Expire(absl::Time now, bool by_age);
 
   void Clear();
@@ -50,7 +50,7 @@ class KeyMemory {
   };
   const KeyMemoryOptions options_;
   absl::flat_hash_map<Fingerprint, Entry> offsets_;
-  // May have keys that are forgotten, or were remembered anew since.
+  // It may contain keys that are forgotten, or were remembered again.
   std::deque<std::pair<Fingerprint, absl::Time>> by_age_;
 };
 

@@ -14,21 +14,24 @@
 namespace groupcast::service {
 
 struct PublishersOptions {
-  // A publisher that was silent for this time is forgotten.
+  // The server forgets a publisher that was silent for this time.
   absl::Duration age_max = absl::Hours(24);
 
-  // The number of known publishers. Over it, the one that was silent for longest is forgotten.
+  // The bound of the known publishers. Over it, the server forgets the publisher that was silent
+  // for the longest time.
   size_t publishers_max = 10'000;
 
-  // The results that the server remembers for one publisher, until the publisher confirms them.
-  // Over it, the oldest results are forgotten. The default is what a worker's window has room for.
+  // The bound of the results that the server remembers for one publisher, until the publisher
+  // confirms them. Over it, the server forgets the oldest results. A worker's window has room for
+  // the default number.
   size_t results_max = 1u << 18;
 };
 
-// A worker as the server knows it: which numbers of its publications the server has accepted, and
-// the results that the worker may still ask for.
+// A publisher from the view of the server: the last accepted number, and the results that the
+// worker may still ask for.
 //
-// A result is untold until its publication was handed out. Nothing of it may be told before.
+// A result is untold until its publication is handed out. The server must send nothing of it
+// before.
 class Publisher : public boost::intrusive::list_base_hook<> {
  public:
   struct Result {
@@ -41,37 +44,38 @@ class Publisher : public boost::intrusive::list_base_hook<> {
   PublisherId id() const { return id_; }
   absl::Time last_heard() const { return last_heard_; }
   uint64_t last_accepted() const { return last_accepted_; }
-  // The last number that the publisher may hear of.
+  // The last number with a result that the server may send to the publisher.
   uint64_t last_told() const { return last_accepted_ - untold_; }
   bool has_untold() const { return untold_ > 0; }
 
-  // The result of `number`, which must be remembered.
+  // The result of `number`, which the server must still have.
   Result& result(uint64_t number) { return results_[number - first_result()]; }
 
-  // Accepts the next number, with an untold result. Over `results_max`, told results are forgotten.
+  // Accepts the next number, with an untold result. Over `results_max`, it forgets told results.
   void Accept(const Result& result, size_t results_max);
 
-  // A number from the log, with its result. Numbers that were accepted before have no effect.
+  // Adds a number from the log, with its result. It has no effect for a number that was accepted
+  // before.
   void Restore(uint64_t number, const Result& result, size_t results_max);
 
-  // The next number to accept is `number`: what came before it has its results already.
+  // The next number to accept is `number`. The lower numbers have their results already.
   void ContinueAt(uint64_t number);
 
-  // The publisher will not ask for results below `number`. Untold ones stay.
+  // The publisher will not ask for results below `number`. Untold results stay.
   void ForgetResultsBelow(uint64_t number);
 
-  // Its numbers belong to an epoch that has ended.
+  // Forgets the numbers, because their epoch has ended.
   void ForgetNumbers();
 
-  // The told results from `number` on, as far as they are remembered.
+  // The remembered told results from `number` on.
   void ResultsFrom(uint64_t number, channel::v1::Acknowledgement* run) const;
 
-  // The untold results, which are told from now on.
+  // The untold results. After this call they count as told.
   void TellResults(channel::v1::Acknowledgement* run);
 
-  // Its numbers are known: it has said hello in this epoch, or is in the log.
+  // The server knows its numbers: it has said hello in this epoch, or is in the log.
   bool known = false;
-  // It has said hello, and can be reached as far as the server knows.
+  // It has said hello, and the server does not know that its connection has ended.
   bool present = false;
   uint64_t last_digest = 0;
 
@@ -91,7 +95,7 @@ class Publisher : public boost::intrusive::list_base_hook<> {
 
 // The publishers that the server knows, within a bound.
 //
-// Time is handed in. Not thread-safe.
+// The caller gives it the time. Not thread-safe.
 class Publishers {
  public:
   explicit Publishers(const PublishersOptions& options) : options_(options) {}
@@ -102,19 +106,19 @@ class Publishers {
   // Null: it is not known.
   Publisher* Find(PublisherId id);
 
-  // Makes room for a new one if there is none, by forgetting another. Null: none can be forgotten,
-  // because all have untold results.
+  // Over the bound, it first forgets another publisher. Null: it can forget none, because all have
+  // untold results.
   Publisher* FindOrAdd(PublisherId id, absl::Time now);
 
-  // From the log, where the bound does not count until FinishRecovery. To be called in the order of
-  // `last_heard`.
+  // Adds a publisher from the log. The bound has no effect until FinishRecovery. The caller calls
+  // it in the order of `last_heard`.
   Publisher* Restore(PublisherId id, absl::Time last_heard);
   void FinishRecovery();
 
-  // The server has heard of the publisher.
+  // A frame of the publisher has come.
   void Touch(Publisher* publisher, absl::Time now);
 
-  // Forgets publishers that were silent for too long. Those with untold results stay.
+  // Forgets publishers that were silent for too long. Publishers with untold results stay.
   void Expire(absl::Time now);
 
   // In the order of their ids.
@@ -124,7 +128,7 @@ class Publishers {
   size_t results_max() const { return options_.results_max; }
 
  private:
-  // Whether one could be forgotten.
+  // Returns whether it has forgotten one.
   bool ForgetMostSilent();
   void Forget(Publisher* publisher);
 

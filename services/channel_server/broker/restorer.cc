@@ -43,7 +43,7 @@ absl::Status Restorer::OnSnapshotPart(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-// Ages go on as if the time since then had been lived through.
+// Ages include the time since then, as if the process had run.
 absl::Time Restorer::TimeOf(int64_t time_ms) const {
   const absl::Duration age = calendar_->Now() - absl::FromUnixMillis(time_ms);
   return state_->now - std::max(absl::ZeroDuration(), age);

@@ -11,19 +11,19 @@
 
 namespace groupcast::service {
 
-// Brings the state of a new process to where a log ends: the parts of snapshots and the turns, in
-// the log's order.
+// Restores the state of a process from its log: from the parts of snapshots and the turns, in the
+// log's order.
 //
-// The first snapshot says what was known before the oldest turn. Of later ones only an epoch that
-// begins with them counts: the turns before them have led to the rest.
+// The first snapshot has the state before the oldest turn. Of later snapshots, it reads only the
+// epoch and the last offset: the earlier turns have already led to all other values.
 class Restorer final : private TurnVisitor {
  public:
   // Both must outlive it.
   Restorer(BrokerState* state, const Clock* calendar) : state_(state), calendar_(calendar) {}
 
-  // kDataLoss: not what a broker wrote.
+  // kDataLoss: a broker did not write these bytes.
   absl::Status OnSnapshotPart(absl::string_view bytes);
-  // All parts of a snapshot were there.
+  // All parts of a snapshot have come.
   void OnSnapshotEnd() { has_snapshot_ = true; }
   absl::Status OnTurnRecord(absl::string_view record) { return ReadTurn(record, this); }
 
@@ -42,7 +42,7 @@ class Restorer final : private TurnVisitor {
   const Clock* const calendar_;
   bool has_part_ = false;
   bool has_snapshot_ = false;
-  absl::Time since_;  // the time of the turn that is read
+  absl::Time since_;  // the time of the present turn
 };
 
 }  // namespace groupcast::service

@@ -18,8 +18,8 @@ struct RetentionOptions {
   size_t history_messages_max = 100;
   absl::Duration history_age_max = absl::Seconds(300);
 
-  // The server keeps every message for this time, whatever the group's number of messages. Workers
-  // and clients repair from it. Never zero.
+  // The server keeps every message for this time, even if the group has more messages than its
+  // history. Workers and clients repair from it. It must not be zero.
   absl::Duration repair_retention = absl::Seconds(60);
 
   // The bound of all retained messages: their frames, and 256 bytes of bookkeeping for each. Over
@@ -30,17 +30,18 @@ struct RetentionOptions {
   size_t page_bytes_max = 256 * 1024;
 };
 
-// The retained messages of all groups, and what each group's floor is.
+// The retained messages of all groups, and each group's floor.
 //
-// A read costs what it returns: it finds its offset by binary search, and never walks messages
-// that it leaves out.
+// The cost of a read depends on its result: it finds its offset by binary search, and does not walk
+// over other messages.
 //
-// Time is handed in. Not thread-safe.
+// The caller gives it the time. Not thread-safe.
 class Retention {
  public:
   class Chain;
 
-  // Gets a call when a chain's last message is dropped. It must not add or drop messages.
+  // Retention calls it when it has dropped a chain's last message. It must not add or drop
+  // messages.
   class Listener {
    public:
     virtual void OnEmptied(Chain* chain) = 0;
@@ -49,7 +50,7 @@ class Retention {
     ~Listener() = default;
   };
 
-  // One retained message. The frame stands behind it, in the same block of memory.
+  // One retained message. The frame follows it, in the same block of memory.
   struct Message : boost::intrusive::list_base_hook<
                        boost::intrusive::link_mode<boost::intrusive::normal_link>> {
     Chain* chain;
@@ -66,7 +67,7 @@ class Retention {
   using MessagePtr = std::unique_ptr<Message, Deleter>;
 
   // The retained messages of one group, oldest first. Its owner must clear it (Retention::Clear)
-  // before destroying it.
+  // before it destroys the chain.
   class Chain {
    public:
     Chain() = default;
@@ -79,7 +80,7 @@ class Retention {
     size_t size() const { return messages_.size(); }
     const Message& at(size_t index) const { return *messages_[index]; }
 
-    // For a chain without messages: they will begin after `floor`.
+    // For a chain without messages: its messages will begin after `floor`.
     void SetFloor(uint64_t floor) { floor_ = floor; }
 
    private:
@@ -101,14 +102,14 @@ class Retention {
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
-  // A message that is not retained yet, with a copy of `frame`.
+  // A new message that is not retained yet, with a copy of `frame`.
   static MessagePtr Copy(absl::Span<const char> frame);
 
-  // Adds the newest message of the chain; `offset` must be above the chain's others. Drops what is
-  // over a bound.
+  // Adds the newest message of the chain. `offset` must be above the offsets of the chain. Drops
+  // messages over a bound.
   void Add(Chain* chain, MessagePtr message, uint64_t offset, absl::Time since);
 
-  // Drops what has expired.
+  // Drops the expired messages.
   void Expire(absl::Time now);
 
   // Drops all messages, of the chain or of every chain. The floors rise to the dropped offsets.
@@ -130,13 +131,13 @@ class Retention {
 
   static size_t FirstAfter(const Chain& chain, uint64_t offset);
   void DropOldest(Chain* chain);
-  // Drops what the chain has above a history, of messages that repairs do not need any more.
+  // Drops messages over the history's number of messages that repairs do not need any more.
   void Trim(Chain* chain);
 
   const RetentionOptions options_;
   Listener* const listener_;
   Messages all_;              // of all chains, oldest first
-  Messages::iterator young_;  // the oldest one that is not `old`
+  Messages::iterator young_;  // the oldest message that is not `old`
   size_t bytes_ = 0;
 };
 

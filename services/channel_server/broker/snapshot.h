@@ -8,27 +8,26 @@
 
 namespace groupcast::service {
 
-// Writes what the server knows, besides its messages, as a row of parts
-// (proto/snapshot.proto). Turns may go on between two parts, so that a snapshot of a million groups
-// holds no turn up for long.
+// Writes the server's state, except its messages, as a sequence of parts (proto/snapshot.proto).
+// Turns may run between two parts, so that a snapshot of a million groups delays no turn for long.
 //
-// The log has each part where it was written, between the turns before it and after it. A part has
-// groups as they are at that place. So a reader that goes through the log in order, from the first
-// part on, knows at the last part what the server knew there: it learns a group from a part, unless
-// a turn has named the group before.
+// The log has each part at the place of its writing, between the turns before it and after it. A
+// part has the groups as they are at that place. A reader takes a group from a part, unless an
+// earlier turn has named the group. So after the last part, a reader that began at the first part
+// has the server's state at that place.
 //
 // Not thread-safe.
 class SnapshotWriter {
  public:
-  // Both pointers must outlive it. There is one writer for a state: it uses the group index's
-  // cursor.
+  // Both pointers must outlive it. A state may have only one writer, because it uses the group
+  // index's cursor.
   SnapshotWriter(int groups_per_part, BrokerState* state, const Clock* calendar)
       : groups_per_part_(groups_per_part), state_(state), calendar_(calendar) {}
 
-  // The next part is the first one.
+  // Restarts at the first part.
   void Begin();
 
-  // The next part; for the log at once, or not at all (then Begin again).
+  // Returns the next part. The caller must write it into the log at once, or call Begin again.
   std::string NextPart();
 
   // No part is left.

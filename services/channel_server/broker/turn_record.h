@@ -11,18 +11,18 @@
 
 namespace groupcast::service {
 
-// What one turn of the broker wrote, as its log keeps it: the time, and items in the order in which
-// they happened. Integers are little-endian:
+// The record of one turn of the broker in its log: the time, and items in the order of their
+// events. Integers are little-endian:
 //
 //   time in ms since 1970 i64 | items
-//   message    1 | bytes u32 | the frame as it was handed out
-//   result     2 | publisher u64 | number u64 | offset u64 | reason u8   of what is no new message
+//   message    1 | bytes u32 | the frame that was handed out
+//   result     2 | publisher u64 | number u64 | offset u64 | reason u8   without a new message
 //   known      3 | floor u64 | bytes u8 | group id         the group begins anew, with this head
 //   forgotten  4 | head u64 | bytes u8 | group id          the group is not known any more
 //   epoch      5 | epoch u64                               another history begins
 class TurnWriter {
  public:
-  // Begins a record. `room` zero bytes are left free before it.
+  // Begins a record. It leaves `room` zero bytes free before the record.
   void Begin(size_t room, int64_t time_ms);
 
   void AddMessage(absl::string_view frame);
@@ -44,7 +44,7 @@ class TurnWriter {
   bool empty_ = true;
 };
 
-// Is told what a record has. Views live during the call.
+// Receives the items of a record. Views are valid during the call.
 class TurnVisitor {
  public:
   virtual void OnTime(int64_t time_ms) = 0;
@@ -60,7 +60,7 @@ class TurnVisitor {
   ~TurnVisitor() = default;
 };
 
-// kDataLoss: not a turn record; the visitor has been told of what comes before the defect.
+// kDataLoss: not a turn record. The visitor has received the items before the defect.
 absl::Status ReadTurn(absl::string_view record, TurnVisitor* visitor);
 
 }  // namespace groupcast::service

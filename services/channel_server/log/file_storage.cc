@@ -17,7 +17,7 @@
 namespace groupcast::service {
 namespace {
 
-// The time between syncs with kInterval, and between attempts to remove what could not be removed.
+// The time between syncs with kInterval, and between attempts to remove a file.
 constexpr auto kPeriod = std::chrono::seconds(1);
 
 // A file that is being created. No other program would call its file so.
@@ -40,7 +40,7 @@ absl::Status Failure(absl::string_view what, const std::string& path, int error)
   }
 }
 
-// 0, or what went wrong. Some bytes may have been written then.
+// Returns 0 or errno. After an error, some bytes may have been written.
 int WriteAll(int fd, absl::string_view bytes, uint64_t at) {
   while (!bytes.empty()) {
     const ssize_t written = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
@@ -350,7 +350,7 @@ void FileStorage::WorkLocked(std::unique_lock<std::mutex>* lock) {
 
 void FileStorage::SyncLocked(std::unique_lock<std::mutex>* lock) {
   if (!unsynced_.exchange(false) && to_sync_.empty()) return;
-  // The older ones first: what is safe should have no hole.
+  // The older files first: the synced bytes should have no hole.
   std::vector<SharedFd> files = to_sync_;
   files.push_back(file_);
   lock->unlock();
@@ -372,7 +372,7 @@ void FileStorage::RemoveLocked(std::unique_lock<std::mutex>* lock) {
     lock->unlock();
     const absl::Status removed = Remove(name);
     lock->lock();
-    // In order: what is left never has a hole.
+    // In order: the remaining files never have a hole.
     if (!removed.ok() && !absl::IsNotFound(removed)) return;
     to_remove_.pop_front();
   }

@@ -20,25 +20,25 @@
 
 namespace groupcast::service {
 
-// "never", "interval" or "always". kInvalidArgument: neither, with a sentence.
+// Reads "never", "interval" or "always". kInvalidArgument: another text; the message is a sentence.
 absl::StatusOr<FsyncMode> ParseFsyncMode(absl::string_view text);
 
-// What the kernel calls this run of the machine; empty if it does not say.
+// The kernel's id of this run of the machine. Empty: the kernel gives none.
 std::string ReadBootId();
 
-// The files in a directory. The directory is locked while this lives, with flock(2) on itself. So
-// no two servers write the same log, and no file of ours is left in a directory that turns out to
-// be somebody else's.
+// The files in a directory. This object holds a lock (flock(2)) on the directory itself. So two
+// servers never write the same log. There is also no lock file that would be left in a wrong
+// directory.
 //
-// Append costs one write(2). What may wait for the disk runs in a thread of its own, never with a
-// lock that Append takes: BeginCreate, RemoveLater, and with kInterval a sync about once a second.
-// If that sync fails, appends fail until it succeeds: what is acknowledged should not be older than
-// what is safe by more than about a second.
+// Append costs one write(2). Work that waits for the disk runs in a separate thread: BeginCreate,
+// RemoveLater, and with kInterval a sync about once a second. That thread waits without any lock
+// that Append takes. If that sync fails, appends fail until a sync succeeds. So the acknowledged
+// bytes should be at most about a second ahead of the synced bytes.
 class FileStorage final : public LogStorage {
  public:
-  // Makes the directory if it is not there (mode 0700; its parent must be).
-  // kFailedPrecondition: it cannot be used, because it is no directory, may not be written to, or
-  // another server uses it; the sentence says which and what to do.
+  // Creates the directory if it does not exist (mode 0700). Its parent must exist.
+  // kFailedPrecondition: the directory cannot be used: it is not a directory, is not writable, or
+  // another server uses it. The message names the reason and the remedy.
   static absl::StatusOr<std::unique_ptr<FileStorage>> Open(absl::string_view directory,
                                                            FsyncMode fsync);
   ~FileStorage() override;
@@ -74,7 +74,7 @@ class FileStorage final : public LogStorage {
   absl::Status CutBack();
   void Use(const std::string& name, SharedFd file, size_t size);
 
-  // Of the other thread.
+  // The methods of the other thread.
   void Run();
   void WorkLocked(std::unique_lock<std::mutex>* lock);
   void SyncLocked(std::unique_lock<std::mutex>* lock);
@@ -84,12 +84,12 @@ class FileStorage final : public LogStorage {
   const Fd directory_fd_;
   const FsyncMode fsync_;
 
-  // The file that is appended to. Changed with the mutex held, by the thread that appends; what the
-  // other thread holds of it stays open.
+  // The file that Append writes to. The appending thread changes it with the mutex held. The other
+  // thread's copies keep the file open.
   SharedFd file_;
   std::string file_name_;
   uint64_t file_size_ = 0;
-  bool must_cut_ = false;  // there are bytes behind file_size_ that should not be
+  bool must_cut_ = false;  // the file has extra bytes after file_size_
 
   std::atomic<bool> unsynced_ = false;
   std::atomic<int> sync_errno_ = 0;
@@ -100,7 +100,7 @@ class FileStorage final : public LogStorage {
   bool stopping_ = false;
   bool has_work_ = false;
   std::optional<Creation> creation_;
-  std::vector<SharedFd> to_sync_;  // files that are not appended to any more
+  std::vector<SharedFd> to_sync_;  // earlier files of Append
   std::deque<std::string> to_remove_;
   std::thread thread_;
 };

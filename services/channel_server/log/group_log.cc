@@ -109,8 +109,8 @@ absl::Status GroupLog::AppendSnapshot(absl::string_view part, bool is_last) {
   std::string bytes;
   AddRecord(RecordKind::kSnapshot, part, &bytes);
   if (is_last) AddRecord(RecordKind::kSnapshotEnd, "", &bytes);
-  // Nobody is told of a part, so it need not be safe before the turns after it. But segments may be
-  // deleted when the last one is there.
+  // No worker learns of a part, so it need not be safe before the turns after it. But after the
+  // last part the log may delete segments.
   absl::Status status = is_last ? storage_->Append(bytes) : storage_->AppendUnsynced(bytes);
   if (!status.ok()) return status;
   snapshot_bytes_ += bytes.size();

@@ -19,50 +19,50 @@
 namespace groupcast::service {
 
 struct GroupLogOptions {
-  // A new segment is due when the turns of the present one take this number of bytes (or as many as
-  // its snapshot, if that is larger), or when it reaches this age. Smaller values: finer deletion,
+  // A new segment is due when the turns of the present one reach this number of bytes (or the size
+  // of its snapshot, if larger). It is also due at this age. Smaller values give finer deletion and
   // more snapshots.
   size_t segment_bytes_max = 64u << 20;
   absl::Duration segment_age_max = absl::Seconds(60);
 
-  // A segment is deleted when all of it is older than this: longer than anything in it is needed
-  // after a restart. What was found at the start counts as new then.
+  // The log deletes a segment when all its records are older than this. The time must be longer
+  // than a restart needs any of them. Segments that exist at the start count as new then.
   absl::Duration keep = absl::Minutes(6);
 
-  // The storage's mode. It is written into the log, so that the next start knows what a power loss
-  // may have taken.
+  // The storage's mode. The log has it too, so that the next start knows the possible losses of a
+  // power loss.
   FsyncMode fsync = FsyncMode::kInterval;
 
-  // Names this run of the machine. With another one than the log's last, the machine has stopped
-  // since, and what was not synced may be missing. Empty: unknown, which is taken for another.
+  // Names this run of the machine. If the log's last id differs, the machine has stopped since, and
+  // unsynced bytes may be missing. Empty: unknown, which counts as a different id.
   std::string boot_id;
 };
 
-// The channel server's log: what its turns did, in order, so that another process can go on after
-// it. It knows turns and snapshots as bytes (log_format.h).
+// The channel server's log: the effects of its turns, in order, so that another process can
+// continue after them. To the log, turns and snapshots are bytes (log_format.h).
 //
-// It is a row of segments, the files log-0000000000000001 and so on. Each segment has a snapshot of
-// what the turns before it led to, so that older segments can be deleted.
+// It is a sequence of segments, the files log-0000000000000001 and so on. Each segment has a
+// snapshot of the state after the earlier turns, so that older segments can be deleted.
 //
-// Rotation holds no turn up. The storage makes the next segment in the background. When it is
-// there, turns go to it, and its snapshot follows in parts, between the turns. No segment is
-// deleted before the one after it has a whole snapshot.
+// Rotation delays no turn. The storage creates the next segment in the background. When it exists,
+// the log writes turns to it. Its snapshot follows in parts, between the turns. The log deletes no
+// segment before a later segment has a whole snapshot.
 //
-// Use: Open, which visits what there is; Start; then Append for each turn and, between turns,
-// Rotate; Close.
+// Use: Open, which visits the existing records. Then Start. Then Append for each turn and, between
+// turns, Rotate. Then Close.
 //
-// Not thread-safe; has neither threads nor a clock.
+// Not thread-safe. It has neither threads nor a clock.
 class GroupLog {
  public:
-  // The number of bytes at the front of a record that are the log's.
+  // The number of bytes at the front of a record that are for the log.
   static constexpr size_t kRecordHeaderBytes = kLogRecordHeaderBytes;
 
-  // Visits the snapshots and turns, oldest first, and cuts off a tail that is not whole
-  // (log_recovery.h). `storage` must outlive the log.
+  // Visits the snapshots and turns, oldest first, and cuts off an incomplete tail (log_recovery.h).
+  // `storage` must outlive the log.
   //
-  // kDataLoss: something else is not whole. kFailedPrecondition: written by a newer version, or not
-  // by a channel server. The sentences name the file and say what to do, and nothing was changed.
-  // Other errors are the storage's.
+  // kDataLoss: another part is incomplete. kFailedPrecondition: a newer version wrote the log, or
+  // it is not a log of a channel server. The messages name the file and the remedy, and no file was
+  // changed. Other errors are the storage's.
   static absl::StatusOr<std::unique_ptr<GroupLog>> Open(const GroupLogOptions& options,
                                                         LogStorage* storage,
                                                         GroupLogVisitor* visitor,
@@ -71,38 +71,38 @@ class GroupLog {
   GroupLog(const GroupLog&) = delete;
   GroupLog& operator=(const GroupLog&) = delete;
 
-  // Makes the first segment of this process, with all parts of a snapshot. It waits for the
-  // storage, and syncs it, whatever the mode: the log says from then on that it has not ended
-  // cleanly. After an error it can be called again. `now` must be from a clock that does not go
-  // back.
+  // Creates the first segment of this process, with all parts of a snapshot. It waits for the
+  // storage, and syncs it in every mode: from then on the log shows that it has not ended cleanly.
+  // After an error the caller may call it again. `now` must be from a clock that does not run
+  // backwards.
   absl::Status Start(absl::Span<const std::string> snapshot_parts, absl::Time now);
 
-  // Writes one turn: what follows the first kRecordHeaderBytes of `record`, which the log fills in.
-  // After an error the turn is not in the log.
+  // Writes one turn: the bytes of `record` after the first kRecordHeaderBytes. The log fills those
+  // first bytes in. After an error the turn is not in the log.
   // kInvalidArgument: too large. kFailedPrecondition: before Start, or after Close.
   absl::Status Append(std::string* record);
 
-  // Does what is due of a rotation, and deletes expired segments; never waits. True: from now on
-  // turns go to a new segment, which needs_snapshot().
-  // After an error turns go on in the present segment, and it tries again after a second.
+  // Takes the next step of a rotation that is due, and deletes expired segments. It never waits.
+  // True: a new segment has begun and takes the further turns. It needs_snapshot().
+  // After an error the present segment takes further turns, and the log tries again after a second.
   absl::StatusOr<bool> Rotate(absl::Time now);
 
   // A new segment is due.
   bool wants_rotation(absl::Time now) const;
 
-  // The present segment has no whole snapshot yet. Until it has, no rotation begins.
+  // The present segment has no whole snapshot yet. Until it has one, no rotation begins.
   bool needs_snapshot() const { return started_ && !closed_ && !snapshot_is_whole_; }
 
   // Writes a part of the present segment's snapshot. After an error the part is not in the log, and
-  // the snapshot must begin anew.
+  // the caller must begin a new snapshot.
   absl::Status AppendSnapshot(absl::string_view part, bool is_last);
 
-  // Says that this is the end, and syncs the storage. Nothing can be appended after it.
+  // Writes the clean end, and syncs the storage. After it the log takes no further records.
   absl::Status Close();
 
-  // With the segment that is written to.
+  // Includes the present segment.
   size_t segment_count() const { return older_.size() + (started_ ? 1 : 0); }
-  // What Append has written since Open.
+  // The bytes that Append has written since Open.
   uint64_t appended_bytes() const { return appended_bytes_; }
 
  private:
@@ -126,7 +126,7 @@ class GroupLog {
   uint64_t next_number_ = 1;
   bool creating_ = false;  // the next segment, in the background
 
-  // The segment that is written to.
+  // The present segment.
   bool started_ = false;
   bool closed_ = false;
   bool snapshot_is_whole_ = false;

@@ -13,10 +13,11 @@
 //             4 clean end     empty                    the last, if there was a Close
 //             5 snapshot end  empty                    all parts of a snapshot stand before it
 //
-// The header of a record has a checksum of its own, so that a damaged length is not mistaken for a
-// record that the end of the file cuts off. A record is at most 1 GiB.
+// The header of a record has its own checksum. So a reader can tell a damaged length from a record
+// that the end of the file cuts off. A record is at most 1 GiB.
 //
-// Version 2 is written. Version 1 is read too: there, one snapshot record is a whole snapshot.
+// The log writes version 2. It also reads version 1: there, one snapshot record is a whole
+// snapshot.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +48,7 @@ enum class RecordKind : uint8_t {
 
 // "log-" and 16 digits.
 std::string SegmentName(uint64_t number);
-// Nothing: not the name of a segment.
+// Nullopt: not the name of a segment.
 std::optional<uint64_t> SegmentNumber(absl::string_view name);
 
 std::string SegmentHeader(uint64_t number);
@@ -56,18 +57,18 @@ uint32_t LogChecksum(absl::string_view bytes);
 uint32_t LoadU32(const char* from);
 uint64_t LoadU64(const char* from);
 
-// Fills in the header in front of the payload. Both are `record`, of `size` bytes.
+// Fills in the header before the payload. `record` has both, with `size` bytes together.
 void FinishRecord(RecordKind kind, char* record, size_t size);
 void AddRecord(RecordKind kind, absl::string_view payload, std::string* to);
 
-// Goes through the records of a segment.
+// Reads the records of a segment in order.
 class RecordReader {
  public:
   enum class Result {
     kRecord,
     kEnd,
-    kCutOff,  // the record goes on behind the end
-    kBad,     // it is not what was written
+    kCutOff,  // the record continues after the end of the segment
+    kBad,     // the record is damaged
   };
 
   // `segment` must outlive it.
@@ -76,9 +77,9 @@ class RecordReader {
   Result Next();
   bool NextIs(RecordKind kind) { return Next() == Result::kRecord && kind_ == kind; }
 
-  // Of the record that Next came to.
+  // The place of the record that Next has reached.
   size_t at() const { return at_; }
-  // Only after kRecord.
+  // Valid only after kRecord.
   RecordKind kind() const { return kind_; }
   absl::string_view payload() const { return payload_; }
 

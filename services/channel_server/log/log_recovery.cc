@@ -76,7 +76,7 @@ absl::Status LogRecovery::Load(uint64_t number) {
 absl::Status LogRecovery::RemoveReserve(std::vector<uint64_t>* numbers) {
   if (numbers->size() < 2) return absl::OkStatus();
   if (absl::Status status = Load(numbers->back()); !status.ok()) return status;
-  if (AllZeros(bytes_) || !CheckHeader().ok()) return absl::OkStatus();  // ReadSegment says what
+  if (AllZeros(bytes_) || !CheckHeader().ok()) return absl::OkStatus();  // ReadSegment reports it
   RecordReader reader(bytes_);
   if (!reader.NextIs(RecordKind::kStart) || reader.Next() != RecordReader::Result::kEnd) {
     return absl::OkStatus();
@@ -93,7 +93,7 @@ absl::Status LogRecovery::RemoveWithoutSnapshot(std::vector<uint64_t>* numbers) 
     if (AllZeros(bytes_) || !CheckHeader().ok() || !IsWholeWithoutSnapshot()) break;
     without.push_back(number);
   }
-  // Without any snapshot this was no deletion: ReadSegment says what it is.
+  // Without any snapshot this was not a deletion. ReadSegment reports the reason.
   if (without.size() == numbers->size()) return absl::OkStatus();
   for (const uint64_t number : without) {
     if (absl::Status status = storage_->Remove(SegmentName(number)); !status.ok()) return status;
@@ -133,7 +133,7 @@ absl::StatusOr<bool> LogRecovery::ReadSegment(Segment* segment, bool is_first, b
 }
 
 absl::StatusOr<bool> LogRecovery::ReadStart(RecordReader* reader, bool is_first, bool is_last) {
-  // A segment appears whole. Only the loss of power can leave the name without the contents.
+  // A segment appears whole. Only a power loss can leave the name without the contents.
   if (AllZeros(bytes_)) {
     if (is_last && (is_first || other_boot())) return DropSegment();
     return Damaged(0, "it is empty");
@@ -228,8 +228,8 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
   if (!is_last && !may_be_unwritten) return Damaged(at, what);
   if (!cut_off && !zeros && !other_boot()) return Damaged(at, what);
 
-  // A file is never longer than what was written to it as long as the machine runs; so zeros that
-  // are found within one boot are not a write that did not come to its end.
+  // While the machine runs, a file is never longer than its written bytes. So zeros that are found
+  // in the same boot are not an unfinished write.
   const bool torn_write = cut_off || (zeros && other_boot());
   if (!torn_write || !is_last) lost_more_than_a_torn_write_ = true;
   report_->clean = false;

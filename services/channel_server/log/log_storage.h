@@ -12,20 +12,23 @@
 
 namespace groupcast::service {
 
-// When what was written is forced to the disk. It matters only if the machine itself stops (power
-// loss, a kernel panic): whatever a process has written outlives the process, also after kill -9.
+// The time at which written bytes are forced to the disk. It matters only if the machine itself
+// stops (power loss, a kernel panic). Bytes that a process has written outlive the process, also
+// after kill -9.
 enum class FsyncMode : uint8_t {
-  kNever = 0,     // when the system sees fit, usually within half a minute
-  kInterval = 1,  // about once a second, beside the writing
+  kNever = 0,     // at a time of the system's choice, usually within half a minute
+  kInterval = 1,  // about once a second, in the background
   kAlways = 2,    // before Append returns
 };
 
-// The files of a log: the only input and output that GroupLog has. One file at a time is appended
-// to. Whatever a call wrote before it returned OK survives the end of the process in any way; what
-// survives a power loss is said at each call.
+// The files of a log: the only input and output of GroupLog. One file at a time takes appended
+// bytes. All bytes that a call wrote before it returned OK survive any end of the process. The
+// comment of each call states its effect after a power loss.
 //
-// Errors: kResourceExhausted, there is no room (the disk, a quota or a limit of the file's size);
-// kNotFound, no file of that name; kInternal, the system refused in another way, with its words.
+// Errors:
+//   kResourceExhausted  there is no room (the disk, a quota or a limit of the file's size)
+//   kNotFound           no file of that name
+//   kInternal           the system refused for another reason; the message has its text
 //
 // Not thread-safe. Must outlive the GroupLog that uses it.
 class LogStorage {
@@ -35,42 +38,45 @@ class LogStorage {
   // The names of all files, in no particular order.
   virtual absl::StatusOr<std::vector<std::string>> List() = 0;
 
-  // The whole file. Not meant for more than a segment of the log.
+  // Reads the whole file. Not intended for files larger than a segment of the log.
   virtual absl::StatusOr<std::string> Read(const std::string& name) = 0;
 
-  // Makes a file that appears whole or not at all, in place of any other of that name. From then on
-  // Append goes to it. After an error Append goes where it went before. Unless the mode is kNever,
-  // the file survives a power loss.
+  // Creates a file that appears whole or not at all, and replaces another file of that name. Append
+  // writes to it after this call. After an error Append still writes to the file before. Unless the
+  // mode is kNever, the file survives a power loss.
   virtual absl::Status Create(const std::string& name, absl::string_view contents) = 0;
 
-  // Begins to make such a file, and does not wait: Append goes on to the present file. One at a
-  // time.
+  // Begins to create such a file, and does not wait. Meanwhile Append writes to the present file.
+  // Only one creation may be in progress.
   virtual void BeginCreate(const std::string& name, std::string contents) = 0;
-  // What BeginCreate came to, once; nothing: it goes on. After OK, Append goes to the new file. The
-  // file before it is whole, and what was appended to it becomes as safe as the mode says.
+  // Returns the result of BeginCreate once. Nullopt: it is in progress. After OK, Append writes to
+  // the new file. The file before it is whole, and its appended bytes become as safe as the mode
+  // says.
   virtual std::optional<absl::Status> FinishCreate() = 0;
 
-  // Appends to the file that was created last. After an error none of `bytes` is in the file; if
-  // they cannot even be taken away again, every append fails until that succeeds. Survives a power
-  // loss when the mode says so. kFailedPrecondition: nothing was created yet.
+  // Appends to the newest file. After an error the file has none of `bytes`. If they cannot be
+  // removed, every append fails until their removal succeeds. It survives a power loss if the mode
+  // says so.
+  // kFailedPrecondition: no file was created yet.
   virtual absl::Status Append(absl::string_view bytes) = 0;
-  // The same, but with kAlways it survives a power loss only with the next Append.
+  // Like Append, but with kAlways it survives a power loss only with the next Append.
   virtual absl::Status AppendUnsynced(absl::string_view bytes) = 0;
 
-  // Cuts the file to `size` bytes. Unless the mode is kNever, that survives a power loss.
+  // Cuts the file to `size` bytes. Unless the mode is kNever, the cut survives a power loss.
   virtual absl::Status Truncate(const std::string& name, uint64_t size) = 0;
 
-  // Unless the mode is kNever, no file that is removed later disappears without this one.
+  // Removes a file. Unless the mode is kNever, a later removal never survives a power loss without
+  // this one.
   virtual absl::Status Remove(const std::string& name) = 0;
-  // The same without waiting. A file that cannot be removed is tried again, and those after it
-  // wait.
+  // Like Remove, but does not wait. It tries a file that cannot be removed again, and the later
+  // files wait.
   virtual void RemoveLater(const std::string& name) = 0;
 
-  // Whatever the mode: all that is in the storage now, also from before this process, survives a
-  // power loss.
+  // In every mode: the present contents of the storage survive a power loss, also those from
+  // earlier processes.
   virtual absl::Status Sync() = 0;
 
-  // The file's name for people: with the directory.
+  // The file's name for people, with the directory.
   virtual std::string Describe(absl::string_view name) const = 0;
 };
 

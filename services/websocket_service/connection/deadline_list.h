@@ -6,7 +6,7 @@
 
 namespace groupcast::service {
 
-// An element of at most one DeadlineList. A node that is destroyed leaves its list.
+// An element of at most one DeadlineList. A destroyed node leaves its list.
 class DeadlineNode {
  public:
   DeadlineNode() = default;
@@ -24,17 +24,17 @@ class DeadlineNode {
   absl::Time since_;
 };
 
-// Nodes that wait for the same thing, and for the same time. The order of arrival is therefore the
-// order of their deadlines: to join, to leave and to find the next to expire take constant time,
-// and no node needs a timer. It does not own its nodes, and may be destroyed before them.
+// Nodes that wait for the same event, and for the same time. So the order of arrival is the order
+// of their deadlines. To join, to leave and to find the next to expire take constant time, and no
+// node needs a timer. The list does not own its nodes. It may be destroyed before them.
 class DeadlineList {
  public:
   DeadlineList() = default;
   DeadlineList(const DeadlineList&) = delete;
   DeadlineList& operator=(const DeadlineList&) = delete;
 
-  // Moves `node` from the list that it is in, if any, to the end of this one. `since` must not be
-  // before those of the nodes in this list.
+  // Moves `node` from its present list, if any, to the end of this one. `since` must not be before
+  // the `since` of any node in this list.
   void Append(DeadlineNode* node, absl::Time since) {
     node->Unlink();
     node->since_ = since;

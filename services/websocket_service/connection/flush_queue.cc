@@ -5,8 +5,8 @@
 namespace groupcast::service {
 namespace {
 
-// How long a turn flushes: short enough for nobody to notice it, long enough for what a turn costs
-// besides to be little.
+// The time for which a turn flushes. It is short enough to go unnoticed, and long enough to keep
+// the turn's other costs small in comparison.
 constexpr absl::Duration kInteractiveBox = absl::Milliseconds(2);
 constexpr absl::Duration kBulkBox = absl::Milliseconds(1);
 constexpr absl::Duration kHurryBox = absl::Milliseconds(100);

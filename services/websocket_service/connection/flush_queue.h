@@ -11,7 +11,7 @@
 
 namespace groupcast::service {
 
-// An element of at most one FlushQueue. A node that is destroyed leaves the queue.
+// An element of at most one FlushQueue. A destroyed node leaves the queue.
 class FlushNode : public boost::intrusive::list_base_hook<
                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  private:
@@ -19,35 +19,32 @@ class FlushNode : public boost::intrusive::list_base_hook<
   TrafficClass traffic_class_ = TrafficClass::kInteractive;
 };
 
-// The connections that have frames to write, and the time at which they write them: in the turn
-// that brings the frames, with two exceptions for bulk.
+// The connections that have frames to write, and the time of their writing. They write in the turn
+// that brings the frames, with two exceptions for bulk:
 //
-// 1. A system call costs about the same for one frame as for sixteen. While a stream of messages
-// goes
-//    to many members, a flush round waits a little, and takes in the messages that come meanwhile.
-//    After a round that found two frames or more per connection, the next one waits for a quarter
-//    of that round's own time, and at most 1 ms. Single messages never wait.
-// 2. A flush round over a hundred thousand connections takes half a second, so it is cut in pieces.
-//    Between the pieces the loop goes on: it reads, takes messages from the channel, and flushes
-//    the interactive connections, which always come first.
+//   1. A system call costs about the same for one frame as for sixteen. During a stream of
+//      messages to many members, a flush round waits a little and collects more messages. If a
+//      round had two frames or more per connection, the next one waits. The wait is a quarter of
+//      that round's own time, and at most 1 ms. Single messages never wait.
+//   2. A flush round over a hundred thousand connections takes half a second, so it runs in pieces.
+//      Between the pieces the loop reads and takes messages from the channel. It also flushes the
+//      interactive connections, which always come first.
 //
-// It holds each connection once, so the number of connections is its bound. It does no IO, and is
-// not thread-safe.
+// It holds each connection once, so the number of connections is its bound. No IO. Not thread-safe.
 class FlushQueue {
  public:
-  // `clock` measures the time that flushing takes, so it must not stand still during a turn. It
-  // must outlive the queue.
+  // `clock` measures the time of flushing, so it must not stand still during a turn. It must
+  // outlive the queue.
   explicit FlushQueue(const Clock* clock) : clock_(clock) {}
   FlushQueue(const FlushQueue&) = delete;
   FlushQueue& operator=(const FlushQueue&) = delete;
 
-  // Puts `node` at the end. A node that is in the queue keeps its place, unless it becomes
-  // interactive.
+  // Puts `node` at the end. A node in the queue keeps its place, unless it becomes interactive.
   void Add(FlushNode* node, TrafficClass traffic_class);
 
-  // To be called once per turn. It takes nodes out and calls `flush` for each. `flush` returns the
-  // number of frames that it wrote; it may add nodes, and destroy any. In a `hurry` the pieces are
-  // large, because more messages come than small pieces can write.
+  // The worker calls it once per turn. It takes nodes out and calls `flush` for each. `flush`
+  // returns the number of frames that it wrote. It may add nodes, and destroy any. In a `hurry` the
+  // pieces are large, because messages come faster than small pieces can write them.
   // Returns the latest time of the next call. InfinitePast: at once. InfiniteFuture: when a node is
   // added.
   absl::Time FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*)> flush);

@@ -67,8 +67,8 @@ void Outbox::Consume(size_t bytes) {
 }
 
 void Outbox::DropUnsent() {
-  // A frame of which the peer has the beginning must be finished, or the next would be read as its
-  // rest.
+  // The session must finish a frame that is written in part. Otherwise the peer would read the next
+  // frame as a part of it.
   const uint32_t kept = first_written_ > 0 ? 1 : 0;
   while (count_ > kept) {
     SharedBytes dropped = std::move(At(--count_));

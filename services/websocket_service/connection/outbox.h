@@ -14,26 +14,26 @@
 namespace groupcast::service {
 
 // The bounded queue of frames to one connection. It holds references to shared frames. While it is
-// empty and has not been busy, it holds no memory beside itself. It does no IO: the session writes.
+// empty and has not been busy, it uses no memory besides itself. It does no IO: the session writes.
 //
-// When it is full it refuses the frame, and the session closes the connection as a slow consumer.
-// (To leave frames out would be a silent gap.)
+// A full queue refuses the frame, and the session closes the connection as a slow consumer. (To
+// drop frames would be a silent gap.)
 class Outbox {
  public:
   Outbox() = default;
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // Queues a frame. Each frame counts 64 bytes more than it has.
-  // kResourceExhausted: the queue would be over `bytes_max`; nothing was queued. A frame alone
-  // always fits, so a limit below a frame's size means one frame at a time.
+  // Queues a frame. Each frame counts as its size and 64 bytes.
+  // kResourceExhausted: the queue would be over `bytes_max`, and the frame was not queued. A frame
+  // alone always fits, so a limit below a frame's size means one frame at a time.
   absl::Status Push(SharedBytes frame, size_t bytes_max);
 
-  // Whether a frame that can wait, such as one of the history, may be pushed now. Such frames leave
-  // half of `bytes_max` to frames that cannot wait. A frame alone always fits.
+  // Whether the session may push a frame that can wait now, such as a frame of the history. Such
+  // frames leave half of `bytes_max` to frames that cannot wait. A frame alone always fits.
   bool HasRoomFor(size_t frame_bytes, size_t bytes_max) const;
-  // Whether the queue is down to a quarter of `bytes_max`: it is worth while to push frames that
-  // can wait.
+  // Whether the queue has drained to a quarter of `bytes_max`. Then the session should push frames
+  // that can wait.
   bool IsDrained(size_t bytes_max) const;
 
   // Queues a frame without a bound. For the one frame that ends a connection.
@@ -43,10 +43,10 @@ class Outbox {
   // number of vectors that it used.
   int Gather(absl::Span<iovec> vectors) const;
 
-  // Removes the first `bytes` bytes: they have been written.
+  // Removes the first `bytes` bytes after they were written.
   void Consume(size_t bytes);
 
-  // Drops all frames except the rest of one that has been written in part.
+  // Drops all frames, except the unwritten bytes of a frame that was written in part.
   void DropUnsent();
 
   bool empty() const { return count_ == 0; }
@@ -63,7 +63,7 @@ class Outbox {
   uint32_t capacity_ = 0;
   uint32_t first_ = 0;
   uint32_t count_ = 0;
-  uint32_t first_written_ = 0;  // bytes of the first frame that were written already
+  uint32_t first_written_ = 0;  // written bytes of the first frame
   size_t bytes_ = 0;            // of all frames, without first_written_
 };
 

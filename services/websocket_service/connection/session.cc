@@ -48,8 +48,8 @@ void Session::OnEvents(uint32_t events) {
     Touch();
   }
   if ((events & EPOLLIN) != 0) return Read();
-  // A hang-up with nothing left to read; while reading is paused, what is left is read first,
-  // later.
+  // A hang-up with nothing left to read. While reading is paused, the session first reads the
+  // remaining bytes later.
   if ((events & EPOLLHUP) != 0) Abort();
 }
 
@@ -159,7 +159,7 @@ void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
   const size_t bytes_max = host_->session_options().outbox_bytes_max;
   absl::Status queued = outbox_.Push(frame, bytes_max);
   if (!queued.ok()) {
-    // A turn may bring more than an outbox holds; only who does not read either is slow.
+    // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
     Flush();
     if (state_ != State::kOpen) return;
     queued = outbox_.Push(frame, bytes_max);
@@ -230,8 +230,8 @@ size_t Session::Flush() {
   write_blocked_ = !outbox_.empty();
   WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
   if (state_ == State::kClosing && outbox_.empty() && !sent_shutdown_) {
-    // Not close(2): with unread input it would reset the connection, and the peer might never see
-    // our last bytes.
+    // Not close(2): with unread input it would reset the connection, and the peer might not get our
+    // last bytes.
     shutdown(socket_.get(), SHUT_WR);
     sent_shutdown_ = true;
     if (peer_closed_) Abort();

@@ -29,24 +29,24 @@ struct SessionOptions {
   size_t outbox_bytes_max = 1u << 20;
 };
 
-// A worker, as its sessions need it.
+// The methods of a worker that its sessions call.
 class SessionHost {
  public:
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
-  // The handshake is complete. From here on the session may have commands and messages.
+  // The handshake is complete. The session may have commands and messages after this call.
   virtual void OnOpen(Session* session) = 0;
-  // One text message has come. False: it must wait, and the session hands it in again on
+  // One text message has come. False: it must wait, and the session passes it to OnText again after
   // ResumeCommands.
   virtual bool OnText(Session* session, absl::string_view text) = 0;
   // Bytes came from the peer.
   virtual void OnActivity(Session* session) = 0;
-  // The session is closing. It gets no messages any more, and must end within a time-out.
+  // The session is closing. It gets no further messages, and must end within a timeout.
   virtual void OnClosing(Session* session) = 0;
   // The session has frames to write, or has ended. The host calls Flush when the class demands it.
   virtual void OnTouched(Session* session, TrafficClass traffic_class) = 0;
-  // The bytes that sessions hold of unfinished messages have changed by `change`.
+  // The bytes of unfinished messages that sessions hold have changed by `change`.
   virtual void OnBufferedBytes(int64_t change) = 0;
 
  protected:
@@ -55,9 +55,9 @@ class SessionHost {
 
 // One connection, from accept to its end: HTTP until the handshake is complete, then RFC 6455, then
 // the closing handshake. It owns the socket. All sessions of a worker read into one buffer, so an
-// idle connection holds none.
+// idle connection holds no buffer.
 //
-// It ends in steps, so that no caller finds a session destroyed. Close and errors only change its
+// It ends in steps, so that no caller uses a destroyed session. Close and errors only change its
 // state. The worker destroys it at the end of a turn, once `ended`.
 class Session final : public Member, public EventHandler, public DeadlineNode, public FlushNode {
  public:
@@ -67,37 +67,37 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   // Begins to watch the socket.
   absl::Status Start();
 
-  // Sends a close frame, and waits for the peer's. Before the handshake is complete, it ends at
-  // once. With `drop_unsent` it drops the frames that it has not written yet; otherwise it sends
-  // them first.
+  // Sends a close frame, and waits for the close frame of the peer. Before the handshake is
+  // complete, it ends at once. With `drop_unsent` it drops the frames that it has not written yet.
+  // Otherwise it sends them first.
   void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
   void SendPing();
 
-  // Ends at once. The socket is closed when the session is destroyed.
+  // Ends at once. The destruction of the session closes the socket.
   void Abort();
 
-  // Writes the frames that wait, as far as the socket takes them. Returns the number of frames that
-  // were written to their end.
+  // Writes the waiting frames until the socket is full. Returns the number of completely written
+  // frames.
   size_t Flush();
 
   bool is_open() const { return state_ == State::kOpen; }
   bool is_handshaking() const { return state_ == State::kHandshake; }
   bool ended() const { return state_ == State::kEnded; }
-  // It is in v1 mode. Meaningful once it is open.
+  // It is in v1 mode. Valid once it is open.
   bool v1() const { return v1_; }
   // Whether its handshake was ever complete.
   bool was_open() const { return was_open_; }
   // Whether it was closed because its outbox was full.
   bool slow() const { return slow_; }
-  // Whether its commands wait for the channel. It is not read until they go on.
+  // Whether its commands wait for the channel. The session does not read until they continue.
   bool paused() const { return held_ != nullptr; }
-  // The bytes that it holds of the peer's: an unfinished message, and commands that wait.
+  // The bytes of the peer that it holds: an unfinished message, and commands that wait.
   size_t buffered_bytes() const;
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
 
-  // Whether its outbox has drained far enough for recoveries to go on.
+  // Whether its outbox has drained far enough for recoveries to continue.
   bool drained() const;
 
   void Send(const SharedBytes& frame, TrafficClass traffic_class) override;
@@ -108,7 +108,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   enum class State : uint8_t {
     kHandshake,  // HTTP
     kOpen,       // WebSocket
-    kClosing,    // our last bytes are queued; input is discarded until the peer closes too
+    kClosing,    // our last bytes are queued; it discards input until the peer closes too
     kEnded,
   };
   // A command that must wait, and the input after it.

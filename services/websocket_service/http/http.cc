@@ -88,7 +88,7 @@ bool HasToken(const Request& request, http::field field, absl::string_view token
   });
 }
 
-// Subprotocols, unlike other tokens, are told apart by case (RFC 6455 section 11.5).
+// Subprotocols are case-sensitive, unlike other tokens (RFC 6455 section 11.5).
 bool OffersV1(const Request& request) {
   const auto [from, to] = request.equal_range(http::field::sec_websocket_protocol);
   return std::any_of(from, to, [](const auto& header) {
@@ -102,8 +102,8 @@ bool IsKey(absl::string_view key) {
   return key.size() == 24 && absl::Base64Unescape(key, &bytes) && bytes.size() == 16;
 }
 
-// The session that a request target names, e.g. "/?session=S"; empty if it names none.
-// kInvalidArgument: it names more than one, or one that is none.
+// The session that a request target names, e.g. "/?session=S". Empty: it names none.
+// kInvalidArgument: it names more than one, or an invalid one.
 absl::StatusOr<absl::string_view> SessionOf(absl::string_view target) {
   absl::string_view session;
   const size_t query = target.find('?');
@@ -219,7 +219,7 @@ size_t RequestHeadBytes(absl::string_view bytes, size_t searched) {
 HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
   http::request_parser<http::empty_body> parser;
   parser.header_limit(kRequestBytesMax);
-  parser.skip(true);  // the body, of which there must be none
+  parser.skip(true);  // the request must have no body
   boost::system::error_code error;
   parser.put(boost::asio::buffer(head.data(), head.size()), error);
   if (error || !parser.is_header_done()) {

@@ -17,14 +17,13 @@ inline constexpr size_t kRequestBytesMax = 8 * 1024;
 inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
 
 // Returns the size of the request line and header at the beginning of `bytes`, with the empty line
-// that ends them. 0: they are not whole yet. An earlier call has searched the first `searched`
-// bytes.
+// at their end. 0: they are incomplete. An earlier call has searched the first `searched` bytes.
 size_t RequestHeadBytes(absl::string_view bytes, size_t searched);
 
 struct HttpContext {
   const Pages* pages = nullptr;  // null: none
   bool channel_connected = false;
-  bool full = false;  // no further connection is taken
+  bool full = false;  // the worker takes no further connection
 };
 
 struct HttpAnswer {
@@ -36,10 +35,10 @@ struct HttpAnswer {
 };
 
 // Answers a request: with the WebSocket handshake (RFC 6455 section 4.2), a page, or an error with
-// its reason. `head` is the request line and header, of the size that RequestHeadBytes returned.
+// its reason. `head` is the request line and header. RequestHeadBytes must have returned its size.
 HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
 
-// Returns the answer to a request whose head is over kRequestBytesMax.
+// Returns the answer to a request with a head over kRequestBytesMax.
 HttpAnswer AnswerTooLarge();
 
 // Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).

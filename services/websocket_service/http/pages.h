@@ -10,11 +10,11 @@
 
 namespace groupcast::service {
 
-// The files below one directory, read once and served from memory. No request touches the disk, and
-// none can name a file outside of the directory, because only the files that were read exist. Links
+// The files below one directory. They are read once and served from memory. No request reads the
+// disk. Only files that were read exist, so no request can name a file outside the directory. Links
 // that lead out of the directory are not read.
 //
-// It is read-only once loaded. If it is loaded before fork(2), the workers share its memory.
+// It is read-only after Load. If Load comes before fork(2), the workers share its memory.
 class Pages {
  public:
   struct Page {
@@ -27,11 +27,12 @@ class Pages {
   Pages() = default;
 
   // kNotFound: no such directory.
-  // kResourceExhausted: the files have more than kBytesMax; most likely it is the wrong directory.
+  // kResourceExhausted: the files have more bytes than kBytesMax. Most likely the directory is
+  // wrong.
   static absl::StatusOr<Pages> Load(const std::string& directory);
 
-  // `path` is the path of a request target, percent-encoded, without query. A path that ends in a
-  // slash names the index.html of that directory. Null: there is no such page.
+  // `path` is the path of a request target, percent-encoded, without query. A path with a slash at
+  // its end names the index.html of that directory. Null: no such page.
   const Page* Find(absl::string_view path) const;
 
   bool empty() const { return pages_.empty(); }

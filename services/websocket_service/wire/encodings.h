@@ -9,8 +9,8 @@ namespace groupcast::service {
 
 // The two modes of docs/protocol.md, as WebSocket text frames.
 
-// For members without a subprotocol. They get each message as it was sent, and nothing of excluded
-// messages and gaps. Replies and errors are events as for v1 members.
+// For members without a subprotocol. They get each message as the client sent it, and nothing for
+// excluded messages and gaps. Replies and errors are events, as for v1 members.
 class BareEncoding final : public Encoding {
  public:
   constexpr BareEncoding() : Encoding(EncodingSlot::kFirst) {}

@@ -20,14 +20,14 @@ enum class Opcode : uint8_t {
 };
 
 // Returns an unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). `payload`
-// is below 4 GiB.
+// must be below 4 GiB.
 SharedBytes MakeFrame(Opcode opcode, absl::string_view payload);
 
-// Returns the payload of a frame that MakeFrame returned. The view is valid as long as the frame.
+// Returns the payload of a frame from MakeFrame. The view is valid until the frame is freed.
 absl::string_view FramePayload(const SharedBytes& frame);
 
-// Returns a close frame. Section 5.5 allows a reason of at most 123 bytes; the rest of a longer one
-// is cut off. The frame of kNone has no body.
+// Returns a close frame. Section 5.5 allows a reason of at most 123 bytes. A longer reason is cut
+// off. The frame of kNone has no body.
 SharedBytes MakeCloseFrame(CloseCode code, absl::string_view reason);
 
 }  // namespace groupcast::service

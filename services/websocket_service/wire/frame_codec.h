@@ -13,19 +13,19 @@
 
 namespace groupcast::service {
 
-// Reads the frames of a client (RFC 6455 section 5), from the server's side: frames must be masked,
-// no extension is negotiated, and messages must be text.
+// Reads the frames of a client (RFC 6455 section 5), from the server's side. Frames must be masked,
+// there are no extensions, and messages must be text.
 //
-// It takes bytes as they come, in pieces of any size, and unmasks them in place. It hands out a
-// message that lies in one piece without copying it; it copies only messages that are spread over
-// pieces. Between messages it holds no memory beside itself.
+// It takes bytes in pieces of any size, and unmasks them in place. It does not copy a message that
+// lies in one piece. It copies only messages that are spread over pieces. Between messages it uses
+// no memory besides itself.
 //
-// It reports errors as soon as they are certain: an oversized frame at its header, text that is not
-// UTF-8 at its first wrong byte.
+// It reports errors as early as possible: an oversized frame at its header, and invalid UTF-8 at
+// the first wrong byte.
 class FrameDecoder {
  public:
   enum class Event {
-    kNeedMore,  // all of the input is used up
+    kNeedMore,  // all input is consumed
     kText,      // a whole message: payload()
     kPing,      // the answer is a pong with payload()
     kPong,
@@ -35,15 +35,15 @@ class FrameDecoder {
              // decoder must not be used again
   };
 
-  // Reads `*input` up to the next event, and removes the bytes that it used. The bytes must stay in
-  // place, and unchanged, until the next call.
+  // Reads `*input` up to the next event, and removes the bytes that it has read. The bytes must
+  // stay in place, and unchanged, until the next call.
   Event Next(absl::Span<char>* input, size_t message_bytes_max);
 
   // Of the last event; valid until the next call.
   absl::string_view payload() const { return payload_; }
   CloseCode close_code() const { return close_code_; }
 
-  // The bytes that it holds of an unfinished message.
+  // The bytes of an unfinished message that it holds.
   size_t buffered_bytes() const { return buffer_.size(); }
 
  private:
@@ -67,7 +67,7 @@ class FrameDecoder {
   CloseCode close_code_ = CloseCode::kNone;
   uint64_t payload_left_ = 0;  // bytes of the present frame that have not come
   size_t message_bytes_ = 0;   // of the unfinished message, at the beginning of the buffer
-  // The unfinished message, and after it an unfinished control frame that came in between.
+  // The unfinished message, and after it an unfinished control frame that came between its frames.
   std::string buffer_;
   absl::string_view payload_;
 };

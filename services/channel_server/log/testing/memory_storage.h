@@ -15,9 +15,9 @@
 
 namespace groupcast::service {
 
-// A disk in memory, for tests, with the failures of real ones. It outlives logs: what a killed
-// server has written is read by the next one from the same storage. Remembers what a power loss
-// would leave, as the mode has it; with kInterval the test says when the interval is over (Sync).
+// A disk in memory, for tests, with the failures of real ones. It outlives logs: the next server
+// reads the bytes of a killed server from the same storage. It remembers the bytes that a power
+// loss would leave, depending on the mode. With kInterval the test ends the interval (Sync).
 class MemoryStorage final : public LogStorage {
  public:
   explicit MemoryStorage(FsyncMode fsync = FsyncMode::kInterval) : fsync_(fsync) {}
@@ -35,46 +35,46 @@ class MemoryStorage final : public LogStorage {
   absl::Status Sync() override;
   std::string Describe(absl::string_view name) const override;
 
-  // From now on there is no room for more than `bytes_left`: what goes over it fails with
-  // kResourceExhausted, after what has room was written and, unless can_truncate is off, taken away
-  // again. Nothing: as much as one likes.
+  // Limits the room to `bytes_left`. A write over it fails with kResourceExhausted after the bytes
+  // with room were written. The storage removes these bytes again, unless can_truncate is off.
+  // Nullopt: no limit.
   void set_bytes_left(std::optional<uint64_t> bytes_left) { bytes_left_ = bytes_left; }
 
-  // What BeginCreate begins is there at the `calls`-th call of FinishCreate after it. A server that
-  // is killed before leaves no file.
+  // A file of BeginCreate exists at the `calls`-th call of FinishCreate after it. A server that is
+  // killed before leaves no file.
   void set_create_takes(int calls) { create_takes_ = calls; }
 
   // Whether files can be removed.
   void set_can_remove(bool can_remove);
 
-  // Whether files can be made shorter.
+  // Whether files can be truncated.
   void set_can_truncate(bool can_truncate) { can_truncate_ = can_truncate; }
 
-  // The server is killed: the next one has not created anything yet.
+  // The server is killed. The next server has not created anything yet.
   void Kill();
 
-  // The power is lost: only what was synced is left. The other cuts the newest file further or
-  // less: to `size` bytes, wherever that is.
+  // A power loss. LoseUnsynced leaves only synced bytes. CutNewest cuts the newest file to `size`
+  // bytes, also below or above the synced ones.
   void LoseUnsynced();
   void CutNewest(uint64_t size);
 
-  // Turns bits of one byte around.
+  // Flips bits of one byte.
   void Corrupt(const std::string& name, uint64_t at, uint8_t bits);
 
-  // Puts a file there, or in the place of another, as if it had always been there.
+  // Adds or replaces a file, as an older file of the storage.
   void Put(const std::string& name, std::string contents);
 
   // Empty: no file.
   absl::string_view contents(const std::string& name) const;
-  // The name that sorts last; empty: no file.
+  // The name that sorts last. Empty: no file.
   std::string newest() const { return files_.empty() ? "" : files_.rbegin()->first; }
   uint64_t append_count() const { return append_count_; }
 
  private:
   struct File {
     std::string bytes;
-    uint64_t synced = 0;   // so many of the bytes survive a power loss
-    bool durable = false;  // and the file itself
+    uint64_t synced = 0;   // the number of bytes that survive a power loss
+    bool durable = false;  // the file itself survives a power loss
   };
 
   struct Creation {
@@ -82,7 +82,7 @@ class MemoryStorage final : public LogStorage {
     std::string contents;
     int calls_left = 0;
     absl::Status status;
-    bool is_there = false;  // and is not appended to yet
+    bool is_there = false;  // and Append does not write to it yet
   };
 
   absl::Status PutNew(const std::string& name, absl::string_view contents);
@@ -92,7 +92,7 @@ class MemoryStorage final : public LogStorage {
 
   const FsyncMode fsync_;
   std::map<std::string, File> files_;
-  std::string current_;  // is appended to
+  std::string current_;  // Append writes to it
   std::optional<uint64_t> bytes_left_;
   bool can_truncate_ = true;
   bool can_remove_ = true;
