@@ -452,5 +452,17 @@ TEST_F(ChannelClientRepairTest, HistoryStepsOverWhatCannotBeRead) {
   EXPECT_EQ(Told(), Words({"history of 1 up to 8 from 7"}));
 }
 
+// A channel server of before does not say how far the live link has come. (Old and new meet in a
+// rolling upgrade.) Its announcements, which come for as long as members join, say nothing.
+TEST_F(ChannelClientRepairTest, AnAnnouncementWithoutANumberPutsNoRepairOff) {
+  Join("y", 4);
+  Digest(1, {{"x", 6}});
+  for (int i = 0; i < 100 && links_.controls.empty(); ++i) {
+    Live(LiveFramePrefix("y", {.kind = LiveKind::kAnnouncement, .epoch = kEpoch, .offset = 4}));
+    Pass(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(TakeFetch().group_id(), "x");
+}
+
 }  // namespace
 }  // namespace groupcast::service

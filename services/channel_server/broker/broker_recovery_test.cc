@@ -346,5 +346,29 @@ TEST_F(BrokerRecoveryTest, TheLastNumberThatThereIsEndsNothing) {
   EXPECT_EQ(server_.Publish(kB, 1, "x").substr(0, 1), "1");
 }
 
+// The announcement of a new group waits for the log. Until that can be written, the next turn brings
+// nothing that this one did not: a shell that begins it at once burns a processor and hammers a
+// full disk.
+TEST_F(BrokerRecoveryTest, WhileTheLogCannotBeWrittenTheNextTurnIsNotDueAtOnce) {
+  server_.sink.log_works = false;
+  server_.Subscribe("new");
+  EXPECT_FALSE(server_.broker.EndTurn(&server_.sink).ok());
+  EXPECT_EQ(server_.broker.waiting_announcements(), 1u);
+  EXPECT_NE(server_.broker.rest(), Broker::Rest::kMore);
+}
+
+// Members come and go for as long as the disk is full.
+TEST_F(BrokerRecoveryTest, AnnouncementsOfGroupsThatCameAndWentDoNotPileUpWithoutTheLog) {
+  server_.sink.log_works = false;
+  for (int i = 0; i < 100; ++i) {
+    server_.Subscribe("new");
+    server_.Pass(absl::Milliseconds(1));
+    server_.Unsubscribe("new");
+    server_.Pass(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(server_.broker.group_count(), 0u);
+  EXPECT_LE(server_.broker.waiting_announcements(), 1u);
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -143,5 +143,23 @@ TEST_F(SnapshotTest, BeginsAnewAfterAPartIsLost) {
   EXPECT_EQ(restarted->History(Id(0)), absl::StrCat(kGroups + 1, " from 1 up to ", kGroups + 1));
 }
 
+// A turn that the log has not got made the group known, and a later one made it unknown. Had the
+// snapshot the group, it would come back with a head below what was told of it since.
+TEST_F(SnapshotTest, AGroupThatNoTurnInTheLogHasNamedIsNotInAPart) {
+  server_.sink.log_works = false;  // for the turns; the parts are smaller
+  server_.Subscribe("new");
+  server_.Pass(absl::Milliseconds(1));
+  while (server_.AddSnapshotPart()) {
+  }
+  server_.Unsubscribe("new");
+  server_.Pass(absl::Milliseconds(1));
+  server_.sink.log_works = true;
+  server_.Pass(absl::Minutes(10));
+  ASSERT_EQ(server_.broker.group_count(), 0u);
+  const std::string told = absl::StrCat("from ", kGroups, " up to ", kGroups);
+  ASSERT_EQ(server_.History("new"), told);
+  EXPECT_EQ(server_.Restart()->History("new"), told);
+}
+
 }  // namespace
 }  // namespace groupcast::service

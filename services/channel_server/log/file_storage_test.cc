@@ -309,6 +309,16 @@ TEST_P(FileStorageTest, KeepsALogOverAKill) {
   }
 }
 
+// As when a server is stopped while old segments are being deleted.
+TEST_P(FileStorageTest, SyncsWhileFilesAreRemoved) {
+  const auto storage = Open(GetParam());
+  ASSERT_TRUE(storage->Create("last", "").ok());
+  for (int i = 0; i < 200; ++i) Write(std::to_string(i), "");
+  for (int i = 0; i < 200; ++i) storage->RemoveLater(std::to_string(i));
+  const absl::Status synced = storage->Sync();
+  EXPECT_TRUE(synced.ok()) << synced;
+}
+
 TEST_F(FileStorageTest, AForeignDirectoryIsRefusedByTheLogAndLeftAsItWas) {
   class Nobody final : public GroupLogVisitor {
    public:

@@ -865,5 +865,51 @@ TEST(GroupLogTest, OldSegmentsAreDeletedAlsoWhenThereIsNoRoomForANewOne) {
   EXPECT_EQ(opened.log->segment_count(), 1u);
 }
 
+// Each write was synced before the next one, so a power loss tears the last one only. What is not
+// whole before it is damage, and those after it were acknowledged.
+TEST(GroupLogPowerLossTest, WithFsyncAlwaysOnlyTheLastWriteIsTorn) {
+  MemoryStorage storage(FsyncMode::kAlways);
+  Live(&storage, {"one", "two", "three"}, Options(FsyncMode::kAlways), /*close=*/true);
+  storage.Corrupt(kFirst, storage.contents(kFirst).find("two"), 0xff);
+  ExpectDamaged(&storage, Options(FsyncMode::kAlways, kOtherBoot), kFirst);
+  EXPECT_NE(storage.contents(kFirst).find("three"), absl::string_view::npos);
+}
+
+// Create syncs the contents before the name appears.
+TEST(GroupLogPowerLossTest, WithFsyncAlwaysASegmentsHeadIsNeverTorn) {
+  MemoryStorage storage(FsyncMode::kAlways);
+  Live(&storage, {"one"}, Options(FsyncMode::kAlways));
+  Live(&storage, {"two"}, Options(FsyncMode::kAlways));
+  storage.Corrupt(kSecond, kSegmentChecksumAt, 0xff);
+  ExpectDamaged(&storage, Options(FsyncMode::kAlways, kOtherBoot), kSecond);
+  EXPECT_FALSE(storage.contents(kSecond).empty());
+}
+
+// The snapshot took longer than old segments are kept: its last part had to wait for room.
+TEST(GroupLogPowerLossTest, NoSegmentGoesBeforeTheSnapshotAfterItIsSafe) {
+  MemoryStorage storage(FsyncMode::kInterval);
+  GroupLogOptions options = Options(FsyncMode::kInterval);
+  options.keep = absl::Seconds(10);
+  options.segment_age_max = absl::Seconds(1);
+  {
+    Opened opened(&storage, options);
+    ASSERT_TRUE(Start(opened.log.get(), "first").ok());
+    ASSERT_TRUE(Append(opened.log.get(), "turn").ok());
+    absl::Time now = kStart + absl::Seconds(2);
+    while (!*opened.log->Rotate(now)) {
+    }
+    ASSERT_TRUE(storage.Sync().ok());  // the second is over
+    storage.set_bytes_left(0);
+    ASSERT_FALSE(opened.log->AppendSnapshot("part", /*is_last=*/true).ok());
+    now += options.keep;
+    storage.set_bytes_left(std::nullopt);
+    ASSERT_TRUE(opened.log->AppendSnapshot("part", /*is_last=*/true).ok());
+    ASSERT_FALSE(*opened.log->Rotate(now));
+  }
+  storage.LoseUnsynced();
+  Opened opened(&storage, Options(FsyncMode::kInterval, kOtherBoot));
+  EXPECT_TRUE(opened.status.ok()) << opened.status;
+}
+
 }  // namespace
 }  // namespace groupcast::service
