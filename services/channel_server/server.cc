@@ -245,7 +245,10 @@ void Server::CheckPatience() {
     if (clock_.Now() >= dropping_until_) SetDropping(false);
     return;
   }
-  if (broker_.rest() != Broker::Rest::kNoRoom) return;
+  if (broker_.rest() != Broker::Rest::kNoRoom) {
+    message_blocked_since_ = announcement_blocked_since_ = absl::InfiniteFuture();
+    return;
+  }
   const absl::Time since = std::min(message_blocked_since_, announcement_blocked_since_);
   if (clock_.Now() - since < subscriber_patience_) return;
   spdlog::warn(

@@ -154,14 +154,11 @@ void ChannelClientTest::History(const channel::v1::FetchHistory& question, uint6
   Control(ControlKind::kHistory, answer);
 }
 
-// The server has handed out more, of other groups: no head of a test is on its way.
-constexpr uint64_t kNewestOffset = 1'000'000;
-
 void ChannelClientTest::Announce(absl::string_view group_id, uint64_t offset, Epoch epoch,
                                  PublisherId nonce) {
   Live(LiveFramePrefix(group_id, {.kind = LiveKind::kAnnouncement,
                                   .publisher = nonce,
-                                  .number = kNewestOffset,
+                                  .number = offset,
                                   .epoch = epoch,
                                   .offset = offset}));
 }

@@ -5,6 +5,8 @@
 namespace groupcast::service {
 
 void LiveOrder::OnReached(const Position& position) {
+  // The link brings offsets in order: this says nothing new.
+  if (position.epoch == reached_.epoch && position.offset <= reached_.offset) return;
   if (position.epoch != reached_.epoch && !by_offset_.empty()) {
     // The link has left the epoch of these heads.
     overflow_ = by_offset_.begin()->second.first;

@@ -39,6 +39,7 @@ void Announcements::SendNew(const Send& send, const Visit& dropped) {
 }
 
 void Announcements::Postpone(const Visit& dropped) {
+  found_no_room_ = false;
   for (Entry& entry : new_) {
     if (entry.nonce == PublisherId{}) {
       waiting_.push_back(std::move(entry));
@@ -47,6 +48,16 @@ void Announcements::Postpone(const Visit& dropped) {
     }
   }
   new_.clear();
+}
+
+void Announcements::EraseIf(const std::function<bool(const Entry&)>& is_gone) {
+  const auto erase = [&](const Entry& entry) {
+    if (!is_gone(entry)) return false;
+    proofs_.erase(entry.nonce);
+    return true;
+  };
+  std::erase_if(new_, erase);
+  std::erase_if(waiting_, erase);
 }
 
 void Announcements::Wait(Entry entry, const Visit& dropped) {

@@ -56,6 +56,9 @@ class Announcements {
   // Tries to send none. The announcements of this turn wait, but `dropped` gets those with a nonce.
   void Postpone(const Visit& dropped);
 
+  // Forgets those of groups that are gone.
+  void EraseIf(const std::function<bool(const Entry&)>& is_gone);
+
   size_t waiting() const { return waiting_.size(); }
   // In the last turn, an announcement found no room.
   bool found_no_room() const { return found_no_room_; }

@@ -63,8 +63,8 @@ void Broker::BeginEpoch() {
 }
 
 void Broker::LogKnown(KnownGroup* group) {
-  if (group->logged || !options_.has_log) return;
-  group->logged = true;
+  if (group->logged || group->log_due || !options_.has_log) return;
+  group->log_due = true;
   unlogged_groups_.emplace_back(*group->id, group->head);
 }
 
@@ -188,6 +188,7 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
   const size_t to_forget = CountGroupsToForget();
   if (absl::Status written = WriteTurn(to_forget, sink); !written.ok()) {
     ++counters_.failed_writes;
+    log_failed_ = true;
     TakeBack();
     // Heads may be known from this turn on only, so they wait for the log.
     announcements_.Postpone(dropped);
@@ -196,6 +197,7 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
     Acknowledge(sink);
     return written;
   }
+  log_failed_ = false;
   for (size_t i = 0; i < to_forget; ++i) state_.groups.ForgetFirstIdle();
   const Announcements::Send announce = [this, sink](const Announcements::Entry& entry) {
     return Announce(entry, sink);
@@ -210,7 +212,10 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
 }
 
 Broker::Rest Broker::rest() const {
-  if (handing_out() || announcements_.found_no_room()) return Rest::kNoRoom;
+  if (handing_out()) return Rest::kNoRoom;
+  // Announcements wait for the log then, and no turn that follows at once would help.
+  if (log_failed_) return Rest::kNothing;
+  if (announcements_.found_no_room()) return Rest::kNoRoom;
   return announcements_.waiting() > 0 ? Rest::kMore : Rest::kNothing;
 }
 
@@ -261,7 +266,12 @@ absl::Status Broker::WriteTurn(size_t to_forget, BrokerSink* sink) {
     }
   }
   unlogged_epoch_ = false;
-  unlogged_groups_.clear();
+  for (const auto& [id, floor] : std::exchange(unlogged_groups_, {})) {
+    KnownGroup* const group = state_.groups.Find(id);
+    if (group == nullptr) continue;
+    group->logged = true;
+    group->log_due = false;
+  }
   for (const Taken& taken : taken_) {
     if (taken.group == nullptr) continue;
     taken.group->logged = true;
@@ -307,7 +317,11 @@ void Broker::DropUnknownGroups() {
   }
   std::sort(unknown.begin(), unknown.end());
   unknown.erase(std::unique(unknown.begin(), unknown.end()), unknown.end());
+  if (unknown.empty()) return;
   for (KnownGroup* const group : unknown) state_.groups.Remove(group);
+  announcements_.EraseIf([this](const Announcements::Entry& entry) {
+    return state_.groups.Find(entry.group_id) == nullptr;
+  });
 }
 
 void Broker::HandOut(BrokerSink* sink) {

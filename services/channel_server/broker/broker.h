@@ -205,6 +205,7 @@ class Broker {
 
   Announcements announcements_;
   Digests digests_;
+  bool log_failed_ = false;                 // the last turn could not be written
   std::vector<Publisher*> to_acknowledge_;  // publishers with untold results
 
   // The parts of earlier turns that could not be written.

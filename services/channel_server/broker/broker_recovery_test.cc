@@ -346,9 +346,9 @@ TEST_F(BrokerRecoveryTest, TheLastNumberThatThereIsEndsNothing) {
   EXPECT_EQ(server_.Publish(kB, 1, "x").substr(0, 1), "1");
 }
 
-// The announcement of a new group waits for the log. Until that can be written, the next turn brings
-// nothing that this one did not: a shell that begins it at once burns a processor and hammers a
-// full disk.
+// The announcement of a new group waits for the log. Until that can be written, the next turn
+// brings nothing that this one did not: a shell that begins it at once burns a processor and
+// hammers a full disk.
 TEST_F(BrokerRecoveryTest, WhileTheLogCannotBeWrittenTheNextTurnIsNotDueAtOnce) {
   server_.sink.log_works = false;
   server_.Subscribe("new");

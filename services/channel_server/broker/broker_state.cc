@@ -27,7 +27,7 @@ void BrokerState::BeginEpoch(Epoch next) {
     if (!group->subscribed) return groups.Remove(group);
     group->SetHead(last_offset);
     group->active = false;
-    group->logged = false;
+    group->logged = group->log_due = false;
   });
 }
 

@@ -27,6 +27,7 @@ struct KnownGroup : Retention::Chain {
   bool announce = false;  // its announcement is due
   bool active = false;    // the next digest names it
   bool logged = false;    // the log has it as a known group
+  bool log_due = false;   // the next turn that can be written names it
   absl::Time idle_since;
   Hook in_all;
   Hook in_idle;

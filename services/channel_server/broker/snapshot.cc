@@ -32,6 +32,8 @@ std::string SnapshotWriter::NextPart() {
   const KnownGroup* group = nullptr;
   while (part.groups_size() < groups_per_part_ && (group = state_->groups.cursor()) != nullptr) {
     state_->groups.AdvanceCursor();
+    // A turn will name it, or it will be dropped without a trace.
+    if (!group->logged) continue;
     Snapshot::Group* const entry = part.add_groups();
     entry->set_group_id(*group->id);
     // The log has this message, also if it is not handed out yet.

@@ -194,7 +194,7 @@ void FileStorage::Use(const std::string& name, SharedFd file, size_t size) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     file_.swap(file);
-    if (file != nullptr && fsync_ == FsyncMode::kInterval) {
+    if (file != nullptr) {
       to_sync_.push_back(std::move(file));
       has_work_ = true;
     }
@@ -283,6 +283,7 @@ absl::Status FileStorage::Sync() {
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const Fd fd(openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fd.valid() && errno == ENOENT) continue;  // the other thread has removed it
     if (!fd.valid()) return Failure("open", Describe(name), errno);
     // EINVAL: not a file that has anything to sync, and so none of ours.
     if (fdatasync(fd.get()) != 0 && errno != EINVAL) return Failure("sync", Describe(name), errno);
@@ -344,38 +345,44 @@ void FileStorage::WorkLocked(std::unique_lock<std::mutex>* lock) {
     creation_->file = std::move(file);
     created_ = true;
   }
-  if (fsync_ == FsyncMode::kInterval) SyncLocked(lock);
-  RemoveLocked(lock);
+  // A file goes when what was appended before is safe: it may stand for what the file has.
+  const bool may_remove = !to_remove_.empty();
+  const bool must_sync = fsync_ == FsyncMode::kInterval && (unsynced_ || !to_sync_.empty());
+  if (!may_remove && !must_sync) return;
+  if (!SyncLocked(lock) || !may_remove) return;
+  RemoveOldestLocked(lock);
 }
 
-void FileStorage::SyncLocked(std::unique_lock<std::mutex>* lock) {
-  if (!unsynced_.exchange(false) && to_sync_.empty()) return;
-  // The older files first: the synced bytes should have no hole.
+// Returns whether all files are safe.
+bool FileStorage::SyncLocked(std::unique_lock<std::mutex>* lock) {
+  unsynced_ = false;
+  // The older ones first: what is safe should have no hole.
   std::vector<SharedFd> files = to_sync_;
-  files.push_back(file_);
+  if (file_ != nullptr) files.push_back(file_);
+  const size_t older = to_sync_.size();
   lock->unlock();
   int error = 0;
   for (const SharedFd& file : files) {
     if (error == 0 && fdatasync(file->get()) != 0) error = errno;
   }
-  sync_errno_ = error;
+  if (fsync_ == FsyncMode::kInterval) sync_errno_ = error;
   if (error != 0) unsynced_ = true;
   lock->lock();
-  if (error == 0) {
-    to_sync_.erase(to_sync_.begin(), to_sync_.begin() + static_cast<ptrdiff_t>(files.size() - 1));
-  }
+  if (error != 0) return false;
+  to_sync_.erase(to_sync_.begin(), to_sync_.begin() + static_cast<ptrdiff_t>(older));
+  return true;
 }
 
-void FileStorage::RemoveLocked(std::unique_lock<std::mutex>* lock) {
-  while (!to_remove_.empty()) {
-    const std::string name = to_remove_.front();
-    lock->unlock();
-    const absl::Status removed = Remove(name);
-    lock->lock();
-    // In order: the remaining files never have a hole.
-    if (!removed.ok() && !absl::IsNotFound(removed)) return;
-    to_remove_.pop_front();
-  }
+// One at a time, so that other work does not wait for many.
+void FileStorage::RemoveOldestLocked(std::unique_lock<std::mutex>* lock) {
+  const std::string name = to_remove_.front();
+  lock->unlock();
+  const absl::Status removed = Remove(name);
+  lock->lock();
+  // In order: what is left never has a hole.
+  if (!removed.ok() && !absl::IsNotFound(removed)) return;
+  to_remove_.pop_front();
+  if (!to_remove_.empty()) has_work_ = true;
 }
 
 }  // namespace groupcast::service

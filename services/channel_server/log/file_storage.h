@@ -77,8 +77,8 @@ class FileStorage final : public LogStorage {
   // The methods of the other thread.
   void Run();
   void WorkLocked(std::unique_lock<std::mutex>* lock);
-  void SyncLocked(std::unique_lock<std::mutex>* lock);
-  void RemoveLocked(std::unique_lock<std::mutex>* lock);
+  bool SyncLocked(std::unique_lock<std::mutex>* lock);
+  void RemoveOldestLocked(std::unique_lock<std::mutex>* lock);
 
   const std::string directory_;
   const Fd directory_fd_;

@@ -76,21 +76,40 @@ void AddRecord(RecordKind kind, absl::string_view payload, std::string* to) {
   FinishRecord(kind, &(*to)[at], to->size() - at);
 }
 
+namespace {
+
+// The size of the payload, or why there is no whole record at the beginning of `bytes`.
+RecordReader::Result ReadRecord(absl::string_view bytes, size_t* payload_size) {
+  using Result = RecordReader::Result;
+  if (bytes.size() < kLogRecordHeaderBytes) return Result::kCutOff;
+  const absl::string_view checked = bytes.substr(kLengthAt, kLogRecordHeaderBytes - kLengthAt);
+  if (LoadU32(bytes.data()) != LogChecksum(checked)) return Result::kBad;
+  const size_t size = LoadU32(bytes.data() + kLengthAt);
+  if (size > kLogRecordBytesMax) return Result::kBad;
+  if (size > bytes.size() - kLogRecordHeaderBytes) return Result::kCutOff;
+  const absl::string_view payload = bytes.substr(kLogRecordHeaderBytes, size);
+  if (LoadU32(bytes.data() + kPayloadChecksumAt) != LogChecksum(payload)) return Result::kBad;
+  *payload_size = size;
+  return Result::kRecord;
+}
+
+}  // namespace
+
 RecordReader::Result RecordReader::Next() {
   at_ = next_;
   const absl::string_view rest = segment_.substr(std::min(at_, segment_.size()));
   if (rest.empty()) return Result::kEnd;
-  if (rest.size() < kLogRecordHeaderBytes) return Result::kCutOff;
-  const absl::string_view checked = rest.substr(kLengthAt, kLogRecordHeaderBytes - kLengthAt);
-  if (LoadU32(rest.data()) != LogChecksum(checked)) return Result::kBad;
-  const size_t size = LoadU32(rest.data() + kLengthAt);
-  if (size > kLogRecordBytesMax) return Result::kBad;
-  if (size > rest.size() - kLogRecordHeaderBytes) return Result::kCutOff;
+  size_t size = 0;
+  if (const Result result = ReadRecord(rest, &size); result != Result::kRecord) return result;
   payload_ = rest.substr(kLogRecordHeaderBytes, size);
-  if (LoadU32(rest.data() + kPayloadChecksumAt) != LogChecksum(payload_)) return Result::kBad;
   kind_ = static_cast<RecordKind>(rest[kKindAt]);
   next_ = at_ + kLogRecordHeaderBytes + size;
   return Result::kRecord;
+}
+
+bool RecordReader::IsWholeAt(absl::string_view bytes) {
+  size_t size = 0;
+  return ReadRecord(bytes, &size) == Result::kRecord;
 }
 
 }  // namespace groupcast::service

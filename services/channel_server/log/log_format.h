@@ -75,6 +75,8 @@ class RecordReader {
   explicit RecordReader(absl::string_view segment) : segment_(segment) {}
 
   Result Next();
+  // Whether `bytes` begin with a whole record.
+  static bool IsWholeAt(absl::string_view bytes);
   bool NextIs(RecordKind kind) { return Next() == Result::kRecord && kind_ == kind; }
 
   // The place of the record that Next has reached.

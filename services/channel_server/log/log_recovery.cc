@@ -13,15 +13,22 @@ bool AllZeros(absl::string_view bytes) {
   return bytes.find_first_not_of('\0') == absl::string_view::npos;
 }
 
+// Whether a whole record stands anywhere behind the first byte.
+bool HasWholeRecord(absl::string_view bytes) {
+  for (size_t at = 1; at < bytes.size(); ++at) {
+    if (RecordReader::IsWholeAt(bytes.substr(at))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<LogRecovery::Segment>> LogRecovery::Read() {
   absl::StatusOr<std::vector<uint64_t>> numbers = FindSegments();
   if (!numbers.ok()) return numbers.status();
   if (numbers->empty()) return std::vector<Segment>();
-  for (const absl::Status& status : {RemoveReserve(&*numbers), RemoveWithoutSnapshot(&*numbers)}) {
-    if (!status.ok()) return status;
-  }
+  if (absl::Status status = LeaveOutReserve(&*numbers); !status.ok()) return status;
+  if (absl::Status status = LeaveOutWithoutSnapshot(&*numbers); !status.ok()) return status;
   std::vector<Segment> segments;
   for (const uint64_t number : *numbers) {
     Segment segment{.number = number};
@@ -29,6 +36,10 @@ absl::StatusOr<std::vector<LogRecovery::Segment>> LogRecovery::Read() {
         ReadSegment(&segment, number == numbers->front(), number == numbers->back());
     if (!usable.ok()) return usable.status();
     if (*usable) segments.push_back(segment);
+  }
+  // Only now: a log that is refused stays as it was.
+  for (const uint64_t number : left_out_) {
+    if (absl::Status status = storage_->Remove(SegmentName(number)); !status.ok()) return status;
   }
   report_->existed = true;
   report_->tail_may_be_missing = lost_more_than_a_torn_write_ ||
@@ -73,7 +84,7 @@ absl::Status LogRecovery::Load(uint64_t number) {
   return absl::OkStatus();
 }
 
-absl::Status LogRecovery::RemoveReserve(std::vector<uint64_t>* numbers) {
+absl::Status LogRecovery::LeaveOutReserve(std::vector<uint64_t>* numbers) {
   if (numbers->size() < 2) return absl::OkStatus();
   if (absl::Status status = Load(numbers->back()); !status.ok()) return status;
   if (AllZeros(bytes_) || !CheckHeader().ok()) return absl::OkStatus();  // ReadSegment reports it
@@ -81,11 +92,12 @@ absl::Status LogRecovery::RemoveReserve(std::vector<uint64_t>* numbers) {
   if (!reader.NextIs(RecordKind::kStart) || reader.Next() != RecordReader::Result::kEnd) {
     return absl::OkStatus();
   }
+  left_out_.push_back(numbers->back());
   numbers->pop_back();
-  return storage_->Remove(name_);
+  return absl::OkStatus();
 }
 
-absl::Status LogRecovery::RemoveWithoutSnapshot(std::vector<uint64_t>* numbers) {
+absl::Status LogRecovery::LeaveOutWithoutSnapshot(std::vector<uint64_t>* numbers) {
   std::vector<uint64_t> without;
   for (const uint64_t number : *numbers) {
     if (absl::Status status = Load(number); !status.ok()) return status;
@@ -95,9 +107,7 @@ absl::Status LogRecovery::RemoveWithoutSnapshot(std::vector<uint64_t>* numbers) 
   }
   // Without any snapshot this was not a deletion. ReadSegment reports the reason.
   if (without.size() == numbers->size()) return absl::OkStatus();
-  for (const uint64_t number : without) {
-    if (absl::Status status = storage_->Remove(SegmentName(number)); !status.ok()) return status;
-  }
+  left_out_.insert(left_out_.end(), without.begin(), without.end());
   numbers->erase(numbers->begin(), numbers->begin() + static_cast<ptrdiff_t>(without.size()));
   return absl::OkStatus();
 }
@@ -152,8 +162,9 @@ absl::StatusOr<bool> LogRecovery::ReadStart(RecordReader* reader, bool is_first,
       status = Damaged(ahead.at(), "the segment's snapshot is not whole");
     }
   }
-  // The segments before it say all that its snapshot would.
-  if (is_last && !is_first && other_boot()) return DropSegment();
+  // The segments before it say all that its snapshot would. With kAlways the contents were safe
+  // before the name appeared.
+  if (is_last && !is_first && other_boot() && fsync_ != FsyncMode::kAlways) return DropSegment();
   return status;
 }
 
@@ -227,6 +238,8 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
   const bool may_be_unwritten = !is_last && other_boot() && fsync_ != FsyncMode::kAlways;
   if (!is_last && !may_be_unwritten) return Damaged(at, what);
   if (!cut_off && !zeros && !other_boot()) return Damaged(at, what);
+  // With kAlways each write was safe before the next one, so only the last one may be torn.
+  if (fsync_ == FsyncMode::kAlways && HasWholeRecord(rest)) return Damaged(at, what);
 
   // While the machine runs, a file is never longer than its written bytes. So zeros that are found
   // in the same boot are not an unfinished write.

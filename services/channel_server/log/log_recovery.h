@@ -75,8 +75,8 @@ class LogRecovery {
 
  private:
   absl::StatusOr<std::vector<uint64_t>> FindSegments();
-  absl::Status RemoveReserve(std::vector<uint64_t>* numbers);
-  absl::Status RemoveWithoutSnapshot(std::vector<uint64_t>* numbers);
+  absl::Status LeaveOutReserve(std::vector<uint64_t>* numbers);
+  absl::Status LeaveOutWithoutSnapshot(std::vector<uint64_t>* numbers);
   absl::Status Load(uint64_t number);
   // Whether the segment is part of the log. Only the last segment may not be.
   absl::StatusOr<bool> ReadSegment(Segment* segment, bool is_first, bool is_last);
@@ -108,6 +108,7 @@ class LogRecovery {
   FsyncMode fsync_ = FsyncMode::kNever;
   std::string boot_id_;
 
+  std::vector<uint64_t> left_out_;  // segments that carry nothing
   bool lost_more_than_a_torn_write_ = false;
 };
 

@@ -68,8 +68,9 @@ class LogStorage {
   // Removes a file. Unless the mode is kNever, a later removal never survives a power loss without
   // this one.
   virtual absl::Status Remove(const std::string& name) = 0;
-  // Like Remove, but does not wait. It tries a file that cannot be removed again, and the later
-  // files wait.
+  // Removes a file later, without a wait. Whatever the mode, what was appended before the call then
+  // survives a power loss before the file disappears. If a file cannot be removed, the storage
+  // tries again, and those after it wait.
   virtual void RemoveLater(const std::string& name) = 0;
 
   // In every mode: the present contents of the storage survive a power loss, also those from

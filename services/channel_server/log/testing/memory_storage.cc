@@ -115,6 +115,7 @@ void MemoryStorage::set_can_remove(bool can_remove) {
 }
 
 void MemoryStorage::RemoveWaiting() {
+  if (can_remove_ && !to_remove_.empty()) Sync().IgnoreError();
   for (; can_remove_ && !to_remove_.empty(); to_remove_.pop_front()) {
     files_.erase(to_remove_.front());
   }
