@@ -2,11 +2,8 @@
 
 #include "services/channel_server/server.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,39 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "services/channel/zmq/zmq_channel.h"
+#include "services/channel_server/testing/running_server.h"
 #include "services/common/event_loop.h"
 
 namespace groupcast::service {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
-
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGUSR2);
-  return signals;
-}
-
-// A server in a thread of its own.
-class RunningServer {
- public:
-  explicit RunningServer(const ServerOptions& options) {
-    absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options);
-    EXPECT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    thread_ = std::thread([this] { EXPECT_TRUE(server_->Run(StopSignals()).ok()); });
-  }
-  ~RunningServer() {
-    pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-  ChannelAddress address() const { return server_->address(); }
-
- private:
-  std::unique_ptr<Server> server_;
-  std::thread thread_;
-};
 
 class Recorder final : public ChannelListener {
  public:
@@ -81,19 +52,7 @@ class Recorder final : public ChannelListener {
 
 class ServerTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    const sigset_t signals = StopSignals();
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made
-  }
-
-  static ServerOptions Options(uint16_t port = 0) {
-    ServerOptions options;
-    options.address.publish_port = port;
-    options.address.subscribe_port = static_cast<uint16_t>(port + 1);
-    options.address.control_port = static_cast<uint16_t>(port + 2);
-    options.broker.new_epoch = [] { return Epoch{RandomId()}; };
-    return options;
-  }
+  static ServerOptions Options(uint16_t port = 0) { return ServerOptionsOnPort(port); }
 
   std::unique_ptr<ZmqChannel> Connect(const RunningServer& server, Recorder* recorder,
                                       ZmqChannelOptions options = {}) {
