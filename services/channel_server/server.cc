@@ -176,23 +176,22 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
   if (!signals.valid()) return ErrnoStatus("signalfd");
   retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
-  std::array<zmq::pollitem_t, 5> items = {{
-      {nullptr, signals.get(), ZMQ_POLLIN, 0},
-      {nullptr, retry_timer_.get(), ZMQ_POLLIN, 0},
-      {control_.handle(), 0, ZMQ_POLLIN, 0},
-      {subscribe_.handle(), 0, ZMQ_POLLIN, 0},
-      {publish_.handle(), 0, ZMQ_POLLIN, 0},
-  }};
   for (;;) {
+    std::array<zmq::pollitem_t, 5> items;
+    size_t count = 0;
+    items[count++] = {nullptr, signals.get(), ZMQ_POLLIN, 0};
+    items[count++] = {control_.handle(), 0, ZMQ_POLLIN, 0};
+    items[count++] = {subscribe_.handle(), 0, ZMQ_POLLIN, 0};
+    // Publications wait while those of the last turn do.
+    if (!broker_.handing_out()) items[count++] = {publish_.handle(), 0, ZMQ_POLLIN, 0};
+    if (retry_timer_is_on_) items[count++] = {nullptr, retry_timer_.get(), ZMQ_POLLIN, 0};
     try {
-      // Publications wait while those of the last turn do.
-      const size_t count = broker_.handing_out() ? items.size() - 1 : items.size();
       zmq::poll(items.data(), count, has_more() ? std::chrono::milliseconds(0) : kIdleTurn);
     } catch (const zmq::error_t& error) {
       if (error.num() != EINTR) return absl::InternalError(error.what());
     }
     signalfd_siginfo info;
-    if (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (items[0].revents != 0 && read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
       if (log_ != nullptr) {
         if (absl::Status closed = log_->Close(); !closed.ok()) {
           return absl::Status(

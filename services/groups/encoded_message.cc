@@ -8,7 +8,14 @@ EncodedMessage::EncodedMessage(const Position& position, uint64_t previous, cons
       kind_(content.kind),
       sent_at_ms_(content.sent_at_ms),
       excluded_session_(content.excluded_session),
-      data_(SharedBytes::Copy(content.data)) {}
+      data_(content.data) {}
+
+void EncodedMessage::Keep() {
+  if (kept_) return;
+  kept_ = SharedBytes::Copy(data_);
+  copied_bytes_ = data_.size();
+  data_ = kept_.bytes();
+}
 
 const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* member) {
   const Encoding& encoding = member->encoding();
@@ -24,13 +31,17 @@ const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* membe
          .epoch = position_.epoch,
          .offset = position_.offset,
          .previous = previous_,
-         .content = {.kind = kind_, .data = data_.bytes(), .sent_at_ms = sent_at_ms_}});
+         .content = {.kind = kind_, .data = data_, .sent_at_ms = sent_at_ms_}});
+    if (const absl::string_view content = encoding.ContentIn(message); !kept_ && !content.empty()) {
+      kept_ = message;
+      data_ = content;
+    }
   }
   return message;
 }
 
 size_t EncodedMessage::bytes() const {
-  return sizeof(*this) + data_.size() + messages_.bytes() + excluded_.bytes();
+  return sizeof(*this) + copied_bytes_ + messages_.bytes() + excluded_.bytes();
 }
 
 }  // namespace groupcast::service

@@ -16,8 +16,11 @@ namespace groupcast::service {
 // when a member first needs it. All other members with this encoding share the block.
 class EncodedMessage {
  public:
-  // Copies the content.
+  // The content must stay valid until Keep.
   EncodedMessage(const Position& position, uint64_t previous, const Content& content);
+
+  // Keeps the content for encodings that are needed later: in a block that has it, or as a copy.
+  void Keep();
 
   uint64_t offset() const { return position_.offset; }
   uint64_t previous() const { return previous_; }
@@ -35,7 +38,9 @@ class EncodedMessage {
   Content::Kind kind_;
   int64_t sent_at_ms_;
   Fingerprint excluded_session_;
-  SharedBytes data_;  // of the content, for encodings that are needed later
+  absl::string_view data_;  // of the content
+  SharedBytes kept_;        // data_ is in it; null: data_ is still the creator's
+  size_t copied_bytes_ = 0;
   BlockPerEncoding messages_;
   BlockPerEncoding excluded_;  // for members of the excluded session
 };

@@ -1,6 +1,7 @@
 #include "services/groups/encoded_message.h"
 
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/groups/plain_encodings.h"
@@ -89,16 +90,32 @@ TEST(EncodedMessageTest, TheExcludedSessionGetsThePlaceOrNothing) {
   EXPECT_NE(message.For("g", &other).bytes(), message.For("g", &v1).bytes());
 }
 
-TEST(EncodedMessageTest, CountsTheBlocksThatAreMade) {
+TEST(EncodedMessageTest, KeepsItsContentInABlockThatHasIt) {
   FakeMember bare(&kPlainBareEncoding);
   FakeMember v1(&kPlainV1Encoding);
-  EncodedMessage message(kPosition, 4, {.data = "text"});
+  std::string text = "text";
+  EncodedMessage message(kPosition, 4, {.data = text});
   const size_t before = message.bytes();
-  EXPECT_EQ(before, sizeof(message) + 4);
+  EXPECT_EQ(before, sizeof(message));
   message.For("g", &bare);
+  message.Keep();
   EXPECT_EQ(message.bytes(), before + 4);
+  text = "gone";
+  EncodedMessage moved(std::move(message));
+  EXPECT_NE(moved.For("g", &v1).bytes().find(R"("message":"text")"), absl::string_view::npos);
+}
+
+TEST(EncodedMessageTest, KeepsACopyOfItsContentOtherwise) {
+  FakeMember bare(&kPlainBareEncoding);
+  FakeMember v1(&kPlainV1Encoding);
+  std::string text = "text";
+  EncodedMessage message(kPosition, 4, {.data = text});
   const size_t v1_bytes = message.For("g", &v1).size();
-  EXPECT_EQ(message.bytes(), before + 4 + v1_bytes);
+  message.Keep();
+  EXPECT_EQ(message.bytes(), sizeof(message) + 4 + v1_bytes);
+  text = "gone";
+  EXPECT_EQ(message.For("g", &bare).bytes(), "text");
+  EXPECT_EQ(message.bytes(), sizeof(message) + 8 + v1_bytes);
 }
 
 }  // namespace

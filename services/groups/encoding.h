@@ -31,6 +31,10 @@ class Encoding {
   // A message of a group.
   virtual SharedBytes EncodeMessage(const Message& message) const = 0;
 
+  // The content of a message within the bytes that EncodeMessage has made of it, as it is; empty if
+  // they do not have it so. A message then need not keep a copy of its content.
+  virtual absl::string_view ContentIn(const SharedBytes&) const { return {}; }
+
   // The place of a message that excludes the member's session.
   virtual SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
                                      uint64_t previous) const = 0;

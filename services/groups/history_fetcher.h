@@ -17,7 +17,8 @@
 
 namespace groupcast::service {
 
-// An answer to a fetch. All callers of this fetch share its messages and their blocks.
+// An answer to a fetch. All callers of this fetch share its messages and their blocks. It is valid
+// during the callbacks; a message that stays longer must be kept (EncodedMessage::Keep).
 struct HistoryPage {
   Position head;
   uint64_t floor = 0;

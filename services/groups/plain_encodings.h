@@ -16,6 +16,7 @@ class PlainBareEncoding final : public Encoding {
   SharedBytes EncodeMessage(const Message& message) const override {
     return SharedBytes::Copy(message.content.data);
   }
+  absl::string_view ContentIn(const SharedBytes& message) const override { return message.bytes(); }
   SharedBytes EncodeExcluded(absl::string_view, const Position&, uint64_t) const override {
     return {};
   }

@@ -11,6 +11,7 @@ constexpr size_t kFirstCapacity = 2;
 }  // namespace
 
 void RecentMessages::Ring::Push(EncodedMessage message) {
+  message.Keep();
   const size_t bytes = message.bytes();
   if (entries_.full()) {
     entries_.set_capacity(std::max<size_t>(kFirstCapacity, 2 * entries_.capacity()));

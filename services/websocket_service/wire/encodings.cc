@@ -9,6 +9,10 @@ SharedBytes BareEncoding::EncodeMessage(const Message& message) const {
   return MakeFrame(Opcode::kText, message.content.data);
 }
 
+absl::string_view BareEncoding::ContentIn(const SharedBytes& message) const {
+  return FramePayload(message);
+}
+
 SharedBytes BareEncoding::EncodeExcluded(absl::string_view, const Position&, uint64_t) const {
   return {};
 }

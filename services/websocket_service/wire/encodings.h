@@ -16,6 +16,7 @@ class BareEncoding final : public Encoding {
   constexpr BareEncoding() : Encoding(EncodingSlot::kFirst) {}
 
   SharedBytes EncodeMessage(const Message& message) const override;
+  absl::string_view ContentIn(const SharedBytes& message) const override;
   SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
                              uint64_t previous) const override;
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
