@@ -91,6 +91,7 @@ void SimulatedWorker::Turn() {
   };
   read(&inbox.monitor, link_event);
   read(&inbox.publish, link_event);
+  if (!inbox.live.empty()) client_.OnLiveInputWaits();
   read(&inbox.control, [&](const std::string& frame) {
     if (const absl::Status status = client_.OnControlFrame(frame); !status.ok()) {
       truth_->Fail(absl::StrCat("a worker cannot read a control frame: ", status.message()));

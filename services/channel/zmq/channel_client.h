@@ -73,6 +73,9 @@ class ChannelClient final : public Channel, private RepairLink {
   // kInvalidArgument: the client ignored the frame. The message is a sentence for the log.
   absl::Status OnControlFrame(absl::string_view frame);
   absl::Status OnLiveFrame(absl::string_view frame);
+  // The subscribe link has frames that were not handed in yet. To be called before OnControlFrame:
+  // a worker that stood still must not take what waits in its own queue for lost.
+  void OnLiveInputWaits() { live_order_.OnInputWaits(); }
 
   void Tick();
 

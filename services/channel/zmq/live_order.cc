@@ -17,6 +17,10 @@ void LiveOrder::OnReached(const Position& position) {
   reached_at_ = clock_->Now();
 }
 
+void LiveOrder::OnInputWaits() {
+  if (reached_at_ != absl::InfinitePast()) reached_at_ = clock_->Now();
+}
+
 bool LiveOrder::MayBring(const Position& head) const {
   return reached_.epoch == head.epoch && reached_.offset < head.offset &&
          clock_->Now() - reached_at_ < still_after_;

@@ -47,6 +47,9 @@ class LiveOrder {
   // announcement that the server sent after that message. The group of either does not matter.
   void OnReached(const Position& position);
 
+  // The live link has input that was not read yet: it is not still.
+  void OnInputWaits();
+
   // Whether the live link may still bring the message at `head`.
   bool MayBring(const Position& head) const;
 

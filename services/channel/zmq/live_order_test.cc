@@ -46,6 +46,18 @@ TEST_F(LiveOrderTest, ALinkMayBringWhatIsAheadOfItUnlessItIsStill) {
   EXPECT_FALSE(MayBring(10));
 }
 
+// The worker itself stood still, and the link's messages wait to be read.
+TEST_F(LiveOrderTest, ALinkWithInputIsNotStill) {
+  order_.OnInputWaits();
+  EXPECT_FALSE(MayBring(10));  // it has brought nothing
+  Live(9);
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_FALSE(MayBring(10));
+  order_.OnInputWaits();
+  EXPECT_TRUE(MayBring(10));
+  EXPECT_FALSE(MayBring(9));
+}
+
 TEST_F(LiveOrderTest, HeadsAreDueInTheOrderInWhichTheLinkPassesThem) {
   Live(5);
   PutOff("c", 30);

@@ -176,6 +176,7 @@ bool ZmqChannel::Drain() {
   touched_ = false;
   DrainMonitor();
   DrainPublishLink();
+  if ((subscribe_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0) client_.OnLiveInputWaits();
   DrainControl();
   const bool more = DrainSubscribeLink();
   // Answers may cause work that swallows a signal of a socket; then the next turn looks again.
