@@ -1,5 +1,5 @@
-// Random members, commands and failures of the channel. Each v1 member's chain must stay whole, each
-// command must get one answer, and in the end all recoveries must end.
+// Random members, commands and failures of the channel. Each v1 member's chain must stay whole,
+// each command must get one answer, and in the end all recoveries must end.
 
 #include <cstdint>
 #include <cstdio>
@@ -71,22 +71,33 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
       const std::string kind = Text(event, "event");
       const std::string group = Text(event, "group_id");
       if (kind == "message") {
-        if (!m->v1) { ADD_FAILURE(); continue; }
+        if (!m->v1) {
+          ADD_FAILURE();
+          continue;
+        }
         const auto at = m->groups.find(group);
-        if (at == m->groups.end()) { ADD_FAILURE() << "not joined"; continue; }
+        if (at == m->groups.end()) {
+          ADD_FAILURE() << "not joined";
+          continue;
+        }
         EXPECT_EQ(Number(event, "previous"), at->second.offset);
         EXPECT_GT(Number(event, "offset"), at->second.offset);
         at->second.offset = Number(event, "offset");
         m->last[group] = at->second;
         if (!absl::StrContains(event, "excluded")) {
-          const std::string key = absl::StrCat(at->second.epoch, "/", group, "/", at->second.offset);
+          const std::string key =
+              absl::StrCat(at->second.epoch, "/", group, "/", at->second.offset);
           const auto known = texts_.emplace(key, Text(event, "message")).first;
           EXPECT_EQ(known->second, Text(event, "message")) << key;
-          EXPECT_TRUE(absl::StartsWith(known->second, absl::StrCat("text-", group))) << known->second;
+          EXPECT_TRUE(absl::StartsWith(known->second, absl::StrCat("text-", group)))
+              << known->second;
         }
       } else if (kind == "gap") {
         const auto at = m->groups.find(group);
-        if (at == m->groups.end()) { ADD_FAILURE() << "not joined"; continue; }
+        if (at == m->groups.end()) {
+          ADD_FAILURE() << "not joined";
+          continue;
+        }
         if (Text(event, "epoch") == at->second.epoch) {
           EXPECT_EQ(Number(event, "from"), at->second.offset);
           EXPECT_GT(Number(event, "to"), at->second.offset);
@@ -98,7 +109,10 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
       } else {
         const int64_t id = Number(event, "id");
         const auto open = m->open.find(id);
-        if (open == m->open.end()) { ADD_FAILURE() << "no such id"; continue; }
+        if (open == m->open.end()) {
+          ADD_FAILURE() << "no such id";
+          continue;
+        }
         const char what = open->second;
         m->open.erase(open);
         if (kind == "error") continue;
@@ -137,7 +151,8 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
         auto m = std::make_unique<Model>();
         m->v1 = Pick(4) != 0;
         m->member = m->v1 ? V1() : Bare();
-        if (!lost_.empty() && Pick(3) != 0) m->last = lost_[static_cast<size_t>(Pick(static_cast<int>(lost_.size())))];
+        if (!lost_.empty() && Pick(3) != 0)
+          m->last = lost_[static_cast<size_t>(Pick(static_cast<int>(lost_.size())))];
         models_.push_back(std::move(m));
       }
       return;
@@ -147,22 +162,28 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
     const int64_t id = ++ids_;
     if (what < 30) {
       std::string fields;
-      if (const int kind = Pick(4); kind < 2) fields = Since(m, group);
-      else if (kind == 2) fields = absl::StrCat(",\"history\":", 1 + Pick(8));
+      if (const int kind = Pick(4); kind < 2)
+        fields = Since(m, group);
+      else if (kind == 2)
+        fields = absl::StrCat(",\"history\":", 1 + Pick(8));
       m->open[id] = 'j';
-      m->member->Do(absl::StrCat(R"({"cmd":"add_group","group_id":")", group, "\",\"id\":", id, fields, "}"));
+      m->member->Do(
+          absl::StrCat(R"({"cmd":"add_group","group_id":")", group, "\",\"id\":", id, fields, "}"));
     } else if (what < 36) {
       m->open[id] = 'l';
-      m->member->Do(absl::StrCat(R"({"cmd":"leave_group","group_id":")", group, "\",\"id\":", id, "}"));
+      m->member->Do(
+          absl::StrCat(R"({"cmd":"leave_group","group_id":")", group, "\",\"id\":", id, "}"));
     } else if (what < 52) {
       m->open[id] = 's';
       ++published_;
       m->member->Do(absl::StrCat(R"({"cmd":"send_to_group","group_id":")", group, "\",\"id\":", id,
-                                 R"(,"message":"text-)", group, "-", id, std::string(static_cast<size_t>(Pick(40)), 'x'),
-                                 "\"", Pick(3) == 0 ? R"(,"exclude_self":true)" : "", "}"));
+                                 R"(,"message":"text-)", group, "-", id,
+                                 std::string(static_cast<size_t>(Pick(40)), 'x'), "\"",
+                                 Pick(3) == 0 ? R"(,"exclude_self":true)" : "", "}"));
     } else if (what < 55) {
       m->open[id] = 'h';
-      m->member->Do(absl::StrCat(R"({"cmd":"group_history","group_id":")", group, "\",\"id\":", id, "}"));
+      m->member->Do(
+          absl::StrCat(R"({"cmd":"group_history","group_id":")", group, "\",\"id\":", id, "}"));
     } else if (what < 58) {
       m->member->room = static_cast<size_t>(Pick(4));
     } else if (what < 66) {
@@ -170,7 +191,11 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
     } else if (what < 68) {
       lost_.push_back(m->last);
       for (auto& each : models_) {
-        if (each.get() == m) { each = std::move(models_.back()); models_.pop_back(); break; }
+        if (each.get() == m) {
+          each = std::move(models_.back());
+          models_.pop_back();
+          break;
+        }
       }
     } else if (what < 72) {
       channel_.HoldMessages(Pick(3) == 0);
@@ -240,7 +265,8 @@ TEST_P(RandomTest, AllEndsWell) {
       EXPECT_FALSE(m->member->waits_for_room);
       EXPECT_TRUE(m->open.empty()) << m->open.begin()->first << m->open.begin()->second;
       if (!m->v1) continue;
-      for (const auto& [group, place] : m->groups) EXPECT_EQ(place, heads[group]) << group << place.offset << " " << heads[group].offset;
+      for (const auto& [group, place] : m->groups)
+        EXPECT_EQ(place, heads[group]) << group << place.offset << " " << heads[group].offset;
     }
     if (HasFailure()) ADD_FAILURE() << "round " << round;
     models_.clear();
