@@ -297,6 +297,10 @@ void Supervisor::Retire(Process* process) {
   process->retiring = true;
   process->kill_at = clock_.Now() + options_.drain_time + kDrainGrace;
   kill(process->pid, SIGTERM);
+  // It stops accepting also on the sockets that it was lent.
+  for (const int socket : std::exchange(process->borrowed, {})) {
+    if (!stopping_ && Serving(socket) == nullptr) Lend(socket);
+  }
 }
 
 void Supervisor::KillOverdue() {

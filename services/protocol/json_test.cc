@@ -146,7 +146,10 @@ TEST(JsonReaderTest, AgreesWithALibraryOnRandomInput) {
     ASSERT_EQ(Accepts(text), !error) << text << ": " << error.message();
     if (error) continue;
     ++accepted;
-    ASSERT_EQ(boost::json::parse(Compact(text)), value) << text;
+    // As texts: the library reads 0e1100 as no number, which is not equal to itself.
+    ASSERT_EQ(boost::json::serialize(boost::json::parse(Compact(text))),
+              boost::json::serialize(value))
+        << text;
     if (value.is_string()) {
       JsonReader reader(text);
       absl::string_view raw;

@@ -187,6 +187,12 @@ int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
   return kExitMisconfigured;
 }
 
+// Each worker has a hub of its own.
+absl::Status CheckEngine(const Configuration& configuration, int workers) {
+  return Check(configuration.channel_url.engine != ChannelUrl::Engine::kMemory || workers == 1,
+               "--channel=memory: joins nothing but one process: it needs --workers=1");
+}
+
 absl::Status Main(int argc, char** argv) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
       !status.ok()) {
@@ -200,8 +206,7 @@ absl::Status Main(int argc, char** argv) {
   for (const absl::Status& status :
        {Check(port >= 0 && port <= 65'535, absl::StrCat("--port=", port, " is not a port")),
         Check(workers >= 1 && workers <= 255, "--workers must be between 0 and 255"),
-        Check(configuration->channel_url.engine != ChannelUrl::Engine::kMemory || workers == 1,
-              "--channel=memory: joins nothing but one process: it needs --workers=1")}) {
+        CheckEngine(*configuration, workers)}) {
     if (!status.ok()) return status;
   }
   RaiseOpenFilesLimit();
@@ -236,18 +241,20 @@ absl::Status Main(int argc, char** argv) {
        .counters = Worker::Counters()});
 
   Configuration previous = *configuration;
-  absl::StatusOr<std::unique_ptr<Supervisor>> supervisor =
-      Supervisor::Create(std::move(options), std::move(kinds),
-                         {.take_up =
-                              [&] {
-                                if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok())
-                                  return status;
-                                absl::StatusOr<Configuration> fresh = ReadConfiguration();
-                                if (!fresh.ok()) return fresh.status();
-                                previous = std::exchange(*configuration, *std::move(fresh));
-                                return absl::OkStatus();
-                              },
-                          .roll_back = [&] { *configuration = previous; }});
+  absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(
+      std::move(options), std::move(kinds),
+      {.take_up =
+           [&] {
+             if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok()) return status;
+             absl::StatusOr<Configuration> fresh = ReadConfiguration();
+             if (!fresh.ok()) return fresh.status();
+             if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
+               return status;
+             }
+             previous = std::exchange(*configuration, *std::move(fresh));
+             return absl::OkStatus();
+           },
+       .roll_back = [&] { *configuration = previous; }});
   if (!supervisor.ok()) return supervisor.status();
   return (*supervisor)->Run();
 }

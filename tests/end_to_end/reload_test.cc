@@ -88,6 +88,8 @@ TEST_F(ReloadFlagsTest, AConfigurationThatCannotBeUsedChangesNothing) {
   ExpectRefused("no directory /no/such/dir");
   WriteFlags(good + "--colour=red");
   ExpectRefused("the flags cannot be read");
+  WriteFlags(good + "--channel=memory:");
+  ExpectRefused("it needs --workers=1");
   // What only the new worker can find out, from the channel server.
   WriteFlags(good + "--max_message_bytes=100000");
   ExpectRefused("the old workers stay");

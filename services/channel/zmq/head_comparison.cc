@@ -1,5 +1,6 @@
 #include "services/channel/zmq/head_comparison.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,9 @@
 
 namespace groupcast::service {
 namespace {
+
+// How long a page of a comparison that has been restarted keeps its place.
+constexpr absl::Duration kOldPageTimeout = absl::Milliseconds(250);
 
 // Over it, no page is sent, because the repairs that it would find could not run soon.
 constexpr size_t kQueuedRepairsMax = 1'000;
@@ -26,6 +30,11 @@ void HeadComparison::Begin() {
   if (is_running_ && !has_sent_) return;
   ++count_;
   is_running_ = true;
+  // The answers to pages under way are of no use any more. If they do not come, their places must
+  // not be waited for.
+  for (auto& [request, page] : pages_) {
+    page.deadline = std::min(page.deadline, clock_->Now() + kOldPageTimeout);
+  }
   has_sent_ = false;
   subscriptions_->StartRound();
 }

@@ -76,6 +76,17 @@ TEST_F(HeadComparisonTest, APageWithoutAnAnswerIsSentAgainUnlessAllBeginsAnew) {
   EXPECT_EQ(links_.controls, Words());
 }
 
+// Else a lost message would be repaired seconds later.
+TEST_F(HeadComparisonTest, LostAnswersToAnOldComparisonHoldUpTheNextOneForAMoment) {
+  JoinGroups(2'001);
+  Digest(7);
+  for (int i = 0; i < 4; ++i) TakeCompare();  // their answers are lost
+  Digest(9);
+  EXPECT_EQ(links_.controls, Words());
+  Pass(absl::Milliseconds(300));
+  EXPECT_EQ(links_.controls.size(), 4u);
+}
+
 TEST_F(HeadComparisonTest, APageThatCannotBeSentIsSentLater) {
   JoinGroups(2);
   links_.control_full = true;
