@@ -1,4 +1,5 @@
-// The memory engine keeps the contract, also while it is late and while connections come and go.
+// The memory engine keeps the contract, also while it is late, while connections come and go, and
+// with a counter for each group.
 
 #include <memory>
 
@@ -15,7 +16,9 @@ EngineFactory Memory(const char* name, MemoryEngine::Mode mode) {
 INSTANTIATE_TEST_SUITE_P(Memory, ChannelContractTest,
                          testing::Values(Memory("Plain", MemoryEngine::Mode::kPlain),
                                          Memory("Late", MemoryEngine::Mode::kLate),
-                                         Memory("Flaky", MemoryEngine::Mode::kFlaky)),
+                                         Memory("Flaky", MemoryEngine::Mode::kFlaky),
+                                         Memory("CountGroupsAlone",
+                                                MemoryEngine::Mode::kCountGroupsAlone)),
                          EngineName);
 
 }  // namespace

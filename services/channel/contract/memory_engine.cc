@@ -38,6 +38,7 @@ class MemoryEngine::OpenChannel final : public Channel {
 };
 
 MemoryEngine::MemoryEngine(Mode mode, Wrap wrap) : mode_(mode), wrap_(std::move(wrap)) {
+  if (mode_ == Mode::kCountGroupsAlone) hub_.CountGroupsAlone();
   hub_.SetAnswerMax(10);
   hub_.SetKeptMax(240);
   hub_.SetMessageBytesMax(message_bytes_max());

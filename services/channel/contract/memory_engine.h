@@ -12,13 +12,14 @@
 
 namespace groupcast::service::contract {
 
-// The memory engine under test. Its modes provoke failures that no user should notice.
+// The memory engine under test. Its modes are differences that no user should notice.
 class MemoryEngine final : public EngineUnderTest {
  public:
   enum class Mode {
     kPlain,
-    kLate,   // holds messages and answers back in every other step
-    kFlaky,  // loses all connections every few steps, and restores them
+    kLate,              // holds messages and answers back in every other step
+    kFlaky,             // loses all connections every few steps, and restores them
+    kCountGroupsAlone,  // the offsets of each group count from 1
   };
   // For defective engines: creates the channel that Open returns. It wraps the channel that `make`
   // creates for a listener.

@@ -40,15 +40,16 @@ Position MemoryHub::Take(Waiting publication) {
     if (const auto found = keys_.find(publication.key); found != keys_.end()) return found->second;
   }
   Group& group = groups_[publication.group_id];
-  publication.entry.offset = ++last_offset_;
+  const uint64_t offset = 1 + (groups_count_alone_ ? group.head : last_offset_++);
+  publication.entry.offset = offset;
   publication.entry.previous = group.head;
-  group.head = last_offset_;
+  group.head = offset;
   group.messages.push_back(std::move(publication.entry));
   if (group.messages.size() > kept_max_) {
     group.floor = group.messages.front().offset;
     group.messages.erase(group.messages.begin());
   }
-  const Position position{epoch_, last_offset_};
+  const Position position{epoch_, offset};
   if (!publication.key.empty()) keys_[publication.key] = position;
   for (MemoryChannel* channel : channels_) channel->DeliverLater(publication.group_id);
   return position;

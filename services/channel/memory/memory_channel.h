@@ -46,6 +46,10 @@ class MemoryHub {
   // The highest number of messages that the hub keeps of each group. Initially no bound.
   void SetKeptMax(size_t messages) { kept_max_ = messages; }
 
+  // The hub counts the offsets of each group from 1, like an engine with a stream per group.
+  // Initially one counter serves all groups, as in the channel server. Call it before messages.
+  void CountGroupsAlone() { groups_count_alone_ = true; }
+
   // The hub refuses publications with more data than this. Initially no bound.
   void SetMessageBytesMax(size_t bytes) { message_bytes_max_ = bytes; }
 
@@ -70,7 +74,8 @@ class MemoryHub {
   Position Take(Waiting publication);
 
   Epoch epoch_;
-  uint64_t last_offset_ = 0;
+  bool groups_count_alone_ = false;
+  uint64_t last_offset_ = 0;  // of all groups
   size_t answer_max_ = std::numeric_limits<size_t>::max();
   size_t kept_max_ = std::numeric_limits<size_t>::max();
   size_t message_bytes_max_ = std::numeric_limits<size_t>::max();

@@ -88,6 +88,17 @@ TEST_F(MemoryChannelTest, AllSubscribersSeeOneOrderWithPredecessors) {
   EXPECT_EQ(results_, Log({"1", "2", "3"}));
 }
 
+TEST_F(MemoryChannelTest, GroupsMayCountAlone) {
+  hub_.CountGroupsAlone();
+  a_.Subscribe("g");
+  Publish(&a_, "g", "x");
+  Publish(&b_, "other", "-");
+  Publish(&b_, "g", "y");
+  hub_.Pump();
+  EXPECT_EQ(a_log_.log, Log({"subscribed g 0", "g 0→1 x", "g 1→2 y"}));
+  EXPECT_EQ(results_, Log({"1", "1", "2"}));
+}
+
 TEST_F(MemoryChannelTest, DeliveryBeginsAtTheHeadOfTheSubscription) {
   Publish(&a_, "g", "before");
   a_.Subscribe("g");
