@@ -53,6 +53,7 @@ struct ChannelOptions {
 //
 // memory: all channels with the same NAME share a hub. The hub lives until the last of them is
 // destroyed. It begins with a random epoch, and keeps the newest 1,000 messages of each group.
+// Groups and keys have no bound: it is for tests.
 //
 // kInvalidArgument: the server's address cannot be used.
 // kFailedPrecondition: the channels of a memory hub must be on one loop.

@@ -22,7 +22,7 @@ class MemoryChannel;
 // all messages and all keys, unless a test sets a bound or makes the hub forget them. For tests.
 //
 // All calls of listeners wait in a queue until Pump, so that no listener is called from inside its
-// own call. The queue is not bounded.
+// own call. The queue, the groups and the keys have no bound.
 //
 // Not thread-safe. It must outlive its channels.
 class MemoryHub {
