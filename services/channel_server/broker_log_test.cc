@@ -18,14 +18,16 @@ constexpr int kGroups = 3'000;  // three parts of a snapshot
 // A channel server without sockets: it dies with its end of life, and its storage stays.
 class Life final : private BrokerSink {
  public:
-  explicit Life(MemoryStorage* storage, const GroupLogOptions& options = {.boot_id = "boot"})
-      : broker_({.new_epoch = [] { return Epoch{7}; },
-                 .has_log = true,
-                 .record_room_bytes = GroupLog::kRecordHeaderBytes},
-                &clock_, &clock_) {
+  explicit Life(MemoryStorage* storage, const GroupLogOptions& options = {.boot_id = "boot"},
+                bool begin_new_epoch = false, Epoch first = Epoch{7})
+      : broker_(
+            {.new_epoch = [next = static_cast<uint64_t>(first)]() mutable { return Epoch{next++}; },
+             .has_log = true,
+             .record_room_bytes = GroupLog::kRecordHeaderBytes},
+            &clock_, &clock_) {
     storage->Kill();
     absl::StatusOr<std::unique_ptr<BrokerLog>> log =
-        BrokerLog::Open(options, false, clock_.Now(), storage, &broker_, &report);
+        BrokerLog::Open(options, begin_new_epoch, clock_.Now(), storage, &broker_, &report);
     EXPECT_TRUE(log.ok()) << log.status();
     log_ = *std::move(log);
     broker_.BeginTurn();
@@ -154,6 +156,54 @@ TEST_F(BrokerLogTest, ASnapshotThatFindsNoRoomIsBegunAnewLater) {
     ++turns;
   } while (life.log().in_snapshot());
   EXPECT_EQ(turns, 3);
+}
+
+// ---- The epoch at a start. A process takes 20 for a new log, and 21 for another history.
+
+constexpr Epoch kOfANewLog{20};
+constexpr Epoch kOfAnotherHistory{21};
+
+TEST_F(BrokerLogTest, TheOperatorsNewEpochBeginsAnotherHistoryAndStays) {
+  {
+    Life life(&storage_);
+    life.Publish("x");
+    ASSERT_TRUE(life.EndTurn().ok());
+  }
+  // The log already says so, even if this process ends before its first turn.
+  for (int turns : {0, 1}) {
+    MemoryStorage storage = storage_;
+    {
+      Life life(&storage, {.boot_id = "boot"}, /*begin_new_epoch=*/true, kOfANewLog);
+      EXPECT_EQ(life.broker().epoch(), kOfAnotherHistory);
+      EXPECT_EQ(life.broker().last_offset(), 1u);
+      EXPECT_FALSE(life.report.tail_may_be_missing);
+      if (turns == 1) {
+        life.Publish("x");
+        ASSERT_TRUE(life.EndTurn().ok());
+      }
+    }
+    const Life next(&storage, {.boot_id = "boot"}, false, Epoch{30});
+    EXPECT_EQ(next.broker().epoch(), kOfAnotherHistory);
+    EXPECT_EQ(next.broker().last_offset(), 1u + static_cast<uint64_t>(turns));
+  }
+}
+
+TEST_F(BrokerLogTest, WithoutALogTheOperatorsNewEpochIsTheFirst) {
+  const Life life(&storage_, {.boot_id = "boot"}, /*begin_new_epoch=*/true, kOfANewLog);
+  EXPECT_EQ(life.broker().epoch(), kOfANewLog);
+}
+
+TEST_F(BrokerLogTest, OnlyTheOperatorOrAMissingTailBeginsAnotherHistory) {
+  {
+    Life life(&storage_);
+    life.Publish("x");
+    ASSERT_TRUE(life.EndTurn().ok());
+  }
+  MemoryStorage same_boot = storage_;
+  EXPECT_EQ(Life(&same_boot, {.boot_id = "boot"}, false, kOfANewLog).broker().epoch(), Epoch{7});
+  MemoryStorage other_boot = storage_;
+  EXPECT_EQ(Life(&other_boot, {.boot_id = "other"}, false, kOfANewLog).broker().epoch(),
+            kOfAnotherHistory);
 }
 
 TEST_F(BrokerLogTest, ADiskThatIsFullAtTheStartIsASentence) {

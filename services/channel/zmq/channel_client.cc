@@ -95,6 +95,7 @@ absl::Status ChannelClient::OnLiveFrame(absl::string_view bytes) {
       break;
     case LiveKind::kAnnouncement:
       live_order_.OnReached({position.epoch, frame->header.number});
+      link_.NoteOffset({position.epoch, frame->header.number});
       behind = subscriptions_.OnAnnouncement(*frame, link_.epoch());
       break;
     default:
@@ -137,6 +138,7 @@ void ChannelClient::OnDigest(const channel::v1::Digest& digest) {
   const Epoch epoch{digest.epoch()};
   if (link_.OnDigest(digest.number(), epoch)) comparison_.Begin();
   for (const channel::v1::Head& head : digest.heads()) {
+    link_.NoteOffset({epoch, head.offset()});
     CheckLater(head.group_id(), {epoch, head.offset()});
   }
 }
@@ -146,6 +148,7 @@ void ChannelClient::OnHeads(const channel::v1::Heads& heads) {
   const Epoch epoch{heads.epoch()};
   if (link_.SetEpoch(epoch)) comparison_.Begin();
   for (const channel::v1::Head& head : heads.heads()) {
+    link_.NoteOffset({epoch, head.offset()});
     CheckHead(head.group_id(), {epoch, head.offset()}, HeardBy::kComparison);
   }
 }
@@ -256,6 +259,7 @@ void ChannelClient::GiveHistory(const channel::v1::History& wire,
                                 const Repairs::Question& question) {
   History result;
   result.head = {Epoch{wire.epoch()}, wire.head()};
+  link_.NoteOffset(result.head);
   result.floor = wire.floor();
   channel::v1::Content scratch;
   for (const std::string& bytes : wire.messages()) {

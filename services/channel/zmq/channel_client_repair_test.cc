@@ -402,6 +402,68 @@ TEST_F(ChannelClientRepairTest, TheHighestOffsetBeginsAnewWithTheEpoch) {
   EXPECT_EQ(hello.highest_offset(), 0u);
 }
 
+// The server may come back with an older copy of its log. Only workers that name the offsets that
+// they have seen keep it from giving these offsets again.
+TEST_F(ChannelClientRepairTest, TheNextHelloNamesEachOffsetHoweverItWasLearnt) {
+  const auto expect_next_hello = [this](uint64_t offset, const char* source) {
+    client_.OnControlDown();
+    client_.OnControlUp();
+    links_.controls.erase(links_.controls.begin(), links_.controls.end() - 1);
+    const std::string hello = links_.controls.front();
+    EXPECT_EQ(TakeHello().highest_offset(), offset) << source;
+    links_.controls.push_back(hello);
+    AnswerHello(KnownReply(kEpoch, 1));
+    Heads(TakeCompare());
+    Told();
+  };
+  Message("x", 10, 5);
+  expect_next_hello(10, "a live message");
+  Message("of nobody here", 20, 5);
+  expect_next_hello(20, "a live message of a group that was left");
+  Announce("x", 10);
+  expect_next_hello(20, "an older announcement");
+  Announce("of nobody here", 30);
+  expect_next_hello(30, "an announcement");
+  Live(LiveFramePrefix(
+      "x", {.kind = LiveKind::kAnnouncement, .number = 35, .epoch = kEpoch, .offset = 10}));
+  expect_next_hello(35, "the newest offset of all groups, which an announcement names");
+  Publish("a");
+  Acknowledge(1, {40});
+  expect_next_hello(40, "an acknowledgement");
+  Publish("b");
+  Publish("c");
+  Publish("d");
+  Acknowledge(2, {43, 0, 41});  // keys and refusals: not in order
+  expect_next_hello(43, "an acknowledgement whose last result is not its highest");
+
+  client_.OnControlDown();
+  client_.OnControlUp();
+  Publish("e");
+  channel::v1::HelloReply reply = KnownReply(kEpoch, 5);
+  reply.mutable_results()->set_epoch(static_cast<uint64_t>(kEpoch));
+  reply.mutable_results()->set_first_number(5);
+  reply.mutable_results()->add_offsets(50);
+  AnswerHello(reply);
+  expect_next_hello(50, "the results in the answer to a hello");
+
+  Digest(1, {{"of nobody here", 60}, {"nor this", 55}});
+  expect_next_hello(60, "a digest");
+
+  client_.OnControlDown();
+  client_.OnControlUp();
+  links_.controls.erase(links_.controls.begin(), links_.controls.end() - 1);
+  AnswerHello(KnownReply(kEpoch, 5));
+  Heads(TakeCompare(), {{"of nobody here", 70}});
+  expect_next_hello(70, "a comparison of heads");
+
+  Message("x", 13, 12);
+  History(TakeFetch(), 80, 5, {{10, 12}});
+  expect_next_hello(80, "a repair");
+  Fetch("of nobody here", 5);
+  History(TakeFetch(), 90, 5, {});
+  expect_next_hello(90, "a history that a client asked for");
+}
+
 // ---- History for clients.
 
 TEST_F(ChannelClientRepairTest, FetchesHistory) {

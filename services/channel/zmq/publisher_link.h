@@ -54,7 +54,8 @@ class PublisherLink {
 
   // The epoch of the server. True: it was in another one before.
   [[nodiscard]] bool SetEpoch(Epoch epoch);
-  // The server has given this position to a message. The next hello names the highest one.
+  // The server has told this position, in any frame. The next hello names the highest one, so that
+  // a server with an older copy of its log does not give these offsets again.
   void NoteOffset(const Position& position);
 
   // GiveAnswers calls `done`. kResourceExhausted: larger than max_message_bytes.

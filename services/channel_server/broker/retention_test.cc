@@ -135,6 +135,52 @@ TEST_F(RetentionTest, ClearRaisesTheFloors) {
   EXPECT_EQ(emptied_, 2);
 }
 
+// The defaults are what the documents promise: 100 messages, 300 seconds, and all messages of the
+// last 60 seconds.
+TEST_F(RetentionTest, HistoryEndsAtExactlyItsNumberAndItsAge) {
+  RetentionOptions options;
+  Retention retention(options, this);
+  for (int i = 0; i < 101; ++i) {
+    retention.Add(&chain_, Retention::Copy({"frame", 5}), static_cast<uint64_t>(i + 1), Second(0));
+  }
+  // The number, of what clients read.
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, Second(1)).floor, 1u);
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 100, Second(1)).begin, 1u);
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 99, Second(1)).begin, 2u);
+  EXPECT_EQ(retention.NewestPage(chain_, 1, 1'000, Second(1)).floor, 0u);
+  // The age, of what clients read.
+  const absl::Time end = Second(300);
+  const absl::Duration moment = absl::Nanoseconds(1);
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, end - moment).begin, 1u);
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, end).begin, 101u);
+  EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, end).floor, 101u);
+  // And of what is kept: all for the repair retention, then the number, then the age.
+  retention.Expire(Second(60) - moment);
+  EXPECT_EQ(chain_.size(), 101u);
+  retention.Expire(Second(60));
+  EXPECT_EQ(chain_.size(), 100u);
+  EXPECT_EQ(chain_.floor(), 1u);
+  retention.Expire(end - moment);
+  EXPECT_EQ(chain_.size(), 100u);
+  retention.Expire(end);
+  EXPECT_TRUE(chain_.empty());
+  EXPECT_EQ(chain_.floor(), 101u);
+}
+
+// Repairs may need messages for longer than clients read them.
+TEST_F(RetentionTest, WhatIsTooOldForClientsStaysForRepairs) {
+  RetentionOptions options = Options();
+  options.history_age_max = absl::Seconds(5);
+  Retention retention(options, this);
+  Fill(&retention, 1);
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(6))), "from 10");
+  retention.Expire(Second(11) - absl::Nanoseconds(1));
+  EXPECT_EQ(All(), "10 from 0");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 0)), "10 from 0");
+  retention.Expire(Second(11));
+  EXPECT_EQ(All(), "from 10");
+}
+
 // The list of all and the young ones' mark survive every order of coming and going.
 TEST_F(RetentionTest, GoesOnAfterABurst) {
   Retention retention(Options(), this);

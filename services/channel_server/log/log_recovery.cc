@@ -246,9 +246,8 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
   const bool torn_write = cut_off || (zeros && other_boot());
   if (!torn_write || !is_last) lost_more_than_a_torn_write_ = true;
   report_->clean = false;
-  report_->torn_bytes = rest.size();
-  report_->torn = absl::StrCat(storage_->Describe(name_), ", byte ", at, ": ",
-                               zeros && !cut_off ? "nothing but zeros" : what);
+  NoteTorn(rest.size(),
+           absl::StrCat(", byte ", at, ": ", zeros && !cut_off ? "nothing but zeros" : what));
   absl::Status status = storage_->Truncate(name_, at);
   if (status.ok()) bytes_.resize(at);
   return status;
@@ -256,10 +255,15 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
 
 absl::StatusOr<bool> LogRecovery::DropSegment() {
   lost_more_than_a_torn_write_ = true;
-  report_->torn_bytes = bytes_.size();
-  report_->torn = absl::StrCat(storage_->Describe(name_), ": the segment never got its contents");
+  NoteTorn(bytes_.size(), ": the segment never got its contents");
   if (absl::Status status = storage_->Remove(name_); !status.ok()) return status;
   return false;
+}
+
+void LogRecovery::NoteTorn(size_t bytes, absl::string_view what) {
+  report_->torn_bytes += bytes;
+  absl::StrAppend(&report_->torn, report_->torn.empty() ? "" : "; ", storage_->Describe(name_),
+                  what);
 }
 
 absl::Status LogRecovery::Damaged(size_t at, absl::string_view what) const {

@@ -42,7 +42,7 @@ struct RecoveryReport {
   uint64_t turns = 0;
   uint64_t bytes = 0;
 
-  // The number of incomplete bytes that were cut off. `torn` has the place and the reason, for
+  // The number of incomplete bytes that were cut off. `torn` has each place and its reason, for
   // people. Recovery removes a segment without any usable record.
   uint64_t torn_bytes = 0;
   std::string torn;
@@ -89,6 +89,7 @@ class LogRecovery {
   absl::Status CutTail(RecordReader::Result result, size_t at, bool is_last);
   // Removes the last segment, because it has no usable record.
   absl::StatusOr<bool> DropSegment();
+  void NoteTorn(size_t bytes, absl::string_view what);
   absl::Status Damaged(size_t at, absl::string_view what) const;
 
   // The machine has stopped since the last write of the log.
