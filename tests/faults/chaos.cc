@@ -60,6 +60,7 @@ constexpr std::array<FaultKind, kFaultKinds> kKinds = {{
     {Fault::kResetLink, "link reset", 3},
     {Fault::kStallLink, "link stalled", 2},
     {Fault::kCutClient, "client cut", 4},
+    {Fault::kReload, "service reloaded", 1},
 }};
 
 // Publish, subscribe and control.
@@ -430,6 +431,9 @@ class Chaos {
         return links_.Stall(link, pick, UpTo(kStopMax));
       case Fault::kCutClient:
         return pick % 2 == 0 ? client_links_.Cut(0, pick / 2) : client_links_.Reset(0, pick / 2);
+      case Fault::kReload:
+        service_.process().Signal(SIGHUP);
+        return true;
     }
     return false;
   }

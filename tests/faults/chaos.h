@@ -42,8 +42,9 @@ enum class Fault {
   kResetLink,   // the same with a RST
   kStallLink,   // its bytes stop for up to 5 s
   kCutClient,   // a client's connection is closed or reset
+  kReload,      // SIGHUP of the WebSocket service: each worker drains and has a successor
 };
-inline constexpr size_t kFaultKinds = 8;
+inline constexpr size_t kFaultKinds = 9;
 
 struct ChaosReport {
   uint64_t seed = 0;

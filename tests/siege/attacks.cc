@@ -1,0 +1,240 @@
+#include "tests/siege/attacks.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tests/siege/peer.h"
+#include "tests/support/event.h"
+#include "tests/support/wire.h"
+
+namespace groupcast::tests {
+namespace {
+
+// Honest clients come from 127.0.0.1, and each attack from an address of its own.
+enum Address : uint8_t { kReaders = 2, kFlooders, kDeaf, kUnfinished, kSpreaders };
+
+constexpr absl::Duration kConnectInterval = absl::Milliseconds(100);
+constexpr int kConnectsAtOnce = 200;
+constexpr absl::Duration kReturnAfter = absl::Seconds(1);
+
+// The peers of one attack. Ended ones come back after a second.
+class Peers : public Attack, public Peer::Listener {
+ public:
+  Peers(int count, const PeerOptions& options, service::EventLoop* loop, AttackCounts* counts)
+      : loop_(loop), counts_(counts) {
+    for (int i = 0; i < count; ++i) {
+      peers_.push_back(std::make_unique<Peer>(loop, options, this, static_cast<size_t>(i)));
+    }
+    ConnectSome(0);
+  }
+
+ protected:
+  service::EventLoop* loop() { return loop_; }
+  AttackCounts& counts() { return *counts_; }
+  const std::vector<std::unique_ptr<Peer>>& peers() const { return peers_; }
+
+  void OnText(Peer* peer, absl::string_view head) override {
+    if (absl::StartsWith(head, R"({"event":"error")")) {
+      counts().Add(AttackCounts::kRefused);
+      OnAnswer(peer);
+    } else if (absl::StartsWith(head, R"({"event":"reply")")) {
+      OnAnswer(peer);
+    }
+  }
+  virtual void OnAnswer(Peer* /*peer*/) {}
+
+  void OnClosed(Peer* peer, int /*code*/) override {
+    loop_->RunAfter(kReturnAfter, [peer] { peer->Connect(); });
+  }
+
+ private:
+  // Attackers on one machine with the service would otherwise fill its backlog at once.
+  void ConnectSome(size_t from) {
+    const size_t to = std::min(peers_.size(), from + kConnectsAtOnce);
+    for (size_t i = from; i < to; ++i) peers_[i]->Connect();
+    if (to < peers_.size()) loop_->RunAfter(kConnectInterval, [this, to] { ConnectSome(to); });
+  }
+
+  service::EventLoop* const loop_;
+  AttackCounts* const counts_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+};
+
+class Readers final : public Peers {
+ public:
+  Readers(int count, const char* group, uint16_t port, service::EventLoop* loop,
+          AttackCounts* counts)
+      : Peers(count, {.port = port, .address = kReaders}, loop, counts),
+        command_(absl::StrCat(R"({"cmd":"group_history","id":1,"group_id":")", group,
+                              R"(","limit":100})")) {}
+
+ private:
+  void OnOpen(Peer* peer) override { peer->SendText(command_); }
+  void OnAnswer(Peer* peer) override {
+    counts().Add(AttackCounts::kReads);
+    peer->SendText(command_);
+  }
+
+  const std::string command_;
+};
+
+class Flooders final : public Peers {
+ public:
+  Flooders(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, {.port = port, .address = kFlooders}, loop, counts),
+        waiting_(static_cast<size_t>(count), 0),
+        message_(Quoted(std::string(60'000, 'f'))) {}
+
+ private:
+  static constexpr int kSends = 4;
+  static constexpr size_t kGroups = 4;
+
+  void OnOpen(Peer* peer) override { SendAll(peer); }
+  void OnAnswer(Peer* peer) override {
+    counts().Add(AttackCounts::kFloodSends);
+    if (--waiting_[peer->number()] == 0) SendAll(peer);
+  }
+  void OnClosed(Peer* peer, int code) override {
+    counts().Add(AttackCounts::kFloodClosed);
+    Peers::OnClosed(peer, code);
+  }
+
+  void SendAll(Peer* peer) {
+    waiting_[peer->number()] = kSends;
+    const std::string group = Quoted(absl::StrCat("siege flood ", peer->number() % kGroups));
+    for (int i = 0; i < kSends; ++i) peer->SendText(SendToGroup(group, message_, "1"));
+  }
+
+  std::vector<int> waiting_;  // by peer: sends without an answer
+  const std::string message_;
+};
+
+// The first peer sends, the others do not read.
+class Deaf final : public Peers {
+ public:
+  Deaf(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count + 1, {.port = port, .address = kDeaf}, loop, counts),
+        message_(SendToGroup(kGroup, Quoted(std::string(60'000, 'd')))) {
+    Send();
+  }
+
+ private:
+  static constexpr char kGroup[] = R"("siege deaf")";
+  static constexpr absl::Duration kSendInterval = absl::Milliseconds(50);
+
+  void OnOpen(Peer* peer) override {
+    if (peer->number() == 0) return;
+    peer->SendText(AddGroup(kGroup));
+    peer->SetReading(false);
+  }
+  void OnClosed(Peer* peer, int code) override {
+    if (peer->number() != 0) counts().Add(AttackCounts::kDeafClosed);
+    Peers::OnClosed(peer, code);
+  }
+
+  void Send() {
+    peers().front()->SendText(message_);
+    loop()->RunAfter(kSendInterval, [this] { Send(); });
+  }
+
+  const std::string message_;
+};
+
+// Each peer announces a message, sends most of it, and then a byte now and then.
+class Unfinished final : public Peers {
+ public:
+  Unfinished(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, {.port = port, .address = kUnfinished}, loop, counts),
+        beginning_(TextFrame(std::string(512 * 1024, 'u')).substr(0, 256 * 1024)) {
+    Trickle();
+  }
+
+ private:
+  static constexpr absl::Duration kTrickleInterval = absl::Milliseconds(500);
+
+  void OnOpen(Peer* peer) override { peer->SendBytes(beginning_); }
+  void OnClosed(Peer* peer, int code) override {
+    counts().Add(AttackCounts::kUnfinishedClosed);
+    Peers::OnClosed(peer, code);
+  }
+
+  void Trickle() {
+    for (const std::unique_ptr<Peer>& peer : peers()) peer->SendBytes("u");
+    loop()->RunAfter(kTrickleInterval, [this] { Trickle(); });
+  }
+
+  const std::string beginning_;
+};
+
+class Spreaders final : public Peers {
+ public:
+  Spreaders(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, {.port = port, .address = kSpreaders}, loop, counts),
+        waiting_(static_cast<size_t>(count), 0) {
+    std::vector<std::string> groups;
+    for (int i = 0; i < 128; ++i) groups.push_back(Quoted(absl::StrCat("siege spread ", i)));
+    command_ =
+        absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_ids":[)", absl::StrJoin(groups, ","),
+                     R"(],"message":)", Quoted(std::string(65'000, 's')), "}");
+  }
+
+ private:
+  static constexpr int kSends = 66;
+  static constexpr absl::Duration kPause = absl::Seconds(2);
+
+  void OnOpen(Peer* peer) override { SendAll(peer); }
+  void OnAnswer(Peer* peer) override {
+    counts().Add(AttackCounts::kSpreads);
+    if (--waiting_[peer->number()] == 0) {
+      loop()->RunAfter(kPause, [this, peer] {
+        if (peer->is_open()) SendAll(peer);
+      });
+    }
+  }
+
+  void SendAll(Peer* peer) {
+    waiting_[peer->number()] = kSends;
+    for (int i = 0; i < kSends; ++i) peer->SendText(command_);
+  }
+
+  std::vector<int> waiting_;  // by peer: sends without an answer
+  std::string command_;
+};
+
+class AllAttacks final : public Attack {
+ public:
+  std::vector<std::unique_ptr<Attack>> attacks;
+};
+
+}  // namespace
+
+std::string AttackCounts::Text() const {
+  const AttackCounts& of = *this;
+  return absl::StrCat(of[kReads], " reads answered; ", of[kFloodSends], " flood sends answered, ",
+                      of[kFloodClosed], " flooders closed; ", of[kDeafClosed],
+                      " deaf members closed; ", of[kUnfinishedClosed],
+                      " unfinished messages closed; ", of[kSpreads], " sends to 128 groups; ",
+                      of[kRefused], " refusals");
+}
+
+std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port,
+                                         service::EventLoop* loop, AttackCounts* counts) {
+  auto all = std::make_unique<AllAttacks>();
+  const auto add = [&](std::unique_ptr<Attack> attack) {
+    all->attacks.push_back(std::move(attack));
+  };
+  if (sizes.readers > 0)
+    add(std::make_unique<Readers>(sizes.readers, kDeepGroup, port, loop, counts));
+  if (sizes.escape_readers > 0)
+    add(std::make_unique<Readers>(sizes.escape_readers, kEscapeGroup, port, loop, counts));
+  if (sizes.flooders > 0) add(std::make_unique<Flooders>(sizes.flooders, port, loop, counts));
+  if (sizes.deaf_members > 0) add(std::make_unique<Deaf>(sizes.deaf_members, port, loop, counts));
+  if (sizes.unfinished > 0) add(std::make_unique<Unfinished>(sizes.unfinished, port, loop, counts));
+  if (sizes.spreaders > 0) add(std::make_unique<Spreaders>(sizes.spreaders, port, loop, counts));
+  return all;
+}
+
+}  // namespace groupcast::tests
