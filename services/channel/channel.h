@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_CHANNEL_H_
 #define GROUPCAST_SERVICES_CHANNEL_CHANNEL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -35,6 +36,12 @@ struct Publication {
   // Publications with the same key count once, for two minutes from the first of them. The repeats
   // get the position of the first.
   Fingerprint key;
+};
+
+// The size of publications that belong together: of one command, which may go to many groups.
+struct PublicationsSize {
+  size_t count = 1;
+  size_t bytes = 0;  // of their group ids and their data
 };
 
 // A message with its place in its group's order. The views are valid during the call.
@@ -96,7 +103,8 @@ class ChannelListener {
   // for the next connection.
   virtual void OnConnectionState(bool connected) = 0;
 
-  // There is room again. The channel calls it only after has_room() has returned false.
+  // There is room again, at least for the smallest size for which HasRoomFor has returned false
+  // since the last OnRoom. The channel calls it only after HasRoomFor has returned false.
   virtual void OnRoom() = 0;
 
   // The channel cannot work with the configuration of this process. A retry does not help.
@@ -129,12 +137,14 @@ class Channel {
   // Calls `done` exactly once and later, unless the engine is destroyed before. A position means:
   // the publication is in the log, if there is one, and the channel has handed it to all
   // subscribers. An error may mean that the publication waited too long for a connection or for an
-  // answer. Without room the result is kUnavailable, and the publication does not wait.
+  // answer. Without room for it the result is kUnavailable, and the publication does not wait.
   virtual void Publish(const Publication& publication, PublishCallback done) = 0;
 
-  // Returns whether Publish takes one more publication. While it returns false, the caller should
-  // stop reading from the source of its publications, until OnRoom.
-  virtual bool has_room() = 0;
+  // Returns whether Publish takes publications of this size. If so, it takes the next `size.count`
+  // of them whatever room is left between, so that a command is taken whole. If not, the caller
+  // should stop reading from the source of its publications, until OnRoom. Publications that need
+  // more room than the channel has altogether are taken when no others wait.
+  virtual bool HasRoomFor(const PublicationsSize& size) = 0;
 
   // `group_id` must be a group id (group_id.h). A second Subscribe without Unsubscribe is a defect
   // of the caller. The channel delivers each publication that follows OnSubscribed. It either

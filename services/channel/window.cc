@@ -12,6 +12,10 @@ using channel::v1::Refusal;
 
 constexpr size_t kEntryOverheadBytes = 128;
 
+// The most that a frame has besides group id and data: NUL, header, key, and protobuf's bytes
+// around data, time and session.
+constexpr size_t kFrameOverheadBytesMax = 1 + kLiveHeaderBytes + kKeyBytes + 40;
+
 absl::Status RefusalStatus(Refusal::Reason reason) {
   switch (reason) {
     case Refusal::TOO_LARGE:
@@ -27,6 +31,10 @@ absl::Status RefusalStatus(Refusal::Reason reason) {
 }
 
 }  // namespace
+
+size_t Window::CostOf(const PublicationsSize& size) {
+  return size.bytes + size.count * (kFrameOverheadBytesMax + kEntryOverheadBytes);
+}
 
 size_t Window::Cost(const Entry& entry) const { return entry.frame.size() + kEntryOverheadBytes; }
 

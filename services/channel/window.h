@@ -18,7 +18,7 @@ namespace groupcast::service {
 
 struct WindowOptions {
   // The bound of the bytes that all publications without an answer use: their frames, and 128 bytes
-  // of bookkeeping for each. One publication alone always fits.
+  // of bookkeeping for each. The publications of one command always fit into an empty window.
   size_t bytes_max = 64u << 20;
 
   // The longest time that a publication waits for its answer. After it, the window gives the
@@ -45,7 +45,11 @@ class Window {
 
   explicit Window(const WindowOptions& options) : options_(options) {}
 
-  bool has_room() const { return entries_.empty() || bytes_ < options_.bytes_max; }
+  // The most that publications of this size use.
+  static size_t CostOf(const PublicationsSize& size);
+  bool HasRoomFor(size_t cost) const {
+    return entries_.empty() || bytes_ + cost <= options_.bytes_max;
+  }
 
   // `frame` is a whole publication without a number.
   void Add(std::string frame, size_t group_id_bytes, Channel::PublishCallback done, absl::Time now);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "services/channel/wire_content.h"
 
 namespace groupcast::service {
 namespace {
@@ -251,24 +252,39 @@ TEST_F(WindowTest, WhatHasItsResultDoesNotExpire) {
   EXPECT_EQ(Send(), Words({"1 void", "2 void"}));
 }
 
-TEST_F(WindowTest, HasRoomUpToItsBytesAndAlwaysForOne) {
-  EXPECT_TRUE(window_.has_room());
+TEST_F(WindowTest, HasRoomUpToItsBytesAndForAnythingWhenItIsEmpty) {
+  EXPECT_TRUE(window_.HasRoomFor(1'000'000));
   Add(std::string(5000, 'a'));
-  EXPECT_FALSE(window_.has_room());
+  EXPECT_FALSE(window_.HasRoomFor(1));
   Send();
   Results(1, {10});
-  EXPECT_TRUE(window_.has_room());
+  EXPECT_TRUE(window_.HasRoomFor(1'000'000));
   Add(std::string(600, 'a'));
-  EXPECT_TRUE(window_.has_room());
-  Add(std::string(100, 'b'));
-  EXPECT_FALSE(window_.has_room());
+  const size_t left = 1000 - window_.bytes();
+  EXPECT_TRUE(window_.HasRoomFor(left));
+  EXPECT_FALSE(window_.HasRoomFor(left + 1));
+}
+
+// So publications for which there was room never take the window over its bound.
+TEST_F(WindowTest, APublicationUsesNoMoreThanItsCost) {
+  const std::string data(300, 'a');
+  const Content content{.kind = Content::Kind::kJson,
+                        .data = data,
+                        .sent_at_ms = -1,
+                        .excluded_session = {~uint64_t{0}, ~uint64_t{0}}};
+  channel::v1::Content wire;
+  ContentToWire(content, &wire);
+  Add(wire.SerializeAsString());
+  EXPECT_LE(window_.bytes(), Window::CostOf({.bytes = 1 + 300}));
+  EXPECT_GT(window_.bytes() + 20, Window::CostOf({.bytes = 1 + 300}));
+  EXPECT_EQ(Window::CostOf({.count = 3, .bytes = 3 * 301}), 3 * Window::CostOf({.bytes = 301}));
 }
 
 TEST_F(WindowTest, WhatExpiredFreesItsBytes) {
   Add(std::string(5000, 'a'));
   Send();
   Expire(absl::Seconds(30));
-  EXPECT_TRUE(window_.has_room());
+  EXPECT_TRUE(window_.HasRoomFor(700));
   EXPECT_GT(window_.bytes(), 128u);  // its number is still awaited
   EXPECT_LT(window_.bytes(), 300u);
 }

@@ -340,7 +340,7 @@ class SlowSubscriberTest : public ServerTest {
   void Publish(ZmqChannel* publisher, const std::function<void()>& turn) {
     const std::string text(kMessageBytes, 'x');
     for (int i = 0; i < kMessages; ++i) {
-      while (!publisher->has_room()) turn();
+      while (!publisher->HasRoomFor({.bytes = 1 + kMessageBytes})) turn();
       publisher->Publish({.group_id = "g", .content = {.data = text}},
                          [this](absl::StatusOr<Position> position) {
                            EXPECT_TRUE(position.ok()) << position.status();

@@ -75,7 +75,9 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
     return true;
   }
   if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
-  if (command->kind == Command::Kind::kSendToGroup && WaitsForRoom(member)) return false;
+  const bool has_room =
+      command->kind != Command::Kind::kSendToGroup || HasRoomFor(member, *command);
+  if (!has_room && member->waits_for_room) return false;
   ++counters_.commands;
   switch (command->kind) {
     case Command::Kind::kAddGroup:
@@ -85,7 +87,8 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
       LeaveGroup(member, *command);
       break;
     case Command::Kind::kSendToGroup:
-      command->many ? SendToGroups(member, *command) : SendToGroup(member, *command);
+      command->many ? SendToGroups(member, *command, has_room)
+                    : SendToGroup(member, *command, has_room);
       break;
     case Command::Kind::kGroupHistory:
       ReadHistory(member, *command);
@@ -109,11 +112,26 @@ bool GroupService::MayWaitForRoom() const {
   return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
 }
 
-// If it need not wait and there is no room, it is refused as unavailable.
-bool GroupService::WaitsForRoom(Member* member) {
-  if (channel_->has_room() || !MayWaitForRoom()) return false;
-  if (!std::exchange(member->waits_for_room, true)) waiting_for_room_.push_back(member);
-  return true;
+bool GroupService::HasRoomFor(Member* member, const Command& command) {
+  PublicationsSize size{.count = 0};
+  for (const GroupIdField& field : command.group_ids) {
+    if (!field.defect.empty()) continue;
+    ++size.count;
+    size.bytes += field.id.size() + command.message.size();
+  }
+  const bool is_its_turn = waiting_for_room_.empty() || member == going_on_;
+  if ((is_its_turn || !MayWaitForRoom()) && channel_->HasRoomFor(size)) {
+    has_sent_ = true;
+    return true;
+  }
+  if (!MayWaitForRoom() || std::exchange(member->waits_for_room, true)) return false;
+  // A member that could send nothing in its turn keeps its place.
+  if (member == going_on_ && !has_sent_) {
+    waiting_for_room_.push_front(member);
+  } else {
+    waiting_for_room_.push_back(member);
+  }
+  return false;
 }
 
 void GroupService::AddGroup(Member* member, const Command& command) {
@@ -174,8 +192,10 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
   if (!command.id.empty()) member->Reply(LeaveReply(command.id, id));
 }
 
-void GroupService::Publish(Member* member, const Command& command, const std::string& group_id,
-                           Channel::PublishCallback done) {
+// Without room, the command is refused as a whole.
+void GroupService::Publish(Member* member, const Command& command, bool has_room,
+                           const std::string& group_id, Channel::PublishCallback done) {
+  if (!has_room) return done(absl::UnavailableError("too many publications wait for the channel"));
   Publication publication{.group_id = group_id,
                           .content = {.kind = command.message_kind,
                                       .data = command.message,
@@ -187,9 +207,9 @@ void GroupService::Publish(Member* member, const Command& command, const std::st
   channel_->Publish(publication, std::move(done));
 }
 
-void GroupService::SendToGroup(Member* member, const Command& command) {
+void GroupService::SendToGroup(Member* member, const Command& command, bool has_room) {
   const std::string& group_id = command.group_ids.front().id;
-  Publish(member, command, group_id,
+  Publish(member, command, has_room, group_id,
           [this, connection = member->connection_id(), id = command.id,
            group_id](absl::StatusOr<Position> position) {
             Member* const sender = FindMember(connection);
@@ -202,7 +222,7 @@ void GroupService::SendToGroup(Member* member, const Command& command) {
           });
 }
 
-void GroupService::SendToGroups(Member* member, const Command& command) {
+void GroupService::SendToGroups(Member* member, const Command& command, bool has_room) {
   // The reply is sent when the last group has its result.
   struct Sending {
     std::vector<SendResult> results;
@@ -240,10 +260,11 @@ void GroupService::SendToGroups(Member* member, const Command& command) {
                  ErrorCode::kGroupIdInvalid);
       continue;
     }
-    Publish(member, command, field.id, [finish_one, i](absl::StatusOr<Position> position) {
-      const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
-      finish_one(i, std::move(position), code);
-    });
+    Publish(member, command, has_room, field.id,
+            [finish_one, i](absl::StatusOr<Position> position) {
+              const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
+              finish_one(i, std::move(position), code);
+            });
   }
 }
 
@@ -339,14 +360,17 @@ void GroupService::OnConnectionState(bool connected) {
 void GroupService::OnRoom() { GoOnWithSends(); }
 
 void GroupService::GoOnWithSends() {
-  // Each member continues once. A member without room waits at the end of the queue for the next
-  // turn.
-  for (size_t left = waiting_for_room_.size();
-       left > 0 && (channel_->has_room() || !MayWaitForRoom()); --left) {
+  // Each member continues once. A member whose room ends waits at the end of the queue for the next
+  // turn. The first one that finds none ends this one.
+  for (size_t left = waiting_for_room_.size(); left > 0; --left) {
     Member* const member = waiting_for_room_.front();
     waiting_for_room_.pop_front();
     member->waits_for_room = false;
+    going_on_ = member;
+    has_sent_ = false;
     member->ResumeCommands();
+    going_on_ = nullptr;
+    if (member->waits_for_room && !has_sent_) return;
   }
 }
 
@@ -370,7 +394,8 @@ void GroupService::CheckDeadlines() {
     if (member->pending_answers == 0) member->ResumeCommands();
   }
   recoveries_.RetryFailed();
-  if (!waiting_for_room_.empty() && !MayWaitForRoom()) GoOnWithSends();
+  // They need not wait any more; or the first one, which needed much room, has gone.
+  GoOnWithSends();
 }
 
 void GroupService::RefuseJoin(const PendingJoin& join) {

@@ -92,15 +92,16 @@ class GroupService final : public ChannelListener {
  private:
   bool MayRun(const Member& member, const Command& command);
   bool MayWaitForRoom() const;
-  bool WaitsForRoom(Member* member);
+  // Whether the channel takes the whole command now. If not, and it may wait, the member waits.
+  bool HasRoomFor(Member* member, const Command& command);
   void GoOnWithSends();
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);
   void Admit(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
-  void SendToGroup(Member* member, const Command& command);
-  void SendToGroups(Member* member, const Command& command);
-  void Publish(Member* member, const Command& command, const std::string& group_id,
+  void SendToGroup(Member* member, const Command& command, bool has_room);
+  void SendToGroups(Member* member, const Command& command, bool has_room);
+  void Publish(Member* member, const Command& command, bool has_room, const std::string& group_id,
                Channel::PublishCallback done);
   void ReadHistory(Member* member, const Command& command);
 
@@ -119,9 +120,12 @@ class GroupService final : public ChannelListener {
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
   // Members with sends that wait for room in the channel, in the order of their arrival. The first
-  // one continues first. The queue has at most one entry for each connection.
+  // one continues first, also if it needs more room than others. While somebody waits, all other
+  // sends go to the end of the queue. It has at most one entry for each connection.
   std::deque<Member*> waiting_for_room_;
-  absl::Time away_since_;  // the time of the disconnection, while not connected
+  Member* going_on_ = nullptr;  // the member that left the queue and executes its commands now
+  bool has_sent_ = false;       // it has sent something since
+  absl::Time away_since_;       // the time of the disconnection, while not connected
   Counters counters_;
   LogLimit gap_log_limit_;
 };

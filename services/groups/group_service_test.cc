@@ -328,6 +328,108 @@ TEST_F(GroupServiceTest, SendsWaitForRoomInTheChannelAndGoOnInTurn) {
   EXPECT_FALSE(a->waits_for_room);
 }
 
+// The channel has room for five publications while it is away.
+class RoomTest : public GroupServiceFixture {
+ protected:
+  RoomTest() {
+    for (const char* id : {"a", "b", "c"}) {
+      reader_->Do(absl::StrCat(R"({"cmd":"add_group","group_id":")", id, R"("})"));
+    }
+    hub_.Pump();
+    channel_.SetWaitingMax(5);
+    channel_.SetConnected(false);
+    hub_.Pump();
+  }
+  void Reconnect() {
+    channel_.SetConnected(true);
+    hub_.Pump();
+  }
+
+  static std::string ToOne(absl::string_view text) {
+    return absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_id":"a","message":")", text,
+                        R"("})");
+  }
+  static std::string ToThree(absl::string_view text) {
+    return absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_ids":["a","b","c"],"message":")",
+                        text, R"("})");
+  }
+
+  std::unique_ptr<FakeMember> reader_ = Bare();
+};
+
+TEST_F(RoomTest, ASendToSeveralGroupsIsTakenWholeOrWaitsWhole) {
+  const auto first = V1();
+  const auto second = V1();
+  first->Do(ToThree("x"));
+  second->Do(ToThree("y"));
+  EXPECT_FALSE(first->waits_for_room);
+  EXPECT_TRUE(second->waits_for_room);
+  Reconnect();
+  EXPECT_EQ(reader_->received, Received({"x", "x", "x", "y", "y", "y"}));
+  for (const auto* member : {&first, &second}) {
+    ASSERT_EQ((*member)->received.size(), 1u);
+    EXPECT_FALSE(absl::StrContains((*member)->received[0], "unavailable"));
+  }
+}
+
+TEST_F(RoomTest, SmallSendsDoNotOvertakeALargeOneThatWaits) {
+  const auto small = V1();
+  const auto large = V1();
+  const auto late = V1();
+  for (int i = 0; i < 3; ++i) small->Do(ToOne("s"));
+  large->Do(ToThree("l"));
+  late->Do(ToOne("late"));
+  small->Do(ToOne("late too"));
+  EXPECT_FALSE(channel_.HasRoomFor({.count = 3}));
+  EXPECT_TRUE(channel_.HasRoomFor({}));  // and yet they wait
+  EXPECT_TRUE(late->waits_for_room && small->waits_for_room);
+  Reconnect();
+  // The reader gets one group after the other: first all of "a".
+  EXPECT_EQ(reader_->received, Received({"s", "s", "s", "l", "late", "late too", "l", "l"}));
+}
+
+TEST_F(RoomTest, WhatIsLargerThanAllRoomGoesWhenNothingElseWaits) {
+  channel_.SetWaitingMax(2);
+  const auto small = V1();
+  const auto large = V1();
+  small->Do(ToOne("s"));
+  large->Do(ToThree("l"));
+  EXPECT_TRUE(large->waits_for_room);
+  Reconnect();
+  EXPECT_EQ(reader_->received, Received({"s", "l", "l", "l"}));
+  EXPECT_FALSE(absl::StrContains(large->received[0], "unavailable"));
+}
+
+TEST_F(RoomTest, IfTheFirstThatWaitsHasGoneTheNextContinues) {
+  const auto small = V1();
+  auto large = V1();
+  const auto late = V1();
+  for (int i = 0; i < 3; ++i) small->Do(ToOne("s"));
+  large->Do(ToThree("l"));
+  late->Do(ToOne("late"));
+  large.reset();
+  service_.CheckDeadlines();
+  EXPECT_FALSE(late->waits_for_room);
+  Reconnect();
+  EXPECT_EQ(reader_->received, Received({"s", "s", "s", "late"}));
+}
+
+TEST_F(RoomTest, AfterALongTimeASendToSeveralGroupsIsRefusedWhole) {
+  const auto small = V1();
+  const auto large = V1();
+  for (int i = 0; i < 3; ++i) small->Do(ToOne("s"));
+  large->Do(ToThree("l"));
+  clock_.Advance(absl::Seconds(10));
+  service_.CheckDeadlines();
+  ASSERT_EQ(large->received.size(), 1u);
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_TRUE(absl::StrContains(
+        large->received[0], absl::StrCat(R"({"group_id":")", id, R"(","code":"unavailable")")));
+  }
+  Reconnect();
+  EXPECT_EQ(reader_->received, Received({"s", "s", "s"}));
+}
+
 // What is not read grows old where nobody sees it, and its key might be forgotten when it is done.
 TEST_F(GroupServiceTest, SendsDoNotWaitForRoomWhileTheChannelIsAwayForLong) {
   channel_.SetRoom(false);

@@ -104,7 +104,8 @@ bool Publisher::Run(const Schedule& schedule) {
     const int64_t due = per_second_ > 0 ? static_cast<int64_t>(seconds * per_second_)
                                         : std::numeric_limits<int64_t>::max();
     const int64_t burst_end = std::min(due, published_ + kBurst);
-    while (published_ < burst_end && link_->channel().has_room()) PublishOne();
+    const service::PublicationsSize one{.bytes = sizeof(kGroup) + message_.size()};
+    while (published_ < burst_end && link_->channel().HasRoomFor(one)) PublishOne();
     const bool full = published_ < burst_end;
     link_->RunOnce(published_ < due && !full ? absl::ZeroDuration() : kTurn);
     const absl::Time after = std::min(absl::Now(), schedule.end);

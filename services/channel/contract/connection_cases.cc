@@ -160,11 +160,11 @@ TEST_P(ChannelContractTest, WithoutRoomAPublicationIsRefusedAndRoomIsTold) {
   DisconnectAll({peer.get()});
   const std::string text(kLargeBytes, 'x');
   Outcomes taken;
-  while (peer->HasRoom()) {
+  while (peer->HasRoom({.bytes = 1 + kLargeBytes})) {
     ASSERT_LT(taken.size(), 10'000u) << "there is no bound";
     taken.push_back(peer->Publish("g", text));
   }
-  const auto refused = peer->Publish("g", "refused");
+  const auto refused = peer->Publish("g", text);
   ASSERT_TRUE(RunUntil([&] { return refused->times > 0; }));
   EXPECT_EQ(refused->result.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(peer->rooms(), 0);
@@ -174,6 +174,40 @@ TEST_P(ChannelContractTest, WithoutRoomAPublicationIsRefusedAndRoomIsTold) {
   EXPECT_TRUE(peer->HasRoom());
   Settle(peer.get());
   EXPECT_EQ(peer->rooms(), 1);
+}
+
+// Without a connection, so that no answers make room between.
+TEST_P(ChannelContractTest, RoomForSeveralIsRoomForAllOfThem) {
+  const auto peer = Connect();
+  DisconnectAll({peer.get()});
+  const std::string text(kLargeBytes, 'x');
+  constexpr size_t kTogether = 7;  // the room is no multiple of it
+  const PublicationsSize size{.count = kTogether, .bytes = kTogether * (1 + kLargeBytes)};
+  Outcomes taken;
+  while (peer->HasRoom(size)) {
+    ASSERT_LT(taken.size(), 10'000u) << "there is no bound";
+    for (size_t i = 0; i < kTogether; ++i) taken.push_back(peer->Publish("g", text));
+  }
+  engine_->Reconnect();
+  ASSERT_TRUE(RunUntil([&] { return peer->rooms() > 0 && AllAnswered(taken); }));
+  for (const auto& outcome : taken) EXPECT_TRUE(outcome->result.ok()) << outcome->result.status();
+  EXPECT_TRUE(peer->HasRoom(size));
+}
+
+TEST_P(ChannelContractTest, WhatIsLargerThanAllRoomIsTakenAlone) {
+  const auto peer = Connect();
+  DisconnectAll({peer.get()});
+  constexpr size_t kTooMany = 10'000;
+  const PublicationsSize size{.count = kTooMany, .bytes = kTooMany * 2};
+  ASSERT_TRUE(peer->HasRoom(size));
+  Outcomes taken;
+  for (size_t i = 0; i < kTooMany; ++i) taken.push_back(peer->Publish("g", "x"));
+  EXPECT_FALSE(peer->HasRoom({.bytes = 2}));
+  EXPECT_FALSE(peer->HasRoom(size));
+  engine_->Reconnect();
+  ASSERT_TRUE(RunUntil([&] { return peer->rooms() > 0 && AllAnswered(taken); }));
+  for (const auto& outcome : taken) ASSERT_TRUE(outcome->result.ok()) << outcome->result.status();
+  EXPECT_TRUE(peer->HasRoom(size));
 }
 
 TEST_P(ChannelContractTest, RoomIsNotToldIfNobodyAsked) {

@@ -39,7 +39,11 @@ class DefectiveChannel final : public Channel, private ChannelListener {
   }
 
   void Publish(const Publication& publication, PublishCallback done) override;
-  bool has_room() override { return inner_->has_room() || Has("has room without a bound"); }
+  bool HasRoomFor(const PublicationsSize& size) override {
+    if (Has("looks for room for one only")) return inner_->HasRoomFor({});
+    if (Has("has no room for what is larger than all") && size.count > 1'000) return false;
+    return inner_->HasRoomFor(size) || Has("has room without a bound");
+  }
   void Subscribe(absl::string_view group_id) override;
   void Unsubscribe(absl::string_view group_id) override;
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
@@ -306,7 +310,9 @@ const std::vector<absl::string_view>& Defects() {
                                          "does not tell that the connection is lost",
                                          "tells no room",
                                          "tells room that nobody asked for",
-                                         "has room without a bound"};
+                                         "has room without a bound",
+                                         "looks for room for one only",
+                                         "has no room for what is larger than all"};
   return *defects;
 }
 

@@ -23,7 +23,7 @@ class MemoryEngine::OpenChannel final : public Channel {
   void Publish(const Publication& publication, PublishCallback done) override {
     channel_.Publish(publication, std::move(done));
   }
-  bool has_room() override { return channel_.has_room(); }
+  bool HasRoomFor(const PublicationsSize& size) override { return channel_.HasRoomFor(size); }
   void Subscribe(absl::string_view group_id) override { channel_.Subscribe(group_id); }
   void Unsubscribe(absl::string_view group_id) override { channel_.Unsubscribe(group_id); }
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,

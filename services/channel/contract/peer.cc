@@ -66,8 +66,8 @@ std::shared_ptr<const Outcome> Peer::Publish(const Publication& publication) {
   return outcome;
 }
 
-bool Peer::HasRoom() {
-  return In([&] { return channel_->has_room(); });
+bool Peer::HasRoom(const PublicationsSize& size) {
+  return In([&] { return channel_->HasRoomFor(size); });
 }
 
 std::shared_ptr<const Peer::Answer> Peer::AskHistory(absl::string_view group_id,

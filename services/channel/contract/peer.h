@@ -56,7 +56,7 @@ class Peer final : public ChannelListener {
   void Unsubscribe(absl::string_view group_id);
   std::shared_ptr<const Outcome> Publish(const Publication& publication);
   std::shared_ptr<const Outcome> Publish(absl::string_view group_id, absl::string_view text);
-  bool HasRoom();
+  bool HasRoom(const PublicationsSize& size = {});
   bool connected() const { return channel_->connected(); }
 
   // The answer of AskHistory. It appears later in the returned object.

@@ -37,7 +37,7 @@ class LoopMemoryChannel final : public Channel {
   ~LoopMemoryChannel() override;
 
   void Publish(const Publication& publication, PublishCallback done) override;
-  bool has_room() override { return channel_.has_room(); }
+  bool HasRoomFor(const PublicationsSize& size) override { return channel_.HasRoomFor(size); }
   void Subscribe(absl::string_view group_id) override;
   void Unsubscribe(absl::string_view group_id) override { channel_.Unsubscribe(group_id); }
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,

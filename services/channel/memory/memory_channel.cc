@@ -66,13 +66,15 @@ MemoryChannel::~MemoryChannel() {
 }
 
 void MemoryChannel::Publish(const Publication& publication, PublishCallback done) {
+  const bool is_promised = promised_ > 0;
+  if (is_promised) --promised_;
   if (publication.content.data.size() > hub_->message_bytes_max_) {
     hub_->Later([self = self_, done = std::move(done)] {
       if (*self != nullptr) done(absl::ResourceExhaustedError("too large"));
     });
     return;
   }
-  if (!has_room()) {
+  if (!is_promised && !HasRoomForNumber(1)) {
     hub_->Later([self = self_, done = std::move(done)] {
       if (*self != nullptr) done(absl::UnavailableError("no room"));
     });
@@ -96,15 +98,20 @@ void MemoryChannel::Publish(const Publication& publication, PublishCallback done
   });
 }
 
-bool MemoryChannel::has_room() {
-  const bool has_room = room_ && waiting_.size() < waiting_max_;
-  if (!has_room) room_was_missed_ = true;
+bool MemoryChannel::HasRoomFor(const PublicationsSize& size) {
+  const bool has_room = HasRoomForNumber(size.count);
+  promised_ = has_room ? size.count : 0;
+  if (!has_room) wanted_room_ = std::min(wanted_room_.value_or(size.count), size.count);
   return has_room;
 }
 
+bool MemoryChannel::HasRoomForNumber(size_t publications) const {
+  return room_ && (waiting_.empty() || waiting_.size() + publications <= waiting_max_);
+}
+
 void MemoryChannel::TellRoom() {
-  if (!room_was_missed_ || !room_ || waiting_.size() >= waiting_max_) return;
-  room_was_missed_ = false;
+  if (!wanted_room_.has_value() || !HasRoomForNumber(*wanted_room_)) return;
+  wanted_room_.reset();
   hub_->Later([self = self_] {
     if (*self != nullptr) (*self)->listener_->OnRoom();
   });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,7 +96,7 @@ class MemoryChannel final : public Channel {
   ~MemoryChannel() override;
 
   void Publish(const Publication& publication, PublishCallback done) override;
-  bool has_room() override;
+  bool HasRoomFor(const PublicationsSize& size) override;
   void Subscribe(absl::string_view group_id) override;
   void Unsubscribe(absl::string_view group_id) override;
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
@@ -111,8 +112,8 @@ class MemoryChannel final : public Channel {
 
   // Without room, Publish refuses publications.
   void SetRoom(bool room);
-  // The highest number of publications that may wait for the connection. Over it, there is no room.
-  // Initially no bound.
+  // The highest number of publications that may wait for the connection. Over it, there is no room;
+  // but if none waits, there is room for any number. Initially no bound.
   void SetWaitingMax(size_t publications) { waiting_max_ = publications; }
 
   // While messages are held, the channel delivers nothing of subscriptions. The hub's heads still
@@ -145,13 +146,15 @@ class MemoryChannel final : public Channel {
   void Deliver(const std::string& group_id);
   void DeliverLater(const std::string& group_id);
   void Finish(Answer answer);
+  bool HasRoomForNumber(size_t publications) const;
   void TellRoom();
 
   MemoryHub* const hub_;
   ChannelListener* const listener_;
   bool connected_ = false;
   bool room_ = true;
-  bool room_was_missed_ = false;
+  size_t promised_ = 0;  // the number of the next publications that HasRoomFor has promised to take
+  std::optional<size_t> wanted_room_;  // the fewest publications for which there was no room
   size_t waiting_max_ = std::numeric_limits<size_t>::max();
   bool messages_are_held_ = false;
   bool answers_are_held_ = false;

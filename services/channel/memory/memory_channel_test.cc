@@ -154,7 +154,7 @@ TEST_F(MemoryChannelTest, RoomThatWasMissedIsToldWhenItIsBack) {
   hub_.Pump();
   EXPECT_EQ(a_log_.log, Log());
   a_.SetRoom(false);
-  EXPECT_FALSE(a_.has_room());
+  EXPECT_FALSE(a_.HasRoomFor({}));
   Publish(&a_, "g", "x");
   hub_.Pump();
   EXPECT_EQ(results_, Log({"no room"}));

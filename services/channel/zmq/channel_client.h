@@ -83,7 +83,7 @@ class ChannelClient final : public Channel, private RepairLink {
   bool GiveAnswers();
 
   void Publish(const Publication& publication, PublishCallback done) override;
-  bool has_room() override { return link_.has_room(); }
+  bool HasRoomFor(const PublicationsSize& size) override { return link_.HasRoomFor(size); }
   void Subscribe(absl::string_view group_id) override { subscriptions_.Subscribe(group_id); }
   void Unsubscribe(absl::string_view group_id) override;
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,

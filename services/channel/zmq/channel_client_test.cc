@@ -271,7 +271,7 @@ TEST_F(ChannelClientTest, TellsThatThereIsRoomIfSomebodyAsked) {
   Acknowledge(1, {10});
   Told();
   Publish(large);
-  EXPECT_FALSE(client_.has_room());
+  EXPECT_FALSE(client_.HasRoomFor({}));
   Publish("b");
   EXPECT_EQ(Told(), Words({"b: UNAVAILABLE"}));
   Acknowledge(2, {11});

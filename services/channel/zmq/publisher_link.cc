@@ -138,13 +138,17 @@ void PublisherLink::NoteOffset(const Position& position) {
 // ---- Publications.
 
 void PublisherLink::Publish(const Publication& publication, Channel::PublishCallback done) {
-  if (publication.content.data.size() > options_.max_message_bytes) {
+  const bool is_promised = promised_ > 0;
+  if (is_promised) --promised_;
+  const absl::string_view data = publication.content.data;
+  if (data.size() > options_.max_message_bytes) {
     answers_.push_back(
         {std::move(done), absl::ResourceExhaustedError(
                               absl::StrCat("larger than ", options_.max_message_bytes, " bytes"))});
     return;
   }
-  if (!has_room()) {
+  const size_t cost = Window::CostOf({.bytes = publication.group_id.size() + data.size()});
+  if (!is_promised && !window_.HasRoomFor(cost)) {
     answers_.push_back(
         {std::move(done), absl::UnavailableError("too many publications wait for the channel")});
     return;
@@ -162,10 +166,12 @@ void PublisherLink::Publish(const Publication& publication, Channel::PublishCall
   FlushWindow();
 }
 
-bool PublisherLink::has_room() {
-  if (window_.has_room()) return true;
-  room_wanted_ = true;
-  return false;
+bool PublisherLink::HasRoomFor(const PublicationsSize& size) {
+  const size_t cost = Window::CostOf(size);
+  const bool has_room = window_.HasRoomFor(cost);
+  promised_ = has_room ? size.count : 0;
+  if (!has_room) wanted_room_ = std::min(wanted_room_.value_or(cost), cost);
+  return has_room;
 }
 
 void PublisherLink::FlushWindow() {
@@ -208,8 +214,8 @@ bool PublisherLink::GiveAnswers() {
 }
 
 bool PublisherLink::TellRoom() {
-  if (!room_wanted_ || !window_.has_room()) return false;
-  room_wanted_ = false;
+  if (!wanted_room_.has_value() || !window_.HasRoomFor(*wanted_room_)) return false;
+  wanted_room_.reset();
   listener_->OnRoom();
   return true;
 }

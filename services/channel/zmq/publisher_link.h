@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/time/time.h"
 #include "services/channel/channel.h"
@@ -60,13 +61,14 @@ class PublisherLink {
 
   // GiveAnswers calls `done`. kResourceExhausted: larger than max_message_bytes.
   void Publish(const Publication& publication, Channel::PublishCallback done);
-  bool has_room();
+  // See Channel.
+  bool HasRoomFor(const PublicationsSize& size);
 
   void Tick();
 
   // Calls the callbacks that are due. Returns whether there were any.
   bool GiveAnswers();
-  // Calls OnRoom if has_room() has returned false and there is room again. Returns whether it did.
+  // Calls OnRoom if HasRoomFor has returned false and there is room again. Returns whether it did.
   bool TellRoom();
 
   bool hello_answered() const { return hello_answered_; }
@@ -106,7 +108,10 @@ class PublisherLink {
 
   Window window_;
   Window::Answers answers_;
-  bool room_wanted_ = false;
+  // The number of the next publications that HasRoomFor has promised to take.
+  size_t promised_ = 0;
+  // The smallest cost for which there was no room since the last OnRoom.
+  std::optional<size_t> wanted_room_;
   uint64_t resends_ = 0;
   // The time of the last result. If no publication waited for a result then: the time since which
   // some wait.

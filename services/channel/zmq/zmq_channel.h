@@ -47,7 +47,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   ~ZmqChannel() override;
 
   void Publish(const Publication& publication, PublishCallback done) override;
-  bool has_room() override { return client_.has_room(); }
+  bool HasRoomFor(const PublicationsSize& size) override { return client_.HasRoomFor(size); }
   void Subscribe(absl::string_view group_id) override;
   void Unsubscribe(absl::string_view group_id) override;
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
