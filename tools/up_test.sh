@@ -51,7 +51,9 @@ expect_equal "an unknown option is refused" "$status" 2
 expect_contains "by name" "$output" "there is no option --wrokers=2."
 expect_contains "with a hint" "$output" "tools/up --help tells what there is."
 run "$UP" --workers=many
-expect_contains "a value is checked" "$output" '--workers is a number from 1 to 1024, not "many".'
+expect_contains "a value is checked" "$output" '--workers is a number from 1 to 255, not "many".'
+run "$UP" --workers=256
+expect_contains "as the service checks it" "$output" '--workers is a number from 1 to 255, not "256".'
 run "$UP" --port
 expect_contains "a value must be there" "$output" '--port needs a value.'
 run "$UP" --data_dir=

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
@@ -231,12 +230,11 @@ absl::Status Main() {
 }  // namespace groupcast::service
 
 int main(int argc, char** argv) {
-  groupcast::service::SetHelp(
-      "Groupcast's channel server: gives every group's messages one order.\n"
-      "Runs in the foreground, logs to stderr, stops on SIGTERM or SIGINT.\n\n"
-      "  channel_server [--bind_address=127.0.0.1] [--port=2206] [--data_dir=DIR] "
-      "[--socket_dir=DIR] [--ready_file=FILE]");
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(
+      argc, argv,
+      "Groupcast's channel server: gives every group's messages one order.\n\n"
+      "  channel_server [--port=2206] [--data_dir=DIR] [--socket_dir=DIR]\n\n"
+      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it.");
   if (absl::Status status = groupcast::service::Main(); !status.ok()) {
     std::fprintf(stderr, "channel_server: %s\n", std::string(status.message()).c_str());
     return 1;

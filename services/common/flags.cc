@@ -1,33 +1,342 @@
 #include "services/common/flags.h"
 
-#include <string>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <utility>
 
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/reflection.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "services/common/version.h"
 
 namespace groupcast::service {
-
 namespace {
 
-bool InMain(absl::string_view file) { return absl::EndsWith(file, "main.cc"); }
+// Files may name further files, but not each other in a circle.
+constexpr int kFlagfileDepthMax = 8;
+
+constexpr size_t kHelpColumns = 80;
+
+constexpr absl::string_view kSeeHelp = "--help lists the flags";
+
+// The form of a flag's values: a word for --help, and words for an error.
+struct Form {
+  absl::string_view word;
+  absl::string_view text;
+};
+
+Form FormOf(const absl::CommandLineFlag& flag) {
+  if (flag.IsOfType<bool>()) return {"", "true or false"};
+  if (flag.IsOfType<int32_t>()) return {"NUMBER", "a whole number below 2^31"};
+  if (flag.IsOfType<int64_t>()) return {"NUMBER", "a whole number below 2^63"};
+  if (flag.IsOfType<uint32_t>()) return {"NUMBER", "a whole number from 0, below 2^32"};
+  if (flag.IsOfType<uint64_t>()) return {"NUMBER", "a whole number from 0, below 2^64"};
+  if (flag.IsOfType<double>()) return {"NUMBER", "a number such as 0.5"};
+  if (flag.IsOfType<absl::Duration>()) {
+    return {"DURATION", "a duration such as 5s (units: us, ms, s, m, h)"};
+  }
+  return {"TEXT", "another text"};
+}
+
+// The flags that every program has.
+struct CommonFlag {
+  absl::string_view name;
+  absl::string_view shown;
+  absl::string_view help;
+};
+constexpr CommonFlag kCommonFlags[] = {
+    {"flagfile", "--flagfile=FILE", "file with further flags, one a line; # begins a comment"},
+    {"help", "--help, -h", "this text"},
+    {"version", "--version", "the version of Groupcast"},
+};
+
+std::map<std::string, absl::CommandLineFlag*> FlagsByName() {
+  std::map<std::string, absl::CommandLineFlag*> flags;
+  for (const auto& [name, flag] : absl::GetAllFlags()) flags.emplace(name, flag);
+  return flags;
+}
+
+// The number of characters to add, drop, replace, or swap with their neighbour (optimal string
+// alignment).
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> before(b.size() + 1);  // the row before `last`
+  std::vector<size_t> last(b.size() + 1);
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(last.begin(), last.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] =
+          std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+    std::swap(before, last);
+    std::swap(last, row);
+  }
+  return last[b.size()];
+}
+
+// The flag that was meant by a name, most likely: one that looks alike, or the only one that
+// contains it.
+std::optional<std::string> NearestFlag(absl::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& [known, flag] : FlagsByName()) names.push_back(known);
+  for (const CommonFlag& flag : kCommonFlags) names.emplace_back(flag.name);
+  const auto nearest = std::min_element(
+      names.begin(), names.end(),
+      [&](const auto& a, const auto& b) { return EditDistance(name, a) < EditDistance(name, b); });
+  if (EditDistance(name, *nearest) <= std::max<size_t>(1, name.size() / 3)) return *nearest;
+  const auto contains = [&](const std::string& known) { return absl::StrContains(known, name); };
+  const auto only = std::find_if(names.begin(), names.end(), contains);
+  if (only == names.end() || std::any_of(only + 1, names.end(), contains)) return std::nullopt;
+  return *only;
+}
+
+// Reads arguments into assignments, and flag files in their place.
+class Reader {
+ public:
+  absl::Status Read(const std::vector<std::string>& arguments) {
+    for (size_t i = 0; i < arguments.size() && !ends_here(); ++i) {
+      const std::string& argument = arguments[i];
+      if (argument == "--") {
+        line_.operands.insert(line_.operands.end(), arguments.begin() + i + 1, arguments.end());
+        break;
+      }
+      if (argument.size() < 2 || argument[0] != '-') {
+        line_.operands.push_back(argument);
+        continue;
+      }
+      const std::string* const next = i + 1 < arguments.size() ? &arguments[i + 1] : nullptr;
+      const absl::StatusOr<bool> took_next = ReadFlag(argument, next);
+      if (!took_next.ok()) return took_next.status();
+      if (*took_next) ++i;
+    }
+    return absl::OkStatus();
+  }
+
+  // Gives the flags the values that were read, and their defaults to the others. After an error
+  // they have the values of before.
+  absl::Status Apply() const {
+    const auto flags = FlagsByName();
+    std::map<absl::CommandLineFlag*, std::string> before;
+    for (const auto& [name, flag] : flags) {
+      before.emplace(flag, flag->CurrentValue());
+      Set(flag, flag->DefaultValue());
+    }
+    for (const Assignment& assignment : assignments_) {
+      if (Set(assignment.flag, assignment.value)) continue;
+      for (const auto& [flag, value] : before) Set(flag, value);
+      return absl::InvalidArgumentError(absl::StrCat(assignment.file, "--", assignment.flag->Name(),
+                                                     "=", assignment.value, ": the value must be ",
+                                                     FormOf(*assignment.flag).text));
+    }
+    return absl::OkStatus();
+  }
+
+  // Help or version are wanted.
+  bool ends_here() const { return line_.wants_help || line_.wants_version; }
+  CommandLine& line() { return line_; }
+
+ private:
+  struct Assignment {
+    absl::CommandLineFlag* flag;
+    std::string value;
+    std::string file;  // the beginning of an error message
+  };
+
+  static bool Set(absl::CommandLineFlag* flag, absl::string_view value) {
+    std::string why;  // names neither the form nor the file
+    return flag->ParseFrom(value, &why);
+  }
+
+  absl::Status Wrong(absl::string_view argument, absl::string_view why) const {
+    return absl::InvalidArgumentError(absl::StrCat(file_, argument, why));
+  }
+
+  // Returns whether the flag's value was the next argument.
+  absl::StatusOr<bool> ReadFlag(absl::string_view argument, const std::string* next) {
+    absl::string_view text = argument;
+    text.remove_prefix(absl::StartsWith(text, "--") ? 2 : 1);
+    const size_t equals = text.find('=');
+    const absl::string_view name = text.substr(0, equals);
+    std::optional<std::string> value;
+    if (equals != absl::string_view::npos) value = std::string(text.substr(equals + 1));
+
+    if (file_.empty() && !value.has_value()) {
+      if (name == "help" || argument == "-h") line_.wants_help = true;
+      if (name == "version") line_.wants_version = true;
+      if (ends_here()) return false;
+    }
+    absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+    if (flag == nullptr && !value.has_value() && absl::StartsWith(name, "no")) {
+      flag = absl::FindCommandLineFlag(name.substr(2));
+      if (flag != nullptr && !flag->IsOfType<bool>()) flag = nullptr;
+      if (flag != nullptr) value = "false";
+    }
+    if (name == "help" || name == "version") {
+      return Wrong(argument, ": this is for the command line alone, and takes no value");
+    }
+    if (flag == nullptr && name != "flagfile") return Unknown(argument, name);
+    if (flag != nullptr && flag->IsOfType<bool>() && !value.has_value()) value = "true";
+
+    const bool takes_next = !value.has_value();
+    if (takes_next) {
+      if (next == nullptr || absl::StartsWith(*next, "--")) {
+        return Wrong(argument, absl::StrCat(" needs a value: ", argument, "=",
+                                            flag == nullptr ? "FILE" : FormOf(*flag).word));
+      }
+      value = *next;
+    }
+    if (flag == nullptr) {
+      if (absl::Status status = ReadFiles(*value); !status.ok()) return status;
+    } else {
+      assignments_.push_back({flag, *value, file_});
+    }
+    return takes_next;
+  }
+
+  absl::Status Unknown(absl::string_view argument, absl::string_view name) const {
+    if (absl::StrContains(name, ' ')) {
+      return Wrong("\"", absl::StrCat(argument, "\" is not a flag; the form is --name=VALUE"));
+    }
+    const std::optional<std::string> nearest = NearestFlag(name);
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_, "there is no flag --", name,
+                     nearest.has_value() ? absl::StrCat("; did you mean --", *nearest, "?") : "",
+                     " (", kSeeHelp, ")"));
+  }
+
+  absl::Status ReadFiles(absl::string_view paths) {
+    for (const absl::string_view path : absl::StrSplit(paths, ',')) {
+      if (absl::Status status = ReadFile(std::string(path)); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadFile(const std::string& path) {
+    if (depth_ == kFlagfileDepthMax) {
+      return Wrong("--flagfile=", absl::StrCat(path, ": too many flag files name each other"));
+    }
+    std::ifstream file(path);
+    if (!file) return Wrong("--flagfile=", absl::StrCat(path, ": there is no such file to read"));
+    ++depth_;
+    int number = 0;
+    for (std::string line; std::getline(file, line);) {
+      const std::string before = std::exchange(file_, absl::StrCat(path, ":", ++number, ": "));
+      const absl::Status status = ReadLine(std::string(absl::StripAsciiWhitespace(line)));
+      file_ = before;
+      if (!status.ok()) return status;
+    }
+    --depth_;
+    // A directory opens, and then cannot be read.
+    if (file.bad()) return Wrong("--flagfile=", absl::StrCat(path, ": it cannot be read"));
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadLine(const std::string& line) {
+    if (line.empty() || line[0] == '#') return absl::OkStatus();
+    if (line[0] != '-' || line == "-" || line == "--") {
+      return Wrong("\"", absl::StrCat(line, "\" is not a flag; the form is --name=VALUE"));
+    }
+    return Read({line});
+  }
+
+  CommandLine line_;
+  std::vector<Assignment> assignments_;
+  std::string file_;  // "FILE:LINE: " inside a flag file
+  int depth_ = 0;
+};
+
+// Appends the text, indented and with lines of at most kHelpColumns.
+void AppendWrapped(absl::string_view text, std::string* out) {
+  constexpr absl::string_view kIndent = "      ";
+  size_t column = 0;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    if (column == 0 || column + 1 + word.size() > kHelpColumns) {
+      absl::StrAppend(out, column == 0 ? "" : "\n", kIndent, word);
+      column = kIndent.size() + word.size();
+    } else {
+      absl::StrAppend(out, " ", word);
+      column += 1 + word.size();
+    }
+  }
+  out->push_back('\n');
+}
+
+absl::Status RefuseOperands(const std::vector<std::string>& operands, size_t operands_max) {
+  if (operands.size() <= operands_max) return absl::OkStatus();
+  const std::string& stray = operands[operands_max];
+  if (absl::FindCommandLineFlag(stray.substr(0, stray.find('='))) != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", stray, "\" is not a flag; did you mean --", stray, "?"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", stray, "\" is not a flag, and there is no place for ",
+                   operands_max == 0 ? "other" : "more", " arguments (", kSeeHelp, ")"));
+}
 
 }  // namespace
 
-void SetHelp(absl::string_view usage) {
-  absl::SetProgramUsageMessage(usage);
-  absl::FlagsUsageConfig config;
-  config.contains_help_flags = InMain;
-  config.contains_helpshort_flags = InMain;
-  absl::SetFlagsUsageConfig(config);
+absl::StatusOr<CommandLine> ParseFlags(const std::vector<std::string>& arguments) {
+  Reader reader;
+  if (absl::Status status = reader.Read(arguments); !status.ok()) return status;
+  if (!reader.ends_here()) {
+    if (absl::Status status = reader.Apply(); !status.ok()) return status;
+  }
+  return std::move(reader.line());
 }
 
-void ResetFlags() {
-  for (const auto& [name, flag] : absl::GetAllFlags()) {
-    std::string error;
-    if (InMain(flag->Filename())) flag->ParseFrom(flag->DefaultValue(), &error);
+std::string FormatHelp(absl::string_view usage) {
+  std::string help = absl::StrCat(usage, "\n\nFlags:\n");
+  for (const auto& [name, flag] : FlagsByName()) {
+    const absl::string_view form = FormOf(*flag).word;
+    const std::string value = flag->DefaultValue();
+    absl::StrAppend(&help, "  --", name, form.empty() ? "" : "=", form);
+    if (!value.empty() && value != "false") absl::StrAppend(&help, "  (default: ", value, ")");
+    help.push_back('\n');
+    AppendWrapped(flag->Help(), &help);
   }
+  for (const CommonFlag& flag : kCommonFlags) {
+    absl::StrAppend(&help, "  ", flag.shown, "\n");
+    AppendWrapped(flag.help, &help);
+  }
+  return help;
+}
+
+std::vector<std::string> ParseCommandLine(int argc, char** argv, absl::string_view usage,
+                                          size_t operands_max) {
+  std::string program = argc > 0 ? argv[0] : "groupcast";
+  program.erase(0, program.rfind('/') + 1);
+  absl::StatusOr<CommandLine> line =
+      ParseFlags(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  absl::Status status = line.status();
+  if (status.ok() && line->wants_help) {
+    std::fputs(FormatHelp(usage).c_str(), stdout);
+    std::exit(0);
+  }
+  if (status.ok() && line->wants_version) {
+    std::printf("%s (Groupcast) %s\n", program.c_str(), kVersion);
+    std::exit(0);
+  }
+  if (status.ok()) status = RefuseOperands(line->operands, operands_max);
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(status.message()).c_str());
+    std::exit(1);
+  }
+  return std::move(line->operands);
 }
 
 }  // namespace groupcast::service

@@ -11,14 +11,12 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel/open_channel.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/process/listener.h"
-#include "services/process/reload.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/worker.h"
@@ -193,7 +191,8 @@ absl::Status CheckEngine(const Configuration& configuration, int workers) {
                "--channel=memory: joins nothing but one process: it needs --workers=1");
 }
 
-absl::Status Main(int argc, char** argv) {
+// `arguments` are read again on SIGHUP: flags in a --flagfile may have changed.
+absl::Status Main(const std::vector<std::string>& arguments) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
       !status.ok()) {
     return status;
@@ -245,7 +244,7 @@ absl::Status Main(int argc, char** argv) {
       std::move(options), std::move(kinds),
       {.take_up =
            [&] {
-             if (absl::Status status = ParseFlagsAgain(argc, argv); !status.ok()) return status;
+             if (auto parsed = ParseFlags(arguments); !parsed.ok()) return parsed.status();
              absl::StatusOr<Configuration> fresh = ReadConfiguration();
              if (!fresh.ok()) return fresh.status();
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
@@ -263,14 +262,14 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace groupcast::service
 
 int main(int argc, char** argv) {
-  groupcast::service::SetHelp(
-      "Groupcast's WebSocket service: serves clients with a pool of worker processes.\n"
-      "Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains and stops, SIGHUP "
-      "replaces the\n"
-      "workers (flags in a --flagfile and the pages are read again), SIGUSR1 prints numbers.\n\n"
-      "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]");
-  absl::ParseCommandLine(argc, argv);
-  if (absl::Status status = groupcast::service::Main(argc, argv); !status.ok()) {
+  groupcast::service::ParseCommandLine(
+      argc, argv,
+      "Groupcast's WebSocket service: serves clients with a pool of worker processes.\n\n"
+      "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]\n\n"
+      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT drains and stops. SIGHUP\n"
+      "replaces the workers, after it has read the pages and the flags of a --flagfile again.\n"
+      "SIGUSR1 prints numbers.");
+  if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}); !status.ok()) {
     std::fprintf(stderr, "websocket_service: %s\n", std::string(status.message()).c_str());
     return 1;
   }

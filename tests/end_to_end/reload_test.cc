@@ -87,7 +87,11 @@ TEST_F(ReloadFlagsTest, AConfigurationThatCannotBeUsedChangesNothing) {
   WriteFlags(good + "--pages=/no/such/dir");
   ExpectRefused("no directory /no/such/dir");
   WriteFlags(good + "--colour=red");
-  ExpectRefused("the flags cannot be read");
+  ExpectRefused("nothing changes: " + flagfile_ + ":4: there is no flag --colour");
+  WriteFlags(good + "--pong_timeout=5");
+  ExpectRefused(":4: --pong_timeout=5: the value must be a duration such as 5s");
+  WriteFlags(good + "stray");
+  ExpectRefused(":4: \"stray\" is not a flag");
   WriteFlags(good + "--channel=memory:");
   ExpectRefused("it needs --workers=1");
   // What only the new worker can find out, from the channel server.

@@ -14,6 +14,7 @@
 namespace groupcast::tests {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 struct WrongFlags {
@@ -37,14 +38,24 @@ TEST_P(WrongFlagsTest, IsAClearError) {
 INSTANTIATE_TEST_SUITE_P(
     WebSocketService, WrongFlagsTest,
     ::testing::Values(
-        WrongFlags{"UnknownFlag", kWebSocketServiceBinary, {"--colour=red"}, {"colour"}},
+        WrongFlags{"UnknownFlag",
+                   kWebSocketServiceBinary,
+                   {"--wrokers=2"},
+                   {"there is no flag --wrokers; did you mean --workers?", "--help"}},
+        WrongFlags{"StrayArgument",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "stray"},
+                   {"\"stray\" is not a flag"}},
         WrongFlags{"PortTooLarge",
                    kWebSocketServiceBinary,
                    {"--port=70000"},
                    {"--port=70000 is not a port"}},
         WrongFlags{
             "PortNegative", kWebSocketServiceBinary, {"--port=-1"}, {"--port=-1 is not a port"}},
-        WrongFlags{"PortNoNumber", kWebSocketServiceBinary, {"--port=http"}, {"http", "port"}},
+        WrongFlags{"PortNoNumber",
+                   kWebSocketServiceBinary,
+                   {"--port=http"},
+                   {"--port=http: the value must be a whole number"}},
         WrongFlags{"PagesMissing",
                    kWebSocketServiceBinary,
                    {"--port=0", "--pages=/no/such/dir"},
@@ -76,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongFlags{"DurationWithoutUnit",
                    kWebSocketServiceBinary,
                    {"--port=0", "--ping_interval=5"},
-                   {"ping_interval"}},
+                   {"--ping_interval=5: the value must be a duration such as 5s"}},
         WrongFlags{"LogLevelUnknown",
                    kWebSocketServiceBinary,
                    {"--port=0", "--log_level=loud"},
@@ -86,7 +97,18 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     ChannelServer, WrongFlagsTest,
     ::testing::Values(
-        WrongFlags{"UnknownFlag", kChannelServerBinary, {"--colour=red"}, {"colour"}},
+        WrongFlags{"UnknownFlag",
+                   kChannelServerBinary,
+                   {"--datadir=/tmp"},
+                   {"there is no flag --datadir; did you mean --data_dir?", "--help"}},
+        WrongFlags{"StrayArgument",
+                   kChannelServerBinary,
+                   {"--port=0", "stray"},
+                   {"\"stray\" is not a flag"}},
+        WrongFlags{"DurationWithoutUnit",
+                   kChannelServerBinary,
+                   {"--port=0", "--history_age=5"},
+                   {"--history_age=5: the value must be a duration such as 5s"}},
         WrongFlags{
             "PortTooLarge", kChannelServerBinary, {"--port=70000"}, {"--port=70000 is not a port"}},
         WrongFlags{"NoRoomForTheOtherPorts",
@@ -176,8 +198,17 @@ TEST(StartupTest, HelpNamesTheFlags) {
   for (const auto& [binary, flag] :
        {std::pair{kWebSocketServiceBinary, "--workers"}, {kChannelServerBinary, "--port"}}) {
     Process process(binary, {"--help"});
-    process.WaitForEnd();
+    EXPECT_EQ(process.WaitForEnd(), 0);
     EXPECT_THAT(process.Output(), HasSubstr(flag));
+  }
+}
+
+TEST(StartupTest, VersionNamesProgramAndVersion) {
+  for (const std::string binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+    Process process(binary, {"--version"});
+    EXPECT_EQ(process.WaitForEnd(), 0);
+    EXPECT_THAT(process.Output(), ContainsRegex("^(websocket_service|channel_server) "
+                                                "\\(Groupcast\\) [0-9]+\\.[0-9]+\\.[0-9]+\n$"));
   }
 }
 

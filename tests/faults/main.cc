@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "services/common/flags.h"
 #include "tests/faults/chaos.h"
 #include "tests/support/wait.h"
 
@@ -82,9 +81,9 @@ int Main() {
 }  // namespace groupcast::tests
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "Kills, stops and disconnects Groupcast's processes while clients send, and judges what they "
-      "got.");
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(
+      argc, argv,
+      "Kills, stops and disconnects Groupcast's processes while clients send, and judges what\n"
+      "they got. See tools/chaos.");
   return groupcast::tests::Main();
 }

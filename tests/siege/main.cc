@@ -6,10 +6,9 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "services/common/flags.h"
 #include "tests/siege/siege.h"
 #include "tests/support/wait.h"
 
@@ -108,8 +107,9 @@ int Main() {
 }  // namespace groupcast::tests
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "Attacks Groupcast's services beside honest clients, and judges how those fare.");
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(
+      argc, argv,
+      "Attacks Groupcast's services beside honest clients, and judges how those fare.\n"
+      "See tools/siege.");
   return groupcast::tests::Main();
 }

@@ -15,13 +15,13 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
+#include "services/common/flags.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/process_tree.h"
 
@@ -102,9 +102,11 @@ absl::Status Run(const std::vector<char*>& command) {
 }  // namespace groupcast::bench
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("foreign_server [flags] -- PROGRAM ARGUMENT...");
-  std::vector<char*> command = absl::ParseCommandLine(argc, argv);
-  command.erase(command.begin());
+  std::vector<std::string> operands = groupcast::service::ParseCommandLine(
+      argc, argv, "foreign_server [flags] -- PROGRAM ARGUMENT...",
+      /*operands_max=*/std::numeric_limits<size_t>::max());
+  std::vector<char*> command;
+  for (std::string& operand : operands) command.push_back(operand.data());
   if (command.empty() || absl::GetFlag(FLAGS_port) <= 0 || absl::GetFlag(FLAGS_port) > 65'535) {
     std::fprintf(stderr, "foreign_server: it needs a --port and a program\n");
     return 2;

@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "boost/json.hpp"
+#include "services/common/flags.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/channel_growth.h"
 #include "tools/bench_load/charts.h"
@@ -310,8 +309,7 @@ absl::Status MeasureGrowth() {
 }  // namespace groupcast::bench
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("bench_load [flags]: see tools/bench");
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(argc, argv, "bench_load [flags]: see tools/bench");
   if (absl::GetFlag(FLAGS_list)) {
     groupcast::bench::List();
     return 0;

@@ -22,9 +22,8 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
+#include "services/common/flags.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/raw_command.h"
 #include "tools/bench_load/websocket_frames.h"
@@ -195,8 +194,7 @@ absl::Status RawProbe::Write(int fd, const std::vector<std::string>& frames) {
 }  // namespace groupcast::bench
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("raw_probe [flags]: see tools/bench");
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(argc, argv, "raw_probe [flags]: see tools/bench");
   const int gather = absl::GetFlag(FLAGS_gather);
   if (gather < 1 || gather > 64) {
     std::fprintf(stderr, "raw_probe: --gather must be from 1 to 64\n");

@@ -6,10 +6,9 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "services/common/flags.h"
 #include "tools/load/channel_load.h"
 #include "tools/load/log_load.h"
 #include "tools/load/restart_load.h"
@@ -185,11 +184,12 @@ int Return() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
+  const std::vector<std::string> operands = groupcast::service::ParseCommandLine(
+      argc, argv,
       "load channel|joins|idle|fan_out [flags]: measures running services\n"
-      "load log|start_up|return [flags]: starts the services that it measures\nSee tools/measure.");
-  const std::vector<char*> arguments = absl::ParseCommandLine(argc, argv);
-  const std::string scenario = arguments.size() == 2 ? arguments[1] : "";
+      "load log|start_up|return [flags]: starts the services that it measures\nSee tools/measure.",
+      /*operands_max=*/1);
+  const std::string scenario = operands.empty() ? "" : operands[0];
   if (scenario == "channel") return Channel();
   if (scenario == "joins") return Joins();
   if (scenario == "idle") return Idle();

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/time/time.h"
 #include "services/channel/testing/world.h"
+#include "services/common/flags.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(uint64_t, seeds, 10'000, "how many worlds");
@@ -88,7 +88,8 @@ int Main() {
 }  // namespace groupcast::service::testing
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
+  groupcast::service::ParseCommandLine(
+      argc, argv, "Runs server, workers and clients on virtual time. See tools/simulate.");
   spdlog::set_level(spdlog::level::off);  // no log lines of the logic
   return groupcast::service::testing::Main();
 }
