@@ -42,8 +42,10 @@ ABSL_FLAG(int64_t, history_messages, 100, "messages of each group that clients c
 ABSL_FLAG(absl::Duration, history_age, absl::Seconds(300), "how long clients can read a message");
 ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60),
           "how long the server keeps every message, for workers and clients that missed it");
-ABSL_FLAG(int64_t, retained_bytes, 512 << 20,
-          "bytes of all retained messages together; over it, the oldest are dropped");
+ABSL_FLAG(
+    int64_t, retained_bytes, 512 << 20,
+    "bytes of all retained messages together; over it, the groups that hold the most lose their "
+    "oldest");
 ABSL_FLAG(
     int, subscriber_queue_frames, 4'000,
     "messages in the queue to one worker; when it is full, publications wait until the worker "

@@ -194,12 +194,12 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
 
 // Without room, the command is refused as a whole.
 void GroupService::Publish(Member* member, const Command& command, bool has_room,
-                           const std::string& group_id, Channel::PublishCallback done) {
+                           const std::string& group_id, int64_t sent_at_ms,
+                           Channel::PublishCallback done) {
   if (!has_room) return done(absl::UnavailableError("too many publications wait for the channel"));
-  Publication publication{.group_id = group_id,
-                          .content = {.kind = command.message_kind,
-                                      .data = command.message,
-                                      .sent_at_ms = absl::ToUnixMillis(absl::Now())}};
+  Publication publication{
+      .group_id = group_id,
+      .content = {.kind = command.message_kind, .data = command.message, .sent_at_ms = sent_at_ms}};
   if (command.exclude_self) publication.content.excluded_session = member->session();
   if (!command.key.empty()) {
     publication.key = FingerprintOf({Bytes(member->session()), group_id, command.key});
@@ -209,7 +209,7 @@ void GroupService::Publish(Member* member, const Command& command, bool has_room
 
 void GroupService::SendToGroup(Member* member, const Command& command, bool has_room) {
   const std::string& group_id = command.group_ids.front().id;
-  Publish(member, command, has_room, group_id,
+  Publish(member, command, has_room, group_id, absl::ToUnixMillis(absl::Now()),
           [this, connection = member->connection_id(), id = command.id,
            group_id](absl::StatusOr<Position> position) {
             Member* const sender = FindMember(connection);
@@ -253,6 +253,8 @@ void GroupService::SendToGroups(Member* member, const Command& command, bool has
     }
     if (!id.empty() && sending->left == 0) sender->Reply(ResultsReply(id, sending->results));
   };
+  // One time for all: the channel server keeps one copy of what is the same for all groups.
+  const int64_t sent_at_ms = absl::ToUnixMillis(absl::Now());
   for (size_t i = 0; i < command.group_ids.size(); ++i) {
     const GroupIdField& field = command.group_ids[i];
     if (!field.defect.empty()) {
@@ -260,7 +262,7 @@ void GroupService::SendToGroups(Member* member, const Command& command, bool has
                  ErrorCode::kGroupIdInvalid);
       continue;
     }
-    Publish(member, command, has_room, field.id,
+    Publish(member, command, has_room, field.id, sent_at_ms,
             [finish_one, i](absl::StatusOr<Position> position) {
               const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
               finish_one(i, std::move(position), code);

@@ -102,7 +102,7 @@ class GroupService final : public ChannelListener {
   void SendToGroup(Member* member, const Command& command, bool has_room);
   void SendToGroups(Member* member, const Command& command, bool has_room);
   void Publish(Member* member, const Command& command, bool has_room, const std::string& group_id,
-               Channel::PublishCallback done);
+               int64_t sent_at_ms, Channel::PublishCallback done);
   void ReadHistory(Member* member, const Command& command);
 
   void Refuse(Member* member, const CommandError& error);

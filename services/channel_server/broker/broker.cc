@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/channel_server/broker/reads.h"
 
 namespace groupcast::service {
 namespace {
@@ -133,6 +134,7 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
   Taken& taken = taken_.back();
   taken.group = group;
   taken.frame = frame;
+  taken.body_bytes = parsed->body.size();
   taken.offset = offset;
   taken.key = header.key;
   return absl::OkStatus();
@@ -145,6 +147,7 @@ void Broker::Accept(Publisher* publisher, const Publisher::Result& result) {
                     .number = publisher->last_accepted(),
                     .group = nullptr,
                     .frame = {},
+                    .body_bytes = 0,
                     .offset = 0,
                     .key = {}});
 }
@@ -328,7 +331,9 @@ void Broker::HandOut(BrokerSink* sink) {
   for (; handed_out_ < to_hand_out_.size(); ++handed_out_) {
     const Taken& taken = to_hand_out_[handed_out_];
     // The sink takes the frame.
-    if (next_retained_ == nullptr) next_retained_ = Retention::Copy(taken.frame);
+    if (next_retained_ == nullptr) {
+      next_retained_ = state_.retention.Copy(taken.frame, taken.body_bytes);
+    }
     if (!sink->HandOut(handed_out_)) return;
     state_.Retain(taken.group, std::move(next_retained_), taken.offset, state_.now);
     digests_.NoteActive(taken.group);
@@ -455,42 +460,11 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
 }
 
 void Broker::Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink) {
-  channel::v1::History history;
-  history.set_request(fetch.request());
-  history.set_epoch(static_cast<uint64_t>(state_.epoch));
-  const KnownGroup* const group = state_.groups.Find(fetch.group_id());
-  if (group == nullptr) {
-    history.set_head(state_.groups.highest_forgotten());
-    history.set_floor(state_.groups.highest_forgotten());
-  } else {
-    const uint64_t after = Epoch{fetch.epoch()} == state_.epoch ? fetch.after() : 0;
-    const Retention::Page page =
-        fetch.newest() > 0 ? state_.retention.NewestPage(*group, after, fetch.newest(), state_.now)
-                           : state_.retention.PageAfter(*group, after);
-    history.set_head(group->head);
-    history.set_floor(page.floor);
-    for (size_t i = page.begin; i < page.end; ++i) {
-      const absl::string_view frame = group->at(i).frame();
-      history.add_messages(frame.data(), frame.size());
-    }
-  }
-  sink->SendControl(from, ControlFrame(ControlKind::kHistory, history));
+  sink->SendControl(from, ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch)));
 }
 
 void Broker::Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink) {
-  channel::v1::Heads heads;
-  heads.set_request(compare.request());
-  heads.set_epoch(static_cast<uint64_t>(state_.epoch));
-  const bool same_epoch = Epoch{compare.epoch()} == state_.epoch;
-  for (const channel::v1::Head& head : compare.heads()) {
-    const KnownGroup* const group = state_.groups.Find(head.group_id());
-    const uint64_t offset = group == nullptr ? state_.groups.highest_forgotten() : group->head;
-    if (same_epoch && offset == head.offset()) continue;
-    channel::v1::Head* const other = heads.add_heads();
-    other->set_group_id(head.group_id());
-    other->set_offset(offset);
-  }
-  sink->SendControl(from, ControlFrame(ControlKind::kHeads, heads));
+  sink->SendControl(from, ControlFrame(ControlKind::kHeads, DifferentHeads(state_, compare)));
 }
 
 }  // namespace groupcast::service

@@ -152,6 +152,7 @@ class Broker {
     uint64_t number;
     KnownGroup* group;  // null: it is not a message
     absl::Span<char> frame;
+    size_t body_bytes;  // at the frame's end
     uint64_t offset;
     Fingerprint key;
   };

@@ -1,5 +1,6 @@
 // What a Broker keeps, for how long, and what it remembers of what it has not kept.
 
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -95,6 +96,62 @@ TEST_F(BrokerRetentionTest, AllThatIsKeptIsBoundedInBytes) {
   EXPECT_GT(server.broker.retained_bytes(), 1700u);
   EXPECT_EQ(server.History("x"), "6 8 10 from 4 up to 10");
   EXPECT_EQ(server.History("y"), "5 7 9 from 3 up to 9");
+}
+
+// One sender fills the server. Another group keeps its history, before and after a restart.
+TEST_F(BrokerRetentionTest, AFloodCostsOtherGroupsNothing) {
+  BrokerOptions options = SmallOptions(true);
+  options.max_message_bytes = 10'000;
+  options.retention.bytes_max = 100'000;
+  options.idle_groups_max = 1'000;
+  BrokerHarness server(options);
+  uint64_t number = 0;
+  const auto publish = [&](absl::string_view group_id, const std::string& body) {
+    ++number;
+    server.Publish(kA, number, group_id, {.first_unacknowledged = number, .body = body});
+  };
+  for (int i = 0; i < 3; ++i) publish("quiet", std::string(1'000, 'q'));
+  for (int i = 0; i < 200; ++i) {
+    publish(absl::StrCat("flood", i % 5), absl::StrCat(i, std::string(5'000, 'x')));
+    server.EndTurn();
+  }
+  EXPECT_LE(server.broker.retained_bytes(), 100'000u);
+  EXPECT_EQ(server.History("quiet"), "1 2 3 from 0 up to 3");
+  const std::unique_ptr<BrokerHarness> restarted = server.Restart();
+  EXPECT_LE(restarted->broker.retained_bytes(), 100'000u);
+  EXPECT_EQ(restarted->History("quiet"), "1 2 3 from 0 up to 3");
+  for (int i = 0; i < 5; ++i) {
+    const std::string flood = absl::StrCat("flood", i);
+    EXPECT_EQ(restarted->History(flood), server.History(flood));
+  }
+}
+
+TEST_F(BrokerRetentionTest, AMessageToManyGroupsIsKeptOnce) {
+  BrokerOptions options = SmallOptions(true);
+  options.max_message_bytes = 10'000;
+  options.retention.bytes_max = 300'000;  // 30 sends of 1 KB to 20 groups are 800 KB
+  options.idle_groups_max = 1'000;
+  BrokerHarness server(options);
+  uint64_t number = 0;
+  for (int send = 0; send < 30; ++send) {
+    for (int group = 0; group < 20; ++group) {
+      ++number;
+      server.Publish(kA, number, absl::StrCat("group", group),
+                     {.first_unacknowledged = number,
+                      .key = {number, 1},
+                      .body = absl::StrCat(send, std::string(1'000, 'x'))});
+    }
+    server.EndTurn();
+  }
+  const std::unique_ptr<BrokerHarness> restarted = server.Restart();
+  EXPECT_EQ(restarted->broker.retained_bytes(), server.broker.retained_bytes());
+  const channel::v1::History& history = restarted->Fetch("group7", 0);
+  EXPECT_EQ(history.floor(), 0u);
+  ASSERT_EQ(history.messages_size(), 30);
+  const absl::StatusOr<LiveFrame> last = ParseLiveFrame(history.messages(29));
+  ASSERT_TRUE(last.ok());
+  EXPECT_EQ(last->group_id, "group7");
+  EXPECT_EQ(last->body, absl::StrCat(29, std::string(1'000, 'x')));
 }
 
 // ---- Forgotten groups.

@@ -14,6 +14,11 @@ KnownGroup* GroupIndex::Find(absl::string_view id) {
   return found == groups_.end() ? nullptr : &found->second;
 }
 
+const KnownGroup* GroupIndex::Find(absl::string_view id) const {
+  const auto found = groups_.find(id);
+  return found == groups_.end() ? nullptr : &found->second;
+}
+
 KnownGroup* GroupIndex::FindOrAdd(absl::string_view id, uint64_t head) {
   const auto [entry, is_new] = groups_.try_emplace(id);
   KnownGroup* const group = &entry->second;

@@ -56,6 +56,7 @@ class GroupIndex {
 
   // Null: it is not known.
   KnownGroup* Find(absl::string_view id);
+  const KnownGroup* Find(absl::string_view id) const;
 
   // A group that was not known begins with `head`.
   KnownGroup* FindOrAdd(absl::string_view id, uint64_t head);

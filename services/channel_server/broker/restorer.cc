@@ -58,7 +58,8 @@ void Restorer::OnMessage(const LiveFrame& frame, absl::string_view bytes) {
   if (group->head != header.previous) Reset(group, header.previous);
   group->logged = true;
   state_->last_offset = std::max(state_->last_offset, header.offset);
-  state_->Retain(group, Retention::Copy({bytes.data(), bytes.size()}), header.offset, since_);
+  state_->Retain(group, state_->retention.Copy({bytes.data(), bytes.size()}, frame.body.size()),
+                 header.offset, since_);
   if (!header.key.empty()) state_->keys.Remember(header.key, header.offset, since_);
   OnResult(header.publisher, header.number, header.offset, 0);
 }

@@ -9,48 +9,82 @@ namespace {
 
 // The cost of a retained message besides its frame: its block, its slot, and its group if it is the
 // only message there.
-constexpr size_t kOverheadBytes = 256;
+constexpr uint32_t kOverheadBytes = 256;
+
+// A shorter body is not worth a comparison: the bookkeeping costs more.
+constexpr size_t kSharedBytesMin = 256;
 
 }  // namespace
 
 Retention::Retention(const RetentionOptions& options, Listener* listener)
     : options_(options), listener_(listener), young_(all_.end()) {}
 
-Retention::~Retention() { all_.clear_and_dispose(Deleter()); }
-
-void Retention::Deleter::operator()(Message* message) const {
-  message->~Message();
-  ::operator delete(message);
+Retention::~Retention() {
+  all_.clear_and_dispose([this](Message* message) { Release(message); });
 }
 
-Retention::MessagePtr Retention::Copy(absl::Span<const char> frame) {
-  void* const block = ::operator new(sizeof(Message) + frame.size());
-  auto* const message = new (block) Message();
-  message->bytes = static_cast<uint32_t>(frame.size());
-  std::memcpy(reinterpret_cast<char*>(message + 1), frame.data(), frame.size());
-  return MessagePtr(message);
+Retention::MessagePtr Retention::Copy(absl::Span<const char> frame, size_t body_bytes) {
+  const absl::string_view bytes(frame.data(), frame.size());
+  const absl::string_view body = bytes.substr(bytes.size() - body_bytes);
+  Message* const newest = all_.empty() ? nullptr : &all_.back();
+  const bool shares = body_bytes >= kSharedBytesMin && newest != nullptr && newest->body() == body;
+  const size_t own_bytes = shares ? bytes.size() - body_bytes : bytes.size();
+  auto* const message = new (::operator new(sizeof(Message) + own_bytes)) Message();
+  std::memcpy(reinterpret_cast<char*>(message + 1), bytes.data(), own_bytes);
+  message->bytes_ = static_cast<uint32_t>(bytes.size());
+  message->head_bytes_ = static_cast<uint32_t>(bytes.size() - body_bytes);
+  message->body_ = shares ? newest->body_ : message;
+  message->users_ = 1;
+  message->charged_ = 0;
+  if (shares) ++message->body_->users_;
+  return MessagePtr(message, Deleter{this});
+}
+
+void Retention::Release(Message* message) {
+  if (--message->users_ > 0) return;
+  Message* const body = message->body_;
+  bytes_ -= message->charged_;
+  message->~Message();
+  ::operator delete(message);
+  if (body != message) Release(body);
 }
 
 void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time since) {
   Message* const message = added.release();
-  message->chain = chain;
-  message->since = since;
-  message->offset = offset;
-  message->old = false;
+  message->chain_ = chain;
+  message->since_ = since;
+  message->offset_ = offset;
+  message->old_ = false;
   all_.push_back(*message);
   if (young_ == all_.end()) young_ = --all_.end();
   boost::circular_buffer<Message*>& messages = chain->messages_;
   if (messages.full()) messages.set_capacity(messages.empty() ? 1 : 2 * messages.capacity());
   messages.push_back(message);
-  bytes_ += message->bytes + kOverheadBytes;
+  by_size_.Resize(chain, chain->bytes() + message->bytes() + kOverheadBytes);
+  const bool shares = message->body_ != message;
+  message->charged_ = (shares ? message->head_bytes_ : message->bytes_) + kOverheadBytes;
+  bytes_ += message->charged_;
   Trim(chain);
-  while (bytes_ > options_.bytes_max && &all_.front() != &all_.back()) {
-    DropOldest(all_.front().chain);
+  if (bytes_ > options_.bytes_max) DropOverBound();
+}
+
+void Retention::DropOverBound() {
+  Chain* const newest = all_.back().chain_;
+  while (bytes_ > options_.bytes_max) {
+    SizeOrder::Item* const largest =
+        by_size_.LargestExcept(newest->count() == 1 ? newest : nullptr);
+    if (largest == nullptr) return;
+    DropOldest(static_cast<Chain*>(largest));
   }
 }
 
+const Retention::Message* Retention::next(const Message& message) const {
+  auto next = all_.iterator_to(message);
+  return ++next == all_.end() ? nullptr : &*next;
+}
+
 void Retention::Trim(Chain* chain) {
-  while (chain->size() > options_.history_messages_max && chain->messages_.front()->old) {
+  while (chain->count() > options_.history_messages_max && chain->messages_.front()->old_) {
     DropOldest(chain);
   }
 }
@@ -65,21 +99,22 @@ void Retention::DropOldest(Chain* chain) {
   } else if (messages.capacity() >= 16 && messages.size() <= messages.capacity() / 4) {
     messages.set_capacity(messages.capacity() / 2);
   }
-  chain->floor_ = dropped->offset;
-  bytes_ -= dropped->bytes + kOverheadBytes;
+  chain->floor_ = dropped->offset_;
+  by_size_.Resize(chain, chain->bytes() - dropped->bytes() - kOverheadBytes);
   const auto at = all_.iterator_to(*dropped);
   if (young_ == at) ++young_;
-  all_.erase_and_dispose(at, Deleter());
+  all_.erase(at);
+  Release(dropped);
   if (messages.empty()) listener_->OnEmptied(chain);
 }
 
 void Retention::Expire(absl::Time now) {
   const absl::Duration age_max = std::max(options_.history_age_max, options_.repair_retention);
-  while (!all_.empty() && all_.front().since + age_max <= now) DropOldest(all_.front().chain);
-  while (young_ != all_.end() && young_->since + options_.repair_retention <= now) {
+  while (!all_.empty() && all_.front().since_ + age_max <= now) DropOldest(all_.front().chain_);
+  while (young_ != all_.end() && young_->since_ + options_.repair_retention <= now) {
     Message& aged = *young_++;
-    aged.old = true;
-    Trim(aged.chain);
+    aged.old_ = true;
+    Trim(aged.chain_);
   }
 }
 
@@ -88,22 +123,22 @@ void Retention::Clear(Chain* chain) {
 }
 
 void Retention::ClearAll() {
-  while (!all_.empty()) DropOldest(all_.front().chain);
+  while (!all_.empty()) DropOldest(all_.front().chain_);
 }
 
 size_t Retention::FirstAfter(const Chain& chain, uint64_t offset) {
   const auto& messages = chain.messages_;
   const auto first = std::upper_bound(
       messages.begin(), messages.end(), offset,
-      [](uint64_t wanted, const Message* message) { return wanted < message->offset; });
+      [](uint64_t wanted, const Message* message) { return wanted < message->offset(); });
   return static_cast<size_t>(first - messages.begin());
 }
 
 Retention::Page Retention::PageAfter(const Chain& chain, uint64_t after) const {
   Page page{.begin = FirstAfter(chain, after), .end = 0, .floor = chain.floor()};
   size_t bytes = 0;
-  for (page.end = page.begin; page.end < chain.size(); ++page.end) {
-    bytes += chain.at(page.end).bytes;
+  for (page.end = page.begin; page.end < chain.count(); ++page.end) {
+    bytes += chain.at(page.end).bytes();
     if (page.end > page.begin && bytes > options_.page_bytes_max) break;
   }
   return page;
@@ -113,15 +148,15 @@ Retention::Page Retention::NewestPage(const Chain& chain, uint64_t after, size_t
                                       absl::Time now) const {
   const size_t first = FirstAfter(chain, after);
   const size_t limit = std::min(count, options_.history_messages_max);
-  Page page{.begin = chain.size(), .end = chain.size(), .floor = chain.floor()};
+  Page page{.begin = chain.count(), .end = chain.count(), .floor = chain.floor()};
   size_t bytes = 0;
   for (; page.begin > first && page.end - page.begin < limit; --page.begin) {
     const Message& next = chain.at(page.begin - 1);
-    bytes += next.bytes;
-    if (next.since + options_.history_age_max <= now) break;
+    bytes += next.bytes();
+    if (next.since() + options_.history_age_max <= now) break;
     if (page.begin < page.end && bytes > options_.page_bytes_max) break;
   }
-  if (page.begin > first) page.floor = chain.at(page.begin - 1).offset;
+  if (page.begin > first) page.floor = chain.at(page.begin - 1).offset();
   return page;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "boost/circular_buffer.hpp"
 #include "boost/intrusive/list.hpp"
+#include "services/channel_server/broker/size_order.h"
 
 namespace groupcast::service {
 
@@ -23,7 +24,8 @@ struct RetentionOptions {
   absl::Duration repair_retention = absl::Seconds(60);
 
   // The bound of all retained messages: their frames, and 256 bytes of bookkeeping for each. Over
-  // it, the server drops the oldest messages first. The newest message always stays.
+  // it, the group with the most bytes loses its oldest message first. So a group that takes much
+  // costs the others nothing. The newest message of all always stays.
   size_t bytes_max = 512u << 20;
 
   // The bound of one page. A page with a single message may be larger.
@@ -31,6 +33,10 @@ struct RetentionOptions {
 };
 
 // The retained messages of all groups, and each group's floor.
+//
+// A message that goes to many groups comes as many messages with the same body, one after another.
+// They share one copy of it, which counts once in bytes(). In the size of each group it counts
+// whole.
 //
 // The cost of a read depends on its result: it finds its offset by binary search, and does not walk
 // over other messages.
@@ -50,25 +56,44 @@ class Retention {
     ~Listener() = default;
   };
 
-  // One retained message. The frame follows it, in the same block of memory.
-  struct Message : boost::intrusive::list_base_hook<
-                       boost::intrusive::link_mode<boost::intrusive::normal_link>> {
-    Chain* chain;
-    absl::Time since;
-    uint64_t offset;
-    uint32_t bytes;
-    bool old;  // it is older than the repair retention
+  // One retained message.
+  class Message : public boost::intrusive::list_base_hook<
+                      boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+   public:
+    uint64_t offset() const { return offset_; }
+    absl::Time since() const { return since_; }
+    // The frame is its head and its body.
+    size_t bytes() const { return bytes_; }
+    absl::string_view head() const { return {data(), head_bytes_}; }
+    absl::string_view body() const {
+      return {body_->data() + body_->head_bytes_, bytes_ - head_bytes_};
+    }
 
-    absl::string_view frame() const { return {reinterpret_cast<const char*>(this + 1), bytes}; }
+   private:
+    friend class Retention;
+    const char* data() const { return reinterpret_cast<const char*>(this + 1); }
+
+    Chain* chain_;
+    absl::Time since_;
+    uint64_t offset_;
+    // The head follows the message in the same block of memory. The body follows it there, or is in
+    // the block of another message.
+    Message* body_;
+    uint32_t bytes_;
+    uint32_t head_bytes_;
+    uint32_t users_;    // of the block: the message, and others with its body
+    uint32_t charged_;  // the bytes() of the block
+    bool old_;          // it is older than the repair retention
   };
   struct Deleter {
-    void operator()(Message* message) const;
+    Retention* retention = nullptr;
+    void operator()(Message* message) const { retention->Release(message); }
   };
   using MessagePtr = std::unique_ptr<Message, Deleter>;
 
   // The retained messages of one group, oldest first. Its owner must clear it (Retention::Clear)
   // before it destroys the chain.
-  class Chain {
+  class Chain : private SizeOrder::Item {
    public:
     Chain() = default;
     Chain(const Chain&) = delete;
@@ -77,7 +102,9 @@ class Retention {
     // The messages after this offset are complete.
     uint64_t floor() const { return floor_; }
     bool empty() const { return messages_.empty(); }
-    size_t size() const { return messages_.size(); }
+    // The number of messages, and the bytes of their frames and bookkeeping.
+    size_t count() const { return messages_.size(); }
+    size_t bytes() const { return SizeOrder::Item::size(); }
     const Message& at(size_t index) const { return *messages_[index]; }
 
     // For a chain without messages: its messages will begin after `floor`.
@@ -102,8 +129,14 @@ class Retention {
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
-  // A new message that is not retained yet, with a copy of `frame`.
-  static MessagePtr Copy(absl::Span<const char> frame);
+  // A new message that is not retained yet, with a copy of `frame`, which ends with `body_bytes` of
+  // the body. It shares the body of the newest message if that is the same. The message must not
+  // outlive this.
+  MessagePtr Copy(absl::Span<const char> frame, size_t body_bytes);
+
+  // All messages, oldest first. Null: there is none, or `message` is the newest.
+  const Message* oldest() const { return all_.empty() ? nullptr : &all_.front(); }
+  const Message* next(const Message& message) const;
 
   // Adds the newest message of the chain. `offset` must be above the offsets of the chain. Drops
   // messages over a bound.
@@ -130,6 +163,8 @@ class Retention {
   using Messages = boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>>;
 
   static size_t FirstAfter(const Chain& chain, uint64_t offset);
+  void Release(Message* message);
+  void DropOverBound();
   void DropOldest(Chain* chain);
   // Drops messages over the history's number of messages that repairs do not need any more.
   void Trim(Chain* chain);
@@ -137,7 +172,8 @@ class Retention {
   const RetentionOptions options_;
   Listener* const listener_;
   Messages all_;              // of all chains, oldest first
-  Messages::iterator young_;  // the oldest message that is not `old`
+  Messages::iterator young_;  // the oldest message that is not `old_`
+  SizeOrder by_size_;
   size_t bytes_ = 0;
 };
 

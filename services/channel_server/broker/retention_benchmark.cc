@@ -1,9 +1,11 @@
 // bazel run -c opt //services/channel_server/broker:retention_benchmark
 //
-// What a read costs beside the number of messages that its group has.
+// What a read costs beside the number of messages that its group has, and what a message costs
+// beside the number of groups when the store is full.
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "benchmark/benchmark.h"
 #include "services/channel_server/broker/retention.h"
@@ -20,7 +22,8 @@ class Deep final : private Retention::Listener {
   ~Deep() { retention_.ClearAll(); }
 
   void Add() {
-    retention_.Add(&chain_, Retention::Copy({frame_.data(), frame_.size()}), ++offset_, since_);
+    retention_.Add(&chain_, retention_.Copy({frame_.data(), frame_.size()}, frame_.size() - 60),
+                   ++offset_, since_);
   }
   const Retention& retention() const { return retention_; }
   const Retention::Chain& chain() const { return chain_; }
@@ -74,6 +77,26 @@ void BM_Add(benchmark::State& state) {
   for (auto _ : state) deep.Add();
 }
 BENCHMARK(BM_Add)->ArgName("depth")->Arg(100);
+
+// Each message pushes another one out.
+void BM_AddToAFullStore(benchmark::State& state) {
+  class Listener final : public Retention::Listener {
+    void OnEmptied(Retention::Chain*) override {}
+  };
+  const auto groups = static_cast<size_t>(state.range(0));
+  Listener listener;
+  std::vector<Retention::Chain> chains(groups);
+  Retention retention({.bytes_max = groups * 4 * 456}, &listener);
+  const std::string frame(200, 'x');
+  uint64_t offset = 0;
+  const auto add = [&](size_t group) {
+    retention.Add(&chains[group], retention.Copy({frame.data(), frame.size()}, frame.size()),
+                  ++offset, absl::UnixEpoch());
+  };
+  for (size_t i = 0; i < 8 * groups; ++i) add(i % groups);
+  for (auto _ : state) add(offset * 7919 % groups);
+}
+BENCHMARK(BM_AddToAFullStore)->ArgName("groups")->RangeMultiplier(10)->Range(10, 100'000);
 
 }  // namespace
 }  // namespace groupcast::service

@@ -1,5 +1,6 @@
 #include "services/channel_server/broker/retention.h"
 
+#include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -27,19 +28,28 @@ class RetentionTest : public testing::Test, protected Retention::Listener {
   }
   static void Add(Retention* retention, Retention::Chain* chain, int i) {
     const std::string frame = absl::StrCat("message ", i % 10, i % 10);
-    retention->Add(chain, Retention::Copy({frame.data(), frame.size()}),
+    retention->Add(chain, retention->Copy({frame.data(), frame.size()}, 2),
                    static_cast<uint64_t>(10 * i), Second(i));
+  }
+  static void AddFrame(Retention* retention, Retention::Chain* chain, int i,
+                       const std::string& frame, size_t body_bytes) {
+    retention->Add(chain, retention->Copy({frame.data(), frame.size()}, body_bytes),
+                   static_cast<uint64_t>(10 * i), Second(i));
+  }
+  static void AddFrame(Retention* retention, Retention::Chain* chain, int i,
+                       const std::string& body) {
+    AddFrame(retention, chain, i, body, body.size());
   }
   // "20 30 from 10": the offsets of the page and its floor.
   std::string Words(const Retention::Page& page) const {
     std::string words;
     for (size_t i = page.begin; i < page.end; ++i) {
-      absl::StrAppend(&words, chain_.at(i).offset, " ");
+      absl::StrAppend(&words, chain_.at(i).offset(), " ");
     }
     return absl::StrCat(words, "from ", page.floor);
   }
   std::string All() const {
-    return Words({.begin = 0, .end = chain_.size(), .floor = chain_.floor()});
+    return Words({.begin = 0, .end = chain_.count(), .floor = chain_.floor()});
   }
 
   int emptied_ = 0;
@@ -55,7 +65,7 @@ TEST_F(RetentionTest, APageBeginsAfterItsOffsetAndHasAsManyAsFit) {
   EXPECT_EQ(Words(retention.PageAfter(chain_, 40)), "50 from 0");
   EXPECT_EQ(Words(retention.PageAfter(chain_, 50)), "from 0");
   EXPECT_EQ(Words(retention.PageAfter(chain_, 1'000)), "from 0");
-  EXPECT_EQ(chain_.at(1).frame(), "message 22");
+  EXPECT_EQ(absl::StrCat(chain_.at(1).head(), "|", chain_.at(1).body()), "message |22");
 }
 
 TEST_F(RetentionTest, TheNewestAreWithinTheBoundsOfHistory) {
@@ -102,33 +112,75 @@ TEST_F(RetentionTest, WhatRepairsNeedStaysAndThenOnlyAHistory) {
   EXPECT_EQ(retention.bytes(), 0u);
 }
 
-TEST_F(RetentionTest, OverTheBytesTheOldestOfAllGoAndTheNewestStays) {
+TEST_F(RetentionTest, OverTheBytesTheLargestGroupLosesItsOldestAndTheNewestStays) {
   RetentionOptions options = Options();
-  options.bytes_max = 600;  // two
-  Retention retention(options, this);
+  options.bytes_max = 1'050;  // three
   Retention::Chain other;
-  Add(&retention, &chain_, 1);
-  Add(&retention, &other, 2);
+  Retention retention(options, this);
+  Add(&retention, &other, 1);
+  Add(&retention, &chain_, 2);
   Add(&retention, &chain_, 3);
-  EXPECT_EQ(All(), "30 from 10");
-  EXPECT_EQ(other.size(), 1u);
   Add(&retention, &chain_, 4);
-  EXPECT_EQ(All(), "30 40 from 10");
-  EXPECT_TRUE(other.empty());
-  EXPECT_EQ(other.floor(), 20u);
-  const std::string large(2'000, 'x');
-  retention.Add(&chain_, Retention::Copy({large.data(), large.size()}), 50, Second(5));
+  EXPECT_EQ(All(), "30 40 from 20");
+  EXPECT_EQ(other.count(), 1u);
+  AddFrame(&retention, &chain_, 5, std::string(500, 'x'));
   EXPECT_EQ(All(), "50 from 40");
+  EXPECT_EQ(other.count(), 1u);
+  // All others go before the newest, also the smaller ones.
+  AddFrame(&retention, &chain_, 6, std::string(2'000, 'x'));
+  EXPECT_EQ(All(), "60 from 50");
+  EXPECT_EQ(other.floor(), 10u);
+  EXPECT_EQ(emptied_, 1);
+  Add(&retention, &other, 7);
+  EXPECT_EQ(All(), "from 60");
+  EXPECT_EQ(other.count(), 1u);
+}
+
+TEST_F(RetentionTest, AMessageToManyGroupsIsThereOnce) {
+  std::array<Retention::Chain, 10> groups;
+  Retention retention(Options(), this);
+  const std::string body(10'000, 'x');
+  for (size_t i = 0; i < groups.size(); ++i) {
+    AddFrame(&retention, &groups[i], static_cast<int>(i + 1), absl::StrCat("to ", i, body),
+             body.size());
+  }
+  EXPECT_LT(retention.bytes(), body.size() + groups.size() * 300);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    EXPECT_EQ(groups[i].at(0).head(), absl::StrCat("to ", i));
+    EXPECT_EQ(groups[i].at(0).body(), body);
+    EXPECT_EQ(groups[i].at(0).bytes(), 4 + body.size());
+    EXPECT_GT(groups[i].bytes(), body.size());
+  }
+  // Whichever goes first, the others keep the body, and the last one takes it away.
+  for (const size_t i : {3, 0, 9, 1, 2, 4, 5, 6, 7}) retention.Clear(&groups[i]);
+  EXPECT_EQ(groups[8].at(0).body(), body);
+  EXPECT_GT(retention.bytes(), body.size());
+  retention.Clear(&groups[8]);
+  EXPECT_EQ(retention.bytes(), 0u);
+}
+
+TEST_F(RetentionTest, BodiesThatDifferAreNotShared) {
+  Retention retention(Options(), this);
+  const std::string body(1'000, 'x');
+  AddFrame(&retention, &chain_, 1, body);
+  AddFrame(&retention, &chain_, 2, body.substr(1));
+  AddFrame(&retention, &chain_, 3, body.substr(2) + "y");
+  EXPECT_GT(retention.bytes(), 3'000u);
+  EXPECT_EQ(chain_.at(2).body(), body.substr(2) + "y");
+  // Nor is a body shared whose message was never added.
+  { const Retention::MessagePtr unused = retention.Copy({body.data(), body.size()}, body.size()); }
+  AddFrame(&retention, &chain_, 4, body);
+  EXPECT_GT(retention.bytes(), 4'000u);
 }
 
 TEST_F(RetentionTest, ClearRaisesTheFloors) {
-  Retention retention(Options(), this);
   Retention::Chain other;
+  Retention retention(Options(), this);
   Fill(&retention, 4);
   Add(&retention, &other, 5);
   retention.Clear(&chain_);
   EXPECT_EQ(All(), "from 40");
-  EXPECT_EQ(other.size(), 1u);
+  EXPECT_EQ(other.count(), 1u);
   retention.ClearAll();
   EXPECT_EQ(other.floor(), 50u);
   EXPECT_EQ(retention.bytes(), 0u);
@@ -141,7 +193,8 @@ TEST_F(RetentionTest, HistoryEndsAtExactlyItsNumberAndItsAge) {
   RetentionOptions options;
   Retention retention(options, this);
   for (int i = 0; i < 101; ++i) {
-    retention.Add(&chain_, Retention::Copy({"frame", 5}), static_cast<uint64_t>(i + 1), Second(0));
+    retention.Add(&chain_, retention.Copy({"frame", 5}, 5), static_cast<uint64_t>(i + 1),
+                  Second(0));
   }
   // The number, of what clients read.
   EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, Second(1)).floor, 1u);
@@ -156,12 +209,12 @@ TEST_F(RetentionTest, HistoryEndsAtExactlyItsNumberAndItsAge) {
   EXPECT_EQ(retention.NewestPage(chain_, 0, 1'000, end).floor, 101u);
   // And of what is kept: all for the repair retention, then the number, then the age.
   retention.Expire(Second(60) - moment);
-  EXPECT_EQ(chain_.size(), 101u);
+  EXPECT_EQ(chain_.count(), 101u);
   retention.Expire(Second(60));
-  EXPECT_EQ(chain_.size(), 100u);
+  EXPECT_EQ(chain_.count(), 100u);
   EXPECT_EQ(chain_.floor(), 1u);
   retention.Expire(end - moment);
-  EXPECT_EQ(chain_.size(), 100u);
+  EXPECT_EQ(chain_.count(), 100u);
   retention.Expire(end);
   EXPECT_TRUE(chain_.empty());
   EXPECT_EQ(chain_.floor(), 101u);
@@ -187,7 +240,7 @@ TEST_F(RetentionTest, GoesOnAfterABurst) {
   for (int round = 0; round < 3; ++round) {
     for (int i = 1; i <= 1'000; ++i) Add(&retention, &chain_, 1'000 * round + i);
     retention.Expire(Second(1'000 * round + 1'000 + 20));
-    EXPECT_EQ(chain_.size(), 3u);
+    EXPECT_EQ(chain_.count(), 3u);
   }
 }
 
