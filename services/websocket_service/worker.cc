@@ -1,9 +1,11 @@
 #include "services/websocket_service/worker.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/random/random.h"
+#include "services/common/address.h"
 #include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
@@ -134,6 +136,12 @@ void Worker::OnAccepted(Fd socket) {
   handshaking_.Append(session.get(), loop_->now());
   session->place = static_cast<uint32_t>(sessions_.size());
   sessions_.push_back(std::move(session));
+}
+
+void Worker::OnStranger(Stranger stranger, int socket) {
+  const std::optional<std::string> line =
+      stranger_log_.Note(stranger, PeerAddress(socket), loop_->now());
+  if (line.has_value()) spdlog::warn("{}", *line);
 }
 
 void Worker::OnOpen(Session* session) {

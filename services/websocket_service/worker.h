@@ -22,6 +22,7 @@
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/session.h"
 #include "services/websocket_service/http/pages.h"
+#include "services/websocket_service/http/stranger_log.h"
 
 namespace groupcast::service {
 
@@ -76,6 +77,7 @@ class Worker final : private SessionHost {
 
   const SessionOptions& session_options() const override { return options_.session; }
   HttpContext http_context() const override;
+  void OnStranger(Stranger stranger, int socket) override;
   void OnOpen(Session* session) override;
   bool OnText(Session* session, absl::string_view text) override;
   void OnActivity(Session* session) override;
@@ -116,6 +118,7 @@ class Worker final : private SessionHost {
   bool draining_ = false;
   absl::Time drain_began_;
   size_t drain_total_ = 0;
+  StrangerLog stranger_log_;
   absl::Status failure_;
 };
 

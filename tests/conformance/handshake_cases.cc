@@ -320,7 +320,33 @@ HANDSHAKE_CASES(
             "LongRequestLine",
             {Request().Line(absl::StrCat("GET /", std::string(10'000, 'a'), " HTTP/1.1")).Bytes()},
             431},
-        HandshakeCase{"GarbageWithoutEnd", {std::string(20'000, '\xff')}, 431}));
+        HandshakeCase{"GarbageWithoutEnd", {std::string(20'000, '\xff')}, 400}));
+
+// RFC 9112 section 2.2: a server ignores at least one empty line before the request line.
+HANDSHAKE_CASES(
+    Rfc9112_Section2_2_EmptyLines,
+    ::testing::Values(
+        Written("One", {"\r\n" + Request().Bytes()}),
+        Written("OneOfBareLf", {"\n" + Request().Bytes()}),
+        Written("Several", {"\r\n\r\n\n" + Request().Bytes()}),
+        Written("InWritesOfOneByte", OneByOne("\r\n\r\n" + Request().Bytes())),
+        Written("WithTheFirstFrame", {"\r\n" + Request().Bytes() + TextFrame(Echo("early"))},
+                {Echoed("early")}),
+        HandshakeCase{"BeforePlainHttp", {"\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"}, 200},
+        HandshakeCase{"WithoutEnd", {std::string(20'000, '\n')}, 431}));
+
+// A client that does not speak HTTP/1 gets its answer at once, and not at the end of a head that it
+// never sends.
+HANDSHAKE_CASES(
+    Strangers,
+    ::testing::Values(
+        HandshakeCase{"TlsClientHello", {"\x16\x03\x01"}, 400},
+        HandshakeCase{"Http2Preface", {"PRI * HTTP/2.0\r\n"}, 505},
+        HandshakeCase{"ProxyProtocol", {"PROXY TCP4 10.0.0.1 10.0.0.2 4000 1234\r\n"}, 400},
+        HandshakeCase{"ProxyProtocolVersion2", {std::string("\r\n\r\n\0\r\nQUIT\n", 12)}, 400},
+        HandshakeCase{"FrameWithoutHandshake", {TextFrame("hello")}, 400},
+        HandshakeCase{"LineThatIsNoRequest", {"EHLO example.org\r\n"}, 400},
+        HandshakeCase{"HeadOfBareLf", {Request().Bytes("\n")}, 400}));
 
 // An extension that was offered and declined gives its bit no meaning.
 TEST(Section9_1_DeclinedExtension, LeavesItsBitReserved) {

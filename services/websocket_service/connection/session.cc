@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "services/websocket_service/wire/encodings.h"
@@ -80,31 +81,26 @@ void Session::OnPeerClosed() {
 }
 
 void Session::ReadRequest(absl::Span<char> input) {
-  if (request_ == nullptr) request_ = std::make_unique<std::string>();
-  const size_t before = request_->size();
-  request_->append(input.data(), input.size());
-  const size_t head_bytes = RequestHeadBytes(*request_, before);
-  if (head_bytes == 0 && request_->size() < kRequestBytesMax) return;
-  const bool too_large = head_bytes == 0 || head_bytes > kRequestBytesMax;
-  const HttpAnswer answer = too_large
-                                ? AnswerTooLarge()
-                                : AnswerRequest(absl::string_view(*request_).substr(0, head_bytes),
-                                                host_->http_context());
+  if (request_ == nullptr) request_ = std::make_unique<RequestReader>();
+  const std::optional<HttpAnswer> answer = request_->Read(&input, host_->http_context());
+  if (!answer.has_value()) return;
   request_.reset();
-  if (!answer.upgraded) {
-    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
+  SharedBytes bytes = SharedBytes::Copy(answer->bytes);
+  if (!answer->upgraded) {
+    if (answer->stranger != Stranger::kNone) host_->OnStranger(answer->stranger, socket_.get());
+    if (answer->body) outbox_.PushLast(std::exchange(bytes, answer->body));
+    BeginClosing(std::move(bytes), /*drop_unsent=*/false);
     return;
   }
   state_ = State::kOpen;
   was_open_ = true;
-  v1_ = answer.v1;
+  v1_ = answer->v1;
   if (v1_) set_encoding(&kV1Encoding);
-  set_session(answer.session);
-  Send(SharedBytes::Copy(answer.bytes), TrafficClass::kInteractive);
+  set_session(answer->session);
+  Send(bytes, TrafficClass::kInteractive);
   host_->OnOpen(this);
   // A client need not wait for the answer to send its first frames.
-  const size_t used = head_bytes - before;
-  ReadFrames(input.subspan(used));
+  ReadFrames(input);
 }
 
 void Session::ReadFrames(absl::Span<char> input) {

@@ -17,6 +17,7 @@
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/outbox.h"
 #include "services/websocket_service/http/http.h"
+#include "services/websocket_service/http/request_reader.h"
 #include "services/websocket_service/wire/frame.h"
 #include "services/websocket_service/wire/frame_codec.h"
 
@@ -35,6 +36,8 @@ class SessionHost {
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
+  // The peer spoke another protocol than HTTP/1, and is refused.
+  virtual void OnStranger(Stranger stranger, int socket) = 0;
   // The handshake is complete. The session may have commands and messages after this call.
   virtual void OnOpen(Session* session) = 0;
   // One text message has come. False: it must wait, and the session passes it to OnText again after
@@ -142,7 +145,7 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   FrameDecoder decoder_;
   size_t counted_bytes_ = 0;  // buffered_bytes(), as the host knows it
   Outbox outbox_;
-  std::unique_ptr<std::string> request_;  // only during the handshake
+  std::unique_ptr<RequestReader> request_;  // only during the handshake
   std::unique_ptr<Held> held_;
 };
 

@@ -26,7 +26,6 @@ namespace {
 namespace http = boost::beast::http;
 using Request = http::request<http::empty_body>;
 
-constexpr absl::string_view kHeadEnd = "\r\n\r\n";
 constexpr absl::string_view kAcceptGuid =
     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
 constexpr absl::string_view kServerName = "groupcast";
@@ -210,12 +209,6 @@ HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
 
 }  // namespace
 
-size_t RequestHeadBytes(absl::string_view bytes, size_t searched) {
-  const size_t from = searched < kHeadEnd.size() ? 0 : searched - (kHeadEnd.size() - 1);
-  const size_t at = bytes.find(kHeadEnd, from);
-  return at == absl::string_view::npos ? 0 : at + kHeadEnd.size();
-}
-
 HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
   http::request_parser<http::empty_body> parser;
   parser.header_limit(kRequestBytesMax);
@@ -247,6 +240,28 @@ HttpAnswer AnswerTooLarge() {
   return Refuse(
       http::status::request_header_fields_too_large,
       absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
+}
+
+HttpAnswer AnswerStranger(Stranger stranger) {
+  HttpAnswer answer;
+  switch (stranger) {
+    case Stranger::kTls:
+      answer = Refuse(http::status::bad_request,
+                      "This port has no TLS: it speaks http:// and ws://, not https:// or wss://.");
+      break;
+    case Stranger::kHttp2:
+      answer = Refuse(http::status::http_version_not_supported,
+                      "This service speaks HTTP/1.1, not HTTP/2.");
+      break;
+    case Stranger::kProxyProtocol:
+      answer = Refuse(http::status::bad_request, "This service has no PROXY protocol.");
+      break;
+    default:
+      answer = Refuse(http::status::bad_request,
+                      "This is not HTTP/1.1. A WebSocket connection begins with an HTTP request.");
+  }
+  answer.stranger = stranger;
+  return answer;
 }
 
 std::string AcceptKey(absl::string_view key) {

@@ -2,10 +2,12 @@
 #define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_HTTP_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "services/channel/fingerprint.h"
+#include "services/common/shared_bytes.h"
 #include "services/websocket_service/http/pages.h"
 
 namespace groupcast::service {
@@ -16,30 +18,34 @@ inline constexpr size_t kRequestBytesMax = 8 * 1024;
 // The subprotocol of v1 mode.
 inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
 
-// Returns the size of the request line and header at the beginning of `bytes`, with the empty line
-// at their end. 0: they are incomplete. An earlier call has searched the first `searched` bytes.
-size_t RequestHeadBytes(absl::string_view bytes, size_t searched);
-
 struct HttpContext {
   const Pages* pages = nullptr;  // null: none
   bool channel_connected = false;
   bool full = false;  // the worker takes no further connection
 };
 
+// What a client speaks instead of HTTP/1. Most likely it, or a proxy before it, is misconfigured.
+enum class Stranger : uint8_t { kNone, kTls, kHttp2, kProxyProtocol, kUnknown };
+
 struct HttpAnswer {
   bool upgraded = false;  // the connection now speaks WebSocket; if not, it is closed after the
                           // answer
   bool v1 = false;        // in v1 mode
   Fingerprint session;    // the session that the request names; empty: none
-  std::string bytes;      // the whole response
+  Stranger stranger = Stranger::kNone;
+  std::string bytes;  // the response: all of it, or all before its body
+  SharedBytes body;   // null: `bytes` is all. Else the body, which the page shares
 };
 
 // Answers a request: with the WebSocket handshake (RFC 6455 section 4.2), a page, or an error with
-// its reason. `head` is the request line and header. RequestHeadBytes must have returned its size.
+// its reason. `head` is the request line and header, with the empty line at their end.
 HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
 
 // Returns the answer to a request with a head over kRequestBytesMax.
 HttpAnswer AnswerTooLarge();
+
+// Returns the answer to a client that does not speak HTTP/1.
+HttpAnswer AnswerStranger(Stranger stranger);
 
 // Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).
 std::string AcceptKey(absl::string_view key);

@@ -110,14 +110,5 @@ TEST(HttpTest, WithoutPagesSaysWhatThisIs) {
 
 TEST(HttpTest, AFullWorkerSaysSo) { EXPECT_EQ(Status(Answer(kHandshake, {.full = true})), 503); }
 
-TEST(HttpTest, FindsTheEndOfTheHeadHoweverItComes) {
-  const std::string head = std::string(kHandshake) + "\r\n";
-  const std::string bytes = head + "frame";
-  for (size_t searched = 0; searched < head.size(); ++searched) {
-    EXPECT_EQ(RequestHeadBytes(bytes, searched), head.size());
-    EXPECT_EQ(RequestHeadBytes(head.substr(0, searched), 0), 0u);
-  }
-}
-
 }  // namespace
 }  // namespace groupcast::service
