@@ -33,6 +33,10 @@ absl::string_view Bytes(const Fingerprint& fingerprint) {
 // A group with more members here than this is flushed in pieces, and several messages at once.
 constexpr size_t kInteractiveMembersMax = 64;
 
+size_t BytesOf(const std::string& group_id, const Command& command) {
+  return group_id.size() + command.message.size();
+}
+
 TrafficClass TrafficClassOf(const Group& group) {
   return group.members.size() > kInteractiveMembersMax ? TrafficClass::kBulk
                                                        : TrafficClass::kInteractive;
@@ -41,13 +45,18 @@ TrafficClass TrafficClassOf(const Group& group) {
 }  // namespace
 
 GroupService::GroupService(const GroupServiceOptions& options, const Clock* clock)
-    : options_(options), clock_(clock), recent_(options.recent), recoveries_(&table_, clock) {}
+    : options_(options),
+      clock_(clock),
+      recent_(options.recent),
+      recoveries_(&table_, clock),
+      sends_(options.sends,
+             [this](const PublicationsSize& size) { return channel_->HasRoomFor(size); }) {}
 
 void GroupService::Add(Member* member) { members_.emplace(member->connection_id(), member); }
 
 void GroupService::Remove(Member* member) {
   if (members_.erase(member->connection_id()) == 0) return;
-  if (member->waits_for_room) std::erase(waiting_for_room_, member);
+  sends_.Remove(member);
   for (Group* group : table_.LeaveAll(member)) {
     if (member->recoveries > 0) recoveries_.Drop(group, member);
     if (member->pending_answers > 0) pending_joins_.Drop(group, member);
@@ -75,9 +84,9 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
     return true;
   }
   if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
-  const bool has_room =
-      command->kind != Command::Kind::kSendToGroup || HasRoomFor(member, *command);
-  if (!has_room && member->waits_for_room) return false;
+  const std::optional<SendQueue::Weight> weight =
+      command->kind == Command::Kind::kSendToGroup ? AdmitSend(member, *command) : std::nullopt;
+  if (member->waits_for_room) return false;
   ++counters_.commands;
   switch (command->kind) {
     case Command::Kind::kAddGroup:
@@ -87,8 +96,8 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
       LeaveGroup(member, *command);
       break;
     case Command::Kind::kSendToGroup:
-      command->many ? SendToGroups(member, *command, has_room)
-                    : SendToGroup(member, *command, has_room);
+      command->many ? SendToGroups(member, *command, weight)
+                    : SendToGroup(member, *command, weight);
       break;
     case Command::Kind::kGroupHistory:
       ReadHistory(member, *command);
@@ -112,26 +121,14 @@ bool GroupService::MayWaitForRoom() const {
   return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
 }
 
-bool GroupService::HasRoomFor(Member* member, const Command& command) {
+std::optional<SendQueue::Weight> GroupService::AdmitSend(Member* member, const Command& command) {
   PublicationsSize size{.count = 0};
   for (const GroupIdField& field : command.group_ids) {
     if (!field.defect.empty()) continue;
     ++size.count;
-    size.bytes += field.id.size() + command.message.size();
+    size.bytes += BytesOf(field.id, command);
   }
-  const bool is_its_turn = waiting_for_room_.empty() || member == going_on_;
-  if ((is_its_turn || !MayWaitForRoom()) && channel_->HasRoomFor(size)) {
-    has_sent_ = true;
-    return true;
-  }
-  if (!MayWaitForRoom() || std::exchange(member->waits_for_room, true)) return false;
-  // A member that could send nothing in its turn keeps its place.
-  if (member == going_on_ && !has_sent_) {
-    waiting_for_room_.push_front(member);
-  } else {
-    waiting_for_room_.push_back(member);
-  }
-  return false;
+  return MayWaitForRoom() ? sends_.Admit(member, size) : sends_.AdmitAtOnce(size);
 }
 
 void GroupService::AddGroup(Member* member, const Command& command) {
@@ -192,11 +189,11 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
   if (!command.id.empty()) member->Reply(LeaveReply(command.id, id));
 }
 
-// Without room, the command is refused as a whole.
-void GroupService::Publish(Member* member, const Command& command, bool has_room,
-                           const std::string& group_id, int64_t sent_at_ms,
-                           Channel::PublishCallback done) {
-  if (!has_room) return done(absl::UnavailableError("too many publications wait for the channel"));
+void GroupService::Publish(Member* member, const Command& command,
+                           std::optional<SendQueue::Weight> weight, const std::string& group_id,
+                           int64_t sent_at_ms, Channel::PublishCallback done) {
+  if (!weight.has_value())
+    return done(absl::UnavailableError("too many publications wait for the channel"));
   Publication publication{
       .group_id = group_id,
       .content = {.kind = command.message_kind, .data = command.message, .sent_at_ms = sent_at_ms}};
@@ -204,12 +201,21 @@ void GroupService::Publish(Member* member, const Command& command, bool has_room
   if (!command.key.empty()) {
     publication.key = FingerprintOf({Bytes(member->session()), group_id, command.key});
   }
+  if (*weight == SendQueue::Weight::kHeavy) {
+    done = [this, bytes = BytesOf(group_id, command),
+            done = std::move(done)](absl::StatusOr<Position> position) {
+      sends_.OnHeavyResult(bytes);
+      done(std::move(position));
+      sends_.GoOn();
+    };
+  }
   channel_->Publish(publication, std::move(done));
 }
 
-void GroupService::SendToGroup(Member* member, const Command& command, bool has_room) {
+void GroupService::SendToGroup(Member* member, const Command& command,
+                               std::optional<SendQueue::Weight> weight) {
   const std::string& group_id = command.group_ids.front().id;
-  Publish(member, command, has_room, group_id, absl::ToUnixMillis(absl::Now()),
+  Publish(member, command, weight, group_id, absl::ToUnixMillis(absl::Now()),
           [this, connection = member->connection_id(), id = command.id,
            group_id](absl::StatusOr<Position> position) {
             Member* const sender = FindMember(connection);
@@ -222,7 +228,8 @@ void GroupService::SendToGroup(Member* member, const Command& command, bool has_
           });
 }
 
-void GroupService::SendToGroups(Member* member, const Command& command, bool has_room) {
+void GroupService::SendToGroups(Member* member, const Command& command,
+                                std::optional<SendQueue::Weight> weight) {
   // The reply is sent when the last group has its result.
   struct Sending {
     std::vector<SendResult> results;
@@ -262,7 +269,7 @@ void GroupService::SendToGroups(Member* member, const Command& command, bool has
                  ErrorCode::kGroupIdInvalid);
       continue;
     }
-    Publish(member, command, has_room, field.id, sent_at_ms,
+    Publish(member, command, weight, field.id, sent_at_ms,
             [finish_one, i](absl::StatusOr<Position> position) {
               const ErrorCode code = position.ok() ? ErrorCode{} : ErrorCodeOf(position.status());
               finish_one(i, std::move(position), code);
@@ -350,31 +357,18 @@ void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
 }
 
 void GroupService::OnConnectionState(bool connected) {
+  sends_.SetConnected(connected);
   if (connected) {
     spdlog::info("the channel is there");
     recoveries_.OnConnected();
   } else {
     away_since_ = clock_->Now();
     spdlog::warn("the channel is away: sends wait until it is back");
+    sends_.GoOn();
   }
 }
 
-void GroupService::OnRoom() { GoOnWithSends(); }
-
-void GroupService::GoOnWithSends() {
-  // Each member continues once. A member whose room ends waits at the end of the queue for the next
-  // turn. The first one that finds none ends this one.
-  for (size_t left = waiting_for_room_.size(); left > 0; --left) {
-    Member* const member = waiting_for_room_.front();
-    waiting_for_room_.pop_front();
-    member->waits_for_room = false;
-    going_on_ = member;
-    has_sent_ = false;
-    member->ResumeCommands();
-    going_on_ = nullptr;
-    if (member->waits_for_room && !has_sent_) return;
-  }
-}
+void GroupService::OnRoom() { sends_.GoOn(); }
 
 void GroupService::OnMisconfigured(const absl::Status& why) {
   if (on_fatal_) on_fatal_(why);
@@ -396,8 +390,8 @@ void GroupService::CheckDeadlines() {
     if (member->pending_answers == 0) member->ResumeCommands();
   }
   recoveries_.RetryFailed();
-  // They need not wait any more; or the first one, which needed much room, has gone.
-  GoOnWithSends();
+  // A member that left may have made room for others.
+  MayWaitForRoom() ? sends_.GoOn() : sends_.ReleaseAll();
 }
 
 void GroupService::RefuseJoin(const PendingJoin& join) {

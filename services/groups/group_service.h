@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +19,7 @@
 #include "services/groups/pending_joins.h"
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
+#include "services/groups/send_queue.h"
 #include "services/protocol/command.h"
 #include "services/protocol/event.h"
 
@@ -33,6 +34,7 @@ struct GroupServiceOptions {
   // larger.
   size_t history_reply_bytes_max = 256u << 10;
   RecentMessagesOptions recent;
+  SendQueueOptions sends;
 };
 
 // A worker's part in groups. It executes its connections' commands on the channel, and hands the
@@ -92,17 +94,18 @@ class GroupService final : public ChannelListener {
  private:
   bool MayRun(const Member& member, const Command& command);
   bool MayWaitForRoom() const;
-  // Whether the channel takes the whole command now. If not, and it may wait, the member waits.
-  bool HasRoomFor(Member* member, const Command& command);
-  void GoOnWithSends();
+  // nullopt: the member waits (Member::waits_for_room), or the send is refused.
+  std::optional<SendQueue::Weight> AdmitSend(Member* member, const Command& command);
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);
   void Admit(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
-  void SendToGroup(Member* member, const Command& command, bool has_room);
-  void SendToGroups(Member* member, const Command& command, bool has_room);
-  void Publish(Member* member, const Command& command, bool has_room, const std::string& group_id,
-               int64_t sent_at_ms, Channel::PublishCallback done);
+  // Without a weight, the command is refused as a whole.
+  void SendToGroup(Member* member, const Command& command, std::optional<SendQueue::Weight> weight);
+  void SendToGroups(Member* member, const Command& command,
+                    std::optional<SendQueue::Weight> weight);
+  void Publish(Member* member, const Command& command, std::optional<SendQueue::Weight> weight,
+               const std::string& group_id, int64_t sent_at_ms, Channel::PublishCallback done);
   void ReadHistory(Member* member, const Command& command);
 
   void Refuse(Member* member, const CommandError& error);
@@ -119,13 +122,8 @@ class GroupService final : public ChannelListener {
   Recoveries recoveries_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
-  // Members with sends that wait for room in the channel, in the order of their arrival. The first
-  // one continues first, also if it needs more room than others. While somebody waits, all other
-  // sends go to the end of the queue. It has at most one entry for each connection.
-  std::deque<Member*> waiting_for_room_;
-  Member* going_on_ = nullptr;  // the member that left the queue and executes its commands now
-  bool has_sent_ = false;       // it has sent something since
-  absl::Time away_since_;       // the time of the disconnection, while not connected
+  SendQueue sends_;
+  absl::Time away_since_;  // the time of the disconnection, while not connected
   Counters counters_;
   LogLimit gap_log_limit_;
 };

@@ -324,7 +324,7 @@ TEST_F(GroupServiceTest, SendsWaitForRoomInTheChannelAndGoOnInTurn) {
   EXPECT_EQ(reader->received, Received());
   channel_.SetRoom(true);
   hub_.Pump();
-  EXPECT_EQ(reader->received, Received({"a1", "a2", "b1"}));
+  EXPECT_EQ(reader->received, Received({"a1", "b1", "a2"}));
   EXPECT_FALSE(a->waits_for_room);
 }
 
