@@ -46,8 +46,13 @@ ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
           "bytes that wait to be sent to one connection; over it: close 4001");
 ABSL_FLAG(int64_t, window_bytes, 64 << 20, "unacknowledged publications of one worker, in bytes");
-ABSL_FLAG(int64_t, unfinished_bytes, 64 << 20,
-          "unfinished messages of one worker's clients, in bytes");
+ABSL_FLAG(
+    int64_t, unfinished_bytes, 64 << 20,
+    "unfinished messages of one worker's clients, in bytes; over it: close 1009 for those that "
+    "do not come to their end");
+ABSL_FLAG(int64_t, held_bytes, 64 << 20,
+          "input of one worker's clients that waits for the channel, in bytes; over it, the worker "
+          "reads from no client until there is room");
 ABSL_FLAG(absl::Duration, handshake_timeout, absl::Seconds(10),
           "from accept to the end of the handshake");
 ABSL_FLAG(absl::Duration, ping_interval, absl::Seconds(25),
@@ -107,7 +112,8 @@ absl::StatusOr<Configuration> ReadConfiguration() {
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
         {"window_bytes", absl::GetFlag(FLAGS_window_bytes)},
-        {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)}}) {
+        {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)},
+        {"held_bytes", absl::GetFlag(FLAGS_held_bytes)}}) {
     if (absl::Status status =
             Check(value > 0 && value <= int64_t{1} << 31,
                   absl::StrCat("--", flag, "=", value, " is not between 1 and 2^31"));
@@ -152,6 +158,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   worker.drain_time = absl::GetFlag(FLAGS_drain_time);
   worker.connections_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_connections_per_worker));
   worker.unfinished_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unfinished_bytes));
+  worker.held_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_held_bytes));
   if (const std::string directory = absl::GetFlag(FLAGS_pages); !directory.empty()) {
     absl::StatusOr<Pages> pages = Pages::Load(directory);
     if (!pages.ok()) return pages.status();

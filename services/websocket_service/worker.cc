@@ -33,6 +33,9 @@ constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 // channel server learns that this worker is slow.
 constexpr uint64_t kMessagesPerRound = 128;
 
+// The connections at most that one turn reads from after they have waited at the gate.
+constexpr int kWaitingReadsPerTurn = 64;
+
 // For how long a repeated send with the same key counts once: the channel's contract.
 constexpr absl::Duration kKeyWindow = absl::Minutes(2);
 
@@ -71,6 +74,8 @@ Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<E
       slot_(slot),
       loop_(std::move(loop)),
       groups_(options.groups, &clock_),
+      unfinished_(options.unfinished_bytes_max),
+      gate_(options.held_bytes_max),
       touched_(&clock_) {}
 
 std::vector<CounterColumn> Worker::Counters() {
@@ -163,6 +168,14 @@ bool Worker::OnText(Session* session, absl::string_view text) {
   return groups_.HandleCommand(session, text);
 }
 
+bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
+  if (gate_.Admit(session, unfinished_bytes)) return true;
+  unfinished_.Remove(session);
+  return false;
+}
+
+void Worker::OnReadEnds(Session* session) { gate_.Leave(session); }
+
 void Worker::OnActivity(Session* session) {
   if (session->is_open()) silent_.Append(session, loop_->now());
 }
@@ -173,18 +186,41 @@ void Worker::OnTouched(Session* session, TrafficClass traffic_class) {
   touched_.Add(session, traffic_class);
 }
 
-void Worker::OnBufferedBytes(int64_t change) { unfinished_bytes_ += change; }
+void Worker::OnHeld(int64_t change) { gate_.CountHeld(change); }
+
+void Worker::OnUnfinished(Session* session, size_t bytes) {
+  if (bytes == 0) return unfinished_.Remove(session);
+  const absl::Time now = loop_->now();
+  if (!session->has_unfinished()) unfinished_.Add(session, session->peer_address(), now);
+  unfinished_.SetBytes(session, bytes);
+  while (UnfinishedNode* const victim = unfinished_.Victim(now)) {
+    if (const int64_t count = unfinished_log_limit_.Admit(now)) {
+      spdlog::warn("unfinished messages take {} bytes: closed {} of their connections",
+                   unfinished_.bytes(), count);
+    }
+    // It leaves the pool when it closes.
+    static_cast<Session*>(victim)->Close(CloseCode::kTooBig, "too many unfinished messages");
+  }
+}
+
+bool Worker::ReadWaiting() {
+  for (int i = 0; i < kWaitingReadsPerTurn; ++i) {
+    ReadNode* const next = gate_.TakeNext();
+    if (next == nullptr) return false;
+    static_cast<Session*>(next)->ReadOn();
+  }
+  return gate_.has_next();
+}
 
 absl::Time Worker::FlushTouched() {
-  if (unfinished_bytes_ > static_cast<int64_t>(options_.unfinished_bytes_max))
-    CloseLargestUnfinished();
+  const bool more_to_read = ReadWaiting();
   const uint64_t messages = groups_.counters().messages;
   const bool hurry = messages - messages_before_round_ > kMessagesPerRound;
   const absl::Time next = touched_.FlushSome(
       hurry, [this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
   if (!touched_.is_behind()) messages_before_round_ = messages;
   if (draining_ && sessions_.empty()) loop_->Stop();
-  return next;
+  return more_to_read ? absl::InfinitePast() : next;
 }
 
 size_t Worker::Flush(Session* session) {
@@ -220,8 +256,10 @@ void Worker::Tick() {
 void Worker::CheckDeadlines() {
   const absl::Time now = loop_->now();
   while (DeadlineNode* node = handshaking_.FirstSince(now - options_.handshake_timeout)) {
-    node->Unlink();
-    static_cast<Session*>(node)->Abort();
+    auto* const session = static_cast<Session*>(node);
+    handshaking_.Append(session, now);
+    // The worker has not read its request: the time begins again.
+    if (session->reads()) session->Abort();
   }
   while (DeadlineNode* node = silent_.FirstSince(now - options_.ping_interval)) {
     pinged_.Append(node, now);
@@ -229,32 +267,19 @@ void Worker::CheckDeadlines() {
   }
   while (DeadlineNode* node = pinged_.FirstSince(now - options_.pong_timeout)) {
     auto* const session = static_cast<Session*>(node);
-    // The worker does not read a connection with waiting commands, so it cannot see a pong: the
-    // time begins again. If the client has ended, its host answers the ping with a reset, which the
-    // worker sees.
+    // The worker cannot see a pong on a connection that it does not read: the time begins again. If
+    // the client has ended, its host answers the ping with a reset, which the worker sees.
     pinged_.Append(session, now);
-    if (session->paused()) {
-      session->SendPing();
-    } else {
+    if (session->reads()) {
       session->Close(CloseCode::kNoPong, "no pong", /*drop_unsent=*/true);
+    } else {
+      session->SendPing();
     }
   }
   while (DeadlineNode* node = closing_.FirstSince(now - options_.close_timeout)) {
     node->Unlink();
     static_cast<Session*>(node)->Abort();
   }
-}
-
-void Worker::CloseLargestUnfinished() {
-  const auto largest =
-      std::max_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
-        return (a->is_open() ? a->buffered_bytes() : 0) < (b->is_open() ? b->buffered_bytes() : 0);
-      });
-  if (largest == sessions_.end() || !(*largest)->is_open()) return;
-  if ((*largest)->buffered_bytes() == 0) return;
-  spdlog::warn("unfinished messages take {} bytes: closing the connection with the largest",
-               unfinished_bytes_);
-  (*largest)->Close(CloseCode::kTooBig, "too many unfinished messages");
 }
 
 void Worker::Report() {

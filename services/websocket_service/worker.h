@@ -13,6 +13,7 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
+#include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/groups/group_service.h"
 #include "services/process/pool_link.h"
@@ -20,7 +21,9 @@
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/read_gate.h"
 #include "services/websocket_service/connection/session.h"
+#include "services/websocket_service/connection/unfinished_pool.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/http/stranger_log.h"
 
@@ -44,8 +47,11 @@ struct WorkerOptions {
   // Above it, the worker answers a handshake with 503.
   size_t connections_max = 100'000;
   // The bound of the bytes of unfinished messages of all connections. Over it, the worker closes
-  // the connection with the largest one with 1009.
+  // connections with 1009, as UnfinishedPool chooses them.
   size_t unfinished_bytes_max = 64u << 20;
+  // The bound of the bytes of commands that wait, and of the input behind them, of all connections.
+  // While they have so many, the worker reads from no connection (ReadGate).
+  size_t held_bytes_max = 64u << 20;
 
   // Null: the worker serves no pages.
   std::shared_ptr<const Pages> pages;
@@ -80,10 +86,13 @@ class Worker final : private SessionHost {
   void OnStranger(Stranger stranger, int socket) override;
   void OnOpen(Session* session) override;
   bool OnText(Session* session, absl::string_view text) override;
+  bool MayRead(Session* session, size_t unfinished_bytes) override;
+  void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;
   void OnTouched(Session* session, TrafficClass traffic_class) override;
-  void OnBufferedBytes(int64_t change) override;
+  void OnUnfinished(Session* session, size_t bytes) override;
+  void OnHeld(int64_t change) override;
 
   void OnAccepted(Fd socket);
   absl::Time FlushTouched();
@@ -91,7 +100,8 @@ class Worker final : private SessionHost {
   void Destroy(Session* session);
   void Tick();
   void CheckDeadlines();
-  void CloseLargestUnfinished();
+  // Returns whether there are more to read.
+  bool ReadWaiting();
   void Report();
   void BeginDrain();
   void DrainSome();
@@ -104,12 +114,15 @@ class Worker final : private SessionHost {
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;
 
+  // Before the sessions, which leave them when they are destroyed.
+  UnfinishedPool unfinished_;
+  ReadGate gate_;
   std::vector<std::unique_ptr<Session>> sessions_;
   FlushQueue touched_;
   uint64_t messages_before_round_ = 0;
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
-  int64_t unfinished_bytes_ = 0;
+  LogLimit unfinished_log_limit_;
   DeadlineList handshaking_;
   DeadlineList silent_;  // since their last input
   DeadlineList pinged_;  // since their ping

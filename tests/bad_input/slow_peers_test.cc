@@ -165,17 +165,5 @@ TEST(ConnectionLimitTest, AboveItHandshakesAreAnsweredWith503) {
   });
 }
 
-// Unfinished messages have a bound over all connections of a worker: the largest goes.
-TEST(UnfinishedMessagesTest, TheLargestIsClosedWith1009WhenTheyAreTooMany) {
-  Groupcast groupcast(/*workers=*/1, {"--unfinished_bytes=1000000"});
-  TestClient small(groupcast.service.port());
-  small.raw().Write(MakeFrame(kText, Ping("1") + std::string(400'000, ' '), {.fin = false}));
-  TestClient large(groupcast.service.port());
-  large.raw().Write(MakeFrame(kText, std::string(800'000, ' '), {.fin = false}));
-  EXPECT_EQ(large.WaitForEnd().close_code, 1009);
-  small.raw().Write(MakeFrame(kContinuation, ""));
-  EXPECT_EQ(small.NextEvent().Number("id"), 1);
-}
-
 }  // namespace
 }  // namespace groupcast::tests

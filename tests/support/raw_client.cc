@@ -31,7 +31,7 @@ bool WaitFor(int fd, short events, absl::Time deadline) {
 
 }  // namespace
 
-RawClient::RawClient(uint16_t port, int receive_buffer_bytes)
+RawClient::RawClient(uint16_t port, int receive_buffer_bytes, const std::string& from)
     : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -41,6 +41,13 @@ RawClient::RawClient(uint16_t port, int receive_buffer_bytes)
   }
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  // Without a port: connect chooses it.
+  setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+  if (inet_pton(AF_INET, from.c_str(), &address.sin_addr) != 1 ||
+      bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    Close();
+    throw Failure(absl::StrCat("cannot connect from ", from));
+  }
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {

@@ -21,8 +21,9 @@ class RawClient {
   };
 
   // Throws Failure if nothing listens on the port. `receive_buffer_bytes` bounds the kernel's
-  // receive buffer; 0 leaves it to the kernel.
-  explicit RawClient(uint16_t port, int receive_buffer_bytes = 0);
+  // receive buffer; 0 leaves it to the kernel. `from` is the client's own address.
+  explicit RawClient(uint16_t port, int receive_buffer_bytes = 0,
+                     const std::string& from = "127.0.0.1");
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&& other) noexcept;

@@ -34,7 +34,10 @@ absl::Time FlushQueue::FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*
   absl::Time now = clock_->Now();
   if (!interactive_.empty()) now = FlushFor(kInteractiveBox, now, &interactive_, flush);
   if (!bulk_.empty()) {
-    if (round_.begins == absl::InfiniteFuture()) round_.begins = now + hold_;
+    if (round_.begins == absl::InfiniteFuture()) {
+      round_.came = now;
+      round_.begins = now < hold_ends_ ? now + hold_ : now;
+    }
     if (now < round_.begins && !hurry) {
       return interactive_.empty() ? round_.begins : absl::InfinitePast();
     }
@@ -45,6 +48,7 @@ absl::Time FlushQueue::FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*
     if (bulk_.empty()) {
       const bool is_stream = round_.frames >= kFramesThatMakeAStream * round_.connections;
       hold_ = is_stream ? std::min(kHoldMax, round_.took / kHoldPartOfRound) : absl::ZeroDuration();
+      hold_ends_ = end + (end - round_.came);
       round_ = {};
     }
   }

@@ -173,6 +173,26 @@ TEST_F(FlushQueueTest, AStreamOfMessagesToManyWaitsALittleToGoTogether) {
   EXPECT_THAT(Turn(), ElementsAre(4));
 }
 
+// A pause that is longer than the round of 4 ms ends the stream.
+TEST_F(FlushQueueTest, AfterAPauseTheFirstMessageDoesNotWait) {
+  frames_ = 2;
+  AddAll(kBulk);
+  Round();
+  clock_.Advance(absl::Milliseconds(4));
+  Add(1, kBulk);
+  EXPECT_THAT(Turn(), ElementsAre(1));
+}
+
+TEST_F(FlushQueueTest, AShortPauseEndsNoStream) {
+  frames_ = 2;
+  AddAll(kBulk);
+  Round();
+  clock_.Advance(absl::Milliseconds(3.9));
+  Add(1, kBulk);
+  EXPECT_THAT(Turn(), IsEmpty());
+  EXPECT_EQ(next_turn_, clock_.Now() + absl::Milliseconds(1));
+}
+
 TEST_F(FlushQueueTest, NothingWaitsLongerThanAMillisecond) {
   frames_ = 16;
   each_takes_ = absl::Microseconds(100);

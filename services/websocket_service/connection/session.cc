@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -19,6 +20,9 @@ std::array<char, 64 * 1024> read_buffer;
 // How many reads one connection gets in a turn.
 constexpr int kReadsPerTurn = 4;
 
+// The first read after commands had to wait. Each full read doubles it.
+constexpr uint32_t kFirstReadBytes = 8 * 1024;
+
 // How many frames one system call takes, and how many calls one connection gets in a turn.
 constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
@@ -26,13 +30,18 @@ constexpr int kWritesPerTurn = 8;
 }  // namespace
 
 Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
-    : Member(id, &kBareEncoding), host_(host), loop_(loop), socket_(std::move(socket)) {}
+    : Member(id, &kBareEncoding),
+      host_(host),
+      loop_(loop),
+      socket_(std::move(socket)),
+      read_bytes_(read_buffer.size()) {}
 
 Session::~Session() {
   if (registered_) loop_->Remove(socket_.get(), this);
   decoder_ = FrameDecoder();
   held_.reset();
-  CountBuffered();
+  CountInput();
+  host_->OnReadEnds(this);
 }
 
 absl::Status Session::Start() {
@@ -48,15 +57,24 @@ void Session::OnEvents(uint32_t events) {
     write_blocked_ = false;
     Touch();
   }
-  if ((events & EPOLLIN) != 0) return Read();
+  if ((events & EPOLLIN) != 0) return Read(/*admitted=*/false);
   // A hang-up with nothing left to read. While reading is paused, the session first reads the
   // remaining bytes later.
   if ((events & EPOLLHUP) != 0) Abort();
 }
 
-void Session::Read() {
-  for (int i = 0; i < kReadsPerTurn && !paused() && !peer_closed_ && !ended(); ++i) {
-    const ssize_t count = read(socket_.get(), read_buffer.data(), read_buffer.size());
+void Session::Read(bool admitted) {
+  for (int i = 0; i < kReadsPerTurn && reads() && !ended(); ++i) {
+    // What comes while it closes is not held.
+    if (!admitted && state_ != State::kClosing && !host_->MayRead(this, counted_unfinished_)) {
+      counted_unfinished_ = 0;
+      return StopReading();
+    }
+    size_t space = read_bytes_;
+    // The last read of a turn begins no message that would wait unfinished.
+    const uint64_t frame_left = decoder_.frame_bytes_left();
+    if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
+    const ssize_t count = read(socket_.get(), read_buffer.data(), space);
     if (count == 0) return OnPeerClosed();
     if (count < 0) {
       if (errno != EAGAIN && errno != EINTR) Abort();
@@ -69,15 +87,27 @@ void Session::Read() {
     } else if (state_ == State::kOpen) {
       ReadFrames(input);
     }
-    if (static_cast<size_t>(count) < read_buffer.size()) return;
+    if (static_cast<size_t>(count) < space) return;
+    if (held_ == nullptr) {
+      read_bytes_ = std::min<uint32_t>(2 * read_bytes_, read_buffer.size());
+    }
   }
 }
+
+void Session::ReadOn() {
+  if (held_ != nullptr || ended()) return;
+  WatchFor(watched_ | EPOLLIN);
+  CountInput();
+  Read(/*admitted=*/true);
+}
+
+void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }
 
 void Session::OnPeerClosed() {
   if (state_ != State::kClosing || outbox_.empty()) return Abort();
   // It may still read our last bytes.
   peer_closed_ = true;
-  WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+  StopReading();
 }
 
 void Session::ReadRequest(absl::Span<char> input) {
@@ -110,10 +140,12 @@ void Session::ReadFrames(absl::Span<char> input) {
     if (event == FrameDecoder::Event::kNeedMore) break;
     switch (event) {
       case FrameDecoder::Event::kText:
+        CountUnfinished(0);
         if (host_->OnText(this, decoder_.payload())) continue;
-        held_ = std::make_unique<Held>(Held{.command = std::string(decoder_.payload()),
+        held_ = std::make_unique<Held>(Held{.command = decoder_.TakePayload(),
                                             .input = std::string(input.data(), input.size())});
-        WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+        read_bytes_ = kFirstReadBytes;
+        StopReading();
         break;
       case FrameDecoder::Event::kPing:
         Send(MakeFrame(Opcode::kPong, decoder_.payload()), TrafficClass::kInteractive);
@@ -129,14 +161,23 @@ void Session::ReadFrames(absl::Span<char> input) {
     }
     break;
   }
-  CountBuffered();
+  CountInput();
 }
 
-void Session::CountBuffered() {
-  const size_t buffered = buffered_bytes();
-  if (buffered == counted_bytes_) return;
-  host_->OnBufferedBytes(static_cast<int64_t>(buffered) - static_cast<int64_t>(counted_bytes_));
-  counted_bytes_ = buffered;
+void Session::CountInput() {
+  const size_t held = held_ == nullptr ? 0 : held_->command.capacity() + held_->input.capacity();
+  if (held != counted_held_) {
+    const auto change = static_cast<int64_t>(held) - static_cast<int64_t>(counted_held_);
+    counted_held_ = held;
+    host_->OnHeld(change);
+  }
+  CountUnfinished(decoder_.buffered_bytes());
+}
+
+void Session::CountUnfinished(size_t bytes) {
+  if (bytes == counted_unfinished_) return;
+  counted_unfinished_ = bytes;
+  host_->OnUnfinished(this, bytes);
 }
 
 void Session::ResumeCommands() {
@@ -147,7 +188,7 @@ void Session::ResumeCommands() {
     return;
   }
   ReadFrames(absl::MakeSpan(held->input));
-  if (!paused() && state_ == State::kOpen) WatchFor(watched_ | EPOLLIN);
+  if (held_ == nullptr && state_ == State::kOpen) WatchFor(watched_ | EPOLLIN);
 }
 
 void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
@@ -190,7 +231,8 @@ void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
   state_ = State::kClosing;
   held_.reset();
   decoder_ = FrameDecoder();  // nothing of the peer's is read any more
-  CountBuffered();
+  CountInput();
+  host_->OnReadEnds(this);
   WatchFor(watched_ | EPOLLIN);
   host_->OnClosing(this);
   Touch();
@@ -199,6 +241,8 @@ void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
 void Session::Abort() {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
+  host_->OnReadEnds(this);
+  CountUnfinished(0);  // the message itself goes with the session, at the end of the turn
   if (registered_) loop_->Remove(socket_.get(), this);
   registered_ = false;
   Touch();
@@ -233,11 +277,6 @@ size_t Session::Flush() {
     if (peer_closed_) Abort();
   }
   return frames - outbox_.frames();
-}
-
-size_t Session::buffered_bytes() const {
-  const size_t held = held_ == nullptr ? 0 : held_->command.size() + held_->input.size();
-  return decoder_.buffered_bytes() + held;
 }
 
 void Session::Touch(TrafficClass traffic_class) { host_->OnTouched(this, traffic_class); }

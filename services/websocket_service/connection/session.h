@@ -16,6 +16,9 @@
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/outbox.h"
+#include "services/websocket_service/connection/peer_address.h"
+#include "services/websocket_service/connection/read_gate.h"
+#include "services/websocket_service/connection/unfinished_pool.h"
 #include "services/websocket_service/http/http.h"
 #include "services/websocket_service/http/request_reader.h"
 #include "services/websocket_service/wire/frame.h"
@@ -43,14 +46,22 @@ class SessionHost {
   // One text message has come. False: it must wait, and the session passes it to OnText again after
   // ResumeCommands.
   virtual bool OnText(Session* session, absl::string_view text) = 0;
+  // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
+  // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
+  virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
+  // The session reads no more, and need not wait for ReadOn.
+  virtual void OnReadEnds(Session* session) = 0;
   // Bytes came from the peer.
   virtual void OnActivity(Session* session) = 0;
   // The session is closing. It gets no further messages, and must end within a timeout.
   virtual void OnClosing(Session* session) = 0;
   // The session has frames to write, or has ended. The host calls Flush when the class demands it.
   virtual void OnTouched(Session* session, TrafficClass traffic_class) = 0;
-  // The bytes of unfinished messages that sessions hold have changed by `change`.
-  virtual void OnBufferedBytes(int64_t change) = 0;
+  // The session holds `bytes` of an unfinished message now. Zero: it holds none, or the next bytes
+  // are of another message. The host may close any session in it.
+  virtual void OnUnfinished(Session* session, size_t bytes) = 0;
+  // The bytes of commands that wait, and of the input behind them, have changed by `change`.
+  virtual void OnHeld(int64_t change) = 0;
 
  protected:
   ~SessionHost() = default;
@@ -62,7 +73,12 @@ class SessionHost {
 //
 // It ends in steps, so that no caller uses a destroyed session. Close and errors only change its
 // state. The worker destroys it at the end of a turn, once `ended`.
-class Session final : public Member, public EventHandler, public DeadlineNode, public FlushNode {
+class Session final : public Member,
+                      public EventHandler,
+                      public DeadlineNode,
+                      public FlushNode,
+                      public ReadNode,
+                      public UnfinishedNode {
  public:
   Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id);
   ~Session() override;
@@ -79,6 +95,9 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   // Ends at once. The destruction of the session closes the socket.
   void Abort();
 
+  // Reads now, and reads on as usual later. After MayRead has returned false.
+  void ReadOn();
+
   // Writes the waiting frames until the socket is full. Returns the number of completely written
   // frames.
   size_t Flush();
@@ -92,10 +111,10 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   bool was_open() const { return was_open_; }
   // Whether it was closed because its outbox was full.
   bool slow() const { return slow_; }
-  // Whether its commands wait for the channel. The session does not read until they continue.
-  bool paused() const { return held_ != nullptr; }
-  // The bytes of the peer that it holds: an unfinished message, and commands that wait.
-  size_t buffered_bytes() const;
+  // Whether it reads. It does not while its commands wait for the channel, nor while it waits for
+  // ReadOn.
+  bool reads() const { return (watched_ & EPOLLIN) != 0; }
+  PeerAddress peer_address() const { return PeerAddressOf(socket_.get()); }
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
@@ -121,13 +140,15 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   };
 
   void OnEvents(uint32_t events) override;
-  void Read();
+  void Read(bool admitted);
   void OnPeerClosed();
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
   void BeginClosing(SharedBytes last, bool drop_unsent);
   void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
-  void CountBuffered();
+  void CountInput();
+  void CountUnfinished(size_t bytes);
+  void StopReading();
   void WatchFor(uint32_t events);
 
   SessionHost* const host_;
@@ -142,8 +163,13 @@ class Session final : public Member, public EventHandler, public DeadlineNode, p
   bool peer_closed_ = false;    // the peer's side is closed
   bool registered_ = false;     // in the loop
   uint32_t watched_ = 0;        // epoll bits
+  // The size of the next read, at least of the first one after commands had to wait. It is small
+  // then, because the commands behind them will probably wait too.
+  uint32_t read_bytes_;
   FrameDecoder decoder_;
-  size_t counted_bytes_ = 0;  // buffered_bytes(), as the host knows it
+  // As the host knows them.
+  size_t counted_unfinished_ = 0;
+  size_t counted_held_ = 0;
   Outbox outbox_;
   std::unique_ptr<RequestReader> request_;  // only during the handshake
   std::unique_ptr<Held> held_;

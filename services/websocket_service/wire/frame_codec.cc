@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace groupcast::service {
 namespace {
@@ -64,6 +65,14 @@ FrameDecoder::Event FrameDecoder::Next(absl::Span<char>* input, size_t message_b
       return event;
     // The end of a fragment that is not the last: on with the next frame.
   }
+}
+
+std::string FrameDecoder::TakePayload() {
+  const bool owned = !buffer_.empty() && payload_.data() == buffer_.data() && message_bytes_ == 0;
+  std::string taken = owned ? std::move(buffer_) : std::string(payload_);
+  if (owned) buffer_ = std::string();
+  payload_ = {};
+  return taken;
 }
 
 // Whether the first `bytes` of the header are there.

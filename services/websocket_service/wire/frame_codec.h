@@ -42,6 +42,12 @@ class FrameDecoder {
   // Of the last event; valid until the next call.
   absl::string_view payload() const { return payload_; }
   CloseCode close_code() const { return close_code_; }
+  // The payload of the last event, for a caller that keeps it. payload() is empty after this call.
+  std::string TakePayload();
+
+  // The bytes that are missing until the end of the present frame. Zero between frames, and inside
+  // of a header.
+  uint64_t frame_bytes_left() const { return in_payload_ ? payload_left_ : 0; }
 
   // The bytes of an unfinished message that it holds.
   size_t buffered_bytes() const { return buffer_.size(); }

@@ -108,6 +108,54 @@ TEST(FrameDecoderTest, HoldsNothingBetweenMessages) {
   EXPECT_EQ(decoder.buffered_bytes(), 0u);
 }
 
+TEST(FrameDecoderTest, TellsHowMuchIsMissingOfTheFrame) {
+  FrameDecoder decoder;
+  EXPECT_EQ(decoder.frame_bytes_left(), 0u);
+  std::string bytes = ClientFrame(0x81, std::string(100, 'a'));
+  absl::Span<char> input = absl::MakeSpan(bytes).subspan(0, 3);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kNeedMore);
+  EXPECT_EQ(decoder.frame_bytes_left(), 0u);
+  input = absl::MakeSpan(bytes).subspan(3, 43);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kNeedMore);
+  EXPECT_EQ(decoder.frame_bytes_left(), 60u);
+  input = absl::MakeSpan(bytes).subspan(46);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kText);
+  EXPECT_EQ(decoder.frame_bytes_left(), 0u);
+}
+
+TEST(FrameDecoderTest, APayloadThatIsTakenIsHeldNoLonger) {
+  for (const size_t first_piece : {size_t{3}, size_t{1'000}}) {
+    FrameDecoder decoder;
+    std::string bytes = ClientFrame(0x81, std::string(100, 'a'));
+    absl::Span<char> input(bytes.data(), std::min(first_piece + 6, bytes.size()));
+    const size_t used = input.size();
+    if (decoder.Next(&input, kMax) == Event::kNeedMore) {
+      input = absl::MakeSpan(bytes).subspan(used);
+      ASSERT_EQ(decoder.Next(&input, kMax), Event::kText);
+      EXPECT_EQ(decoder.buffered_bytes(), 100u);
+    }
+    EXPECT_EQ(decoder.TakePayload(), std::string(100, 'a'));
+    EXPECT_EQ(decoder.buffered_bytes(), 0u);
+    EXPECT_EQ(decoder.payload(), "");
+    std::string next = ClientFrame(0x81, "next");
+    input = absl::MakeSpan(next);
+    ASSERT_EQ(decoder.Next(&input, kMax), Event::kText);
+    EXPECT_EQ(decoder.payload(), "next");
+  }
+}
+
+TEST(FrameDecoderTest, ATakenControlPayloadLeavesTheMessageAroundIt) {
+  FrameDecoder decoder;
+  std::string bytes = ClientFrame(0x01, "first, ") + ClientFrame(0x89, "ping");
+  absl::Span<char> input = absl::MakeSpan(bytes);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kPing);
+  EXPECT_EQ(decoder.TakePayload(), "ping");
+  std::string last = ClientFrame(0x80, "last");
+  input = absl::MakeSpan(last);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kText);
+  EXPECT_EQ(decoder.TakePayload(), "first, last");
+}
+
 TEST(FrameDecoderTest, HandsOutAWholeMessageWhereItLies) {
   FrameDecoder decoder;
   std::string bytes = ClientFrame(0x81, "hello");

@@ -1,0 +1,22 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_PEER_ADDRESS_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_PEER_ADDRESS_H_
+
+#include <sys/socket.h>
+
+#include <cstdint>
+
+namespace groupcast::service {
+
+// What counts as one address for shares of memory: an IPv4 address, or the /64 network of an IPv6
+// address, because one host may use all of its /64. The two kinds cannot meet: no host has an IPv6
+// network that begins with 32 zero bits.
+enum class PeerAddress : uint64_t {};
+
+PeerAddress PeerAddressOf(const sockaddr_storage& address);
+
+// Of the peer of a connected socket. Zero: the peer has gone.
+PeerAddress PeerAddressOf(int socket);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_PEER_ADDRESS_H_

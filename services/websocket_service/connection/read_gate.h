@@ -1,0 +1,78 @@
+#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_READ_GATE_H_
+#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_READ_GATE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "boost/intrusive/list.hpp"
+
+namespace groupcast::service {
+
+// An element of at most one ReadGate. It must leave the gate (ReadGate::Leave) before it is
+// destroyed.
+class ReadNode : public boost::intrusive::list_base_hook<
+                     boost::intrusive::link_mode<boost::intrusive::safe_link>> {
+ public:
+  // Whether it waits at the gate.
+  bool waits_to_be_read() const { return is_linked(); }
+
+ private:
+  friend class ReadGate;
+  size_t unfinished_bytes_ = 0;  // while it waits
+};
+
+// Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
+// closes no client. Commands that must wait, and the input behind them, are held in memory. The
+// channel decides when they go on. While they take `bytes_max`, the gate is closed: the worker
+// reads from no connection.
+//
+// Connections that would be read wait at the gate, in the order of their arrival. Some have an
+// unfinished message, which then waits with them. These go first, because only their end frees the
+// memory. They also count for the others: those go on when held commands and waiting messages are
+// together below the bound.
+//
+// One read may exceed the bound. Each connection waits at most once, so the number of connections
+// bounds the queue. No IO. Not thread-safe.
+class ReadGate {
+ public:
+  explicit ReadGate(size_t bytes_max) : bytes_max_(bytes_max) {}
+  ReadGate(const ReadGate&) = delete;
+  ReadGate& operator=(const ReadGate&) = delete;
+
+  // The bytes of held commands, and of the input behind them, have changed by `change`.
+  void CountHeld(int64_t change) { held_bytes_ += static_cast<size_t>(change); }
+
+  // Whether `node` may be read now. If not, it waits with its `unfinished_bytes`, and TakeNext
+  // returns it later. It does not overtake the nodes that wait. `node` must not wait.
+  bool Admit(ReadNode* node, size_t unfinished_bytes);
+
+  // Takes the node that is to be read next. Null: none waits, or the gate is closed.
+  ReadNode* TakeNext();
+  // Whether TakeNext would return a node.
+  bool has_next() const { return has_next_unfinished() || has_next_other(); }
+
+  // `node` waits no longer. It need not have waited.
+  void Leave(ReadNode* node);
+
+  size_t held_bytes() const { return held_bytes_; }
+  // Of the unfinished messages of the nodes that wait.
+  size_t waiting_bytes() const { return waiting_bytes_; }
+
+ private:
+  using List = boost::intrusive::list<ReadNode, boost::intrusive::constant_time_size<false>>;
+
+  bool IsOpenForUnfinished() const { return held_bytes_ < bytes_max_; }
+  bool IsOpenForOthers() const { return held_bytes_ + waiting_bytes_ < bytes_max_; }
+  bool has_next_unfinished() const { return !unfinished_.empty() && IsOpenForUnfinished(); }
+  bool has_next_other() const { return !others_.empty() && IsOpenForOthers(); }
+
+  const size_t bytes_max_;
+  size_t held_bytes_ = 0;
+  size_t waiting_bytes_ = 0;
+  List unfinished_;
+  List others_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_READ_GATE_H_
