@@ -96,6 +96,16 @@ expect_equal "websocket_service is gone" "$(start_time "$websocket_service")" ''
 expect_equal "channel_server is gone" "$(start_time "$channel_server")" ''
 expect_equal "nothing listens any more" "$(listeners "$port")" ''
 
+# IPv6, with brackets around the address as in a URL.
+if [[ -e /proc/net/if_inet6 ]] && grep -q '^0*1 ' /proc/net/if_inet6; then
+  run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 '--bind_address=[::1]'
+  expect_equal "tools/up starts on IPv6" "$status" 0
+  expect_contains "and prints a link that can be pasted" "$output" "open http://[::1]:$(http_port)/ in two tabs"
+  expect_contains "and the table too" "$output" "websocket_service  [::1]:$(http_port) "
+  expect_equal "the link works" "$(http_status ::1 "$(http_port)" /)" 200
+  run "$DOWN"
+fi
+
 # In the foreground. (A shell script's background job ignores SIGINT unless it is told not to.)
 start_in_foreground() {
   rm -f "$TEST_TMPDIR/up.log"

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "services/channel/memory/loop_memory_channel.h"
 #include "services/channel/zmq/zmq_channel.h"
+#include "services/common/address.h"
 
 namespace groupcast::service {
 namespace {
@@ -32,10 +33,7 @@ absl::StatusOr<uint16_t> ParsePort(absl::string_view text) {
 absl::Status ParseHostAndPort(absl::string_view text, ChannelAddress* address) {
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) return absl::InvalidArgumentError("the port is missing");
-  absl::string_view host = text.substr(0, colon);
-  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
-    host = host.substr(1, host.size() - 2);
-  }
+  const absl::string_view host = WithoutBrackets(text.substr(0, colon));
   if (host.empty()) return absl::InvalidArgumentError("the host is missing");
   const absl::StatusOr<uint16_t> port = ParsePort(text.substr(colon + 1));
   if (!port.ok()) return port.status();
@@ -128,6 +126,12 @@ absl::StatusOr<ChannelUrl> ParseChannelUrl(absl::string_view text) {
   if (url.ok()) return url;
   return absl::Status(url.status().code(),
                       absl::StrCat("channel \"", text, "\": ", url.status().message()));
+}
+
+std::string FormatChannelUrl(const ChannelUrl& url) {
+  if (url.engine == ChannelUrl::Engine::kMemory) return absl::StrCat("memory:", url.memory_name);
+  if (!url.server.socket_dir.empty()) return absl::StrCat("unix:", url.server.socket_dir);
+  return TcpUrl(url.server);
 }
 
 absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(const ChannelUrl& url, EventLoop* loop,

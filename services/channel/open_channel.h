@@ -37,6 +37,9 @@ struct ChannelUrl {
 // kUnimplemented: a scheme that this build has no engine for.
 absl::StatusOr<ChannelUrl> ParseChannelUrl(absl::string_view text);
 
+// Returns the shortest text of the channel, for people and logs. ParseChannelUrl reads it.
+std::string FormatChannelUrl(const ChannelUrl& url);
+
 // The options that all engines have.
 struct ChannelOptions {
   // The largest message that the channel takes. A channel server that takes less is a

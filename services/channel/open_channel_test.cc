@@ -103,6 +103,29 @@ class Recorder final : public ChannelListener {
   std::string text;
 };
 
+TEST(ChannelUrlTest, AFormattedUrlIsReadAgain) {
+  for (const auto& [text, formatted] : {
+           std::pair{"127.0.0.1:2206", "127.0.0.1:2206"},
+           {"tcp://localhost:2206", "localhost:2206"},
+           {"::1:2206", "[::1]:2206"},
+           {"tcp://[fd00::2]:2206?subscribe_port=2207", "[fd00::2]:2206"},
+           {"tcp://[::1]:2206?control_port=9",
+            "tcp://[::1]:2206?subscribe_port=2207&control_port=9"},
+           {"unix:/run/groupcast", "unix:/run/groupcast"},
+           {"memory:", "memory:"},
+           {"memory:name", "memory:name"},
+       }) {
+    const absl::StatusOr<ChannelUrl> url = ParseChannelUrl(text);
+    ASSERT_TRUE(url.ok()) << url.status();
+    EXPECT_EQ(FormatChannelUrl(*url), formatted);
+    const absl::StatusOr<ChannelUrl> again = ParseChannelUrl(FormatChannelUrl(*url));
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->server.host, url->server.host);
+    EXPECT_EQ(again->server.subscribe_port, url->server.subscribe_port);
+    EXPECT_EQ(again->server.control_port, url->server.control_port);
+  }
+}
+
 class OpenChannelTest : public testing::Test {
  protected:
   std::unique_ptr<Channel> Open(absl::string_view url, Recorder* recorder) {

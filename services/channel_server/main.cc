@@ -8,15 +8,18 @@
 #include <string>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
+#include "services/common/address.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "spdlog/spdlog.h"
 
-ABSL_FLAG(std::string, bind_address, "127.0.0.1", "address to listen on");
+ABSL_FLAG(std::string, bind_address, "127.0.0.1",
+          "address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
@@ -136,7 +139,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
     return absl::InvalidArgumentError(absl::StrCat("--fsync: ", fsync.status().message()));
   }
   ServerOptions options;
-  options.address.host = absl::GetFlag(FLAGS_bind_address);
+  options.address.host = std::string(WithoutBrackets(absl::GetFlag(FLAGS_bind_address)));
   options.address.socket_dir = absl::GetFlag(FLAGS_socket_dir);
   options.address.publish_port = static_cast<uint16_t>(port);
   options.address.subscribe_port =
@@ -193,17 +196,19 @@ absl::Status Main() {
   if (!server.ok()) return server.status();
   TellLog(**server, options->data_dir, absl::Now() - begin);
   const ChannelAddress& address = (*server)->address();
-  if (address.host != "127.0.0.1" && address.host != "::1" && address.host != "localhost") {
+  if (!IsLoopback(address.host)) {
     spdlog::warn(
         "LISTENING ON {} WITHOUT KEYS: everybody who reaches these ports can read and write every "
         "group",
         address.host);
   }
+  std::string url = TcpUrl(address);
+  if (absl::StrContains(url, '&')) url = absl::StrCat("'", url, "'");  // for a shell
   spdlog::info(
-      "ready for workers: websocket_service --channel={}:{} (publish {}, subscribe {}, control {}; "
+      "ready for workers: websocket_service --channel={} (publish {}, subscribe {}, control {}; "
       "epoch {}); SIGTERM or Ctrl-C stops it",
-      address.host, address.publish_port, address.publish_port, address.subscribe_port,
-      address.control_port, EpochText((*server)->broker().epoch()));
+      url, address.publish_port, address.subscribe_port, address.control_port,
+      EpochText((*server)->broker().epoch()));
   if (!address.socket_dir.empty()) {
     spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
                  address.socket_dir);

@@ -20,7 +20,7 @@ std::string UrlHost(absl::string_view host) {
 
 absl::string_view WithoutBrackets(absl::string_view host) {
   const bool bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]");
-  return bracketed && absl::StrContains(host, ':') ? host.substr(1, host.size() - 2) : host;
+  return bracketed ? host.substr(1, host.size() - 2) : host;
 }
 
 bool IsLoopback(absl::string_view host) {

@@ -17,7 +17,7 @@ std::string HostPort(absl::string_view host, uint16_t port);
 // Returns the host as a URL has it: with brackets around an IPv6 host.
 std::string UrlHost(absl::string_view host);
 
-// Removes the brackets around an IPv6 host. Any other text stays as it is.
+// Removes the brackets around a host. A text without them stays as it is.
 absl::string_view WithoutBrackets(absl::string_view host);
 
 // Whether only this machine reaches the host: "localhost", 127.0.0.0/8 or ::1.

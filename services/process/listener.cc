@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/address.h"
 
 namespace groupcast::service {
 namespace {
@@ -32,7 +33,7 @@ absl::StatusOr<Address> ParseAddress(const std::string& text, uint16_t port) {
   Address address;
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  const std::string host = text == "localhost" ? "127.0.0.1" : text;
+  const std::string host(text == "localhost" ? "127.0.0.1" : WithoutBrackets(text));
   if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(port);
@@ -59,7 +60,7 @@ absl::StatusOr<Fd> Bind(const std::string& text, const Address& address, bool sh
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
     const absl::Status status =
-        ErrnoStatus(absl::StrCat("cannot listen on ", text, " port ", address.port()));
+        ErrnoStatus(absl::StrCat("cannot listen on ", HostPort(text, address.port())));
     return errno == EADDRINUSE ? absl::AlreadyExistsError(status.message()) : status;
   }
   return fd;

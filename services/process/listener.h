@@ -20,7 +20,7 @@ struct Listeners {
 //
 // kAlreadyExists: a process listens there already. It may be another service of this kind.
 // Otherwise it could share the port and take half of the connections.
-// kInvalidArgument: `address` is no IP address.
+// kInvalidArgument: `address` is no IP address. An IPv6 address may be in brackets.
 absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
 
 }  // namespace groupcast::service

@@ -1,5 +1,7 @@
 #include "services/process/listener.h"
 
+#include <cerrno>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -21,7 +23,7 @@ TEST(ListenerTest, RefusesAPortOnWhichAnotherServiceListens) {
   ASSERT_TRUE(first.ok());
   const absl::StatusOr<Listeners> second = OpenListeners("127.0.0.1", first->port, 2);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat("port ", first->port)))
+  EXPECT_TRUE(absl::StrContains(second.status().message(), absl::StrCat("127.0.0.1:", first->port)))
       << second.status();
 }
 
@@ -35,8 +37,23 @@ TEST(ListenerTest, ThePortIsFreeAgainOnceTheSocketsAreClosed) {
   EXPECT_TRUE(OpenListeners("127.0.0.1", port, 2).ok());
 }
 
+TEST(ListenerTest, AnIpv6AddressMayBeInBrackets) {
+  const absl::StatusOr<Listeners> first = OpenListeners("[::1]", 0, 1);
+  if (!first.ok() && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+    GTEST_SKIP() << "this machine has no IPv6";
+  }
+  ASSERT_TRUE(first.ok()) << first.status();
+  const absl::Status second = OpenListeners("::1", first->port, 1).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(absl::StrContains(second.message(), absl::StrCat("on [::1]:", first->port)))
+      << second;
+}
+
 TEST(ListenerTest, RefusesWhatIsNoAddress) {
-  EXPECT_EQ(OpenListeners("example", 0, 1).status().code(), absl::StatusCode::kInvalidArgument);
+  for (const char* text : {"example", "[]", "[::1", "::1]", ""}) {
+    EXPECT_EQ(OpenListeners(text, 0, 1).status().code(), absl::StatusCode::kInvalidArgument)
+        << text;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "services/process/pool_table.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -46,18 +48,20 @@ void AppendWorkers(const PoolTable::Kind& kind, absl::string_view title, std::st
 std::string FormatPoolTable(const PoolTable& table) {
   const bool is_one_kind = table.kinds.size() == 1;
   std::string text = "\n";
-  AppendLine(
-      absl::StrFormat("%-20s %-26s %-10s %s", "service", "listen address", "processes", "status"),
-      &text);
-  if (!is_one_kind) {
-    AppendLine(absl::StrFormat("%-20s %-26s %-10s %s", table.service, "", "1", table.status),
+  size_t url_width = 26;  // an IPv6 address may be longer
+  for (const PoolTable::Kind& kind : table.kinds) url_width = std::max(url_width, kind.url.size());
+  const auto append_row = [&](absl::string_view service, absl::string_view url,
+                              absl::string_view processes, absl::string_view status) {
+    AppendLine(absl::StrFormat("%-20s %-*s %-10s %s", service, static_cast<int>(url_width), url,
+                               processes, status),
                &text);
-  }
+  };
+  append_row("service", "listen address", "processes", "status");
+  if (!is_one_kind) append_row(table.service, "", "1", table.status);
   for (const PoolTable::Kind& kind : table.kinds) {
-    AppendLine(absl::StrFormat("%-20s %-26s %-10s %s", is_one_kind ? table.service : kind.name,
-                               kind.url, absl::StrCat(is_one_kind ? "1 + " : "+ ", kind.processes),
-                               is_one_kind ? table.status : ""),
-               &text);
+    append_row(is_one_kind ? table.service : kind.name, kind.url,
+               absl::StrCat(is_one_kind ? "1 + " : "+ ", kind.processes),
+               is_one_kind ? table.status : "");
   }
   if (!table.notes.empty()) text += '\n';
   for (const std::string& note : table.notes) AppendLine(note, &text);

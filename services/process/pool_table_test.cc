@@ -43,6 +43,16 @@ TEST(PoolTableTest, OneKindStandsInTheServicesOwnLine) {
                 end);
 }
 
+TEST(PoolTableTest, ALongAddressWidensItsColumn) {
+  PoolTable table{.service = "websocket_service", .status = "ready", .kinds = {WebSocketKind()}};
+  table.kinds[0].url = "ws://[2001:db8:1:2:3:4:5:6]:1234";
+  const std::string text = FormatPoolTable(table);
+  EXPECT_EQ(text.substr(0, text.find("\n\n", 1)),
+            "\n"
+            "  service              listen address                   processes  status\n"
+            "  websocket_service    ws://[2001:db8:1:2:3:4:5:6]:1234 1 + 2      ready");
+}
+
 TEST(PoolTableTest, SeveralKindsHaveALineAndNumbersOfTheirOwn) {
   PoolTable table{.service = "groupcast",
                   .status = "running",

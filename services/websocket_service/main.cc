@@ -13,6 +13,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel/open_channel.h"
+#include "services/common/address.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -22,7 +23,8 @@
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
 
-ABSL_FLAG(std::string, bind_address, "127.0.0.1", "IP address to listen on");
+ABSL_FLAG(std::string, bind_address, "127.0.0.1",
+          "IP address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 1234, "port to listen on; 0 takes a free one");
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, channel, "127.0.0.1:2206",
@@ -226,10 +228,11 @@ absl::Status Main(const std::vector<std::string>& arguments) {
   SupervisorOptions options;
   options.service = "websocket_service";
   options.waits_for = "the channel server";
-  options.notes.push_back(absl::StrCat("channel server: ", absl::GetFlag(FLAGS_channel)));
+  options.notes.push_back(
+      absl::StrCat("channel server: ", FormatChannelUrl(configuration->channel_url)));
   if (const std::string pages = absl::GetFlag(FLAGS_pages); !pages.empty()) {
     options.notes.push_back(
-        absl::StrCat("pages:          http://", address, ":", bound_port, "/ (", pages, ")"));
+        absl::StrCat("pages:          http://", HostPort(address, bound_port), "/ (", pages, ")"));
   }
   if (const std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
     options.on_ready = [path, bound_port] { return WriteReadyFile(path, bound_port); };
@@ -240,7 +243,7 @@ absl::Status Main(const std::vector<std::string>& arguments) {
   std::vector<WorkerKind> kinds;
   kinds.push_back(
       {.name = "websocket",
-       .url = absl::StrCat("ws://", address, ":", bound_port),
+       .url = absl::StrCat("ws://", HostPort(address, bound_port)),
        .listeners = *std::move(listeners),
        .main = [&configuration](
                    WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },

@@ -134,7 +134,7 @@ TEST(StartupTest, ASecondWebSocketServiceOnThePortRefuses) {
                  {"--port=" + port, "--workers=1",
                   absl::StrCat("--channel=127.0.0.1:", groupcast.channel.port())});
   EXPECT_EQ(second.WaitForEnd(), 1);
-  EXPECT_THAT(second.Output(), HasSubstr("cannot listen on 127.0.0.1 port " + port));
+  EXPECT_THAT(second.Output(), HasSubstr("cannot listen on 127.0.0.1:" + port));
   EXPECT_THAT(second.Output(), HasSubstr("Address already in use"));
   for (int i = 0; i < 8; ++i) TestClient(groupcast.service.port()).Join("first");
 }

@@ -84,6 +84,7 @@ listeners() {
 # port_listener ADDRESS PORT: "INODE UID" of a socket that keeps us from listening there; nothing if none.
 port_listener() {
   local ours='' address inode uid
+  [[ $1 != ::1 ]] || ours=00000000000000000000000001000000
   if [[ $1 =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ && $1 != 0.0.0.0 ]]; then
     # The kernel writes an IPv4 address as a number in the order of bytes of the machine.
     ours=$(printf '%02X%02X%02X%02X' "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[1]}")
@@ -112,12 +113,17 @@ socket_holder() {
   fi
 }
 
+# host_port HOST PORT: as a URL has them, with brackets around an IPv6 host.
+host_port() {
+  if [[ $1 == *:* ]]; then printf '[%s]:%s' "$1" "$2"; else printf '%s:%s' "$1" "$2"; fi
+}
+
 # http_status HOST PORT PATH: the status code of a GET, or nothing.
 http_status() {
   # A shell of its own, so that timeout can end it and its connection is closed with it.
   # shellcheck disable=SC2016
   timeout 5 bash -c '
     exec 3<>"/dev/tcp/$1/$2" || exit
-    printf "GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$1" "$2" >&3
-    read -r _ status _ <&3 && printf %s "$status"' http_status "$@" 2>/dev/null || true
+    printf "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3
+    read -r _ status _ <&3 && printf %s "$status"' http_status "$@" "$(host_port "$1" "$2")" 2>/dev/null || true
 }

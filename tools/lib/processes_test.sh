@@ -49,6 +49,7 @@ LIST
 cat >"$TEST_TMPDIR/net/tcp6" <<'LIST'
   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000000000000000000000000000:089F 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1005 1 0000000000000000 100 0 0 10 0
+   1: 00000000000000000000000001000000:0051 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1006 1 0000000000000000 100 0 0 10 0
 LIST
 export PROC_NET=$TEST_TMPDIR/net
 expect_equal "a listener on our address" "$(port_listener 127.0.0.1 1234)" '1001 0'
@@ -57,6 +58,10 @@ expect_equal "a listener on all IPv6 addresses" "$(port_listener 127.0.0.1 2207)
 expect_equal "a listener on another address leaves ours free" "$(port_listener 127.0.0.1 80)" ''
 expect_equal "but keeps us from all addresses" "$(port_listener 0.0.0.0 80)" '1003 0'
 expect_equal "a connection is no listener" "$(port_listener 127.0.0.1 2208)" ''
+expect_equal "a listener on the IPv6 loopback address" "$(port_listener ::1 81)" '1006 0'
+expect_equal "leaves that of IPv4 free" "$(port_listener 127.0.0.1 81)" ''
+expect_equal "and the other way round" "$(port_listener ::1 1234)" ''
+expect_equal "a URL has brackets around IPv6" "$(host_port ::1 80) $(host_port 127.0.0.1 80)" '[::1]:80 127.0.0.1:80'
 expect_equal "a free port" "$(port_listener 127.0.0.1 9999)" ''
 unset PROC_NET
 

@@ -50,6 +50,10 @@ absl::StatusOr<Url> ParseUrl(absl::string_view text) {
   url.host = std::string(authority.substr(0, host_end));
   authority.remove_prefix(host_end);
   if (bracketed && !absl::ConsumePrefix(&authority, "]")) return Invalid(text, "] is missing");
+  const bool looks_like_ipv6 =
+      !bracketed && std::count(authority.begin(), authority.end(), ':') > 1;
+  if (looks_like_ipv6)
+    return Invalid(text, "an IPv6 address is in brackets, as in ws://[::1]:1234");
   if (url.host.empty()) return Invalid(text, "the host is missing");
 
   url.port = "80";

@@ -42,6 +42,14 @@ TEST(UrlTest, RefusesWhatIsNoWebSocketUrl) {
   }
 }
 
+TEST(UrlTest, SaysThatAnIpv6AddressNeedsBrackets) {
+  for (const char* text : {"ws://::1", "ws://::1:1234/", "ws://fd00::2"}) {
+    const absl::Status status = ParseUrl(text).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find("in brackets"), absl::string_view::npos) << status;
+  }
+}
+
 TEST(UrlTest, SaysThatTlsIsMissing) {
   EXPECT_EQ(ParseUrl("wss://example.org").status().code(), absl::StatusCode::kUnimplemented);
 }

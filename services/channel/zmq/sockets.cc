@@ -2,19 +2,28 @@
 
 #include <cstring>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/address.h"
 
 namespace groupcast::service {
 
 ChannelEndpoints TcpEndpoints(const ChannelAddress& address) {
-  const std::string& host = address.host;
-  const bool v6 = absl::StrContains(host, ':') && host.front() != '[';
-  const std::string to_port =
-      v6 ? absl::StrCat("tcp://[", host, "]:") : absl::StrCat("tcp://", host, ":");
-  return {.publish = absl::StrCat(to_port, address.publish_port),
-          .subscribe = absl::StrCat(to_port, address.subscribe_port),
-          .control = absl::StrCat(to_port, address.control_port)};
+  const auto endpoint = [&address](uint16_t port) {
+    return absl::StrCat("tcp://", HostPort(address.host, port));
+  };
+  return {.publish = endpoint(address.publish_port),
+          .subscribe = endpoint(address.subscribe_port),
+          .control = endpoint(address.control_port)};
+}
+
+std::string TcpUrl(const ChannelAddress& address) {
+  const std::string host_port = HostPort(address.host, address.publish_port);
+  if (address.subscribe_port == address.publish_port + 1 &&
+      address.control_port == address.publish_port + 2) {
+    return host_port;
+  }
+  return absl::StrCat("tcp://", host_port, "?subscribe_port=", address.subscribe_port,
+                      "&control_port=", address.control_port);
 }
 
 ChannelEndpoints UnixEndpoints(absl::string_view directory) {

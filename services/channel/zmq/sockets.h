@@ -31,6 +31,8 @@ struct ChannelEndpoints {
 
 // "tcp://HOST:PORT", with brackets around an IPv6 host.
 ChannelEndpoints TcpEndpoints(const ChannelAddress& address);
+// The ports as a URL of OpenChannel: HOST:PORT, or tcp:// with a query if they are not consecutive.
+std::string TcpUrl(const ChannelAddress& address);
 // "ipc://DIRECTORY/publish" and so on. A path of a Unix socket has at most 107 bytes (unix(7)).
 ChannelEndpoints UnixEndpoints(absl::string_view directory);
 

@@ -97,8 +97,8 @@ absl::Status ZmqChannel::Connect() {
   } catch (const zmq::error_t& error) {
     const std::string& directory = options_.server.socket_dir;
     return absl::InvalidArgumentError(
-        absl::StrCat("channel server ", directory.empty() ? options_.server.host : directory, ": ",
-                     error.what()));
+        absl::StrCat("channel server ", directory.empty() ? TcpUrl(options_.server) : directory,
+                     ": ", error.what()));
   }
   loop_->AddTurnHook([self = self_] {
     const bool more = *self != nullptr && (*self)->Drain();
