@@ -32,7 +32,7 @@ bool IsLoopback(absl::string_view host) {
   return text == "localhost";
 }
 
-std::string PeerAddress(int socket) {
+std::string PeerHost(int socket) {
   constexpr char kNone[] = "a peer without an address";
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);

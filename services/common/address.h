@@ -25,7 +25,7 @@ bool IsLoopback(absl::string_view host);
 
 // Returns the address of a connected socket's peer, without its port. "a peer without an address"
 // if the connection has ended.
-std::string PeerAddress(int socket);
+std::string PeerHost(int socket);
 
 }  // namespace groupcast::service
 

@@ -46,9 +46,9 @@ TEST(AddressTest, NamesThePeerOfASocket) {
   ASSERT_EQ(listen(listener.get(), 1), 0);
   ASSERT_EQ(getsockname(listener.get(), any, &size), 0);
   const Fd client(socket(AF_INET, SOCK_STREAM, 0));
-  EXPECT_EQ(PeerAddress(client.get()), "a peer without an address");
+  EXPECT_EQ(PeerHost(client.get()), "a peer without an address");
   ASSERT_EQ(connect(client.get(), any, size), 0);
-  EXPECT_EQ(PeerAddress(client.get()), "127.0.0.1");
+  EXPECT_EQ(PeerHost(client.get()), "127.0.0.1");
 }
 
 }  // namespace

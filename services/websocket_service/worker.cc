@@ -145,7 +145,7 @@ void Worker::OnAccepted(Fd socket) {
 
 void Worker::OnStranger(Stranger stranger, int socket) {
   const std::optional<std::string> line =
-      stranger_log_.Note(stranger, PeerAddress(socket), loop_->now());
+      stranger_log_.Note(stranger, PeerHost(socket), loop_->now());
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 
