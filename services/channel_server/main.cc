@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -16,6 +15,7 @@
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
+#include "services/common/ready_file.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
@@ -176,6 +176,8 @@ absl::Status Main() {
   }
   const absl::StatusOr<ServerOptions> options = OptionsFromFlags();
   if (!options.ok()) return options.status();
+  absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
+  if (!ready_file.ok()) return ready_file.status();
 
   // Blocked before any thread is created, so that only the loop takes them.
   sigset_t stop_signals;
@@ -183,9 +185,6 @@ absl::Status Main() {
   sigaddset(&stop_signals, SIGTERM);
   sigaddset(&stop_signals, SIGINT);
   sigprocmask(SIG_BLOCK, &stop_signals, nullptr);
-
-  // A file that may not grow further (ulimit -f) is a failed write like a full disk, not the end.
-  std::signal(SIGXFSZ, SIG_IGN);
 
   RaiseOpenFilesLimit();
   const absl::Time begin = absl::Now();
@@ -213,11 +212,8 @@ absl::Status Main() {
     spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
                  address.socket_dir);
   }
-  if (const std::string ready_file = absl::GetFlag(FLAGS_ready_file); !ready_file.empty()) {
-    if (absl::Status status = WriteReadyFile(ready_file, address.publish_port); !status.ok())
-      return status;
-  }
-  const absl::StatusOr<int> signal = (*server)->Run(stop_signals);
+  const absl::StatusOr<int> signal = (*server)->Run(
+      stop_signals, [&](absl::Time now) { ready_file->Write(address.publish_port, now); });
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(
@@ -237,13 +233,14 @@ absl::Status Main() {
 }  // namespace groupcast::service
 
 int main(int argc, char** argv) {
+  groupcast::service::GuardStandardStreams();
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Groupcast's channel server: gives every group's messages one order.\n\n"
       "  channel_server [--port=2206] [--data_dir=DIR] [--socket_dir=DIR]\n\n"
       "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it.");
   if (absl::Status status = groupcast::service::Main(); !status.ok()) {
-    std::fprintf(stderr, "channel_server: %s\n", std::string(status.message()).c_str());
+    groupcast::service::PrintLines(absl::StrCat("channel_server: ", status.message(), "\n"));
     return 1;
   }
   return 0;

@@ -171,12 +171,14 @@ absl::Status Server::BindAt(const ChannelEndpoints& endpoints) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Server::Run(const sigset_t& stop_signals) {
+absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
+                                const std::function<void(absl::Time)>& on_turn) {
   Fd signals(signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.valid()) return ErrnoStatus("signalfd");
   retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
   for (;;) {
+    if (on_turn != nullptr) on_turn(clock_.Now());
     std::array<zmq::pollitem_t, 5> items;
     size_t count = 0;
     items[count++] = {nullptr, signals.get(), ZMQ_POLLIN, 0};

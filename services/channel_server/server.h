@@ -65,8 +65,9 @@ class Server final : private BrokerSink {
   const ChannelAddress& address() const { return address_; }
 
   // Serves until a signal of `stop_signals`, and returns the signal. The caller must have blocked
-  // these signals.
-  absl::StatusOr<int> Run(const sigset_t& stop_signals);
+  // these signals. It calls `on_turn` with the monotonic time in every turn. Null: no call.
+  absl::StatusOr<int> Run(const sigset_t& stop_signals,
+                          const std::function<void(absl::Time)>& on_turn = nullptr);
 
   const Broker& broker() const { return broker_; }
   // The report about the log at the start.

@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "services/common/logging.h"
 #include "services/common/version.h"
 
 namespace groupcast::service {
@@ -333,7 +334,7 @@ std::vector<std::string> ParseCommandLine(int argc, char** argv, absl::string_vi
   }
   if (status.ok()) status = RefuseOperands(line->operands, operands_max);
   if (!status.ok()) {
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(status.message()).c_str());
+    PrintLines(absl::StrCat(program, ": ", status.message(), "\n"));
     std::exit(1);
   }
   return std::move(line->operands);

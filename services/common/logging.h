@@ -12,9 +12,15 @@
 namespace groupcast::service {
 
 // Log lines are written to stderr. The calling thread writes each line at once, so a crash loses no
-// line and a fork breaks nothing. `level` is trace, debug, info, warning, error or off. `who` is
-// the name of the process in each line.
+// line and a fork breaks nothing. But nothing waits for the reader of stderr: a line that cannot be
+// written at once is dropped, and a later line says how many (LineWriter). `level` is trace, debug,
+// info, warning, error or off. `who` is the name of the process in each line.
+//
+// A child calls it again after the fork, so that it counts its own dropped lines.
 absl::Status InitLogging(absl::string_view level, absl::string_view who);
+
+// Writes lines to stderr as they are, each with its newline, in the way of log lines.
+void PrintLines(absl::string_view lines);
 
 // Lets one line through per period and counts all calls. So the bad input of a peer cannot flood
 // the log:

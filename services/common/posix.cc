@@ -5,10 +5,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <string>
-
-#include "absl/strings/str_cat.h"
+#include <csignal>
 
 namespace groupcast::service {
 
@@ -23,20 +20,12 @@ uint64_t RandomId() {
   return id;
 }
 
-absl::Status WriteReadyFile(absl::string_view path, uint16_t port) {
-  const std::string target(path);
-  const std::string beside = absl::StrCat(path, ".", getpid(), ".tmp");
-  const std::string text = absl::StrCat("{\"port\": ", port, "}\n");
-  Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ready file ", beside));
-  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return ErrnoStatus(absl::StrCat("write ready file ", beside));
-  }
-  fd.Reset();
-  if (rename(beside.c_str(), target.c_str()) != 0) {
-    return ErrnoStatus(absl::StrCat("rename ready file to ", target));
-  }
-  return absl::OkStatus();
+void GuardStandardStreams() {
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGTTOU}) std::signal(signal, SIG_IGN);
+  // open(2) takes the lowest free number.
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+  if (fd > STDERR_FILENO) close(fd);
 }
 
 int64_t RaiseOpenFilesLimit() {

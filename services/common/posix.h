@@ -44,9 +44,12 @@ absl::Status ErrnoStatus(absl::string_view what);
 // 64 bits of getrandom(2), but not zero, because zero means "none".
 uint64_t RandomId();
 
-// Writes {"port": PORT} to `path`. It writes the file under another name and renames it, so readers
-// never see a part of it.
-absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
+// Makes sure that what observes this process cannot end or stop it. main() calls it first.
+//  - A write to a pipe without a reader, to a file that may not grow further (ulimit -f), or to a
+//    terminal from the background, is an error or a success, but not a signal.
+//  - Descriptors 0 to 2 are open. Otherwise a socket or a data file could get the number 2, and the
+//    log lines.
+void GuardStandardStreams();
 
 // Raises this process's limit of open files to the system's maximum, and returns the new limit.
 int64_t RaiseOpenFilesLimit();

@@ -3,19 +3,14 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <csignal>
 #include <set>
-#include <string>
+#include <utility>
 
-#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
 namespace groupcast::service {
 namespace {
-
-namespace fs = std::filesystem;
 
 bool IsOpen(int fd) { return fcntl(fd, F_GETFD) != -1; }
 
@@ -39,22 +34,19 @@ TEST(RandomIdTest, IsNeverTheSameAndNeverZero) {
   EXPECT_FALSE(ids.contains(0));
 }
 
-// Whoever waits for the file reads it as soon as it is there.
-TEST(ReadyFileTest, AppearsWholeAndAlone) {
-  const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / "ready";
-  fs::create_directories(folder);
-  const std::string path = folder / "ready.json";
-  ASSERT_TRUE(WriteReadyFile(path, 1234).ok());
-  std::string line;
-  std::getline(std::ifstream(path), line);
-  EXPECT_EQ(line, "{\"port\": 1234}");
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
-}
-
-TEST(ReadyFileTest, NamesThePathThatCannotBeWritten) {
-  const absl::Status status = WriteReadyFile("/nowhere/ready.json", 1);
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(absl::StrContains(status.message(), "/nowhere/ready.json")) << status;
+// In a child, because it closes the standard streams and takes signals.
+TEST(GuardStandardStreamsTest, LeavesNoWayToEndTheProcess) {
+  EXPECT_EXIT(
+      {
+        for (const int stream : {STDIN_FILENO, STDERR_FILENO}) close(stream);
+        GuardStandardStreams();
+        for (const int signal : {SIGPIPE, SIGXFSZ, SIGTTOU}) raise(signal);
+        const bool all_open =
+            IsOpen(STDIN_FILENO) && IsOpen(STDOUT_FILENO) && IsOpen(STDERR_FILENO);
+        const Fd next(open("/dev/null", O_RDONLY | O_CLOEXEC));
+        _exit(all_open && next.get() > STDERR_FILENO ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/logging.h"
 #include "services/process/socket_loan.h"
 #include "spdlog/spdlog.h"
 
@@ -148,7 +148,6 @@ absl::Status Supervisor::StartWorker(int socket) {
   SharedSlot* const shared = new (&slots_[free_slot]) SharedSlot();
   shared->heartbeat_ms = absl::ToUnixMillis(clock_.Now());
   const pid_t parent = getpid();
-  std::fflush(nullptr);
   const pid_t pid = fork();
   if (pid < 0) return ErrnoStatus("fork");
   if (pid == 0) {
@@ -170,9 +169,7 @@ absl::Status Supervisor::StartWorker(int socket) {
     ours.Reset();
     for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
     for (Process& other : processes_) other.control.Reset();
-    const int code = kinds_[sockets_[socket].kind].main(std::move(parts));
-    std::fflush(nullptr);
-    _exit(code);
+    _exit(kinds_[sockets_[socket].kind].main(std::move(parts)));
   }
   processes_.push_back({.pid = pid,
                         .socket = socket,
@@ -252,7 +249,10 @@ void Supervisor::CheckProcesses() {
 }
 
 void Supervisor::CheckReady() {
-  if (ready_told_) return;
+  if (ready_told_) {
+    if (options_.when_ready != nullptr) options_.when_ready(clock_.Now());
+    return;
+  }
   size_t ready = 0;
   for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
     const Process* const process = Serving(socket);
@@ -260,13 +260,7 @@ void Supervisor::CheckReady() {
   }
   if (ready == sockets_.size()) {
     ready_told_ = true;
-    if (options_.on_ready != nullptr) {
-      if (absl::Status status = options_.on_ready(); !status.ok()) {
-        failure_ = status;
-        BeginStop(status.message());
-        return;
-      }
-    }
+    if (options_.when_ready != nullptr) options_.when_ready(clock_.Now());
     PrintTable("ready");
   } else if (!waiting_told_ && clock_.Now() - began_ > kPatience) {
     waiting_told_ = true;
@@ -412,7 +406,7 @@ void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
     }
     table.kinds[socket.kind].workers.push_back(std::move(worker));
   }
-  std::fputs(FormatPoolTable(table).c_str(), stderr);
+  PrintLines(FormatPoolTable(table));
 }
 
 }  // namespace groupcast::service

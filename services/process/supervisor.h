@@ -49,9 +49,9 @@ struct SupervisorOptions {
   std::string waits_for;  // for the table, while workers are not ready: "the channel server"
   std::vector<std::string> notes;  // further lines of the table
 
-  // The supervisor calls it once, when all workers are ready. An error stops the service. Null: no
-  // call.
-  std::function<absl::Status()> on_ready;
+  // The supervisor calls it with the monotonic time in every turn, from the moment when all workers
+  // have become ready. Null: no call.
+  std::function<void(absl::Time)> when_ready;
 
   // The time for workers to drain. The supervisor kills a worker that takes 1 s longer.
   absl::Duration drain_time = absl::Seconds(5);

@@ -91,9 +91,8 @@ class SupervisorTest : public testing::Test {
     if (supervisor_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       SupervisorOptions options{.service = "test"};
-      options.on_ready = [pipe = pipe_.get()] {
-        Say(pipe, "ready");
-        return absl::OkStatus();
+      options.when_ready = [pipe = pipe_.get(), said = false](absl::Time) mutable {
+        if (!std::exchange(said, true)) Say(pipe, "ready");
       };
       absl::StatusOr<std::unique_ptr<Supervisor>> supervisor =
           Supervisor::Create(std::move(options), std::move(kinds), std::move(reload));

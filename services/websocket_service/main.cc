@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
+#include "services/common/ready_file.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/pages.h"
@@ -217,6 +217,8 @@ absl::Status Main(const std::vector<std::string>& arguments) {
         CheckEngine(*configuration, workers)}) {
     if (!status.ok()) return status;
   }
+  absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
+  if (!ready_file.ok()) return ready_file.status();
   RaiseOpenFilesLimit();
   const std::string address = absl::GetFlag(FLAGS_bind_address);
   absl::StatusOr<Listeners> listeners =
@@ -234,9 +236,9 @@ absl::Status Main(const std::vector<std::string>& arguments) {
     options.notes.push_back(
         absl::StrCat("pages:          http://", HostPort(address, bound_port), "/ (", pages, ")"));
   }
-  if (const std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
-    options.on_ready = [path, bound_port] { return WriteReadyFile(path, bound_port); };
-  }
+  options.when_ready = [file = *std::move(ready_file), bound_port](absl::Time now) mutable {
+    file.Write(bound_port, now);
+  };
   options.drain_time = absl::GetFlag(FLAGS_drain_time);
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
 
@@ -272,6 +274,7 @@ absl::Status Main(const std::vector<std::string>& arguments) {
 }  // namespace groupcast::service
 
 int main(int argc, char** argv) {
+  groupcast::service::GuardStandardStreams();
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Groupcast's WebSocket service: serves clients with a pool of worker processes.\n\n"
@@ -280,7 +283,7 @@ int main(int argc, char** argv) {
       "replaces the workers, after it has read the pages and the flags of a --flagfile again.\n"
       "SIGUSR1 prints numbers.");
   if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}); !status.ok()) {
-    std::fprintf(stderr, "websocket_service: %s\n", std::string(status.message()).c_str());
+    groupcast::service::PrintLines(absl::StrCat("websocket_service: ", status.message(), "\n"));
     return 1;
   }
   return 0;

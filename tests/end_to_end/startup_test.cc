@@ -1,6 +1,7 @@
 // Services that cannot start as they were told say why, on stderr, and exit with 1.
 
 #include <csignal>
+#include <filesystem>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -192,6 +193,32 @@ TEST(StartupTest, TheServiceIsReadyOnlyWhenItsChannelIs) {
   EXPECT_NE(access(ready_file.c_str(), F_OK), 0) << "ready without a channel";
   channel.StartAgain();
   WaitUntil("the ready file", [&] { return access(ready_file.c_str(), F_OK) == 0; });
+}
+
+TEST(StartupTest, AReadyFileThatCannotBeIsRefused) {
+  for (const char* binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+    Process process(binary, {"--port=0", "--ready_file=/nowhere/ready.json"});
+    EXPECT_EQ(process.WaitForEnd(), 1);
+    EXPECT_THAT(process.Output(),
+                HasSubstr("the ready file /nowhere/ready.json cannot be written"));
+  }
+}
+
+TEST(StartupTest, AServiceOutlivesTheDirectoryOfItsReadyFile) {
+  ChannelServer channel;
+  channel.Kill();
+  const std::filesystem::path directory = NewTempPath("directory");
+  std::filesystem::create_directory(directory);
+  Process service(
+      kWebSocketServiceBinary,
+      {"--port=0", "--workers=1", absl::StrCat("--ready_file=", (directory / "ready").string()),
+       absl::StrCat("--channel=127.0.0.1:", channel.port())});
+  service.WaitForOutput("waiting for the channel server");
+  std::filesystem::remove(directory);
+  channel.StartAgain();
+  service.WaitForOutput("cannot be written, and the service goes on");
+  std::filesystem::create_directory(directory);
+  EXPECT_GT(WaitForReady(&service, directory / "ready"), 0);
 }
 
 TEST(StartupTest, HelpNamesTheFlags) {

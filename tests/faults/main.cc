@@ -1,5 +1,6 @@
 // The delivery contract under faults, for as long as one wants. tools/chaos builds and runs it.
 
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -81,6 +82,7 @@ int Main() {
 }  // namespace groupcast::tests
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away does not end the run
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Kills, stops and disconnects Groupcast's processes while clients send, and judges what\n"

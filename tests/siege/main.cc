@@ -1,5 +1,6 @@
 // Attacks on the services beside honest clients. tools/siege builds and runs it.
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -107,6 +108,7 @@ int Main() {
 }  // namespace groupcast::tests
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away does not end the run
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Attacks Groupcast's services beside honest clients, and judges how those fare.\n"

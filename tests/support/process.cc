@@ -39,6 +39,7 @@ std::string Environment(const char* name, const std::string& otherwise) {
 }
 
 std::string Runfile(const std::string& path) {
+  if (absl::StartsWith(path, "/")) return path;
   return absl::StrCat(Environment("TEST_SRCDIR", ".."), "/",
                       Environment("TEST_WORKSPACE", "groupcast"), "/", path);
 }
@@ -48,6 +49,7 @@ std::string Runfile(const std::string& path) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have died before the line above was reached.
   if (getppid() != parent) _exit(127);
+  setpgid(0, 0);
   const int none = open("/dev/null", O_RDONLY);
   dup2(none, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
@@ -58,13 +60,16 @@ std::string Runfile(const std::string& path) {
   sigset_t nothing;
   sigemptyset(&nothing);
   sigprocmask(SIG_SETMASK, &nothing, nullptr);
+  // As in a shell, whatever the test's own disposition is.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
   execv(binary, argv);
   _exit(127);
 }
 
 }  // namespace
 
-Process::Process(const std::string& binary, const std::vector<std::string>& arguments)
+Process::Process(const std::string& binary, const std::vector<std::string>& arguments,
+                 std::optional<int> output)
     : name_(binary.substr(binary.rfind('/') + 1)), output_path_(NewTempPath(name_ + ".log")) {
   const std::string path = Runfile(binary);
   std::vector<std::string> all = {path};
@@ -72,13 +77,12 @@ Process::Process(const std::string& binary, const std::vector<std::string>& argu
   std::vector<char*> argv;
   for (std::string& argument : all) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  const int output = open(output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (output < 0 || access(path.c_str(), X_OK) != 0)
-    throw Failure(absl::StrCat("cannot run ", path));
+  const int file = open(output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0 || access(path.c_str(), X_OK) != 0) throw Failure(absl::StrCat("cannot run ", path));
   const pid_t parent = getpid();
   pid_ = fork();
-  if (pid_ == 0) Become(path.c_str(), argv.data(), output, parent);
-  close(output);
+  if (pid_ == 0) Become(path.c_str(), argv.data(), output.value_or(file), parent);
+  close(file);
   if (pid_ < 0) throw Failure("cannot fork");
 }
 
@@ -101,6 +105,10 @@ Process::~Process() {
 
 void Process::Signal(int signal) {
   if (!end_.has_value()) kill(pid_, signal);
+}
+
+void Process::SignalGroup(int signal) {
+  if (!end_.has_value()) kill(-pid_, signal);
 }
 
 std::optional<int> Process::Poll() {

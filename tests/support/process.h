@@ -18,15 +18,19 @@ namespace groupcast::tests {
 // the destructor prints the end of the output.
 class Process {
  public:
-  // `binary` is a path below the workspace's root, as in runfiles. Throws Failure if it does not
-  // start.
-  Process(const std::string& binary, const std::vector<std::string>& arguments);
+  // `binary` is a path below the workspace's root, as in runfiles, or absolute. Throws Failure if
+  // it does not start. `output` replaces the file as the child's stdout and stderr, and the caller
+  // keeps it.
+  Process(const std::string& binary, const std::vector<std::string>& arguments,
+          std::optional<int> output = std::nullopt);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
   void Signal(int signal);
+  // Signals it and all processes of its group, as a terminal does. Its children are in its group.
+  void SignalGroup(int signal);
 
   // Its exit code, or minus the signal that ended it; nullopt while it runs.
   std::optional<int> Poll();

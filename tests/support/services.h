@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,14 @@ inline constexpr char kWebSocketServiceBinary[] = "services/websocket_service/we
 
 using Flags = std::vector<std::string>;
 
+// Waits for the ready file of `process`, and returns the port in it.
+uint16_t WaitForReady(Process* process, const std::string& ready_file);
+
 // A channel server that is ready. Its ports are `port()` and the next two.
 class ChannelServer {
  public:
-  explicit ChannelServer(Flags flags = {});
+  // `output`: as for Process.
+  explicit ChannelServer(Flags flags = {}, std::optional<int> output = std::nullopt);
 
   uint16_t port() const { return port_; }
   Process& process() { return *process_; }
@@ -33,6 +38,7 @@ class ChannelServer {
   void Start();
 
   Flags flags_;
+  std::optional<int> output_;
   uint16_t port_ = 0;
   std::unique_ptr<Process> process_;
 };
@@ -56,7 +62,9 @@ class WebSocketService {
     int64_t lost = 0;
   };
 
-  WebSocketService(const ChannelServer& channel, int workers, Flags flags = {});
+  // `output`: as for Process. Table and RowOf need the file.
+  WebSocketService(const ChannelServer& channel, int workers, Flags flags = {},
+                   std::optional<int> output = std::nullopt);
   // When it returns, no worker is left.
   ~WebSocketService();
 

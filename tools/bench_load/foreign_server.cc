@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "services/common/flags.h"
 #include "services/common/posix.h"
+#include "services/common/ready_file.h"
 #include "tools/bench_load/process_tree.h"
 
 ABSL_FLAG(std::string, ready_file, "", "written when the port accepts connections");

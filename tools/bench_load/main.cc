@@ -1,6 +1,7 @@
 // Measures servers with one neutral client. tools/bench builds everything and calls this.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -309,6 +310,7 @@ absl::Status MeasureGrowth() {
 }  // namespace groupcast::bench
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away does not end the run
   groupcast::service::ParseCommandLine(argc, argv, "bench_load [flags]: see tools/bench");
   if (absl::GetFlag(FLAGS_list)) {
     groupcast::bench::List();

@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "services/common/flags.h"
 #include "services/common/posix.h"
+#include "services/common/ready_file.h"
 #include "tools/bench_load/raw_command.h"
 #include "tools/bench_load/websocket_frames.h"
 

@@ -1,6 +1,7 @@
 // Puts load on running services and reports what it cost them. tools/measure starts the services
 // and calls this.
 
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -184,6 +185,7 @@ int Return() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away does not end the run
   const std::vector<std::string> operands = groupcast::service::ParseCommandLine(
       argc, argv,
       "load channel|joins|idle|fan_out [flags]: measures running services\n"

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <functional>
 #include <future>
@@ -653,6 +654,35 @@ TEST_F(ClientTest, TheDestructorWaitsForARunningCallback) {
   destroying.get_future().wait();
   release.set_value();
   destroyer.join();
+}
+
+std::atomic<int> pipe_signals = 0;
+
+// The signal's disposition belongs to the application, and by default the signal ends it.
+TEST_F(ClientTest, AServerThatIsGoneRaisesNoSignal) {
+  struct sigaction count {};
+  count.sa_handler = [](int) { ++pipe_signals; };
+  struct sigaction before;
+  ASSERT_EQ(sigaction(SIGPIPE, &count, &before), 0);
+  StartAndAccept();
+  std::promise<void> entered;
+  std::promise<void> release;
+  ASSERT_OK(client_->Join("g", [&](const Message&) {
+    entered.set_value();
+    release.get_future().wait();
+  }));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  entered.get_future().wait();
+  // The client's thread writes before it can have seen that the server is gone.
+  ASSERT_OK(client_->Send("g", "hello"));
+  peer_->CutWithReset();
+  release.set_value();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  EXPECT_EQ(pipe_signals, 0);
+  struct sigaction after;
+  ASSERT_EQ(sigaction(SIGPIPE, &before, &after), 0);
+  EXPECT_EQ(after.sa_handler, count.sa_handler) << "the client has changed it";
 }
 
 TEST_F(ClientTest, MayBeDestroyedWhileConnecting) {

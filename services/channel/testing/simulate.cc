@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
@@ -88,6 +89,7 @@ int Main() {
 }  // namespace groupcast::service::testing
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away does not end the run
   groupcast::service::ParseCommandLine(
       argc, argv, "Runs server, workers and clients on virtual time. See tools/simulate.");
   spdlog::set_level(spdlog::level::off);  // no log lines of the logic

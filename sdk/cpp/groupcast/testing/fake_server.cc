@@ -174,6 +174,14 @@ absl::StatusOr<uint16_t> FakePeer::AwaitClose() {
 
 void FakePeer::Cut() { beast::get_lowest_layer(stream_).close(); }
 
+void FakePeer::CutWithReset() {
+  tcp::socket& socket = beast::get_lowest_layer(stream_).socket();
+  error_code ignored;
+  socket.shutdown(tcp::socket::shutdown_send, ignored);
+  socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket.close(ignored);
+}
+
 FakeServer::FakeServer() : endpoint_(asio::ip::address_v4::loopback(), 0) { Listen(); }
 
 std::string FakeServer::url() const {

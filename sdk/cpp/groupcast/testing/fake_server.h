@@ -65,6 +65,9 @@ class FakePeer {
   absl::StatusOr<uint16_t> AwaitClose();
   // Cuts the TCP connection without a close frame.
   void Cut();
+  // The same with an end of the stream and then a reset, as of a server that was killed: the
+  // client's next write fails with EPIPE.
+  void CutWithReset();
 
  private:
   friend class FakeServer;
