@@ -54,8 +54,8 @@ void Feed::OnHistoryMessage(const Position& position, uint64_t previous, absl::s
 void Feed::OnHistoryEnd(const Position& head, FeedSink* sink) {
   DeliverHeld(sink);
   // What came live since the server answered may be beyond the answer's head.
-  if (!behind_ || target_.epoch != head.epoch || target_.offset < head.offset) target_ = head;
-  behind_ = target_.epoch != position_.epoch || target_.offset > position_.offset;
+  if (target_.epoch != head.epoch || target_.offset < head.offset) target_ = head;
+  behind_ = target_.offset > position_.offset;
 }
 
 void Feed::Advance(const Position& position, uint64_t previous, absl::string_view frame,
@@ -65,9 +65,7 @@ void Feed::Advance(const Position& position, uint64_t previous, absl::string_vie
   if (previous != position_.offset) TellGap({position.epoch, previous}, sink);
   position_ = position;
   sink->Deliver(position, previous, frame);
-  if (behind_ && target_.epoch == position_.epoch && target_.offset <= position_.offset) {
-    behind_ = false;
-  }
+  if (target_.epoch == position_.epoch && target_.offset <= position_.offset) behind_ = false;
 }
 
 void Feed::TellGap(const Position& to, FeedSink* sink) {
@@ -78,9 +76,7 @@ void Feed::TellGap(const Position& to, FeedSink* sink) {
 
 void Feed::Hold(const Position& position, uint64_t previous, absl::string_view frame,
                 size_t held_bytes_max) {
-  if (!behind_ || position.epoch != target_.epoch || position.offset > target_.offset) {
-    target_ = position;
-  }
+  if (position.epoch != target_.epoch || position.offset > target_.offset) target_ = position;
   behind_ = true;
   if (held_bytes_ + frame.size() > held_bytes_max) return;
   held_.push_back({position, previous, std::string(frame)});

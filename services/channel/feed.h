@@ -90,7 +90,8 @@ class Feed {
   void DeliverHeld(FeedSink* sink);
 
   Position position_;
-  // While behind or cold: the highest position that the feed knows of.
+  // The highest position that the feed knows of. Once the feed has reached it, it may be older than
+  // position_.
   Position target_;
   std::list<Held> held_;  // an empty deque would take 600 bytes, and few feeds hold anything
   size_t held_bytes_ = 0;

@@ -62,10 +62,104 @@ TEST_F(FeedTest, DropsWhatComesBeforeTheFirstAnnouncement) {
   feed_ = Feed();
   EXPECT_EQ(Message(5, 4), Told());
   EXPECT_FALSE(feed_.warm());
+  EXPECT_FALSE(feed_.behind());
+  EXPECT_EQ(feed_.held_bytes(), 0u);
+  EXPECT_FALSE(feed_.Lacks({kOld, 9}, current_));
   Head(5);
   EXPECT_TRUE(feed_.warm());
   EXPECT_FALSE(feed_.behind());
   EXPECT_EQ(feed_.position(), (Position{kOld, 5}));
+}
+
+// A digest may name a newer head than the announcement that comes after it.
+TEST_F(FeedTest, AHeadFromElsewhereBeforeTheFirstAnnouncementCounts) {
+  feed_ = Feed();
+  feed_.OnOtherHead({kOld, 9}, current_);
+  feed_.OnOtherHead({kOld, 7}, current_);
+  EXPECT_FALSE(feed_.behind());
+  Head(5);
+  EXPECT_TRUE(feed_.behind());
+  EXPECT_EQ(feed_.position(), (Position{kOld, 5}));
+  EXPECT_EQ(History(8, 0, {{5, 8}}), Told({"5→8"}));
+  EXPECT_TRUE(feed_.behind());
+  EXPECT_EQ(History(9, 0, {{8, 9}}), Told({"8→9"}));
+  EXPECT_FALSE(feed_.behind());
+}
+
+// The worker may learn of a head of the next epoch before it knows that the epoch has begun.
+TEST_F(FeedTest, AHeadOfTheNextEpochBeforeTheFirstAnnouncementCounts) {
+  feed_ = Feed();
+  feed_.OnOtherHead({kOld, 20}, current_);
+  feed_.OnOtherHead({kNew, 3}, current_);
+  current_ = kNew;
+  Head(2, kNew);
+  EXPECT_TRUE(feed_.behind());
+  EXPECT_EQ(Message(3, 2, kNew), Told({"2→3"}));
+  EXPECT_FALSE(feed_.behind());
+}
+
+TEST_F(FeedTest, AnAnnouncementBeforeTheServersEpochIsKnownIsAHeadLikeAnyOther) {
+  feed_ = Feed();
+  current_ = Epoch{};
+  Head(5);
+  EXPECT_TRUE(feed_.warm());
+  EXPECT_FALSE(feed_.behind());
+}
+
+TEST_F(FeedTest, LacksWhatIsAheadOfIt) {
+  EXPECT_FALSE(feed_.Lacks({kOld, 4}, current_));
+  EXPECT_FALSE(feed_.Lacks({kOld, 5}, current_));
+  EXPECT_TRUE(feed_.Lacks({kOld, 6}, current_));
+  EXPECT_FALSE(feed_.Lacks({kNew, 1}, current_));
+  EXPECT_TRUE(feed_.Lacks({kNew, 1}, kNew));
+}
+
+// The last messages of an old epoch may come when the head of the new one is known.
+TEST_F(FeedTest, DeliveriesOfTheOldEpochDoNotReachAHeadOfTheNew) {
+  current_ = kNew;
+  Head(3, kNew);
+  EXPECT_EQ(Message(6, 5), Told({"5→6"}));
+  EXPECT_TRUE(feed_.behind());
+}
+
+// It is dropped for want of room, and the answer was made before it. That it exists must be known.
+TEST_F(FeedTest, AMessageOfTheNewEpochThatDoesNotFitIsRepairedLater) {
+  Head(9);
+  current_ = kNew;
+  EXPECT_EQ(Message(3, 2, kNew, 0), Told());
+  EXPECT_EQ(History(2, 2, {}, kNew), Told({"gap to 2 of another epoch"}));
+  EXPECT_TRUE(feed_.behind());
+  EXPECT_EQ(History(3, 2, {{2, 3}}, kNew), Told({"2→3"}));
+  EXPECT_FALSE(feed_.behind());
+}
+
+// What does not fit by a byte, and what fits to the byte.
+TEST_F(FeedTest, HoldsUpToExactlyItsBytes) {
+  Message(7, 6, kOld, 1);
+  EXPECT_EQ(feed_.held_bytes(), 1u);
+  Message(8, 7, kOld, 1);
+  EXPECT_EQ(feed_.held_bytes(), 1u);
+  Message(9, 8, kOld, 2);
+  EXPECT_EQ(feed_.held_bytes(), 2u);
+}
+
+TEST_F(FeedTest, AMessageOfAnotherEpochInAnAnswerIsIgnored) {
+  Head(9);
+  feed_.OnHistoryBegin({kOld, 9}, 0, &sink_);
+  feed_.OnHistoryMessage({kNew, 6}, 5, "6", &sink_);
+  feed_.OnHistoryMessage({kOld, 5}, 4, "5", &sink_);
+  feed_.OnHistoryEnd({kOld, 9}, &sink_);
+  EXPECT_EQ(sink_.told, Told());
+  EXPECT_EQ(feed_.position(), (Position{kOld, 5}));
+}
+
+// A live message may overtake the answer to a repair.
+TEST_F(FeedTest, AnAnswerOlderThanWhatIsDeliveredLeavesItInStep) {
+  Message(7, 6);
+  EXPECT_EQ(Message(6, 5), Told({"5→6", "6→7"}));
+  EXPECT_FALSE(feed_.behind());
+  EXPECT_EQ(History(6, 0, {{5, 6}}), Told());
+  EXPECT_FALSE(feed_.behind());
 }
 
 TEST_F(FeedTest, DeliversAChainWhoseOffsetsSkip) {

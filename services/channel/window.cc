@@ -90,17 +90,15 @@ void Window::DoubtSent() {
 }
 
 void Window::Resolve(uint64_t number, absl::StatusOr<Position> result, Answers* answers) {
-  if (number < first_number_ || number - first_number_ >= numbered_) return;
+  // A number below the first one is far above it in this arithmetic.
+  if (number - first_number_ >= numbered_) return;
   Entry& entry = entries_[number - first_number_];
   entry.resolved = true;
   if (entry.in_doubt && absl::IsUnavailable(result.status())) {
     result = absl::UnknownError("the channel server refused it, but may have taken it before");
   }
   if (entry.done) answers->push_back({std::exchange(entry.done, nullptr), std::move(result)});
-  if (number != first_number_) {
-    MakeVoid(&entry);
-    return;
-  }
+  if (number != first_number_) MakeVoid(&entry);
   while (numbered_ > 0 && entries_.front().resolved) {
     bytes_ -= Cost(entries_.front());
     entries_.pop_front();
@@ -125,12 +123,11 @@ void Window::MakeVoid(Entry* entry) {
 void Window::Expire(absl::Time now, Answers* answers) {
   for (; expired_ < numbered_ && entries_[expired_].deadline <= now; ++expired_) {
     Entry& entry = entries_[expired_];
-    if (entry.resolved || !entry.done) continue;
+    if (!entry.done) continue;  // it has its result
     answers->push_back({std::exchange(entry.done, nullptr),
                         absl::UnknownError("the channel server did not answer in time")});
     MakeVoid(&entry);
   }
-  if (expired_ < numbered_) return;  // those after it are younger
   size_t end = numbered_;
   for (; end < entries_.size() && entries_[end].deadline <= now; ++end) {
     answers->push_back({std::move(entries_[end].done),

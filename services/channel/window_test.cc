@@ -187,6 +187,52 @@ TEST_F(WindowTest, WhatWasAcceptedWithoutAResultIsUnknown) {
   window_.OnAccepted(2, &answers_);
   EXPECT_EQ(Answers(), Words({"b: 11", "a: UNKNOWN"}));
   EXPECT_EQ(window_.first_unacknowledged(), 3u);
+  window_.OnAccepted(3, &answers_);
+  EXPECT_EQ(Answers(), Words({"c: UNKNOWN"}));
+  EXPECT_EQ(window_.count(), 0u);
+}
+
+// What was never sent cannot be accepted, whatever the server says.
+TEST_F(WindowTest, WhatWasNeverSentIsNotAccepted) {
+  Add("a");
+  Send();
+  Add("b");
+  window_.OnAccepted(2, &answers_);
+  EXPECT_EQ(Answers(), Words({"a: UNKNOWN"}));
+  EXPECT_EQ(Send(), Words({"2 b"}));
+}
+
+// The answer to a hello comes while the publish link is away.
+TEST_F(WindowTest, ResultsMayComeBeforeThePublicationsAreSentAgain) {
+  Add("a");
+  Add("b");
+  Send();
+  window_.SendAgain();
+  EXPECT_FALSE(window_.awaits_results());
+  Results(1, {10});
+  EXPECT_EQ(Answers(), Words({"a: 10"}));
+  EXPECT_FALSE(window_.awaits_results());
+  EXPECT_EQ(Send(), Words({"2 b"}));
+  Expire(absl::Seconds(30));
+  EXPECT_EQ(Answers(), Words({"b: UNKNOWN"}));
+}
+
+TEST_F(WindowTest, AReasonIsForItsNumberAlone) {
+  for (const char* body : {"a", "b", "c"}) Add(body);
+  Send();
+  Results(1, {0, 0, 0}, {{2, Refusal::TOO_LARGE}});
+  EXPECT_EQ(Answers(), Words({"a: INTERNAL", "b: RESOURCE_EXHAUSTED", "c: INTERNAL"}));
+}
+
+// Only what an earlier server may have taken is in doubt.
+TEST_F(WindowTest, WhatIsNotSentYetIsNotInDoubt) {
+  Add("a");
+  Send();
+  Add("b");
+  window_.DoubtSent();
+  Send();
+  Results(1, {0, 0}, {{1, Refusal::UNAVAILABLE}, {2, Refusal::UNAVAILABLE}});
+  EXPECT_EQ(Answers(), Words({"a: UNKNOWN", "b: UNAVAILABLE"}));
 }
 
 TEST_F(WindowTest, WhatWasNeverSentExpiresAsNotDoneAndTakesNoNumber) {

@@ -850,6 +850,156 @@ TEST(GroupLogTest, UnlessEachWriteIsSyncedASegmentMayBeThereAndTheEndOfTheOneBef
   }
 }
 
+// ---- What a call outside of its time does.
+
+TEST(GroupLogTest, BeforeAStartAndAfterAnEndNothingIsDone) {
+  MemoryStorage storage;
+  const Opened opened(&storage);
+  const absl::Time later = kStart + absl::Hours(1);
+  EXPECT_FALSE(*opened.log->Rotate(later));
+  EXPECT_TRUE(opened.log->Close().ok());
+  EXPECT_EQ(Append(opened.log.get(), "early").message(), "no segment was started");
+  EXPECT_FALSE(opened.log->needs_snapshot());
+  EXPECT_EQ(opened.log->AppendSnapshot("", true).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(opened.log->segment_count(), 0u);
+  EXPECT_THAT(*storage.List(), IsEmpty());
+
+  ASSERT_TRUE(Start(opened.log.get(), "", kStart).ok());
+  ASSERT_TRUE(Append(opened.log.get(), "one").ok());
+  EXPECT_EQ(opened.log->appended_bytes(), GroupLog::kRecordHeaderBytes + 3);
+  ASSERT_TRUE(opened.log->Close().ok());
+  const auto files = Files(&storage);
+  EXPECT_TRUE(opened.log->Close().ok());
+  EXPECT_FALSE(*opened.log->Rotate(later));
+  EXPECT_FALSE(*opened.log->Rotate(later));
+  EXPECT_EQ(Append(opened.log.get(), "late").message(), "no segment was started");
+  EXPECT_EQ(Files(&storage), files);
+}
+
+TEST(GroupLogTest, ARecordHasRoomForItsHeader) {
+  MemoryStorage storage;
+  const Opened opened(&storage);
+  ASSERT_TRUE(Start(opened.log.get()).ok());
+  std::string record(GroupLog::kRecordHeaderBytes - 1, 'x');
+  EXPECT_EQ(opened.log->Append(&record).code(), absl::StatusCode::kInvalidArgument);
+  record += 'x';
+  EXPECT_TRUE(opened.log->Append(&record).ok());
+}
+
+TEST(GroupLogTest, AnEndThatFindsNoRoomIsNone) {
+  MemoryStorage storage;
+  const Opened opened(&storage);
+  ASSERT_TRUE(Start(opened.log.get()).ok());
+  storage.set_bytes_left(0);
+  EXPECT_EQ(opened.log->Close().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(Opened(&storage).report.clean);
+  storage.set_bytes_left(std::nullopt);
+  EXPECT_TRUE(opened.log->Close().ok());
+  EXPECT_TRUE(Opened(&storage).report.clean);
+}
+
+// From then on the log must show that it has not ended cleanly.
+TEST(GroupLogTest, AStartThatCannotBeMadeSafeIsNone) {
+  MemoryStorage storage;
+  const Opened opened(&storage);
+  storage.set_can_sync(false);
+  EXPECT_EQ(Start(opened.log.get()).code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(Append(opened.log.get(), "one").code(), absl::StatusCode::kFailedPrecondition);
+  storage.set_can_sync(true);
+  EXPECT_TRUE(Start(opened.log.get()).ok());
+  EXPECT_TRUE(Append(opened.log.get(), "one").ok());
+}
+
+TEST(GroupLogTest, AReportIsOfItsOwnLogAlone) {
+  MemoryStorage torn;
+  Live(&torn, {"one"});
+  torn.Put(kFirst, std::string(torn.contents(kFirst)) + "half");
+  MemoryStorage empty;
+  Collector visited;
+  RecoveryReport report;
+  ASSERT_TRUE(GroupLog::Open(Options(), &torn, &visited, &report).ok());
+  ASSERT_EQ(report.torn_bytes, 4u);
+  ASSERT_TRUE(GroupLog::Open(Options(), &empty, &visited, &report).ok());
+  EXPECT_FALSE(report.existed);
+  EXPECT_EQ(report.torn_bytes, 0u);
+  EXPECT_EQ(report.turns, 0u);
+}
+
+// ---- The segments after the first.
+
+constexpr size_t kRecord = GroupLog::kRecordHeaderBytes;
+
+// Each snapshot counts for its own segment, to the byte: with its records' headers, and without the
+// snapshots before it.
+TEST(GroupLogTest, EachSegmentsTurnsTakeAsMuchAsItsOwnSnapshot) {
+  MemoryStorage storage;
+  GroupLogOptions options = Options();
+  options.segment_bytes_max = 100;
+  const Opened opened(&storage, options);
+  GroupLog* const log = opened.log.get();
+  const auto second = [](int s) { return kStart + absl::Seconds(s); };
+  ASSERT_TRUE(Start(log, std::string(5000, 's')).ok());
+  const size_t first = storage.contents(kFirst).size();
+  ASSERT_TRUE(Append(log, std::string(first - kRecord - 1, 'x')).ok());
+  EXPECT_FALSE(log->wants_rotation(second(2)));
+  ASSERT_TRUE(Append(log, "").ok());
+  EXPECT_TRUE(log->wants_rotation(second(2)));
+
+  ASSERT_FALSE(*log->Rotate(second(2)));
+  ASSERT_TRUE(*log->Rotate(second(2)));
+  ASSERT_TRUE(log->AppendSnapshot(std::string(400, 's'), false).ok());
+  ASSERT_TRUE(log->AppendSnapshot(std::string(300, 's'), true).ok());
+  const size_t snapshot = 700 + 3 * kRecord;  // and the record of its end
+  ASSERT_TRUE(Append(log, std::string(snapshot - kRecord - 1 - kRecord, 'x')).ok());
+  EXPECT_FALSE(log->wants_rotation(second(4)));
+  ASSERT_TRUE(Append(log, "").ok());
+  EXPECT_FALSE(log->wants_rotation(second(4)));
+  ASSERT_TRUE(Append(log, "").ok());
+  EXPECT_TRUE(log->wants_rotation(second(4)));
+
+  // A small one: then the bytes of a segment count.
+  ASSERT_TRUE(Rotate(log, second(4)).ok());
+  ASSERT_TRUE(Append(log, std::string(99 - kRecord, 'x')).ok());
+  EXPECT_FALSE(log->wants_rotation(second(6)));
+  ASSERT_TRUE(Append(log, "").ok());
+  EXPECT_TRUE(log->wants_rotation(second(6)));
+}
+
+TEST(GroupLogTest, EachSegmentIsDueByItsOwnAge) {
+  MemoryStorage storage;
+  const Opened opened(&storage);
+  const auto second = [](int s) { return kStart + absl::Seconds(s); };
+  ASSERT_TRUE(Start(opened.log.get(), "", second(1000)).ok());
+  ASSERT_TRUE(Append(opened.log.get(), "one").ok());
+  EXPECT_FALSE(opened.log->wants_rotation(second(1059)));
+  EXPECT_TRUE(opened.log->wants_rotation(second(1060)));
+  ASSERT_TRUE(Rotate(opened.log.get(), second(1070)).ok());
+  ASSERT_TRUE(Append(opened.log.get(), "two").ok());
+  EXPECT_FALSE(opened.log->wants_rotation(second(1129)));
+  EXPECT_TRUE(opened.log->wants_rotation(second(1130)));
+}
+
+// With kAlways, too, old segments go only when the snapshot that replaces them is safe.
+TEST(GroupLogTest, TheLastPartOfASnapshotIsSafeAtOnce) {
+  MemoryStorage storage(FsyncMode::kAlways);
+  const Opened opened(&storage, Options(FsyncMode::kAlways));
+  ASSERT_TRUE(Start(opened.log.get(), "a").ok());
+  ASSERT_TRUE(Append(opened.log.get(), "one").ok());
+  ASSERT_FALSE(*opened.log->Rotate(kStart + absl::Minutes(1)));
+  ASSERT_TRUE(*opened.log->Rotate(kStart + absl::Minutes(1)));
+  ASSERT_TRUE(opened.log->AppendSnapshot("b1", false).ok());
+  {
+    MemoryStorage lost = storage;
+    lost.LoseUnsynced();
+    EXPECT_THAT(Opened(&lost, Options(FsyncMode::kAlways, kOtherBoot)).visited.everything,
+                ElementsAre("a", "end", "one"));
+  }
+  ASSERT_TRUE(opened.log->AppendSnapshot("b2", true).ok());
+  storage.LoseUnsynced();
+  EXPECT_THAT(Opened(&storage, Options(FsyncMode::kAlways, kOtherBoot)).visited.everything,
+              ElementsAre("a", "end", "one", "b1", "b2", "end"));
+}
+
 // On a full disk that is what makes room.
 TEST(GroupLogTest, OldSegmentsAreDeletedAlsoWhenThereIsNoRoomForANewOne) {
   MemoryStorage storage;

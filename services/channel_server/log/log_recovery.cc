@@ -55,7 +55,7 @@ absl::StatusOr<std::vector<uint64_t>> LogRecovery::FindSegments() {
   for (const std::string& name : *names) {
     if (const std::optional<uint64_t> number = SegmentNumber(name)) {
       numbers.push_back(*number);
-    } else if (foreign.empty() || name < foreign) {
+    } else if (foreign.empty()) {
       foreign = name;
     }
   }
@@ -87,7 +87,7 @@ absl::Status LogRecovery::Load(uint64_t number) {
 absl::Status LogRecovery::LeaveOutReserve(std::vector<uint64_t>* numbers) {
   if (numbers->size() < 2) return absl::OkStatus();
   if (absl::Status status = Load(numbers->back()); !status.ok()) return status;
-  if (AllZeros(bytes_) || !CheckHeader().ok()) return absl::OkStatus();  // ReadSegment reports it
+  if (!CheckHeader().ok()) return absl::OkStatus();  // ReadSegment reports it
   RecordReader reader(bytes_);
   if (!reader.NextIs(RecordKind::kStart) || reader.Next() != RecordReader::Result::kEnd) {
     return absl::OkStatus();
@@ -102,7 +102,7 @@ absl::Status LogRecovery::LeaveOutWithoutSnapshot(std::vector<uint64_t>* numbers
   for (const uint64_t number : *numbers) {
     if (absl::Status status = Load(number); !status.ok()) return status;
     // Damage is for ReadSegment.
-    if (AllZeros(bytes_) || !CheckHeader().ok() || !IsWholeWithoutSnapshot()) break;
+    if (!CheckHeader().ok() || !IsWholeWithoutSnapshot()) break;
     without.push_back(number);
   }
   // Without any snapshot this was not a deletion. ReadSegment reports the reason.
@@ -145,7 +145,7 @@ absl::StatusOr<bool> LogRecovery::ReadSegment(Segment* segment, bool is_first, b
 absl::StatusOr<bool> LogRecovery::ReadStart(RecordReader* reader, bool is_first, bool is_last) {
   // A segment appears whole. Only a power loss can leave the name without the contents.
   if (AllZeros(bytes_)) {
-    if (is_last && (is_first || other_boot())) return DropSegment();
+    if (is_last && other_boot()) return DropSegment();
     return Damaged(0, "it is empty");
   }
   absl::Status status = CheckHeader();
@@ -235,7 +235,7 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
   const bool zeros = AllZeros(rest);
   // Unless each write is synced, a segment may be on the disk while the end of the one before is
   // not.
-  const bool may_be_unwritten = !is_last && other_boot() && fsync_ != FsyncMode::kAlways;
+  const bool may_be_unwritten = other_boot() && fsync_ != FsyncMode::kAlways;
   if (!is_last && !may_be_unwritten) return Damaged(at, what);
   if (!cut_off && !zeros && !other_boot()) return Damaged(at, what);
   // With kAlways each write was safe before the next one, so only the last one may be torn.
@@ -248,9 +248,8 @@ absl::Status LogRecovery::CutTail(RecordReader::Result result, size_t at, bool i
   report_->clean = false;
   NoteTorn(rest.size(),
            absl::StrCat(", byte ", at, ": ", zeros && !cut_off ? "nothing but zeros" : what));
-  absl::Status status = storage_->Truncate(name_, at);
-  if (status.ok()) bytes_.resize(at);
-  return status;
+  bytes_.resize(at);
+  return storage_->Truncate(name_, at);
 }
 
 absl::StatusOr<bool> LogRecovery::DropSegment() {

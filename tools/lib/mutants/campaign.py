@@ -166,7 +166,8 @@ class Campaign:
         for _ in range(10):
             for source in self._sources:
                 self._copy.write(source.path, source.weave(runtime, self._left_out))
-            built = self._copy.bazel("build", *BUILD_OPTIONS, SIMULATE, *targets)
+            built = self._copy.bazel("build", *BUILD_OPTIONS, *targets,
+                                     *([SIMULATE] if self._arguments.worlds else []))
             if built.returncode == 0:
                 break
             found = self._find_broken(built.stdout)

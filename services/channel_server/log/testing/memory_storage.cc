@@ -122,6 +122,7 @@ void MemoryStorage::RemoveWaiting() {
 }
 
 absl::Status MemoryStorage::Sync() {
+  if (!can_sync_) return absl::InternalError("cannot sync");
   for (auto& [name, file] : files_) {
     file.synced = file.bytes.size();
     file.durable = true;

@@ -47,6 +47,9 @@ class MemoryStorage final : public LogStorage {
   // Whether files can be removed.
   void set_can_remove(bool can_remove);
 
+  // Whether Sync succeeds.
+  void set_can_sync(bool can_sync) { can_sync_ = can_sync; }
+
   // Whether files can be truncated.
   void set_can_truncate(bool can_truncate) { can_truncate_ = can_truncate; }
 
@@ -94,6 +97,7 @@ class MemoryStorage final : public LogStorage {
   std::map<std::string, File> files_;
   std::string current_;  // Append writes to it
   std::optional<uint64_t> bytes_left_;
+  bool can_sync_ = true;
   bool can_truncate_ = true;
   bool can_remove_ = true;
   int create_takes_ = 1;
