@@ -1,7 +1,13 @@
 // What strangers say first, and what the service answers and logs.
 
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
@@ -44,6 +50,45 @@ TEST(FrontDoorTest, AStrangerIsRefusedAtOnceAndTheLogSaysWhatToDo) {
   for (const auto& stranger : cases) {
     EXPECT_EQ(output.find(stranger.line), output.rfind(stranger.line)) << output;
   }
+}
+
+// The memory of a process that belongs to it alone, in KiB.
+int64_t AnonymousMemoryKib(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("RssAnon:", 0) == 0) return std::stoll(line.substr(8));
+  }
+  throw Failure("there is no such process");
+}
+
+// A directory with one page of some bytes. It returns its path.
+std::string DirectoryWithPage(size_t bytes) {
+  const std::string directory = NewTempPath("pages");
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/large.bin") << std::string(bytes, 'x');
+  return directory;
+}
+
+// The answers share one body: the readers' number costs nothing.
+TEST(FrontDoorTest, PagesThatNobodyReadsCostOneBody) {
+  constexpr size_t kPageBytes = 20'000'000;
+  Groupcast groupcast(/*workers=*/1, {"--pages=" + DirectoryWithPage(kPageBytes)});
+  const pid_t worker = groupcast.service.WorkerPids().at(0);
+  const int64_t before = AnonymousMemoryKib(worker);
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 60; ++i) {
+    clients.emplace_back(groupcast.service.port(), /*receive_buffer_bytes=*/4'096);
+    clients.back().Write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(clients.back().ReadMore());
+  }
+  EXPECT_LT(AnonymousMemoryKib(worker) - before, int64_t{2 * kPageBytes / 1024});
+
+  // And a reader gets all of it.
+  RawClient reader(groupcast.service.port());
+  reader.Write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  reader.ReadToEnd();
+  const size_t body = reader.received().find("\r\n\r\n") + 4;
+  EXPECT_EQ(reader.received().size() - body, kPageBytes);
 }
 
 }  // namespace

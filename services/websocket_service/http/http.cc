@@ -196,15 +196,15 @@ HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
   if (page == nullptr)
     return {.bytes =
                 Serialize(Plain(http::status::not_found, "There is no such page."), head_only)};
-  http::response<http::string_body> response(http::status::ok, 11);
+  // The header alone: all answers share the page's body.
+  http::response<http::empty_body> response(http::status::ok, 11);
   response.set(http::field::server, Beast(kServerName));
   response.set(http::field::content_type, Beast(page->content_type));
   response.set(http::field::cache_control, "no-cache");
   response.set("X-Content-Type-Options", "nosniff");
   response.set(http::field::connection, "close");
-  response.body() = page->body;
-  response.prepare_payload();
-  return {.bytes = Serialize(std::move(response), head_only)};
+  response.content_length(page->body.size());
+  return {.bytes = Serialize(std::move(response)), .body = head_only ? SharedBytes() : page->body};
 }
 
 }  // namespace

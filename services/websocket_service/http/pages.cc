@@ -1,13 +1,14 @@
 #include "services/websocket_service/http/pages.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -42,6 +43,88 @@ bool IsBelow(const fs::path& root, const fs::path& path) {
   return root_end == root.end();
 }
 
+// Reads a directory into pages. Links are followed: a link inside the directory is a page under its
+// own name, with the body of its target.
+class Loader {
+ public:
+  explicit Loader(const fs::path& root) : root_(root) {}
+
+  // `name` is the directory's own, as a path of a request. `directory` has no links in its path.
+  absl::Status ReadDirectory(const fs::path& directory, const std::string& name) {
+    open_directories_.push_back(directory);
+    std::error_code error;
+    for (fs::directory_iterator at(directory, error), end; at != end; at.increment(error)) {
+      if (error) break;
+      if (++entries_ > kEntriesMax) {
+        return TooMuch(absl::StrCat("more than ", kEntriesMax, " files and directories"));
+      }
+      // They are the owner's, not for readers: .git, .env, .htpasswd. A link to one is served: a
+      // person has given it a name (and mounted Kubernetes volumes consist of such links).
+      const std::string entry = at->path().filename().string();
+      if (absl::StartsWith(entry, ".")) continue;
+      if (absl::Status read = ReadEntry(at->path(), absl::StrCat(name, entry)); !read.ok()) {
+        return read;
+      }
+    }
+    open_directories_.pop_back();
+    if (error) return Skip(directory, absl::StrCat("cannot be read (", error.message(), ")"));
+    return absl::OkStatus();
+  }
+
+  absl::flat_hash_map<std::string, Pages::Page> TakePages() { return std::move(pages_); }
+
+ private:
+  // Far more than a directory of pages has, and far less than links in circles can make.
+  static constexpr int kEntriesMax = 100'000;
+
+  absl::Status ReadEntry(const fs::path& path, const std::string& name) {
+    std::error_code error;
+    const fs::path target = fs::canonical(path, error);
+    if (error) return Skip(path, "leads nowhere");
+    if (!IsBelow(root_, target)) {
+      return Skip(path, absl::StrCat("leads out of ", root_.string()));
+    }
+    if (fs::is_directory(target, error)) {
+      const bool is_circle = std::find(open_directories_.begin(), open_directories_.end(),
+                                       target) != open_directories_.end();
+      if (is_circle) return Skip(path, "leads to a directory that it is in");
+      return ReadDirectory(target, absl::StrCat(name, "/"));
+    }
+    if (!fs::is_regular_file(target, error)) return Skip(path, "is no file");
+    SharedBytes& body = bodies_[target.string()];
+    if (!body) {
+      const uintmax_t size = fs::file_size(target, error);
+      if (error || size > Pages::kBytesMax || (bytes_ += size) > Pages::kBytesMax) {
+        return TooMuch(absl::StrCat("more than ", Pages::kBytesMax >> 20, " MiB"));
+      }
+      std::ifstream file(target, std::ios::binary);
+      std::string bytes(size, '\0');
+      file.read(bytes.data(), static_cast<std::streamsize>(size));
+      if (!file) return Skip(path, "cannot be read");
+      body = SharedBytes::Copy(bytes);
+    }
+    pages_[name] = {.content_type = ContentType(path), .body = body};
+    return absl::OkStatus();
+  }
+
+  static absl::Status Skip(const fs::path& path, absl::string_view why) {
+    spdlog::warn("pages: {} {} and is not served", path.string(), std::string(why));
+    return absl::OkStatus();
+  }
+
+  absl::Status TooMuch(absl::string_view what) const {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("pages: ", what, " below ", root_.string(), "; is it the right directory?"));
+  }
+
+  const fs::path root_;
+  std::vector<fs::path> open_directories_;  // from the root to the one that is being read
+  absl::flat_hash_map<std::string, SharedBytes> bodies_;  // by path without links
+  absl::flat_hash_map<std::string, Pages::Page> pages_;
+  int entries_ = 0;
+  uintmax_t bytes_ = 0;
+};
+
 std::optional<std::string> PercentDecode(absl::string_view encoded) {
   std::string text;
   while (!encoded.empty()) {
@@ -68,32 +151,10 @@ absl::StatusOr<Pages> Pages::Load(const std::string& directory) {
   if (error || !fs::is_directory(root)) {
     return absl::NotFoundError(absl::StrCat("pages: there is no directory ", directory));
   }
+  Loader loader(root);
+  if (absl::Status read = loader.ReadDirectory(root, "/"); !read.ok()) return read;
   Pages pages;
-  size_t bytes = 0;
-  for (fs::recursive_directory_iterator at(root, error), end; at != end; at.increment(error)) {
-    if (error) return absl::UnknownError(absl::StrCat("pages: ", directory, ": ", error.message()));
-    if (!at->is_regular_file(error)) continue;
-    if (at->is_symlink(error) && !IsBelow(root, fs::canonical(at->path(), error))) {
-      spdlog::warn("pages: {} leads out of {} and is not served", at->path().string(),
-                   root.string());
-      continue;
-    }
-    bytes += at->file_size(error);
-    if (bytes > kBytesMax) {
-      return absl::ResourceExhaustedError(absl::StrCat("pages: more than ", kBytesMax >> 20,
-                                                       " MiB below ", directory,
-                                                       "; is it the right one?"));
-    }
-    std::ifstream file(at->path(), std::ios::binary);
-    if (!file) {
-      spdlog::warn("pages: {} cannot be read and is not served", at->path().string());
-      continue;
-    }
-    Page page{.content_type = ContentType(at->path()),
-              .body = std::string(std::istreambuf_iterator<char>(file), {})};
-    pages.pages_.emplace(absl::StrCat("/", fs::relative(at->path(), root, error).string()),
-                         std::move(page));
-  }
+  pages.pages_ = loader.TakePages();
   return pages;
 }
 

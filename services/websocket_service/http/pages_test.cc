@@ -1,5 +1,7 @@
 #include "services/websocket_service/http/pages.h"
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +21,7 @@ class PagesTest : public testing::Test {
   PagesTest() {
     root_ = fs::path(std::getenv("TEST_TMPDIR")) /
             testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(root_);
     fs::create_directories(root_ / "site" / "deep");
     Write(root_ / "secret.txt", "secret");
     Write(root_ / "site" / "index.html", "<p>index");
@@ -29,15 +32,21 @@ class PagesTest : public testing::Test {
   static void Write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
   Pages Load() { return *Pages::Load((root_ / "site").string()); }
 
+  // The body of a page; "404": there is none.
+  static absl::string_view Body(const Pages& pages, absl::string_view path) {
+    const Pages::Page* const page = pages.Find(path);
+    return page == nullptr ? "404" : page->body.bytes();
+  }
+
   fs::path root_;
 };
 
 TEST_F(PagesTest, ServesWhatIsThere) {
   const Pages pages = Load();
-  EXPECT_EQ(pages.Find("/")->body, "<p>index");
+  EXPECT_EQ(Body(pages, "/"), "<p>index");
   EXPECT_EQ(pages.Find("/index.html")->content_type, "text/html; charset=utf-8");
-  EXPECT_EQ(pages.Find("/deep/")->body, "<p>deep");
-  EXPECT_EQ(pages.Find("/a%20b.js")->body, "js");
+  EXPECT_EQ(Body(pages, "/deep/"), "<p>deep");
+  EXPECT_EQ(Body(pages, "/a%20b.js"), "js");
   EXPECT_EQ(pages.Find("/missing"), nullptr);
   EXPECT_EQ(pages.Find("/%zz"), nullptr);
 }
@@ -56,13 +65,84 @@ TEST_F(PagesTest, ADirectoryThatIsMissingIsAnError) {
   EXPECT_EQ(Pages::Load((root_ / "nowhere").string()).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(PagesTest, ALinkInsideTheDirectoryIsServedUnderItsOwnName) {
+  const fs::path site = root_ / "site";
+  fs::create_symlink("deep/index.html", site / "link.html");
+  fs::create_symlink(site / "index.html", site / "deep" / "absolute.txt");
+  fs::create_symlink("../index.html", site / "deep" / "up.html");
+  fs::create_symlink("link.html", site / "link_to_link.html");
+  fs::create_directory_symlink("deep", site / "also_deep");
+  const Pages pages = Load();
+  EXPECT_EQ(Body(pages, "/link.html"), "<p>deep");
+  EXPECT_EQ(Body(pages, "/link_to_link.html"), "<p>deep");
+  EXPECT_EQ(Body(pages, "/deep/absolute.txt"), "<p>index");
+  EXPECT_EQ(Body(pages, "/deep/up.html"), "<p>index");
+  EXPECT_EQ(Body(pages, "/also_deep/"), "<p>deep");
+  EXPECT_EQ(Body(pages, "/also_deep/up.html"), "<p>index");
+  EXPECT_EQ(Body(pages, "/deep/index.html"), "<p>deep") << "the target keeps its name";
+  EXPECT_EQ(pages.Find("/deep/absolute.txt")->content_type, "text/plain; charset=utf-8");
+  EXPECT_EQ(pages.Find("/link.html")->body.bytes().data(),
+            pages.Find("/deep/index.html")->body.bytes().data())
+      << "one body for all names";
+}
+
+TEST_F(PagesTest, LinksThatLeadInCirclesOrNowhereEnd) {
+  const fs::path site = root_ / "site";
+  fs::create_directory_symlink(site, site / "deep" / "root");
+  fs::create_directory_symlink(".", site / "deep" / "self");
+  fs::create_symlink("loop", site / "loop");
+  fs::create_symlink("missing", site / "dangling.html");
+  const Pages pages = Load();
+  EXPECT_EQ(Body(pages, "/deep/"), "<p>deep");
+  for (const char* path : {"/deep/root/", "/deep/self/", "/loop", "/dangling.html"}) {
+    EXPECT_EQ(Body(pages, path), "404") << path;
+  }
+}
+
+TEST_F(PagesTest, NamesThatBeginWithADotAreNotServed) {
+  const fs::path site = root_ / "site";
+  fs::create_directories(site / ".git");
+  fs::create_directories(site / "..data");
+  Write(site / ".env", "secret");
+  Write(site / "deep" / ".htpasswd", "secret");
+  Write(site / ".git" / "config", "secret");
+  Write(site / "..data" / "volume.html", "<p>volume");
+  fs::create_symlink("..data/volume.html", site / "volume.html");
+  const Pages pages = Load();
+  for (const char* path : {"/.env", "/%2eenv", "/deep/.htpasswd", "/.git/config", "/.git/",
+                           "/..data/volume.html", "/deep/../.env"}) {
+    EXPECT_EQ(Body(pages, path), "404") << path;
+  }
+  EXPECT_EQ(Body(pages, "/volume.html"), "<p>volume") << "a link has a name of its own";
+}
+
+TEST_F(PagesTest, WhatIsNoFileIsNotServed) {
+  ASSERT_EQ(mkfifo((root_ / "site" / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(Body(Load(), "/pipe"), "404");
+}
+
+TEST_F(PagesTest, ADirectoryThatIsTooLargeIsAnError) {
+  std::ofstream(root_ / "site" / "large").seekp(Pages::kBytesMax).put('x');
+  EXPECT_EQ(Pages::Load((root_ / "site").string()).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(PagesTest, AllAnswersShareThePagesBody) {
+  const Pages pages = Load();
+  const std::string request = "GET /?x=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+  const HttpAnswer answer = AnswerRequest(request, {.pages = &pages});
+  EXPECT_TRUE(absl::EndsWith(answer.bytes, "\r\n\r\n"));
+  EXPECT_TRUE(absl::StrContains(answer.bytes, "Content-Length: 8\r\n"));
+  EXPECT_EQ(answer.body.bytes(), "<p>index");
+  EXPECT_EQ(answer.body.bytes().data(), pages.Find("/")->body.bytes().data());
+}
+
 TEST_F(PagesTest, HeadGetsTheHeaderOfThePageAlone) {
   const Pages pages = Load();
-  const HttpAnswer get = AnswerRequest("GET /?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", {.pages = &pages});
+  const HttpAnswer get = AnswerRequest("GET / HTTP/1.1\r\nHost: x\r\n\r\n", {.pages = &pages});
   const HttpAnswer head = AnswerRequest("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", {.pages = &pages});
-  EXPECT_TRUE(absl::EndsWith(get.bytes, "\r\n\r\n<p>index"));
-  EXPECT_TRUE(absl::EndsWith(head.bytes, "\r\n\r\n"));
-  EXPECT_TRUE(absl::StrContains(head.bytes, "Content-Length: 8\r\n"));
+  EXPECT_EQ(head.bytes, get.bytes);
+  EXPECT_FALSE(head.body);
 }
 
 }  // namespace
