@@ -46,17 +46,20 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
 
 }  // namespace
 
-absl::Status InitLogging(absl::string_view level, absl::string_view who) {
-  const std::string name(level);
-  const spdlog::level::level_enum parsed = spdlog::level::from_str(name);
-  if (parsed == spdlog::level::off && name != "off") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("log level \"", level, "\" is not trace, debug, info, warning, error or off"));
+absl::Status CheckLogLevel(absl::string_view level) {
+  if (level == "off" || spdlog::level::from_str(std::string(level)) != spdlog::level::off) {
+    return absl::OkStatus();
   }
+  return absl::InvalidArgumentError(
+      absl::StrCat("log level \"", level, "\" is not trace, debug, info, warning, error or off"));
+}
+
+absl::Status InitLogging(absl::string_view level, absl::string_view who) {
+  if (absl::Status status = CheckLogLevel(level); !status.ok()) return status;
   auto sink = std::make_shared<StderrSink>(who);
   auto logger = std::make_shared<spdlog::logger>(std::string(who), sink);
   logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %L [%n] %v");
-  logger->set_level(parsed);
+  logger->set_level(spdlog::level::from_str(std::string(level)));
   // spdlog's own handler would wait for stderr's reader.
   logger->set_error_handler([sink](const std::string& why) {
     sink->Print(absl::StrCat("a log line could not be made: ", why, "\n"));

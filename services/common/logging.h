@@ -19,6 +19,9 @@ namespace groupcast::service {
 // A child calls it again after the fork, so that it counts its own dropped lines.
 absl::Status InitLogging(absl::string_view level, absl::string_view who);
 
+// kInvalidArgument: it is no level of InitLogging.
+absl::Status CheckLogLevel(absl::string_view level);
+
 // Writes lines to stderr as they are, each with its newline, in the way of log lines.
 void PrintLines(absl::string_view lines);
 

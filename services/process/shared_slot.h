@@ -19,6 +19,7 @@ struct SharedSlot {
   static constexpr size_t kCountersMax = 16;
 
   std::atomic<State> state{State::kStarting};
+  std::atomic<bool> waits{false};        // for what its pool cannot do without (waits_for)
   std::atomic<int64_t> heartbeat_ms{0};  // CLOCK_MONOTONIC, at the last turn of the worker's loop
   // The columns of the worker's kind, in their order (WorkerKind::counters).
   std::array<std::atomic<uint64_t>, kCountersMax> counters{};

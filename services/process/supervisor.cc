@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -244,6 +245,7 @@ void Supervisor::CheckProcesses() {
   }
   if (!stopping_) {
     CheckReady();
+    CheckWaits();
     ReplaceNext();
   }
 }
@@ -264,8 +266,17 @@ void Supervisor::CheckReady() {
     PrintTable("ready");
   } else if (!waiting_told_ && clock_.Now() - began_ > kPatience) {
     waiting_told_ = true;
-    PrintTable(absl::StrCat("waiting for ", options_.waits_for));
+    PrintTable(absl::StrCat("waiting for ", options_.waits_for()));
   }
+}
+
+void Supervisor::CheckWaits() {
+  const auto waiting = std::count_if(
+      processes_.begin(), processes_.end(),
+      [this](const Process& process) { return !process.retiring && slot(process).waits; });
+  const std::optional<std::string> line = wait_notice_.Observe(
+      static_cast<size_t>(waiting), processes_.size(), options_.waits_for, clock_.Now());
+  if (line.has_value()) spdlog::warn("{}", *line);
 }
 
 void Supervisor::Lend(int socket) {
@@ -389,7 +400,7 @@ std::string Supervisor::NameOf(int socket) const {
 void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
   PoolTable table{.service = options_.service,
                   .status = std::string(status),
-                  .notes = options_.notes,
+                  .notes = options_.notes(),
                   .with_workers = with_workers,
                   .supervisor = getpid()};
   for (const WorkerKind& kind : kinds_) {

@@ -19,6 +19,7 @@
 #include "services/process/listener.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
+#include "services/process/wait_notice.h"
 
 namespace groupcast::service {
 
@@ -45,9 +46,12 @@ struct WorkerKind {
 };
 
 struct SupervisorOptions {
-  std::string service;    // the program's name, for the table
-  std::string waits_for;  // for the table, while workers are not ready: "the channel server"
-  std::vector<std::string> notes;  // further lines of the table
+  std::string service;  // the program's name, for the table
+
+  // What workers wait for while they are not ready, or report it (SharedSlot::waits), and further
+  // lines of the table. They are functions because a reload may change the answers.
+  std::function<std::string()> waits_for = [] { return "its workers"; };
+  std::function<std::vector<std::string>()> notes = [] { return std::vector<std::string>(); };
 
   // The supervisor calls it with the monotonic time in every turn, from the moment when all workers
   // have become ready. Null: no call.
@@ -129,6 +133,7 @@ class Supervisor {
   void ReplaceAll();
   void ReplaceNext();
   void CheckReady();
+  void CheckWaits();
   void BeginStop(absl::string_view why);
 
   Process* Serving(int socket);
@@ -152,6 +157,7 @@ class Supervisor {
   std::vector<Socket> sockets_;
   std::vector<int> to_replace_;  // sockets with workers that SIGHUP still has to replace
   bool ready_told_ = false;
+  WaitNotice wait_notice_;
   bool waiting_told_ = false;
   bool stopping_ = false;
   absl::Time began_;

@@ -76,6 +76,8 @@ struct Configuration {
   WorkerOptions worker;
   ChannelUrl channel_url;
   ChannelOptions channel;
+  std::string pages;  // directory
+  std::string log_level;
 };
 
 absl::Status Check(bool ok, absl::string_view sentence) {
@@ -142,6 +144,10 @@ absl::StatusOr<Configuration> ReadConfiguration() {
       !status.ok()) {
     return status;
   }
+  const std::string log_level = absl::GetFlag(FLAGS_log_level);
+  if (absl::Status status = CheckLogLevel(log_level); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--log_level: ", status.message()));
+  }
   const absl::StatusOr<ChannelUrl> channel_url = ReadChannelUrl();
   if (!channel_url.ok()) return channel_url.status();
 
@@ -166,6 +172,8 @@ absl::StatusOr<Configuration> ReadConfiguration() {
     if (!pages.ok()) return pages.status();
     worker.pages = std::make_shared<const Pages>(*std::move(pages));
   }
+  configuration.pages = absl::GetFlag(FLAGS_pages);
+  configuration.log_level = log_level;
   configuration.channel_url = *channel_url;
   configuration.channel.message_bytes_max = worker.groups.commands.message_bytes_max;
   configuration.channel.window_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
@@ -174,9 +182,9 @@ absl::StatusOr<Configuration> ReadConfiguration() {
 
 int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
-  const absl::Status logging = InitLogging(absl::GetFlag(FLAGS_log_level),
-                                           absl::StrCat("websocket_service worker ", parts.number));
-  static_cast<void>(logging);  // the supervisor has begun with the same level
+  const absl::Status logging =
+      InitLogging(configuration.log_level, absl::StrCat("websocket_service worker ", parts.number));
+  static_cast<void>(logging);  // ReadConfiguration has checked the level
   const auto make_channel =
       [&configuration](EventLoop* loop,
                        ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
@@ -229,13 +237,20 @@ absl::Status Main(const std::vector<std::string>& arguments) {
 
   SupervisorOptions options;
   options.service = "websocket_service";
-  options.waits_for = "the channel server";
-  options.notes.push_back(
-      absl::StrCat("channel server: ", FormatChannelUrl(configuration->channel_url)));
-  if (const std::string pages = absl::GetFlag(FLAGS_pages); !pages.empty()) {
-    options.notes.push_back(
-        absl::StrCat("pages:          http://", HostPort(address, bound_port), "/ (", pages, ")"));
-  }
+  const auto channel_url = [&configuration] {
+    return FormatChannelUrl(configuration->channel_url);
+  };
+  options.waits_for = [channel_url] {
+    return absl::StrCat("the channel server at ", channel_url());
+  };
+  options.notes = [&configuration, channel_url, host_port = HostPort(address, bound_port)] {
+    std::vector<std::string> notes = {absl::StrCat("channel server: ", channel_url())};
+    if (!configuration->pages.empty()) {
+      notes.push_back(
+          absl::StrCat("pages:          http://", host_port, "/ (", configuration->pages, ")"));
+    }
+    return notes;
+  };
   options.when_ready = [file = *std::move(ready_file), bound_port](absl::Time now) mutable {
     file.Write(bound_port, now);
   };

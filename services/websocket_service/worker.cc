@@ -295,6 +295,7 @@ void Worker::Report() {
   shared[kSlow] = slow_consumers_;
   shared[kRecovered] = counters.recoveries;
   shared[kLost] = counters.recoveries_lost;
+  slot_->waits = !channel_->connected();
   if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
     slot_->state = SharedSlot::State::kReady;
   }

@@ -90,6 +90,8 @@ TEST_F(ReloadFlagsTest, AConfigurationThatCannotBeUsedChangesNothing) {
   ExpectRefused("nothing changes: " + flagfile_ + ":4: there is no flag --colour");
   WriteFlags(good + "--pong_timeout=5");
   ExpectRefused(":4: --pong_timeout=5: the value must be a duration such as 5s");
+  WriteFlags(good + "--log_level=loud");
+  ExpectRefused("--log_level: log level \"loud\" is not trace");
   WriteFlags(good + "stray");
   ExpectRefused(":4: \"stray\" is not a flag");
   WriteFlags(good + "--channel=memory:");

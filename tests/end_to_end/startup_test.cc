@@ -189,10 +189,14 @@ TEST(StartupTest, TheServiceIsReadyOnlyWhenItsChannelIs) {
   const std::string ready_file = NewTempPath("ready");
   Process service(kWebSocketServiceBinary, {"--port=0", "--workers=2", "--ready_file=" + ready_file,
                                             absl::StrCat("--channel=127.0.0.1:", channel.port())});
-  service.WaitForOutput("waiting for the channel server");
+  const std::string server = absl::StrCat("the channel server at 127.0.0.1:", channel.port());
+  service.WaitForOutput("waiting for " + server);
+  service.WaitForOutput("2 of 2 workers wait for " + server + ", for 10s now");
   EXPECT_NE(access(ready_file.c_str(), F_OK), 0) << "ready without a channel";
   channel.StartAgain();
   WaitUntil("the ready file", [&] { return access(ready_file.c_str(), F_OK) == 0; });
+  service.WaitForOutput("no worker waits for " + server + " any more, after ");
+  EXPECT_EQ(service.Output().find("now\n"), service.Output().rfind("now\n")) << "one line a minute";
 }
 
 TEST(StartupTest, AReadyFileThatCannotBeIsRefused) {
