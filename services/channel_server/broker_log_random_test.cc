@@ -90,6 +90,7 @@ class Server final : private BrokerSink {
       fetch.set_group_id(Id(group));
       Give(
           broker_.OnControl(PublisherId{1}, ControlFrame(ControlKind::kFetchHistory, fetch), this));
+      broker_.AnswerQuestions(this);
       absl::StrAppend(&words, ", ", Id(group), " ", head_);
     }
     for (uint64_t id = 1; id <= kPublishers; ++id) {

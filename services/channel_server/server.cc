@@ -221,6 +221,7 @@ void Server::Turn() {
   if (!broker_.handing_out()) ReadPublications();
   const absl::Status written = broker_.EndTurn(this);
   if (!broker_.handing_out()) accepted_.clear();
+  broker_.AnswerQuestions(this);
   CheckPatience();
   SetRetryTimer(broker_.rest() == Broker::Rest::kNoRoom);
   if (!written.ok()) NoteFailedWrite(written);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -29,10 +30,10 @@ class SharedBytes {
     if (block_ != nullptr && --block_->references == 0) Free(block_);
   }
 
-  // Copies `head` and then `body` into a new block, with one allocation. The two parts together
-  // must be below 4 GiB. The result is not null, even without any bytes.
-  static SharedBytes Join(absl::string_view head, absl::string_view body);
-  static SharedBytes Copy(absl::string_view bytes) { return Join({}, bytes); }
+  // Copies the parts into a new block, one after the other, with one allocation. Together they must
+  // be below 4 GiB. The result is not null, even without any bytes.
+  static SharedBytes Join(std::initializer_list<absl::string_view> parts);
+  static SharedBytes Copy(absl::string_view bytes) { return Join({bytes}); }
 
   // False: null.
   explicit operator bool() const { return block_ != nullptr; }

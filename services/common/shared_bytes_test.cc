@@ -13,10 +13,10 @@ using namespace std::string_literals;
 std::string Text(const SharedBytes& bytes) { return std::string(bytes.bytes()); }
 
 TEST(SharedBytesTest, JoinsTwoPartsInOneBlock) {
-  EXPECT_EQ(Text(SharedBytes::Join("head ", "body")), "head body");
-  EXPECT_EQ(Text(SharedBytes::Join("head", "")), "head");
+  EXPECT_EQ(Text(SharedBytes::Join({"head ", "body"})), "head body");
+  EXPECT_EQ(Text(SharedBytes::Join({"head", ""})), "head");
   EXPECT_EQ(Text(SharedBytes::Copy("\0\xff"s)), "\0\xff"s);
-  EXPECT_EQ(SharedBytes::Join("head ", "body").size(), 9u);
+  EXPECT_EQ(SharedBytes::Join({"head ", "body"}).size(), 9u);
 }
 
 TEST(SharedBytesTest, NoBytesAreNotNull) {

@@ -31,7 +31,7 @@ class CountingEncoding final : public Encoding {
     return {};
   }
   SharedBytes EncodeGap(absl::string_view, const Gap&) const override { return {}; }
-  SharedBytes EncodeEvent(absl::string_view) const override { return {}; }
+  SharedBytes EncodeEvent(absl::string_view, absl::string_view) const override { return {}; }
 
   mutable int made = 0;
   mutable Message last;

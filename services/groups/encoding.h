@@ -42,8 +42,9 @@ class Encoding {
   // Lost messages of a group.
   virtual SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const = 0;
 
-  // A reply, an error or another event for one member only. `json` is an event from event.h.
-  virtual SharedBytes EncodeEvent(absl::string_view json) const = 0;
+  // A reply, an error or another event for one member only. `head` and `rest` together are the JSON
+  // of an event from event.h.
+  virtual SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const = 0;
 
  protected:
   explicit constexpr Encoding(EncodingSlot slot) : slot_(slot) {}

@@ -49,6 +49,10 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
       clock_(clock),
       recent_(options.recent),
       recoveries_(&table_, clock),
+      reads_(options.history_reads,
+             [this](Member* reader, const absl::Status& why, const std::string& id) {
+               Refuse(reader, ErrorOf(why, id, Command::Kind::kGroupHistory));
+             }),
       sends_(options.sends,
              [this](const PublicationsSize& size) { return channel_->HasRoomFor(size); }) {}
 
@@ -57,6 +61,7 @@ void GroupService::Add(Member* member) { members_.emplace(member->connection_id(
 void GroupService::Remove(Member* member) {
   if (members_.erase(member->connection_id()) == 0) return;
   sends_.Remove(member);
+  if (member->pending_answers > 0) reads_.Drop(member);
   for (Group* group : table_.LeaveAll(member)) {
     if (member->recoveries > 0) recoveries_.Drop(group, member);
     if (member->pending_answers > 0) pending_joins_.Drop(group, member);
@@ -100,7 +105,8 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
                     : SendToGroup(member, *command, weight);
       break;
     case Command::Kind::kGroupHistory:
-      ReadHistory(member, *command);
+      // Without an id nobody would get the answer.
+      if (!command->id.empty()) reads_.Read(member, *command);
       break;
     case Command::Kind::kPing:
       if (!command->id.empty()) member->Reply(PongReply(command->id));
@@ -275,26 +281,6 @@ void GroupService::SendToGroups(Member* member, const Command& command,
               finish_one(i, std::move(position), code);
             });
   }
-}
-
-void GroupService::ReadHistory(Member* member, const Command& command) {
-  if (command.id.empty()) return;  // nobody would get the answer
-  ++member->pending_answers;
-  const std::string& group_id = command.group_ids.front().id;
-  channel_->FetchHistory(
-      group_id, command.since.value_or(Position{}), command.history,
-      [this, connection = member->connection_id(), id = command.id, group_id,
-       since = command.since](absl::StatusOr<History> history) {
-        Member* const reader = FindMember(connection);
-        if (reader == nullptr) return;
-        if (history.ok()) {
-          reader->Reply(HistoryReply(id, group_id, since, *history, reader->session(),
-                                     options_.history_reply_bytes_max));
-        } else {
-          Refuse(reader, ErrorOf(history.status(), id, Command::Kind::kGroupHistory));
-        }
-        if (--reader->pending_answers == 0) reader->ResumeCommands();
-      });
 }
 
 void GroupService::OnSubscribed(absl::string_view group_id, const Position& head) {

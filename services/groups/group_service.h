@@ -16,6 +16,7 @@
 #include "services/common/logging.h"
 #include "services/groups/encoded_message.h"
 #include "services/groups/group_table.h"
+#include "services/groups/history_reads.h"
 #include "services/groups/pending_joins.h"
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
@@ -30,9 +31,7 @@ struct GroupServiceOptions {
   size_t groups_per_connection_max = 128;
   // If the channel has not answered a join after this time, the join fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
-  // The bound of the bytes of messages in one reply to group_history. A single message may be
-  // larger.
-  size_t history_reply_bytes_max = 256u << 10;
+  HistoryReadsOptions history_reads;
   RecentMessagesOptions recent;
   SendQueueOptions sends;
 };
@@ -61,6 +60,7 @@ class GroupService final : public ChannelListener {
   void SetChannel(Channel* channel) {
     channel_ = channel;
     recoveries_.SetChannel(channel);
+    reads_.SetChannel(channel);
   }
   // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
@@ -76,6 +76,10 @@ class GroupService final : public ChannelListener {
 
   // The caller calls it when the outbox of a member with `recoveries` has drained.
   void OnDrained(Member* member) { recoveries_.OnDrained(member); }
+
+  // Answers members that read history, within a budget. The worker calls it once per turn. Returns
+  // whether some wait for the next turn.
+  bool ServeReaders() { return reads_.ServeTurn(); }
 
   // Fails the joins that have passed their deadline, and repeats failed fetches. The worker calls
   // it on each tick. Its time grows only with the number of joins that are due.
@@ -106,7 +110,6 @@ class GroupService final : public ChannelListener {
                     std::optional<SendQueue::Weight> weight);
   void Publish(Member* member, const Command& command, std::optional<SendQueue::Weight> weight,
                const std::string& group_id, int64_t sent_at_ms, Channel::PublishCallback done);
-  void ReadHistory(Member* member, const Command& command);
 
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
@@ -120,6 +123,7 @@ class GroupService final : public ChannelListener {
   RecentMessages recent_;  // used by the table's groups
   GroupTable table_;
   Recoveries recoveries_;
+  HistoryReads reads_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
   SendQueue sends_;

@@ -222,6 +222,7 @@ class RandomTest : public GroupServiceFixture, public testing::WithParamInterfac
     } else if (what < 88) {
       clock_.Advance(absl::Milliseconds(Pick(3) == 0 ? 2000 : 100));
       service_.CheckDeadlines();
+      service_.ServeReaders();
     } else {
       hub_.Pump();
     }
@@ -253,6 +254,7 @@ TEST_P(RandomTest, AllEndsWell) {
       hub_.Pump();
       clock_.Advance(absl::Milliseconds(250));
       service_.CheckDeadlines();
+      service_.ServeReaders();
     }
     hub_.Pump();
     ReadAll();

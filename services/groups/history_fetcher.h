@@ -37,7 +37,7 @@ class HistoryFetcher {
   // The callback may change the page only by building blocks.
   using Callback = std::function<void(absl::StatusOr<HistoryPage>&)>;
 
-  static constexpr size_t kFetchesMax = 64;
+  static constexpr size_t kFetchesMax = 16;
 
   // `channel` must outlive the fetches that are under way.
   void SetChannel(Channel* channel) { channel_ = channel; }

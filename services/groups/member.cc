@@ -2,9 +2,9 @@
 
 namespace groupcast::service {
 
-void Member::Reply(absl::string_view json) {
-  const SharedBytes bytes = encoding().EncodeEvent(json);
-  if (bytes) Send(bytes, TrafficClass::kInteractive);
+void Member::Reply(absl::string_view head, absl::string_view rest, TrafficClass traffic_class) {
+  const SharedBytes bytes = encoding().EncodeEvent(head, rest);
+  if (bytes) Send(bytes, traffic_class);
 }
 
 const Fingerprint& Member::session() {

@@ -38,7 +38,9 @@ class Member {
   virtual bool HasRoomFor(size_t bytes) const = 0;
 
   // Sends a reply, an error or another event for this member only. `json` is an event from event.h.
-  void Reply(absl::string_view json);
+  void Reply(absl::string_view json) { Reply(json, {}, TrafficClass::kInteractive); }
+  // The same, with the event in two parts.
+  void Reply(absl::string_view head, absl::string_view rest, TrafficClass traffic_class);
 
   // Its commands waited, and may continue now.
   virtual void ResumeCommands() = 0;
@@ -59,6 +61,8 @@ class Member {
   // The number of its memberships that are not live yet. While it is not 0, the connection calls
   // GroupService::OnDrained each time its outbox has drained.
   uint32_t recoveries = 0;
+  // Its next read of history begins here at the earliest, on the scale of HistoryReads.
+  uint64_t read_bytes = 0;
   // It is in the queue of members with sends that wait for room in the channel.
   bool waits_for_room = false;
 

@@ -21,7 +21,9 @@ class PlainBareEncoding final : public Encoding {
     return {};
   }
   SharedBytes EncodeGap(absl::string_view, const Gap&) const override { return {}; }
-  SharedBytes EncodeEvent(absl::string_view json) const override { return SharedBytes::Copy(json); }
+  SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override {
+    return SharedBytes::Join({head, rest});
+  }
 };
 
 // An event for everything.
@@ -39,7 +41,9 @@ class PlainV1Encoding final : public Encoding {
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override {
     return SharedBytes::Copy(GapEvent(group_id, gap));
   }
-  SharedBytes EncodeEvent(absl::string_view json) const override { return SharedBytes::Copy(json); }
+  SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override {
+    return SharedBytes::Join({head, rest});
+  }
 };
 
 inline constexpr PlainBareEncoding kPlainBareEncoding;

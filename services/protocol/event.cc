@@ -27,33 +27,57 @@ void AppendPlace(uint64_t offset, uint64_t previous, std::string* json) {
   absl::StrAppend(json, "\"offset\":", offset, ",\"previous\":", previous);
 }
 
-void AppendMessageFields(uint64_t offset, uint64_t previous, const Content& content,
-                         std::string* json) {
-  *json += "\"message\":";
+// `"message":…`, and its size.
+constexpr absl::string_view kMessageField = "\"message\":";
+
+size_t ContentBytes(const Content& content) {
+  return kMessageField.size() + (content.kind == Content::Kind::kText
+                                     ? JsonStringBytes(content.data)
+                                     : content.data.size());
+}
+
+void AppendContent(const Content& content, std::string* json) {
+  absl::StrAppend(json, kMessageField);
   if (content.kind == Content::Kind::kText) {
     AppendJsonString(content.data, json);
   } else {
     absl::StrAppend(json, content.data);
   }
+}
+
+void AppendMessageFields(uint64_t offset, uint64_t previous, const Content& content,
+                         std::string* json) {
+  AppendContent(content, json);
   *json += ',';
   AppendPlace(offset, previous, json);
   absl::StrAppend(json, ",\"sent_at\":", content.sent_at_ms);
 }
 
-std::string HistoryItem(const History::Entry& entry, const Fingerprint& reader) {
-  std::string json = "{";
-  json.reserve(entry.data.size() + 96);
-  if (!entry.excluded_session.empty() && entry.excluded_session == reader) {
-    AppendPlace(entry.offset, entry.previous, &json);
-    json += ",\"excluded\":true";
-  } else {
-    AppendMessageFields(entry.offset, entry.previous,
-                        {.kind = entry.kind, .data = entry.data, .sent_at_ms = entry.sent_at_ms},
-                        &json);
+// A message in a reply to group_history: `{`, its content unless it is excluded, `end`.
+struct HistoryItem {
+  HistoryItem(const History::Entry& its_entry, const Fingerprint& reader)
+      : entry(&its_entry),
+        excluded(!entry->excluded_session.empty() && entry->excluded_session == reader) {
+    if (!excluded) end = ",";
+    AppendPlace(entry->offset, entry->previous, &end);
+    end += excluded ? ",\"excluded\":true}" : absl::StrCat(",\"sent_at\":", entry->sent_at_ms, "}");
   }
-  json += '}';
-  return json;
-}
+
+  size_t bytes() const { return 1 + (excluded ? 0 : ContentBytes(Of(*entry))) + end.size(); }
+  void Append(std::string* json) const {
+    *json += '{';
+    if (!excluded) AppendContent(Of(*entry), json);
+    *json += end;
+  }
+
+  static Content Of(const History::Entry& entry) {
+    return {.kind = entry.kind, .data = entry.data};
+  }
+
+  const History::Entry* entry;
+  bool excluded;
+  std::string end;
+};
 
 const char* JsonBool(bool value) { return value ? "true" : "false"; }
 
@@ -99,22 +123,26 @@ std::string ResultsReply(absl::string_view id, const std::vector<SendResult>& re
   return json;
 }
 
-std::string HistoryReply(absl::string_view id, absl::string_view group_id,
-                         const std::optional<Position>& since, const History& history,
-                         const Fingerprint& reader, size_t bytes_max) {
-  // From the newest, as far as there is room.
-  std::vector<std::string> items;
+std::string HistoryReplyHead(absl::string_view id) {
+  return absl::StrCat(R"({"event":"reply","id":)", id);
+}
+
+std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Position>& since,
+                             const History& history, const Fingerprint& reader, size_t bytes_max) {
+  // From the newest, as far as there is room. An item that has none costs no writing.
+  std::vector<HistoryItem> items;
   size_t bytes = 0;
   uint64_t begin = history.head.offset;  // before the first that is in the reply
   for (auto entry = history.messages.rbegin(); entry != history.messages.rend(); ++entry) {
-    std::string item = HistoryItem(*entry, reader);
-    if (!items.empty() && bytes + item.size() > bytes_max) break;
-    bytes += item.size() + 1;
+    HistoryItem item(*entry, reader);
+    const size_t item_bytes = item.bytes();
+    if (!items.empty() && bytes + item_bytes > bytes_max) break;
+    bytes += item_bytes + 1;
     begin = entry->previous;
     items.push_back(std::move(item));
   }
-  std::string json = absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)",
-                                  Quoted(group_id), ",", PositionFields(history.head));
+  std::string json =
+      absl::StrCat(",\"group_id\":", Quoted(group_id), ",", PositionFields(history.head));
   json.reserve(json.size() + bytes + 64);
   if (since.has_value()) {
     const bool recovered = since->epoch == history.head.epoch && since->offset >= begin &&
@@ -124,7 +152,7 @@ std::string HistoryReply(absl::string_view id, absl::string_view group_id,
   json += ",\"messages\":[";
   for (auto item = items.rbegin(); item != items.rend(); ++item) {
     if (item != items.rbegin()) json += ',';
-    json += *item;
+    item->Append(&json);
   }
   json += "]}";
   return json;

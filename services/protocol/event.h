@@ -46,11 +46,12 @@ struct SendResult {
 };
 std::string ResultsReply(absl::string_view id, const std::vector<SendResult>& results);
 
-// The reply to group_history, for a client of session `reader` that has seen the messages up to
-// `since`. It has the newest messages of `history` that fit into `bytes_max`, and at least one.
-std::string HistoryReply(absl::string_view id, absl::string_view group_id,
-                         const std::optional<Position>& since, const History& history,
-                         const Fingerprint& reader, size_t bytes_max);
+// The reply to group_history in two parts, so that readers with other ids can share the second, for
+// clients of session `reader` that have seen the messages up to `since`. It has the newest messages
+// of `history` that fit into `bytes_max`, and at least one.
+std::string HistoryReplyHead(absl::string_view id);
+std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Position>& since,
+                             const History& history, const Fingerprint& reader, size_t bytes_max);
 
 std::string ErrorEvent(const CommandError& error);
 

@@ -83,7 +83,11 @@ class HistoryReplyTest : public testing::Test {
  protected:
   // Of what is in the reply: "recovered", and the offsets.
   std::string Reply(std::optional<Position> since, size_t bytes_max = 10'000) const {
-    return HistoryReply("9", "g", since, history_, {}, bytes_max);
+    return Reply(since, {}, bytes_max);
+  }
+  std::string Reply(std::optional<Position> since, const Fingerprint& reader,
+                    size_t bytes_max) const {
+    return HistoryReplyHead("9") + HistoryReplyBody("g", since, history_, reader, bytes_max);
   }
   static bool Recovered(const std::string& reply) {
     return reply.find("\"recovered\":true") != std::string::npos;
@@ -109,7 +113,7 @@ TEST_F(HistoryReplyTest, HasTheMessagesWithTheirPlaces) {
             R"({"event":"reply","id":9,"group_id":"g","epoch":"5f0c2ab3d1e94477","offset":43,)"
             R"("messages":[{"message":"a","offset":42,"previous":40,"sent_at":1},)"
             R"({"message":[1],"offset":43,"previous":42,"sent_at":2}]})");
-  EXPECT_EQ(HistoryReply("9", "g", Position{kPosition.epoch, 40}, history_, {1, 1}, 10'000),
+  EXPECT_EQ(Reply(Position{kPosition.epoch, 40}, {1, 1}, 10'000),
             R"({"event":"reply","id":9,"group_id":"g","epoch":"5f0c2ab3d1e94477","offset":43,)"
             R"("recovered":true,"messages":[{"message":"a","offset":42,"previous":40,"sent_at":1},)"
             R"({"offset":43,"previous":42,"excluded":true}]})");
@@ -133,6 +137,12 @@ TEST_F(HistoryReplyTest, LeavesOutTheOldestThatDoNotFit) {
   EXPECT_EQ(reply.find("\"offset\":42"), std::string::npos);
   EXPECT_NE(reply.find("\"offset\":43,\"previous\":42"), std::string::npos);
   EXPECT_FALSE(Recovered(reply));
+  // The bound counts what is written, and messages may grow in JSON.
+  history_.messages[0].data = "\x01";
+  const std::string grown = Reply(Position{kPosition.epoch, 40}, /*bytes_max=*/111);
+  EXPECT_EQ(grown.find("\"offset\":42"), std::string::npos);
+  EXPECT_NE(Reply(Position{kPosition.epoch, 40}, /*bytes_max=*/112).find("\"offset\":42"),
+            std::string::npos);
   // One is always there.
   EXPECT_NE(Reply(std::nullopt, 0).find("\"message\":[1]"), std::string::npos);
 }

@@ -1,10 +1,13 @@
 #include "services/protocol/json.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace groupcast::service {
 namespace {
@@ -41,6 +44,57 @@ void AppendUtf8(unsigned point, std::string* text) {
     append(0x80 | (point & 0x3f));
   }
 }
+
+// The form of a byte in a JSON string.
+struct Escape {
+  uint8_t extra_bytes = 0;  // more than one; 0: it stands for itself
+  std::array<char, 6> text{};
+};
+
+constexpr std::array<Escape, 256> MakeEscapes() {
+  constexpr absl::string_view kHex = "0123456789abcdef";
+  std::array<Escape, 256> escapes{};
+  for (size_t c = 0; c < 0x20; ++c) {
+    escapes[c] = {5, {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]}};
+  }
+  escapes['"'] = {1, {'\\', '"'}};
+  escapes['\\'] = {1, {'\\', '\\'}};
+  escapes['\n'] = {1, {'\\', 'n'}};
+  escapes['\r'] = {1, {'\\', 'r'}};
+  escapes['\t'] = {1, {'\\', 't'}};
+  return escapes;
+}
+constexpr std::array<Escape, 256> kEscapes = MakeEscapes();
+
+constexpr uint64_t EveryByte(uint8_t value) { return value * 0x0101010101010101u; }
+
+// Whether one of eight bytes needs an escape. Each term is not zero if and only if one byte is in
+// its class: a byte below n borrows in `word - n` and has no high bit itself.
+bool AnyNeedsEscape(uint64_t word) {
+  const auto any_below = [](uint64_t bytes, uint8_t n) { return (bytes - EveryByte(n)) & ~bytes; };
+  const uint64_t controls = any_below(word, 0x20);
+  const uint64_t quotes = any_below(word ^ EveryByte('"'), 1);
+  const uint64_t backslashes = any_below(word ^ EveryByte('\\'), 1);
+  return ((controls | quotes | backslashes) & EveryByte(0x80)) != 0;
+}
+
+// Calls `plain_word` for each eight bytes without an escape, and `byte` for each other byte.
+template <typename PlainWord, typename Byte>
+void ForEachPart(absl::string_view text, PlainWord plain_word, Byte byte) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (uint64_t word; end - at >= static_cast<ptrdiff_t>(sizeof(word)); at += sizeof(word)) {
+    std::memcpy(&word, at, sizeof(word));
+    if (!AnyNeedsEscape(word)) {
+      plain_word(word);
+      continue;
+    }
+    for (size_t i = 0; i < sizeof(word); ++i) byte(at[i]);
+  }
+  for (; at != end; ++at) byte(*at);
+}
+
+const Escape& EscapeOf(char c) { return kEscapes[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -259,36 +313,41 @@ void AppendCompactJson(absl::string_view raw, std::string* compact) {
   }
 }
 
+size_t JsonStringBytes(absl::string_view text) {
+  size_t bytes = text.size() + 2;
+  ForEachPart(
+      text, [](uint64_t) {}, [&](char c) { bytes += EscapeOf(c).extra_bytes; });
+  return bytes;
+}
+
+char* WriteJsonString(absl::string_view text, char* to) {
+  *to++ = '"';
+  ForEachPart(
+      text,
+      [&](uint64_t word) {
+        std::memcpy(to, &word, sizeof(word));
+        to += sizeof(word);
+      },
+      [&](char c) {
+        const Escape& escape = EscapeOf(c);
+        if (escape.extra_bytes == 0) {
+          *to++ = c;
+        } else if (escape.extra_bytes == 1) {
+          std::memcpy(to, escape.text.data(), 2);
+          to += 2;
+        } else {
+          std::memcpy(to, escape.text.data(), escape.text.size());
+          to += escape.text.size();
+        }
+      });
+  *to++ = '"';
+  return to;
+}
+
 void AppendJsonString(absl::string_view text, std::string* json) {
-  json->push_back('"');
-  size_t plain_from = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    json->append(text.data() + plain_from, i - plain_from);
-    plain_from = i + 1;
-    switch (c) {
-      case '"':
-        json->append("\\\"");
-        break;
-      case '\\':
-        json->append("\\\\");
-        break;
-      case '\n':
-        json->append("\\n");
-        break;
-      case '\r':
-        json->append("\\r");
-        break;
-      case '\t':
-        json->append("\\t");
-        break;
-      default:
-        absl::StrAppendFormat(json, "\\u%04x", c);
-    }
-  }
-  json->append(text.data() + plain_from, text.size() - plain_from);
-  json->push_back('"');
+  const size_t at = json->size();
+  json->resize(at + JsonStringBytes(text));
+  WriteJsonString(text, json->data() + at);
 }
 
 }  // namespace groupcast::service

@@ -60,6 +60,10 @@ void AppendCompactJson(absl::string_view raw, std::string* compact);
 
 // Appends `text`, which must be UTF-8, as a JSON string with its quotes.
 void AppendJsonString(absl::string_view text, std::string* json);
+// The same in two steps, for a buffer of the right size: the size of the string with its quotes,
+// and the writing. WriteJsonString returns the end of what it has written.
+size_t JsonStringBytes(absl::string_view text);
+char* WriteJsonString(absl::string_view text, char* to);
 
 }  // namespace groupcast::service
 

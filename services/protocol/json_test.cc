@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 
 namespace groupcast::service {
@@ -125,6 +126,28 @@ TEST(CompactJsonTest, RemovesWhitespaceOutsideOfStringsOnly) {
 TEST(JsonStringTest, EscapesWhatMustBeAndNothingElse) {
   EXPECT_EQ(Quoted("a\"b\\c\n\r\t\x01 ü/"), R"("a\"b\\c\n\r\t\u0001 ü/")");
   EXPECT_EQ(Quoted(""), "\"\"");
+}
+
+// Runs without an escape are copied eight bytes at a time.
+TEST(JsonStringTest, EscapesEachByteAtEachPlace) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto c = static_cast<char>(byte);
+    std::string escaped(1, c);
+    if (byte < 0x20) escaped = absl::StrFormat("\\u%04x", byte);
+    if (c == '"' || c == '\\') escaped = std::string("\\") + c;
+    if (c == '\n') escaped = "\\n";
+    if (c == '\r') escaped = "\\r";
+    if (c == '\t') escaped = "\\t";
+    for (size_t before = 0; before < 18; ++before) {
+      for (size_t after = 0; after < 18; after += 3) {
+        const std::string head(before, '\x7f');
+        const std::string tail(after, ' ');
+        ASSERT_EQ(Quoted(head + c + tail), "\"" + head + escaped + tail + "\"")
+            << byte << " after " << before << " and before " << after << " bytes";
+        ASSERT_EQ(Quoted(head + c + c + tail), "\"" + head + escaped + escaped + tail + "\"");
+      }
+    }
+  }
 }
 
 // The library is the judge: on random input made of JSON's own characters, both give the same

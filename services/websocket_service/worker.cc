@@ -107,6 +107,8 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   groups_.SetChannel(channel_.get());
 
   // After the channel's hook: a turn flushes its own frames.
+  loop_->AddTurnHook(
+      [this] { return groups_.ServeReaders() ? absl::InfinitePast() : absl::InfiniteFuture(); });
   loop_->AddTurnHook([this] { return FlushTouched(); });
   loop_->RunEvery(kTick, [this] { Tick(); });
   absl::StatusOr<std::unique_ptr<PoolLink>> pool =

@@ -153,6 +153,7 @@ class Siege {
     report.siege_p50 = siege.Percentile(50);
     report.siege_p99 = siege.Percentile(99);
     report.attacks = attackers.counts().Text();
+    report.refusals = attackers.counts()[AttackCounts::kRefused];
     report.each_attack_happened = EachHappened(attackers.counts());
     attackers.End();
 

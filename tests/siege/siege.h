@@ -42,6 +42,7 @@ struct SiegeReport {
   int64_t return_losses = 0;
   absl::Duration quiet_p50, quiet_p99, siege_p50, siege_p99;
   std::string attacks;                // AttackCounts::Text
+  int64_t refusals = 0;               // error events that attackers got
   bool each_attack_happened = false;  // otherwise the run shows nothing
   SiegeMemory before, peak, after;
   absl::Duration memory_back_after;  // InfiniteDuration: not in time

@@ -129,6 +129,7 @@ void SimulatedHost::Serve() {
       connection->input_.pop_front();
     }
   }
+  service_.ServeReaders();
   for (const auto& connection : connections) {
     if (!connection->cut) Flush(connection);
   }

@@ -112,6 +112,7 @@ void SimulatedServer::Turn() {
     if (!broker_->OnPublication(absl::MakeSpan(accepted_.back())).ok()) accepted_.pop_back();
   }
   broker_->EndTurn(this).IgnoreError();
+  broker_->AnswerQuestions(this);
   if (dead_) {
     network_->ServerDown();
     return;

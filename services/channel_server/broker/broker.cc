@@ -40,7 +40,8 @@ Broker::Broker(const BrokerOptions& options, const Clock* clock, const Clock* ca
              options_.keys),
       restorer_(&state_, calendar),
       snapshot_(options_.groups_per_snapshot_part, &state_, calendar),
-      digests_(options_.digest_period) {}
+      digests_(options_.digest_period),
+      questions_(options_.questions) {}
 
 void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = state_.now + options_.retention.repair_retention;
@@ -216,6 +217,7 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
 
 Broker::Rest Broker::rest() const {
   if (handing_out()) return Rest::kNoRoom;
+  if (questions_.waiting() > 0 && !untold_epoch()) return Rest::kMore;
   // Announcements wait for the log then, and no turn that follows at once would help.
   if (log_failed_) return Rest::kNothing;
   if (announcements_.found_no_room()) return Rest::kNoRoom;
@@ -401,7 +403,7 @@ absl::Status Broker::OnControl(PublisherId from, absl::string_view frame, Broker
     case ControlKind::kHello:
       return handle(&Broker::Hello);
     case ControlKind::kFetchHistory:
-      return handle(&Broker::Fetch);
+      return handle(&Broker::AddQuestion);
     case ControlKind::kCompareHeads:
       return handle(&Broker::Compare);
     default:
@@ -459,8 +461,18 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   sink->SendControl(from, ControlFrame(ControlKind::kHelloReply, reply));
 }
 
-void Broker::Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink) {
-  sink->SendControl(from, ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch)));
+void Broker::AddQuestion(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink*) {
+  questions_.Add(from, fetch);
+}
+
+void Broker::AnswerQuestions(BrokerSink* sink) {
+  if (untold_epoch()) return;
+  questions_.AnswerSome([&](PublisherId to, const channel::v1::FetchHistory& fetch) {
+    const std::string frame = ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch));
+    // If it cannot be sent, the worker asks again.
+    sink->SendControl(to, frame);
+    return frame.size();
+  });
 }
 
 void Broker::Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink) {

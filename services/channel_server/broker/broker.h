@@ -19,6 +19,7 @@
 #include "services/channel_server/broker/broker_sink.h"
 #include "services/channel_server/broker/broker_state.h"
 #include "services/channel_server/broker/digests.h"
+#include "services/channel_server/broker/history_questions.h"
 #include "services/channel_server/broker/restorer.h"
 #include "services/channel_server/broker/snapshot.h"
 #include "services/channel_server/broker/turn_record.h"
@@ -42,6 +43,7 @@ struct BrokerOptions {
   RetentionOptions retention;
   PublishersOptions publishers;
   KeyMemoryOptions keys;
+  HistoryQuestionsOptions questions;
 
   // The bound of the groups without subscribers and messages that the broker remembers. Over it,
   // the broker forgets the group that was idle for the longest time. (It forgets none while it
@@ -124,6 +126,10 @@ class Broker {
   // kUnavailable, kResourceExhausted and the like: the broker could not write the log.
   absl::Status EndTurn(BrokerSink* sink);
 
+  // Answers some of the workers' questions for history. The shell calls it after EndTurn, so that
+  // acknowledgements and digests come first.
+  void AnswerQuestions(BrokerSink* sink);
+
   // Messages of the last turn wait for room.
   bool handing_out() const { return !to_hand_out_.empty(); }
 
@@ -175,7 +181,7 @@ class Broker {
   void AnswerWaiting(BrokerSink* sink);
 
   void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
-  void Fetch(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
+  void AddQuestion(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
   void Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink);
   // Keeps the frame until the epoch is in the log, or the turn's messages are handed out.
   void AnswerLater(PublisherId from, absl::string_view frame);
@@ -206,6 +212,7 @@ class Broker {
 
   Announcements announcements_;
   Digests digests_;
+  HistoryQuestions questions_;
   bool log_failed_ = false;                 // the last turn could not be written
   std::vector<Publisher*> to_acknowledge_;  // publishers with untold results
 

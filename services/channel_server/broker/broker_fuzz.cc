@@ -77,6 +77,7 @@ class Run {
 
   void EndTurn() {
     broker_.EndTurn(&sink_).IgnoreError();
+    broker_.AnswerQuestions(&sink_);
     if (!broker_.handing_out()) frames_.clear();
     broker_.BeginTurn();
   }

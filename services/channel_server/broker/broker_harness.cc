@@ -108,6 +108,7 @@ BrokerSink::Sent FakeSink::SendControl(PublisherId to, absl::string_view bytes) 
     }
     case ControlKind::kHistory:
       history = Parse<channel::v1::History>(view);
+      everything.push_back(name + "history");
       return Sent::kSent;
     case ControlKind::kHeads:
       heads = HeadWords(Parse<channel::v1::Heads>(view));
@@ -284,7 +285,14 @@ const channel::v1::History& BrokerHarness::Fetch(absl::string_view group_id, uin
   fetch.set_newest(newest);
   sink.history.Clear();
   GiveControl(kA, ControlKind::kFetchHistory, fetch);
+  broker.AnswerQuestions(&sink);
   return sink.history;
+}
+
+void BrokerHarness::AskHistory(PublisherId from, absl::string_view group_id) {
+  channel::v1::FetchHistory fetch;
+  fetch.set_group_id(std::string(group_id));
+  GiveControl(from, ControlKind::kFetchHistory, fetch);
 }
 
 std::string BrokerHarness::History(absl::string_view group_id, uint64_t after, uint32_t newest,

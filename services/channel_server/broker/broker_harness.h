@@ -99,6 +99,8 @@ struct BrokerHarness {
 
   const channel::v1::History& Fetch(absl::string_view group_id, uint64_t after, uint32_t newest = 0,
                                     Epoch epoch = kEpoch);
+  // Asks, without the answer.
+  void AskHistory(PublisherId from, absl::string_view group_id);
   // Returns "3 5 from 2 up to 5": the offsets, the floor and the head of a fetch.
   std::string History(absl::string_view group_id, uint64_t after = 0, uint32_t newest = 0,
                       Epoch epoch = kEpoch);

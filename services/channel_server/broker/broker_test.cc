@@ -203,6 +203,43 @@ TEST_F(BrokerTest, DigestsAreNumberedForEachWorkerAndComeEvenIfEmpty) {
   EXPECT_EQ(digests, Words({"to 1: #3", "to 2: #3", "to 3: #1"}));
 }
 
+// Otherwise workers that read much would hold up the results of others' publications.
+TEST_F(BrokerTest, HistoryComesAfterEverythingElseAndALittleInEachTurn) {
+  BrokerOptions options = SmallOptions();
+  options.questions.turn_bytes = 1;
+  BrokerHarness server(options);
+  server.EndTurn();
+  server.sink.everything.clear();
+  server.AskHistory(kA, "x");
+  server.AskHistory(kA, "x");
+  server.AskHistory(kB, "x");
+  server.Publish(kA, 1, "x");
+  server.EndTurn();
+  EXPECT_EQ(server.broker.rest(), Broker::Rest::kMore);
+  server.broker.AnswerQuestions(&server.sink);
+  EXPECT_EQ(server.sink.everything, Words({"hand out 0", "to 1: from 1: 1", "to 1: history"}));
+  server.broker.AnswerQuestions(&server.sink);
+  EXPECT_EQ(server.sink.everything.back(), "to 2: history");
+  EXPECT_EQ(server.broker.rest(), Broker::Rest::kMore);
+  server.broker.AnswerQuestions(&server.sink);
+  EXPECT_EQ(server.sink.everything.back(), "to 1: history");
+  EXPECT_EQ(server.broker.rest(), Broker::Rest::kNothing);
+}
+
+// They reach up to what is handed out, and a full log or a slow subscriber does not hold them up.
+TEST_F(BrokerTest, HistoryIsAnsweredWhileTheLogCannotBeWritten) {
+  BrokerHarness server(SmallOptions(true));
+  server.Publish(kA, 1, "x");
+  server.EndTurn();
+  server.sink.log_works = false;
+  server.Publish(kA, 2, "x");
+  server.EndTurn();
+  server.AskHistory(kA, "x");
+  EXPECT_EQ(server.broker.rest(), Broker::Rest::kMore);
+  EXPECT_EQ(server.History("x"), "1 from 0 up to 1");
+  EXPECT_EQ(server.broker.rest(), Broker::Rest::kNothing);
+}
+
 TEST_F(BrokerTest, ADigestThatCannotBeSentLeavesAHoleInTheNumbers) {
   server_.sink.reachable = BrokerSink::Sent::kFull;
   server_.Pass(absl::Milliseconds(250));

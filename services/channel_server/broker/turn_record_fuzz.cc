@@ -60,6 +60,7 @@ void Work(Broker* broker, FakeClock* clock) {
     channel::v1::FetchHistory fetch;
     fetch.set_group_id("x");
     give(ControlKind::kFetchHistory, fetch);
+    broker->AnswerQuestions(&sink);
     if (!broker->OnSubscription(TopicOf("x")).ok()) std::abort();
     std::string frame = LiveFramePrefix("x", {.kind = LiveKind::kPublication,
                                               .publisher = kPublisher,

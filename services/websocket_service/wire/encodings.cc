@@ -19,8 +19,8 @@ SharedBytes BareEncoding::EncodeExcluded(absl::string_view, const Position&, uin
 
 SharedBytes BareEncoding::EncodeGap(absl::string_view, const Gap&) const { return {}; }
 
-SharedBytes BareEncoding::EncodeEvent(absl::string_view json) const {
-  return MakeFrame(Opcode::kText, json);
+SharedBytes BareEncoding::EncodeEvent(absl::string_view head, absl::string_view rest) const {
+  return MakeFrame(Opcode::kText, head, rest);
 }
 
 SharedBytes V1Encoding::EncodeMessage(const Message& message) const {
@@ -36,8 +36,8 @@ SharedBytes V1Encoding::EncodeGap(absl::string_view group_id, const Gap& gap) co
   return MakeFrame(Opcode::kText, GapEvent(group_id, gap));
 }
 
-SharedBytes V1Encoding::EncodeEvent(absl::string_view json) const {
-  return MakeFrame(Opcode::kText, json);
+SharedBytes V1Encoding::EncodeEvent(absl::string_view head, absl::string_view rest) const {
+  return MakeFrame(Opcode::kText, head, rest);
 }
 
 }  // namespace groupcast::service

@@ -20,7 +20,7 @@ class BareEncoding final : public Encoding {
   SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
                              uint64_t previous) const override;
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
-  SharedBytes EncodeEvent(absl::string_view json) const override;
+  SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override;
 };
 
 // For members with the subprotocol groupcast.v1.json. They get an event for everything.
@@ -32,7 +32,7 @@ class V1Encoding final : public Encoding {
   SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
                              uint64_t previous) const override;
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
-  SharedBytes EncodeEvent(absl::string_view json) const override;
+  SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override;
 };
 
 inline constexpr BareEncoding kBareEncoding;

@@ -26,7 +26,7 @@ TEST(EncodingsTest, BareMembersGetTheMessageAndRepliesOnly) {
   EXPECT_EQ(kBareEncoding.EncodeMessage(kMessage).bytes(), "\x81\x04text");
   EXPECT_FALSE(kBareEncoding.EncodeExcluded("g", {kEpoch, 5}, 4));
   EXPECT_FALSE(kBareEncoding.EncodeGap("g", {.from = 4, .to = {kEpoch, 5}}));
-  EXPECT_EQ(Text(kBareEncoding.EncodeEvent("{}")), "{}");
+  EXPECT_EQ(Text(kBareEncoding.EncodeEvent("{", "}")), "{}");
 }
 
 TEST(EncodingsTest, V1MembersGetAnEventForEverything) {
@@ -37,7 +37,7 @@ TEST(EncodingsTest, V1MembersGetAnEventForEverything) {
             R"({"event":"message","group_id":"g","offset":5,"previous":4,"excluded":true})");
   EXPECT_EQ(Text(kV1Encoding.EncodeGap("g", {.from = 4, .to = {kEpoch, 5}})),
             R"({"event":"gap","group_id":"g","epoch":"000000000000000a","from":4,"to":5})");
-  EXPECT_EQ(Text(kV1Encoding.EncodeEvent("{}")), "{}");
+  EXPECT_EQ(Text(kV1Encoding.EncodeEvent("{", "}")), "{}");
 }
 
 TEST(EncodingsTest, TheSlotsOfOneProcessAreDistinct) {

@@ -5,12 +5,12 @@
 
 namespace groupcast::service {
 
-SharedBytes MakeFrame(Opcode opcode, absl::string_view payload) {
+SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest) {
   // RFC 6455 section 5.2: the shortest form of the length that holds it.
   char header[10];
   size_t header_bytes = 2;
   header[0] = static_cast<char>(0x80 | static_cast<uint8_t>(opcode));  // FIN
-  const size_t size = payload.size();
+  const size_t size = payload.size() + rest.size();
   if (size < 126) {
     header[1] = static_cast<char>(size);
   } else {
@@ -22,7 +22,7 @@ SharedBytes MakeFrame(Opcode opcode, absl::string_view payload) {
     }
     header_bytes += length_bytes;
   }
-  return SharedBytes::Join({header, header_bytes}, payload);
+  return SharedBytes::Join({{header, header_bytes}, payload, rest});
 }
 
 absl::string_view FramePayload(const SharedBytes& frame) {

@@ -19,9 +19,9 @@ enum class Opcode : uint8_t {
   kPong = 0xa,
 };
 
-// Returns an unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). `payload`
-// must be below 4 GiB.
-SharedBytes MakeFrame(Opcode opcode, absl::string_view payload);
+// Returns an unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). Its payload
+// is `payload` and then `rest`, together below 4 GiB.
+SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest = {});
 
 // Returns the payload of a frame from MakeFrame. The view is valid until the frame is freed.
 absl::string_view FramePayload(const SharedBytes& frame);
