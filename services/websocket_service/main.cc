@@ -47,6 +47,11 @@ ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
           "bytes that wait to be sent to one connection; over it: close 4001");
+ABSL_FLAG(
+    int64_t, unsent_bytes, 128 << 10,
+    "bytes that the kernel queues for one connection before it has sent them; at most a quarter "
+    "of --outbox_bytes. Less costs more system calls, and bandwidth of fast clients if a worker "
+    "is busy for the time in which the network sends so many bytes");
 ABSL_FLAG(int64_t, window_bytes, 64 << 20, "unacknowledged publications of one worker, in bytes");
 ABSL_FLAG(
     int64_t, unfinished_bytes, 64 << 20,
@@ -115,6 +120,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
         {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
+        {"unsent_bytes", absl::GetFlag(FLAGS_unsent_bytes)},
         {"window_bytes", absl::GetFlag(FLAGS_window_bytes)},
         {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)},
         {"held_bytes", absl::GetFlag(FLAGS_held_bytes)}}) {
@@ -155,6 +161,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   WorkerOptions& worker = configuration.worker;
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));
   worker.session.outbox_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_bytes));
+  worker.session.unsent_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unsent_bytes));
   worker.groups.commands.message_bytes_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
   worker.groups.groups_per_connection_max =

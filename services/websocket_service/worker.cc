@@ -278,7 +278,7 @@ void Worker::CheckDeadlines() {
       session->SendPing();
     }
   }
-  while (DeadlineNode* node = closing_.FirstSince(now - options_.close_timeout)) {
+  while (DeadlineNode* node = closing_.FirstSince(now - options_.session.close_timeout)) {
     node->Unlink();
     static_cast<Session*>(node)->Abort();
   }

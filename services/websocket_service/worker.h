@@ -39,8 +39,6 @@ struct WorkerOptions {
   // pong_timeout after that, the worker closes it with 4002.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
-  // The longest time that a closing connection may take.
-  absl::Duration close_timeout = absl::Seconds(5);
   // The time over which a draining worker spreads the closing of its connections.
   absl::Duration drain_time = absl::Seconds(5);
 

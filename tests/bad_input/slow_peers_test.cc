@@ -1,5 +1,7 @@
 // Peers that are too slow, or silent: each has its bound, and its neighbours are not delayed by it.
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -7,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/support/crowd.h"
+#include "tests/support/kernel_sockets.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
@@ -62,8 +65,6 @@ TEST(SlowReaderTest, IsClosedWith4001AndItsNeighboursGetEverything) {
   for (TestClient& client : slow) client.Join("flood");
   const std::vector<pid_t> workers = service.WorkerPids();
 
-  // The kernel takes some megabytes for a connection whose peer does not read, before the outbox
-  // fills.
   const std::string filling(50'000, 'f');
   int sent = 0;
   for (; sent < 2'000 && (sent % 20 != 0 || Memberships(&service) != 8); ++sent) {
@@ -105,20 +106,56 @@ TEST(SlowReaderTest, WhoAsksAndNeverListensIsClosedToo) {
   }
 }
 
-// A slow consumer that does not even read its close frame is cut off in the end.
-TEST(SlowReaderTest, IsCutOffWhenItNeverReads) {
-  Groupcast groupcast(/*workers=*/1, {"--outbox_bytes=65536"});
-  TestClient sender(groupcast.service.port());
-  sender.Join("flood");
-  TestClient deaf(groupcast.service.port(), Mode::kBare, /*receive_buffer_bytes=*/4'096);
-  deaf.Join("flood");
-  const std::string filling(50'000, 'f');
-  for (int i = 0; i < 2'000 && (i % 20 != 0 || Memberships(&groupcast.service) != 1); ++i) {
-    sender.Send(SendToGroup(kFlood, Quoted(filling)));
-    ASSERT_EQ(sender.NextText(), filling);
+// The largest send queue of the service's sockets in the kernel.
+int64_t LargestKernelQueue(uint16_t port) {
+  int64_t largest = 0;
+  for (const KernelSocket& socket : SocketsOfServer(port)) {
+    largest = std::max(largest, socket.send_bytes);
   }
-  WaitForConnections(&groupcast.service, 1);
-  EXPECT_EQ(SlowConsumers(&groupcast.service), 1);
+  return largest;
+}
+
+class KernelQueueTest : public testing::Test {
+ protected:
+  KernelQueueTest() { sender_.Join("flood"); }
+
+  // The sender gets each of its messages before it sends the next one.
+  void Flood(int messages) {
+    const std::string filling(50'000, 'f');
+    for (int i = 0; i < messages; ++i) {
+      sender_.Send(SendToGroup(kFlood, Quoted(filling)));
+      ASSERT_EQ(sender_.NextText(), filling);
+      largest_ = std::max(largest_, LargestKernelQueue(port_));
+    }
+  }
+
+  Groupcast groupcast_{/*workers=*/1};
+  const uint16_t port_ = groupcast_.service.port();
+  TestClient sender_{port_};
+  int64_t largest_ = 0;
+};
+
+// The kernel holds little for a member that does not read, and the worker holds its outbox. In the
+// end it is cut off, and the kernel's memory is free.
+TEST_F(KernelQueueTest, IsShortForAMemberThatNeverReadsAndGoesWithIt) {
+  TestClient deaf(port_, Mode::kBare, /*receive_buffer_bytes=*/4'096);
+  deaf.Join("flood");
+  Flood(40);
+  EXPECT_GT(largest_, 0);
+  EXPECT_LE(largest_, (128 + 64) * 1'024) << "--unsent_bytes and one buffer of the kernel";
+  WaitForConnections(&groupcast_.service, 1);
+  EXPECT_EQ(SlowConsumers(&groupcast_.service), 1);
+  EXPECT_EQ(LargestKernelQueue(port_), 0) << "a socket without an owner keeps its queue";
+}
+
+// It has closed its side and may still read. The kernel does not wait for long.
+TEST_F(KernelQueueTest, IsGivenUpForAMemberThatHasClosedItsSideAndNeverReads) {
+  TestClient deaf(port_, Mode::kBare, /*receive_buffer_bytes=*/4'096);
+  deaf.Join("flood");
+  Flood(10);
+  deaf.raw().CloseWriting();
+  WaitForConnections(&groupcast_.service, 1);
+  WaitUntil("the kernel has given up", [&] { return LargestKernelQueue(port_) == 0; });
 }
 
 TEST(PongTimeoutTest, WhoAnswersNoPingIsClosedWith4002) {

@@ -1,5 +1,9 @@
 #include "services/websocket_service/connection/session.h"
 
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -27,6 +31,13 @@ constexpr uint32_t kFirstReadBytes = 8 * 1024;
 constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
 
+// The bytes in the kernel's send queue: SIOCOUTQ with those that the peer has not acknowledged,
+// SIOCOUTQNSD only those that were not sent. tcp(7).
+uint32_t KernelQueueBytes(int socket, unsigned long which) {
+  int bytes = 0;
+  return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
+}
+
 }  // namespace
 
 Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
@@ -45,6 +56,11 @@ Session::~Session() {
 }
 
 absl::Status Session::Start() {
+  const SessionOptions& options = host_->session_options();
+  const int unsent_max = static_cast<int>(
+      std::min(options.unsent_bytes_max, std::max<size_t>(1, options.outbox_bytes_max / 4)));
+  // If it fails, the kernel's own limits hold (tcp_wmem).
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
   watched_ = EPOLLIN;
   absl::Status status = loop_->Add(socket_.get(), watched_, this);
   registered_ = status.ok();
@@ -52,15 +68,16 @@ absl::Status Session::Start() {
 }
 
 void Session::OnEvents(uint32_t events) {
-  if ((events & EPOLLERR) != 0) return Abort();
+  if ((events & EPOLLERR) != 0) return End();
   if ((events & EPOLLOUT) != 0) {
     write_blocked_ = false;
+    unsent_bytes_ = 0;
     Touch();
   }
   if ((events & EPOLLIN) != 0) return Read(/*admitted=*/false);
   // A hang-up with nothing left to read. While reading is paused, the session first reads the
   // remaining bytes later.
-  if ((events & EPOLLHUP) != 0) Abort();
+  if ((events & EPOLLHUP) != 0) End();
 }
 
 void Session::Read(bool admitted) {
@@ -77,7 +94,7 @@ void Session::Read(bool admitted) {
     const ssize_t count = read(socket_.get(), read_buffer.data(), space);
     if (count == 0) return OnPeerClosed();
     if (count < 0) {
-      if (errno != EAGAIN && errno != EINTR) Abort();
+      if (errno != EAGAIN && errno != EINTR) End();
       return;
     }
     host_->OnActivity(this);
@@ -104,7 +121,7 @@ void Session::ReadOn() {
 void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }
 
 void Session::OnPeerClosed() {
-  if (state_ != State::kClosing || outbox_.empty()) return Abort();
+  if (state_ != State::kClosing || outbox_.empty()) return End();
   // It may still read our last bytes.
   peer_closed_ = true;
   StopReading();
@@ -193,13 +210,12 @@ void Session::ResumeCommands() {
 
 void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
   if (state_ != State::kOpen) return;
-  const size_t bytes_max = host_->session_options().outbox_bytes_max;
-  absl::Status queued = outbox_.Push(frame, bytes_max);
+  absl::Status queued = outbox_.Push(frame, outbox_bytes_max());
   if (!queued.ok()) {
     // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
     Flush();
     if (state_ != State::kOpen) return;
-    queued = outbox_.Push(frame, bytes_max);
+    queued = outbox_.Push(frame, outbox_bytes_max());
   }
   if (!queued.ok()) {
     slow_ = true;
@@ -210,12 +226,10 @@ void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
 }
 
 bool Session::HasRoomFor(size_t frame_bytes) const {
-  return is_open() && outbox_.HasRoomFor(frame_bytes, host_->session_options().outbox_bytes_max);
+  return is_open() && outbox_.HasRoomFor(frame_bytes, outbox_bytes_max());
 }
 
-bool Session::drained() const {
-  return is_open() && outbox_.IsDrained(host_->session_options().outbox_bytes_max);
-}
+bool Session::drained() const { return is_open() && outbox_.IsDrained(outbox_bytes_max()); }
 
 void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInteractive); }
 
@@ -240,6 +254,22 @@ void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
 
 void Session::Abort() {
   if (state_ == State::kEnded) return;
+  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
+    // Otherwise the kernel would keep these bytes for minutes, for a peer that does not read.
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  End();
+}
+
+void Session::End() {
+  if (state_ == State::kEnded) return;
+  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
+    // The peer may still read. If it does not, the kernel gives up as early as the worker would.
+    const auto timeout_ms =
+        static_cast<unsigned>(absl::ToInt64Milliseconds(host_->session_options().close_timeout));
+    setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+  }
   state_ = State::kEnded;
   host_->OnReadEnds(this);
   CountUnfinished(0);  // the message itself goes with the session, at the end of the turn
@@ -260,7 +290,7 @@ size_t Session::Flush() {
     if (written < 0) {
       if (errno == EAGAIN) break;
       if (errno == EINTR) continue;
-      Abort();
+      End();
       return 0;
     }
     outbox_.Consume(static_cast<size_t>(written));
@@ -268,15 +298,22 @@ size_t Session::Flush() {
     if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
   }
   write_blocked_ = !outbox_.empty();
+  if (write_blocked_) unsent_bytes_ = KernelQueueBytes(socket_.get(), SIOCOUTQNSD);
   WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
   if (state_ == State::kClosing && outbox_.empty() && !sent_shutdown_) {
     // Not close(2): with unread input it would reset the connection, and the peer might not get our
     // last bytes.
     shutdown(socket_.get(), SHUT_WR);
     sent_shutdown_ = true;
-    if (peer_closed_) Abort();
+    if (peer_closed_) End();
   }
   return frames - outbox_.frames();
+}
+
+// Half of the bound remains in any case: the kernel's buffers are coarse.
+size_t Session::outbox_bytes_max() const {
+  const size_t bytes_max = host_->session_options().outbox_bytes_max;
+  return bytes_max - std::min<size_t>(unsent_bytes_, bytes_max / 2);
 }
 
 void Session::Touch(TrafficClass traffic_class) { host_->OnTouched(this, traffic_class); }

@@ -31,6 +31,13 @@ class Session;
 struct SessionOptions {
   size_t frame_bytes_max = 1u << 20;  // also for a message of several frames
   size_t outbox_bytes_max = 1u << 20;
+  // The bytes that the kernel may queue for one connection before it has sent them
+  // (TCP_NOTSENT_LOWAT). At most a quarter of outbox_bytes_max takes effect. The kernel takes whole
+  // buffers of up to 64 KiB, so it may exceed the value by one.
+  size_t unsent_bytes_max = 128u << 10;
+  // The longest time that a closing connection may take. Also for the kernel, if it still has bytes
+  // when the peer has closed its side.
+  absl::Duration close_timeout = absl::Seconds(5);
 };
 
 // The methods of a worker that its sessions call.
@@ -92,7 +99,8 @@ class Session final : public Member,
   void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
   void SendPing();
 
-  // Ends at once. The destruction of the session closes the socket.
+  // Cuts the connection off. What the kernel has not delivered is dropped, with a reset. The
+  // destruction of the session closes the socket.
   void Abort();
 
   // Reads now, and reads on as usual later. After MayRead has returned false.
@@ -142,6 +150,8 @@ class Session final : public Member,
   void OnEvents(uint32_t events) override;
   void Read(bool admitted);
   void OnPeerClosed();
+  // The peer has gone, or both sides have closed.
+  void End();
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
   void BeginClosing(SharedBytes last, bool drop_unsent);
@@ -150,6 +160,8 @@ class Session final : public Member,
   void CountUnfinished(size_t bytes);
   void StopReading();
   void WatchFor(uint32_t events);
+  // The bound of the outbox: less while the kernel has unsent bytes, because these wait too.
+  size_t outbox_bytes_max() const;
 
   SessionHost* const host_;
   EventLoop* const loop_;
@@ -163,6 +175,7 @@ class Session final : public Member,
   bool peer_closed_ = false;    // the peer's side is closed
   bool registered_ = false;     // in the loop
   uint32_t watched_ = 0;        // epoll bits
+  uint32_t unsent_bytes_ = 0;   // in the kernel, when the socket was found full
   // The size of the next read, at least of the first one after commands had to wait. It is small
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
