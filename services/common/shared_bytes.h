@@ -43,6 +43,8 @@ class SharedBytes {
     return {reinterpret_cast<const char*>(block_ + 1), block_->size};
   }
   size_t size() const { return block_->size; }
+  // Whether there is another reference to the block.
+  bool is_shared() const { return block_->references > 1; }
 
  private:
   // The bytes follow the block, in the same allocation.

@@ -40,5 +40,16 @@ TEST(SharedBytesTest, CopiesShareTheBlockAndTheLastOneFreesIt) {
   EXPECT_EQ(Text(third), "x");
 }
 
+TEST(SharedBytesTest, IsSharedWhileThereIsAnotherReference) {
+  const SharedBytes bytes = SharedBytes::Copy("bytes");
+  EXPECT_FALSE(bytes.is_shared());
+  {
+    const SharedBytes other = bytes;
+    EXPECT_TRUE(bytes.is_shared());
+    EXPECT_TRUE(other.is_shared());
+  }
+  EXPECT_FALSE(bytes.is_shared());
+}
+
 }  // namespace
 }  // namespace groupcast::service

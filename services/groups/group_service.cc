@@ -309,7 +309,8 @@ void GroupService::OnMessage(const Message& message) {
   EncodedMessage encoded(group->position, message.previous, message.content);
   for (const Group::Place& place : group->members) {
     if (!place.live) continue;
-    const SharedBytes& bytes = encoded.For(group->id, place.member);
+    // A reference of its own: the block counts as shared also for the first member.
+    const SharedBytes bytes = encoded.For(group->id, place.member);
     if (!bytes) continue;
     place.member->Send(bytes, traffic_class);
     ++counters_.deliveries;

@@ -47,6 +47,9 @@ ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
           "bytes that wait to be sent to one connection; over it: close 4001");
+ABSL_FLAG(int64_t, burst_bytes, 4 << 20,
+          "bytes that a burst of messages may put into an outbox beyond --outbox_bytes, while the "
+          "client reads");
 ABSL_FLAG(
     int64_t, unsent_bytes, 128 << 10,
     "bytes that the kernel queues for one connection before it has sent them; at most a quarter "
@@ -120,6 +123,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
         {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
+        {"burst_bytes", absl::GetFlag(FLAGS_burst_bytes)},
         {"unsent_bytes", absl::GetFlag(FLAGS_unsent_bytes)},
         {"window_bytes", absl::GetFlag(FLAGS_window_bytes)},
         {"unfinished_bytes", absl::GetFlag(FLAGS_unfinished_bytes)},
@@ -161,6 +165,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   WorkerOptions& worker = configuration.worker;
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));
   worker.session.outbox_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_bytes));
+  worker.session.burst_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_burst_bytes));
   worker.session.unsent_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unsent_bytes));
   worker.groups.commands.message_bytes_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));

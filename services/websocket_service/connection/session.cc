@@ -31,6 +31,9 @@ constexpr uint32_t kFirstReadBytes = 8 * 1024;
 constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
 
+// A connection that has taken no bytes for this time gets no room for a burst.
+constexpr absl::Duration kBurstPatience = absl::Seconds(1);
+
 // The bytes in the kernel's send queue: SIOCOUTQ with those that the peer has not acknowledged,
 // SIOCOUTQNSD only those that were not sent. tcp(7).
 uint32_t KernelQueueBytes(int socket, unsigned long which) {
@@ -210,12 +213,12 @@ void Session::ResumeCommands() {
 
 void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
   if (state_ != State::kOpen) return;
-  absl::Status queued = outbox_.Push(frame, outbox_bytes_max());
+  absl::Status queued = Push(frame);
   if (!queued.ok()) {
     // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
     Flush();
     if (state_ != State::kOpen) return;
-    queued = outbox_.Push(frame, outbox_bytes_max());
+    queued = Push(frame);
   }
   if (!queued.ok()) {
     slow_ = true;
@@ -223,6 +226,14 @@ void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
     return;
   }
   Touch(traffic_class);
+}
+
+absl::Status Session::Push(const SharedBytes& frame) {
+  absl::Status queued = outbox_.Push(frame, outbox_bytes_max());
+  if (queued.ok() || !frame.is_shared() || loop_->now() - took_bytes_at_ > kBurstPatience) {
+    return queued;
+  }
+  return outbox_.Push(frame, outbox_bytes_max() + host_->session_options().burst_bytes_max);
 }
 
 bool Session::HasRoomFor(size_t frame_bytes) const {
@@ -294,6 +305,7 @@ size_t Session::Flush() {
       return 0;
     }
     outbox_.Consume(static_cast<size_t>(written));
+    took_bytes_at_ = loop_->now();
     // A page may be large and its reader slow: while it reads, its time begins again.
     if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
   }

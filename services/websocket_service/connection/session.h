@@ -35,6 +35,10 @@ struct SessionOptions {
   // (TCP_NOTSENT_LOWAT). At most a quarter of outbox_bytes_max takes effect. The kernel takes whole
   // buffers of up to 64 KiB, so it may exceed the value by one.
   size_t unsent_bytes_max = 128u << 10;
+  // A burst may exceed outbox_bytes_max by this, if the connection takes bytes: its last ones are
+  // at most a second old. Only frames that others hold too may do so, because such a frame costs no
+  // more than a reference.
+  size_t burst_bytes_max = 4u << 20;
   // The longest time that a closing connection may take. Also for the kernel, if it still has bytes
   // when the peer has closed its side.
   absl::Duration close_timeout = absl::Seconds(5);
@@ -162,6 +166,7 @@ class Session final : public Member,
   void WatchFor(uint32_t events);
   // The bound of the outbox: less while the kernel has unsent bytes, because these wait too.
   size_t outbox_bytes_max() const;
+  absl::Status Push(const SharedBytes& frame);
 
   SessionHost* const host_;
   EventLoop* const loop_;
@@ -180,6 +185,7 @@ class Session final : public Member,
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
   FrameDecoder decoder_;
+  absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.
   size_t counted_unfinished_ = 0;
   size_t counted_held_ = 0;
