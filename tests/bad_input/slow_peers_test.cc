@@ -129,7 +129,7 @@ class KernelQueueTest : public testing::Test {
     }
   }
 
-  Groupcast groupcast_{/*workers=*/1};
+  Groupcast groupcast_{/*workers=*/1, {"--outbox_bytes=524288", "--burst_bytes=1"}};
   const uint16_t port_ = groupcast_.service.port();
   TestClient sender_{port_};
   int64_t largest_ = 0;
