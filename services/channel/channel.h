@@ -107,7 +107,8 @@ class ChannelListener {
   // since the last OnRoom. The channel calls it only after HasRoomFor has returned false.
   virtual void OnRoom() = 0;
 
-  // The channel cannot work with the configuration of this process. A retry does not help.
+  // The channel cannot work with the configuration of this process. A retry does not help. The
+  // channel calls it only before it is connected for the first time.
   virtual void OnMisconfigured(const absl::Status& why) = 0;
 
  protected:
@@ -165,6 +166,10 @@ class Channel {
                             HistoryCallback done) = 0;
 
   virtual bool connected() const = 0;
+
+  // The largest data of a publication that Publish takes. It can change when the channel connects:
+  // it changes before OnConnectionState.
+  virtual size_t message_bytes_max() const = 0;
 };
 
 }  // namespace groupcast::service

@@ -42,9 +42,12 @@ std::string FormatChannelUrl(const ChannelUrl& url);
 
 // The options that all engines have.
 struct ChannelOptions {
-  // The largest message that the channel takes. A channel server that takes less is a
-  // misconfiguration.
+  // The largest message that the channel takes. It takes less while its server does.
   size_t message_bytes_max = 64 * 1024;
+
+  // Whether the server may take less than that when the channel first connects. If not, that is a
+  // misconfiguration.
+  bool server_may_take_less = false;
 
   // The bound of the bytes that all publications without an answer use. One publication alone
   // always fits.

@@ -1,7 +1,9 @@
 #include "services/channel/window.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
@@ -136,6 +138,30 @@ void Window::Expire(absl::Time now, Answers* answers) {
   }
   entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(numbered_),
                  entries_.begin() + static_cast<ptrdiff_t>(end));
+}
+
+void Window::GiveUpLarger(size_t message_bytes_max, Answers* answers) {
+  const auto is_larger = [&](const Entry& entry) {
+    return ParseLiveFrame(entry.frame)->body.size() > message_bytes_max + kContentOverheadBytes;
+  };
+  const absl::Status too_large = absl::ResourceExhaustedError(
+      absl::StrCat("the channel now takes messages of up to ", message_bytes_max, " bytes"));
+  const absl::Status in_doubt =
+      absl::UnknownError(absl::StrCat(too_large.message(), ", but may have taken this one before"));
+  for (size_t i = 0; i < numbered_; ++i) {
+    Entry& entry = entries_[i];
+    if (!entry.done || !is_larger(entry)) continue;
+    answers->push_back({std::exchange(entry.done, nullptr), entry.in_doubt ? in_doubt : too_large});
+    MakeVoid(&entry);
+  }
+  const auto unnumbered = entries_.begin() + static_cast<ptrdiff_t>(numbered_);
+  const auto give_up = [&](Entry& entry) {
+    if (!is_larger(entry)) return false;
+    answers->push_back({std::move(entry.done), too_large});
+    bytes_ -= Cost(entry);
+    return true;
+  };
+  entries_.erase(std::remove_if(unnumbered, entries_.end(), give_up), entries_.end());
 }
 
 }  // namespace groupcast::service

@@ -74,6 +74,11 @@ class Window {
   // Gives up the publications that have waited for longer than wait_max.
   void Expire(absl::Time now, Answers* answers);
 
+  // The server takes no larger message than `message_bytes_max` any more. Gives up those that are
+  // larger: a server that they reached would end the connection. The result is kResourceExhausted,
+  // but kUnknown if an earlier server may have taken the publication.
+  void GiveUpLarger(size_t message_bytes_max, Answers* answers);
+
   // The number that a hello names: the number of the oldest publication without a result, or the
   // next number.
   uint64_t first_unacknowledged() const { return first_number_; }

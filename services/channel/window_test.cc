@@ -335,5 +335,35 @@ TEST_F(WindowTest, WhatExpiredFreesItsBytes) {
   EXPECT_LT(window_.bytes(), 300u);
 }
 
+// A body may have kContentOverheadBytes more than its message.
+TEST_F(WindowTest, GivesUpWhatIsLargerThanTheServerTakesAndKeepsItsNumbers) {
+  const std::string largest(10 + kContentOverheadBytes, 'l');
+  const std::string large(11 + kContentOverheadBytes, 'L');
+  Add(large);
+  Add(largest);
+  Send();
+  Add(large);
+  window_.SendAgain();
+  window_.GiveUpLarger(10, &answers_);
+  EXPECT_EQ(Answers(), Words({large + ": RESOURCE_EXHAUSTED", large + ": RESOURCE_EXHAUSTED"}));
+  EXPECT_EQ(window_.count(), 2u);
+  Add("a");
+  EXPECT_EQ(Send(), Words({"1 void", "2 " + largest, "3 a"}));
+  window_.GiveUpLarger(10, &answers_);
+  Results(1, {0, 20, 21}, {{1, Refusal::VOID}});
+  EXPECT_EQ(Answers(), Words({largest + ": 20", "a: 21"}));
+  EXPECT_EQ(window_.bytes(), 0u);
+}
+
+TEST_F(WindowTest, WhatIsTooLargeNowMayHaveBeenTakenByAnEarlierServer) {
+  const std::string large(11 + kContentOverheadBytes, 'L');
+  Add(large);
+  Send();
+  window_.DoubtSent();
+  Add(large);
+  window_.GiveUpLarger(10, &answers_);
+  EXPECT_EQ(Answers(), Words({large + ": UNKNOWN", large + ": RESOURCE_EXHAUSTED"}));
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -50,7 +50,7 @@ constexpr int64_t kControlBytesMax = 128 * 1024;
 // A frame of the publish link: topic, header, message, and protobuf's few bytes around it.
 int64_t PublicationBytesMax(size_t message_bytes_max) {
   return static_cast<int64_t>(message_bytes_max + kGroupIdBytesMax + 1 + kLiveHeaderBytes +
-                              kKeyBytes + 96);
+                              kKeyBytes + kContentOverheadBytes);
 }
 
 absl::Status BindStatus(const zmq::error_t& error, absl::string_view endpoint) {

@@ -47,6 +47,7 @@ TrafficClass TrafficClassOf(const Group& group) {
 GroupService::GroupService(const GroupServiceOptions& options, const Clock* clock)
     : options_(options),
       clock_(clock),
+      command_limits_(options.commands),
       recent_(options.recent),
       recoveries_(&table_, clock),
       reads_(options.history_reads,
@@ -80,7 +81,7 @@ GroupService::Counters GroupService::counters() const {
 }
 
 bool GroupService::HandleCommand(Member* member, absl::string_view text) {
-  std::variant<Command, CommandError> parsed = ParseCommand(text, options_.commands);
+  std::variant<Command, CommandError> parsed = ParseCommand(text, command_limits_);
   const auto* command = std::get_if<Command>(&parsed);
   if (command == nullptr) {
     if (member->pending_answers > 0) return false;
@@ -344,6 +345,7 @@ void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
 }
 
 void GroupService::OnConnectionState(bool connected) {
+  if (connected) UpdateCommandLimits();
   sends_.SetConnected(connected);
   if (connected) {
     spdlog::info("the channel is there");
@@ -352,6 +354,20 @@ void GroupService::OnConnectionState(bool connected) {
     away_since_ = clock_->Now();
     spdlog::warn("the channel is away: sends wait until it is back");
     sends_.GoOn();
+  }
+}
+
+void GroupService::UpdateCommandLimits() {
+  const size_t configured = options_.commands.message_bytes_max;
+  const size_t now = std::min(configured, channel_->message_bytes_max());
+  if (std::exchange(command_limits_.message_bytes_max, now) == now) return;
+  if (now < configured) {
+    spdlog::warn(
+        "the channel takes messages of up to {} bytes, but --max_message_bytes is {}: larger sends "
+        "are refused",
+        now, configured);
+  } else {
+    spdlog::info("the channel takes messages of up to {} bytes again", now);
   }
 }
 

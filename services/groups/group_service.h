@@ -65,6 +65,9 @@ class GroupService final : public ChannelListener {
   // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
 
+  // The limits of commands, with the channel's present maximum.
+  const CommandLimits& command_limits() const { return command_limits_; }
+
   // The caller must remove `member` before it is destroyed.
   void Add(Member* member);
   // The member leaves its groups. Later answers for it are dropped.
@@ -111,6 +114,8 @@ class GroupService final : public ChannelListener {
   void Publish(Member* member, const Command& command, std::optional<SendQueue::Weight> weight,
                const std::string& group_id, int64_t sent_at_ms, Channel::PublishCallback done);
 
+  // Follows the channel's maximum.
+  void UpdateCommandLimits();
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
   void RefuseJoin(const PendingJoin& join);
@@ -118,6 +123,7 @@ class GroupService final : public ChannelListener {
 
   const GroupServiceOptions options_;
   const Clock* const clock_;
+  CommandLimits command_limits_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
   RecentMessages recent_;  // used by the table's groups

@@ -166,7 +166,8 @@ absl::Status Supervisor::StartWorker(int socket) {
     WorkerKind::Parts parts{.number = sockets_[socket].index + 1,
                             .listener = std::move(listener(socket)),
                             .control = std::move(theirs),
-                            .slot = shared};
+                            .slot = shared,
+                            .configuration_is_new = configuration_is_new()};
     ours.Reset();
     for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
     for (Process& other : processes_) other.control.Reset();
@@ -196,16 +197,16 @@ void Supervisor::Reap() {
 
 void Supervisor::OnExit(const Process& process, int status) {
   if (process.retiring || stopping_) return;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured) {
-    if (Serving(process.socket) != nullptr) {
-      spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
-      to_replace_.clear();
-      reload_.roll_back();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured && configuration_is_new()) {
+    if (to_replace_.empty()) {
+      failure_ = absl::FailedPreconditionError(slot(process).failure);
+      BeginStop("misconfigured");
       return;
     }
-    failure_ = absl::FailedPreconditionError(slot(process).failure);
-    BeginStop("misconfigured");
-    return;
+    spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
+    to_replace_.clear();
+    reload_.roll_back();
+    if (Serving(process.socket) != nullptr) return;
   }
   Socket& socket = sockets_[process.socket];
   const absl::Time now = clock_.Now();

@@ -31,6 +31,9 @@ struct WorkerKind {
     Fd listener;
     Fd control;  // the worker's end of socket_loan.h
     SharedSlot* slot = nullptr;
+    // The service is starting, or reloads: an error of the configuration should be found. Otherwise
+    // the configuration was usable before, and the worker should go on as far as it can.
+    bool configuration_is_new = true;
   };
 
   std::string name;  // for the log and the table: "websocket"
@@ -38,7 +41,8 @@ struct WorkerKind {
   Listeners listeners;
 
   // Runs in the child, and returns the child's exit code: 0, or kExitMisconfigured with the reason
-  // in the slot. Any other code is a failure that a successor may not have.
+  // in the slot. Any other code is a failure that a successor may not have. So is a
+  // misconfiguration without configuration_is_new.
   std::function<int(Parts)> main;
 
   // The columns of the slot's counters, in their order.
@@ -141,6 +145,7 @@ class Supervisor {
   Fd& listener(int socket) {
     return kinds_[sockets_[socket].kind].listeners.sockets[sockets_[socket].index];
   }
+  bool configuration_is_new() const { return !ready_told_ || !to_replace_.empty(); }
   // The name of a socket's worker in the log: "worker 2", with several kinds "http worker 2".
   std::string NameOf(int socket) const;
   SharedSlot& slot(const Process& process) const { return slots_[process.slot]; }

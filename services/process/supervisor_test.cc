@@ -3,11 +3,13 @@
 
 #include "services/process/supervisor.h"
 
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -219,6 +221,35 @@ TEST_F(SupervisorTest, AMisconfiguredWorkerOfAnyKindStopsTheService) {
   AwaitStarts(1);
   EXPECT_EQ(Await(1, "drained").size(), 1u);
   EXPECT_EQ(ExitCode(), 2);
+}
+
+// Only the start and a reload can find a wrong configuration: it was right before.
+TEST_F(SupervisorTest, ASuccessorThatIsMisconfiguredIsReplacedLikeAnyOther) {
+  auto* const starts =
+      static_cast<std::atomic<int>*>(mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(static_cast<void*>(starts), MAP_FAILED);
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds[0].main = [pipe = pipe_.get(), starts](const WorkerKind::Parts& parts) {
+    const int start = ++*starts;
+    Say(pipe, absl::StrCat(parts.configuration_is_new ? "new" : "known", " ", start));
+    if (start != 2) return ServeNobody(pipe, "websocket", parts);
+    parts.slot->SetFailure("no such key");
+    return kExitMisconfigured;
+  };
+  Start(std::move(kinds));
+  EXPECT_EQ(ReadLine(), "new 1");
+  const pid_t first = AwaitStarts(1)["websocket 1"];
+  Await(1, "ready");
+  kill(first, SIGKILL);
+  EXPECT_EQ(ReadLine(), "known 2");
+  EXPECT_EQ(ReadLine(), "known 3");
+  AwaitStarts(1);
+  kill(supervisor_, SIGTERM);
+  EXPECT_EQ(Await(1, "drained").size(), 1u);
+  EXPECT_EQ(ExitCode(), 0);
+  munmap(starts, sizeof(*starts));
 }
 
 // Only a worker of the same kind can serve the connections of one that is held back.

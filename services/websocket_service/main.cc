@@ -198,9 +198,10 @@ int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
       InitLogging(configuration.log_level, absl::StrCat("websocket_service worker ", parts.number));
   static_cast<void>(logging);  // ReadConfiguration has checked the level
   const auto make_channel =
-      [&configuration](EventLoop* loop,
-                       ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
-    return OpenChannel(configuration.channel_url, loop, listener, configuration.channel);
+      [&](EventLoop* loop, ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
+    ChannelOptions options = configuration.channel;
+    options.server_may_take_less = !parts.configuration_is_new;
+    return OpenChannel(configuration.channel_url, loop, listener, options);
   };
   absl::StatusOr<std::unique_ptr<Worker>> worker =
       Worker::Create(configuration.worker, make_channel, std::move(parts.listener),

@@ -158,7 +158,7 @@ void Worker::OnOpen(Session* session) {
   if (session->v1()) {
     session->Reply(WelcomeEvent(static_cast<uint64_t>(session->connection_id()),
                                 options_.ping_interval,
-                                {.message_bytes = options_.groups.commands.message_bytes_max,
+                                {.message_bytes = groups_.command_limits().message_bytes_max,
                                  .groups = options_.groups.groups_per_connection_max,
                                  .frame_bytes = options_.session.frame_bytes_max,
                                  .key_bytes = options_.groups.commands.key_bytes_max,

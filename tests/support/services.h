@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/process.h"
@@ -30,6 +31,8 @@ class ChannelServer {
 
   // Kills it with kill -9 and waits for its end.
   void Kill();
+  // The flags of the next start.
+  void SetFlags(Flags flags) { flags_ = std::move(flags); }
   // Starts it again after its end, with the same port and flags. Without a data directory it has
   // forgotten everything, and has another epoch.
   void StartAgain();

@@ -49,6 +49,9 @@ class DefectiveChannel final : public Channel, private ChannelListener {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return inner_->connected() || Has("begins as connected"); }
+  size_t message_bytes_max() const override {
+    return inner_->message_bytes_max() + (Has("tells a larger maximum") ? 1 : 0);
+  }
 
  private:
   struct Held {
@@ -278,6 +281,7 @@ const std::vector<absl::string_view>& Defects() {
                                          "fails what should wait",
                                          "refuses without a reason",
                                          "cuts what is too large",
+                                         "tells a larger maximum",
                                          "cuts long data",
                                          "loses the kind",
                                          "loses the time",

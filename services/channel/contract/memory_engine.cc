@@ -31,6 +31,7 @@ class MemoryEngine::OpenChannel final : public Channel {
     channel_.FetchHistory(group_id, after, newest, std::move(done));
   }
   bool connected() const override { return channel_.connected(); }
+  size_t message_bytes_max() const override { return channel_.message_bytes_max(); }
 
  private:
   MemoryEngine* const engine_;

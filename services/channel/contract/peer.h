@@ -58,6 +58,7 @@ class Peer final : public ChannelListener {
   std::shared_ptr<const Outcome> Publish(absl::string_view group_id, absl::string_view text);
   bool HasRoom(const PublicationsSize& size = {});
   bool connected() const { return channel_->connected(); }
+  size_t message_bytes_max() const { return channel_->message_bytes_max(); }
 
   // The answer of AskHistory. It appears later in the returned object.
   struct Answer {

@@ -100,6 +100,7 @@ TEST_P(ChannelContractTest, PublicationsWithoutAKeyAllCount) {
 
 TEST_P(ChannelContractTest, RefusesWhatIsTooLargeAndGoesOn) {
   const auto peer = Join("g");
+  EXPECT_EQ(peer->message_bytes_max(), engine_->message_bytes_max());
   const auto large = peer->Publish("g", std::string(engine_->message_bytes_max() + 1, 'x'));
   const auto after = peer->Publish("g", "after");
   ASSERT_TRUE(RunUntil([&] { return large->times > 0 && after->times > 0; }));

@@ -43,6 +43,7 @@ class LoopMemoryChannel final : public Channel {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return channel_.connected(); }
+  size_t message_bytes_max() const override { return channel_.message_bytes_max(); }
 
  private:
   struct NamedHub;

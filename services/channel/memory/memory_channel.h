@@ -102,6 +102,7 @@ class MemoryChannel final : public Channel {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
+  size_t message_bytes_max() const override { return hub_->message_bytes_max_; }
 
   // Connects or disconnects. While the channel is not connected, publications wait and it delivers
   // nothing. After a new connection, subscriptions continue where they were.

@@ -89,6 +89,7 @@ class ChannelClient final : public Channel, private RepairLink {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return link_.connected(); }
+  size_t message_bytes_max() const override { return link_.message_bytes_max(); }
 
   Counters counters() const;
   size_t window_bytes() const { return link_.window_bytes(); }

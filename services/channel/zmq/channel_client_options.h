@@ -14,9 +14,12 @@ struct ChannelClientOptions {
   // Differs between all workers, and between a worker and its successor.
   PublisherId publisher{};
 
-  // The largest message that this worker takes. If the server takes less, that is a
-  // misconfiguration.
+  // The largest message that this worker takes. It takes less while the server does.
   size_t max_message_bytes = 64 * 1024;
+
+  // Whether the server may take less than that when the worker first connects. If not, that is a
+  // misconfiguration.
+  bool server_may_take_less = false;
 
   WindowOptions window;
 

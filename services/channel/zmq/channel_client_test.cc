@@ -79,6 +79,62 @@ TEST_F(ChannelClientTest, AServerThatTakesSmallerMessagesIsAMisconfiguration) {
   EXPECT_FALSE(client_.connected());
 }
 
+channel::v1::HelloReply ReplyOfServerWith(channel::v1::HelloReply reply, uint64_t bytes_max) {
+  reply.set_max_message_bytes(bytes_max);
+  return reply;
+}
+
+// The server is another one, with another --max_message_bytes.
+TEST_F(ChannelClientTest, AServerThatIsBackWithASmallerMaximumIsFollowed) {
+  Connect();
+  EXPECT_EQ(client_.message_bytes_max(), 64u * 1024);
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello(ReplyOfServerWith(KnownReply(), 10));
+  EXPECT_EQ(Told(), Words({"disconnected", "connected"}));
+  EXPECT_EQ(client_.message_bytes_max(), 10u);
+  const std::string largest(10, 'x');
+  Publish(largest);
+  Publish(largest + "y");
+  EXPECT_EQ(Sent(), Words({"1 " + largest}));
+  EXPECT_EQ(Told(), Words({largest + "y: RESOURCE_EXHAUSTED"}));
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello(ReplyOfServerWith(KnownReply(), 1 << 20));
+  EXPECT_EQ(client_.message_bytes_max(), 64u * 1024);
+}
+
+TEST_F(ChannelClientTest, ASmallerMaximumVoidsWhatIsTooLargeInTheWindow) {
+  Connect();
+  const std::string large(110, 'x');
+  Publish(large);
+  Publish("small");
+  Sent();
+  client_.OnControlDown();
+  client_.OnPublishLinkDown();
+  Publish(large);
+  Publish("later");
+  client_.OnControlUp();
+  client_.OnPublishLinkUp();
+  AnswerHello(ReplyOfServerWith(KnownReply(), 10));
+  // Its number keeps its place. The server has not taken it, because it knows this worker.
+  EXPECT_EQ(Sent(), Words({"1 void", "2 small", "3 later"}));
+  EXPECT_EQ(Told(), Words({"disconnected", "connected", large + ": RESOURCE_EXHAUSTED",
+                           large + ": RESOURCE_EXHAUSTED"}));
+}
+
+TEST_F(ChannelClientTest, WhatAnEarlierServerMayHaveTakenIsInDoubt) {
+  Connect();
+  const std::string large(110, 'x');
+  Publish(large);
+  client_.OnControlDown();
+  client_.OnControlUp();
+  channel::v1::HelloReply reply = ReplyOfServerWith(KnownReply(), 10);
+  reply.set_known(false);
+  AnswerHello(reply);
+  EXPECT_EQ(Told(), Words({"disconnected", "connected", large + ": UNKNOWN"}));
+}
+
 // ---- Publications.
 
 TEST_F(ChannelClientTest, PublicationsWaitForTheConnection) {

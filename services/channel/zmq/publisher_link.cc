@@ -80,7 +80,8 @@ void PublisherLink::SendHello() {
 bool PublisherLink::OnHelloReply(const channel::v1::HelloReply& reply) {
   // Of a connection that has ended.
   if (!control_up_ || reply.attempt() != hello_attempt_) return false;
-  if (options_.max_message_bytes > reply.max_message_bytes()) {
+  if (options_.max_message_bytes > reply.max_message_bytes() && !server_bytes_max_.has_value() &&
+      !options_.server_may_take_less) {
     if (!std::exchange(misconfigured_, true)) {
       listener_->OnMisconfigured(absl::FailedPreconditionError(
           absl::StrCat("messages of up to ", options_.max_message_bytes,
@@ -99,7 +100,10 @@ bool PublisherLink::OnHelloReply(const channel::v1::HelloReply& reply) {
     window_.DoubtSent();
     SendWindowAgain();
   }
+  server_bytes_max_ = reply.max_message_bytes();
   if (!hello_answered_) {
+    // It may be another server than before.
+    window_.GiveUpLarger(message_bytes_max(), &answers_);
     hello_answered_ = true;
     last_digest_ = reply.last_digest();
     last_progress_ = now;
@@ -141,10 +145,9 @@ void PublisherLink::Publish(const Publication& publication, Channel::PublishCall
   const bool is_promised = promised_ > 0;
   if (is_promised) --promised_;
   const absl::string_view data = publication.content.data;
-  if (data.size() > options_.max_message_bytes) {
-    answers_.push_back(
-        {std::move(done), absl::ResourceExhaustedError(
-                              absl::StrCat("larger than ", options_.max_message_bytes, " bytes"))});
+  if (data.size() > message_bytes_max()) {
+    answers_.push_back({std::move(done), absl::ResourceExhaustedError(absl::StrCat(
+                                             "larger than ", message_bytes_max(), " bytes"))});
     return;
   }
   const size_t cost = Window::CostOf({.bytes = publication.group_id.size() + data.size()});

@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_ZMQ_PUBLISHER_LINK_H_
 #define GROUPCAST_SERVICES_CHANNEL_ZMQ_PUBLISHER_LINK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -59,7 +60,7 @@ class PublisherLink {
   // a server with an older copy of its log does not give these offsets again.
   void NoteOffset(const Position& position);
 
-  // GiveAnswers calls `done`. kResourceExhausted: larger than max_message_bytes.
+  // GiveAnswers calls `done`. kResourceExhausted: larger than message_bytes_max().
   void Publish(const Publication& publication, Channel::PublishCallback done);
   // See Channel.
   bool HasRoomFor(const PublicationsSize& size);
@@ -73,6 +74,10 @@ class PublisherLink {
 
   bool hello_answered() const { return hello_answered_; }
   bool connected() const { return connected_; }
+  // The smaller one of the configured maximum and the server's, which the last hello has told.
+  size_t message_bytes_max() const {
+    return std::min(options_.max_message_bytes, server_bytes_max_.value_or(SIZE_MAX));
+  }
   Epoch epoch() const { return highest_.epoch; }
   size_t window_bytes() const { return window_.bytes(); }
   // The number of times that the window was sent again.
@@ -98,6 +103,7 @@ class PublisherLink {
   int publish_links_ = 0;
   bool connected_ = false;
   bool misconfigured_ = false;
+  std::optional<size_t> server_bytes_max_;  // since the first connection
 
   // The epoch of the server, from its last answer or digest, and the highest offset seen in this
   // epoch.

@@ -53,6 +53,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   void FetchHistory(absl::string_view group_id, const Position& after, uint32_t newest,
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
+  size_t message_bytes_max() const override { return client_.message_bytes_max(); }
 
   ChannelClient::Counters counters() const { return client_.counters(); }
 

@@ -18,10 +18,6 @@ constexpr absl::Duration kPublisherSweepPeriod = absl::Minutes(1);
 // More time than this between two turns is time for which the process did not run.
 constexpr absl::Duration kTurnMax = absl::Seconds(2);
 
-// Publications are a little larger than the message in them: protobuf's tags, the time at which it
-// was sent, a session.
-constexpr size_t kContentOverheadBytes = 96;
-
 // The bound of control frames that are answered later. Over it the broker drops them: workers ask
 // again.
 constexpr size_t kWaitingControlMax = 1'000;
