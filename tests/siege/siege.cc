@@ -40,6 +40,13 @@ constexpr int kAttackersNice = 10;
 constexpr int64_t kProcessesMoreMax = 96 << 20;
 constexpr int64_t kTcpMoreMax = 16 << 20;
 
+// The channel server may keep every message for this long. Otherwise that alone would keep memory
+// for the time in which memory must be back.
+Flags WithShortRetention(Flags flags) {
+  flags.insert(flags.begin(), "--repair_retention=20s");
+  return flags;
+}
+
 int64_t TcpBytes() {
   std::ifstream file("/proc/net/sockstat");
   for (std::string line; std::getline(file, line);) {
@@ -116,7 +123,7 @@ class Siege {
  public:
   explicit Siege(const SiegeOptions& options)
       : options_(options),
-        server_(options.server_flags),
+        server_(WithShortRetention(options.server_flags)),
         service_(server_, options.workers, options.service_flags),
         workers_(service_.WorkerPids()),
         loop_(NewLoop()),
