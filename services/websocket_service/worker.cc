@@ -170,6 +170,10 @@ bool Worker::OnText(Session* session, absl::string_view text) {
   return groups_.HandleCommand(session, text);
 }
 
+bool Worker::AllMayRead() const { return gate_.is_free(); }
+
+bool Worker::MayReadSmallFrame() const { return gate_.MayPassSmall(); }
+
 bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
   if (gate_.Admit(session, unfinished_bytes)) return true;
   unfinished_.Remove(session);

@@ -84,6 +84,8 @@ class Worker final : private SessionHost {
   void OnStranger(Stranger stranger, int socket) override;
   void OnOpen(Session* session) override;
   bool OnText(Session* session, absl::string_view text) override;
+  bool AllMayRead() const override;
+  bool MayReadSmallFrame() const override;
   bool MayRead(Session* session, size_t unfinished_bytes) override;
   void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;

@@ -99,7 +99,8 @@ TEST_F(UnfinishedMessagesTest, TheAddressThatTookTheMemoryIsClosedFirst) {
 }
 
 // While the channel is away, sends wait. The worker holds what it has read, within its bound, and
-// leaves the rest to the kernel. Nobody is closed, and everything is sent in the end.
+// leaves the rest to the kernel. Nobody is closed, and everything is sent in the end. A client that
+// asks for little is served all the time.
 TEST(HeldInputTest, ClientsThatWaitForTheChannelAreNotClosed) {
   constexpr int kClients = 200;
   constexpr int kSends = 4;
@@ -124,7 +125,7 @@ TEST(HeldInputTest, ClientsThatWaitForTheChannelAreNotClosed) {
   WaitUntil("the worker has taken what it may", [&] { return taken() > kBound + kBound / 2; });
   RawClient newcomer(port);
   newcomer.Write(HandshakeRequest(kV1) + TextFrame(Ping("1")));
-  WaitForConnections(&groupcast.service, kClients);
+  EXPECT_EQ(TestClient(std::move(newcomer), Mode::kV1).NextEvent().Number("id"), 1);
   // Besides the three bounds, one read and one publication.
   EXPECT_LE(taken(), 3 * kBound + 256 * 1'024);
 
@@ -136,7 +137,6 @@ TEST(HeldInputTest, ClientsThatWaitForTheChannelAreNotClosed) {
       EXPECT_EQ(answer.Text("event"), "reply");
     }
   }
-  EXPECT_EQ(TestClient(std::move(newcomer), Mode::kV1).NextEvent().Number("id"), 1);
 }
 
 }  // namespace

@@ -31,6 +31,9 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // memory. They also count for the others: those go on when held commands and waiting messages are
 // together below the bound.
 //
+// A closed gate would also stop those that cause no backpressure: pings, joins, and small messages.
+// So small frames pass a closed gate, while held bytes are below one and a quarter of the bound.
+//
 // One read may exceed the bound. Each connection waits at most once, so the number of connections
 // bounds the queue. No IO. Not thread-safe.
 class ReadGate {
@@ -45,6 +48,11 @@ class ReadGate {
   // Whether `node` may be read now. If not, it waits with its `unfinished_bytes`, and TakeNext
   // returns it later. It does not overtake the nodes that wait. `node` must not wait.
   bool Admit(ReadNode* node, size_t unfinished_bytes);
+
+  // Whether Admit lets every node pass, because the gate is open and none waits.
+  bool is_free() const { return IsOpenForOthers() && unfinished_.empty() && others_.empty(); }
+  // Whether a small frame may pass a closed gate.
+  bool MayPassSmall() const { return held_bytes_ < bytes_max_ + bytes_max_ / 4; }
 
   // Takes the node that is to be read next. Null: none waits, or the gate is closed.
   ReadNode* TakeNext();

@@ -23,6 +23,32 @@ TEST(ReadGateTest, IsClosedWhileTheHeldBytesReachTheBound) {
   EXPECT_TRUE(gate.Admit(&node, 0));
 }
 
+TEST(ReadGateTest, IsFreeWhileItIsOpenAndNobodyWaits) {
+  ReadGate gate(100);
+  ReadNode node, unfinished;
+  EXPECT_TRUE(gate.is_free());
+  gate.CountHeld(100);
+  EXPECT_FALSE(gate.is_free());
+  EXPECT_FALSE(gate.Admit(&node, 0));
+  gate.CountHeld(-100);
+  EXPECT_FALSE(gate.is_free()) << "somebody waits";
+  gate.Leave(&node);
+  EXPECT_TRUE(gate.is_free());
+  gate.CountHeld(100);
+  EXPECT_FALSE(gate.Admit(&unfinished, 50));
+  gate.CountHeld(-100);
+  EXPECT_FALSE(gate.is_free());
+  gate.Leave(&unfinished);
+}
+
+TEST(ReadGateTest, SmallFramesPassItUpToAQuarterMore) {
+  ReadGate gate(100);
+  gate.CountHeld(124);
+  EXPECT_TRUE(gate.MayPassSmall());
+  gate.CountHeld(1);
+  EXPECT_FALSE(gate.MayPassSmall());
+}
+
 TEST(ReadGateTest, NodesGoOnInTheOrderInWhichTheyCame) {
   ReadGate gate(100);
   ReadNode first, second, third, newcomer;

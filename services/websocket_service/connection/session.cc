@@ -27,6 +27,9 @@ constexpr int kReadsPerTurn = 4;
 // The first read after commands had to wait. Each full read doubles it.
 constexpr uint32_t kFirstReadBytes = 8 * 1024;
 
+// A message of this size is small. While the read gate is closed, only small frames pass.
+constexpr size_t kSmallFrameBytesMax = 20 * 1024;
+
 // How many frames one system call takes, and how many calls one connection gets in a turn.
 constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
@@ -85,12 +88,8 @@ void Session::OnEvents(uint32_t events) {
 
 void Session::Read(bool admitted) {
   for (int i = 0; i < kReadsPerTurn && reads() && !ended(); ++i) {
-    // What comes while it closes is not held.
-    if (!admitted && state_ != State::kClosing && !host_->MayRead(this, counted_unfinished_)) {
-      counted_unfinished_ = 0;
-      return StopReading();
-    }
-    size_t space = read_bytes_;
+    size_t space = admitted ? read_bytes_ : AskToRead();
+    if (space == 0) return;
     // The last read of a turn begins no message that would wait unfinished.
     const uint64_t frame_left = decoder_.frame_bytes_left();
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
@@ -112,6 +111,31 @@ void Session::Read(bool admitted) {
       read_bytes_ = std::min<uint32_t>(2 * read_bytes_, read_buffer.size());
     }
   }
+}
+
+size_t Session::AskToRead() {
+  // What comes while it closes is not held.
+  if (state_ == State::kClosing || host_->AllMayRead()) return read_bytes_;
+  if (host_->MayReadSmallFrame()) {
+    if (state_ == State::kHandshake) return kSmallFrameBytesMax;
+    std::array<char, 14> header;
+    ssize_t count = 0;
+    if (decoder_.frame_bytes_left() == 0) {
+      count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+      if (count < 0) return 0;   // an error comes as an event
+      if (count == 0) return 1;  // the peer has closed
+    }
+    const uint64_t bytes =
+        decoder_.FrameBytesAhead(absl::string_view(header.data(), static_cast<size_t>(count)));
+    if (bytes > 0 &&
+        bytes <= kSmallFrameBytesMax - std::min(kSmallFrameBytesMax, decoder_.buffered_bytes())) {
+      return bytes;
+    }
+  }
+  if (host_->MayRead(this, counted_unfinished_)) return read_bytes_;
+  counted_unfinished_ = 0;
+  StopReading();
+  return 0;
 }
 
 void Session::ReadOn() {

@@ -57,6 +57,10 @@ class SessionHost {
   // One text message has come. False: it must wait, and the session passes it to OnText again after
   // ResumeCommands.
   virtual bool OnText(Session* session, absl::string_view text) = 0;
+  // Whether all sessions may read. Otherwise they ask with the two methods that follow.
+  virtual bool AllMayRead() const = 0;
+  // Whether the session may read a small frame now.
+  virtual bool MayReadSmallFrame() const = 0;
   // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
   // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
   virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
@@ -163,6 +167,8 @@ class Session final : public Member,
   void CountInput();
   void CountUnfinished(size_t bytes);
   void StopReading();
+  // The bytes that may be read now. 0: none; the host calls ReadOn, or the next event comes.
+  size_t AskToRead();
   void WatchFor(uint32_t events);
   // The bound of the outbox: less while the kernel has unsent bytes, because these wait too.
   size_t outbox_bytes_max() const;

@@ -24,6 +24,14 @@ uint64_t BigEndian(const uint8_t* from, int bytes) {
   return value;
 }
 
+// Of a whole header. The top bit of a length of 8 bytes stays, and is an error (section 5.2).
+uint64_t PayloadBytes(const uint8_t* header) {
+  const uint8_t length = header[1] & 0x7f;
+  if (length == 126) return BigEndian(header + 2, 2);
+  if (length == 127) return BigEndian(header + 2, 8);
+  return length;
+}
+
 }  // namespace
 
 void Unmask(absl::Span<char> bytes, const uint8_t mask[4], uint8_t phase) {
@@ -65,6 +73,18 @@ FrameDecoder::Event FrameDecoder::Next(absl::Span<char>* input, size_t message_b
       return event;
     // The end of a fragment that is not the last: on with the next frame.
   }
+}
+
+uint64_t FrameDecoder::FrameBytesAhead(absl::string_view ahead) const {
+  if (in_payload_) return payload_left_;
+  std::array<uint8_t, sizeof(header_)> header = {};
+  std::memcpy(header.data(), header_.data(), header_bytes_);
+  const size_t more = std::min(ahead.size(), header.size() - header_bytes_);
+  if (more != 0) std::memcpy(header.data() + header_bytes_, ahead.data(), more);
+  const size_t have = header_bytes_ + more;
+  if (have < 2 || have < HeaderBytes(header.data())) return 0;
+  const uint64_t header_left = HeaderBytes(header.data()) - header_bytes_;
+  return header_left + std::min(PayloadBytes(header.data()), ~uint64_t{0} - header_left);
 }
 
 std::string FrameDecoder::TakePayload() {
@@ -119,9 +139,7 @@ FrameDecoder::Event FrameDecoder::CheckStart() {
 
 FrameDecoder::Event FrameDecoder::CheckLength(size_t message_bytes_max) {
   const uint8_t length = header_[1] & 0x7f;
-  payload_left_ = length;
-  if (length == 126) payload_left_ = BigEndian(header_.data() + 2, 2);
-  if (length == 127) payload_left_ = BigEndian(header_.data() + 2, 8);
+  payload_left_ = PayloadBytes(header_.data());
   if ((length == 126 && payload_left_ < 126) || (length == 127 && payload_left_ <= 0xffff)) {
     return Fail(CloseCode::kProtocolError, "length not in its shortest form");
   }

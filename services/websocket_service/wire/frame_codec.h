@@ -49,6 +49,11 @@ class FrameDecoder {
   // of a header.
   uint64_t frame_bytes_left() const { return in_payload_ ? payload_left_ : 0; }
 
+  // The bytes from the beginning of `ahead` to the end of the frame that continues or begins there.
+  // `ahead` is input that Next has not got yet; only a header is looked at. Zero: the header is not
+  // whole. A caller can see the size of a frame before it reads the frame.
+  uint64_t FrameBytesAhead(absl::string_view ahead) const;
+
   // The bytes of an unfinished message that it holds.
   size_t buffered_bytes() const { return buffer_.size(); }
 

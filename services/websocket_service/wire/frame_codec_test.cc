@@ -242,5 +242,30 @@ TEST(UnmaskTest, IsItsOwnInverseAtEveryPhaseAndLength) {
   }
 }
 
+// A caller can see what a frame will cost before it reads it.
+TEST(FrameDecoderTest, TellsTheSizeOfTheFrameAhead) {
+  for (const size_t payload :
+       {size_t{0}, size_t{125}, size_t{126}, size_t{65'535}, size_t{65'536}}) {
+    const std::string frame = ClientFrame(0x81, std::string(payload, 'x'));
+    for (size_t known = 0; known <= 15 && known <= frame.size(); ++known) {
+      FrameDecoder decoder;
+      const uint64_t ahead = decoder.FrameBytesAhead(absl::string_view(frame).substr(0, known));
+      const size_t header = frame.size() - payload;
+      EXPECT_EQ(ahead, known < header ? 0 : frame.size()) << payload << " " << known;
+    }
+    // The header has come in part, or the payload has begun.
+    for (size_t taken = 1; taken < frame.size() && taken <= 20; ++taken) {
+      std::string bytes = frame;
+      FrameDecoder decoder;
+      absl::Span<char> input(bytes.data(), taken);
+      ASSERT_EQ(decoder.Next(&input, 1 << 20), Event::kNeedMore);
+      EXPECT_EQ(decoder.FrameBytesAhead(absl::string_view(bytes).substr(taken, 14)),
+                frame.size() - taken);
+    }
+  }
+  const std::string monstrous = "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"s;
+  EXPECT_EQ(FrameDecoder().FrameBytesAhead(monstrous), ~uint64_t{0});
+}
+
 }  // namespace
 }  // namespace groupcast::service
