@@ -184,6 +184,13 @@ bool JsonReader::SkipContainer() {
 
 bool JsonReader::SkipString() {
   for (++at_; !at_end();) {
+    uint64_t word;
+    while (text_.size() - at_ >= sizeof(word)) {
+      std::memcpy(&word, text_.data() + at_, sizeof(word));
+      if (AnyNeedsEscape(word)) break;
+      at_ += sizeof(word);
+    }
+    if (at_end()) break;
     const auto c = static_cast<unsigned char>(text_[at_]);
     if (c == '"') {
       ++at_;
