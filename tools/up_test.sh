@@ -48,8 +48,14 @@ for option in --workers --port --bind_address --channel_port --data_dir --no_dat
 done
 run "$UP" --wrokers=2
 expect_equal "an unknown option is refused" "$status" 2
-expect_contains "by name" "$output" "there is no option --wrokers=2."
+expect_contains "by name" "$output" "there is no option --wrokers=2. Did you mean --workers?"
 expect_contains "with a hint" "$output" "tools/up --help tells what there is."
+run "$UP" --colour
+expect_contains "without a name if none is near" "$output" $'there is no option --colour.\n'
+run "$UP" --bind_adress=::1
+expect_contains "another typo" "$output" "Did you mean --bind_address?"
+run "$UP" stray
+expect_contains "a stray argument is refused" "$output" "there is no option stray."
 run "$UP" --workers=many
 expect_contains "a value is checked" "$output" '--workers is a number from 1 to 255, not "many".'
 run "$UP" --workers=256
