@@ -41,13 +41,42 @@ absl::StatusOr<std::unique_ptr<BrokerLog>> BrokerLog::Open(const GroupLogOptions
       GroupLog::Open(options, storage, &visitor, report);
   if (!log.ok()) return log.status();
   broker->FinishRecovery(report->tail_may_be_missing || (report->existed && begin_new_epoch));
-  const absl::Status started = (*log)->Start(WholeSnapshot(broker->snapshot()), now);
+  auto opened = std::unique_ptr<BrokerLog>(new BrokerLog(*std::move(log), broker));
+  const absl::Status started = opened->segment_count() < options.segments_at_start_max
+                                   ? opened->log_->Start(WholeSnapshot(broker->snapshot()), now)
+                                   : opened->StartAnew(now);
   if (absl::IsResourceExhausted(started)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(started.message(), "; make room there and start again, nothing is lost"));
   }
   if (!started.ok()) return started;
-  return std::unique_ptr<BrokerLog>(new BrokerLog(*std::move(log), broker));
+  return opened;
+}
+
+absl::StatusOr<std::unique_ptr<BrokerLog>> BrokerLog::OpenEmpty(const GroupLogOptions& options,
+                                                                absl::Time now, LogStorage* storage,
+                                                                Broker* broker) {
+  const absl::StatusOr<std::vector<std::string>> names = storage->List();
+  if (!names.ok()) return names.status();
+  if (!names->empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("it has ", names->front()));
+  }
+  RecoveryReport report;
+  absl::StatusOr<std::unique_ptr<GroupLog>> log =
+      GroupLog::Open(options, storage, /*visitor=*/nullptr, &report);
+  if (!log.ok()) return log.status();
+  auto opened = std::unique_ptr<BrokerLog>(new BrokerLog(*std::move(log), broker));
+  if (absl::Status started = opened->StartAnew(now); !started.ok()) return started;
+  return opened;
+}
+
+absl::Status BrokerLog::StartAnew(absl::Time now) {
+  if (broker_->handing_out()) return absl::UnavailableError("messages are being handed out");
+  ImageWriter image = broker_->WriteImage();
+  const absl::Status started =
+      log_->StartAnew([&image](std::string* part) { return image.NextPart(part); }, now);
+  if (started.ok()) no_part_before_ = absl::InfinitePast();
+  return started;
 }
 
 absl::Status BrokerLog::Step(absl::Time now) {

@@ -28,6 +28,20 @@ class BrokerLog {
                                                          LogStorage* storage, Broker* broker,
                                                          RecoveryReport* report);
 
+  // Begins a log in an empty storage, with all of the state of `broker`, which runs already. The
+  // broker must not be handing out.
+  // kFailedPrecondition: the storage is not empty. The other errors are the storage's.
+  static absl::StatusOr<std::unique_ptr<BrokerLog>> OpenEmpty(const GroupLogOptions& options,
+                                                              absl::Time now, LogStorage* storage,
+                                                              Broker* broker);
+
+  // Begins the log anew in its own storage (GroupLog::StartAnew), between turns.
+  // kUnavailable: not now. The broker is handing out, or the storage is creating a segment.
+  absl::Status StartAnew(absl::Time now);
+
+  // GroupLog::Check.
+  absl::Status Check() { return log_->Check(); }
+
   // GroupLog::Append.
   absl::Status Append(std::string* record) { return log_->Append(record); }
 

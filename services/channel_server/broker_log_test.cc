@@ -1,8 +1,10 @@
 #include "services/channel_server/broker_log.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -53,6 +55,22 @@ class Life final : private BrokerSink {
     return written.ok() ? kept : written;
   }
   void Pass(absl::Duration time) { clock_.Advance(time); }
+  // The number of the group's messages that can be read.
+  size_t History(absl::string_view group_id) {
+    channel::v1::FetchHistory fetch;
+    fetch.set_group_id(std::string(group_id));
+    EXPECT_TRUE(
+        broker_.OnControl(kPublisher, ControlFrame(ControlKind::kFetchHistory, fetch), this).ok());
+    broker_.AnswerQuestions(this);
+    return static_cast<size_t>(history_.messages_size());
+  }
+  // Goes on in another storage.
+  absl::Status TakeUp(MemoryStorage* storage) {
+    absl::StatusOr<std::unique_ptr<BrokerLog>> log =
+        BrokerLog::OpenEmpty({.boot_id = "boot"}, clock_.Now(), storage, &broker_);
+    if (log.ok()) log_ = *std::move(log);
+    return log.status();
+  }
 
   const Broker& broker() const { return broker_; }
   BrokerLog& log() { return *log_; }
@@ -62,13 +80,24 @@ class Life final : private BrokerSink {
   absl::Status WriteLog(std::string* record) override { return log_->Append(record); }
   bool HandOut(size_t) override { return true; }
   bool Announce(absl::string_view) override { return true; }
-  Sent SendControl(PublisherId, absl::string_view) override { return Sent::kSent; }
+  Sent SendControl(PublisherId, absl::string_view frame) override {
+    const ControlView control = *ParseControlFrame(frame);
+    channel::v1::HelloReply reply;
+    if (control.kind == ControlKind::kHelloReply) {
+      EXPECT_TRUE(reply.ParseFromString(std::string(control.body)));
+      number_ = reply.last_accepted();
+    } else if (control.kind == ControlKind::kHistory) {
+      EXPECT_TRUE(history_.ParseFromString(std::string(control.body)));
+    }
+    return Sent::kSent;
+  }
 
   FakeClock clock_;
   Broker broker_;
   std::unique_ptr<BrokerLog> log_;
   std::deque<std::string> frames_;
   uint64_t number_ = 0;
+  channel::v1::History history_;
 };
 
 class BrokerLogTest : public testing::Test {
@@ -156,6 +185,124 @@ TEST_F(BrokerLogTest, ASnapshotThatFindsNoRoomIsBegunAnewLater) {
     ++turns;
   } while (life.log().in_snapshot());
   EXPECT_EQ(turns, 3);
+}
+
+// ---- A log that begins anew.
+
+TEST_F(BrokerLogTest, RestartsDoNotPileUpSegments) {
+  constexpr int kRestarts = 500;
+  constexpr int kFewGroups = 300;
+  size_t segments_max = 0;
+  uint64_t bytes_max = 0;
+  for (int i = 0; i < kRestarts; ++i) {
+    Life life(&storage_);
+    for (int group = 0; i == 0 && group < kFewGroups; ++group) {
+      life.Publish(absl::StrCat("group ", group));
+    }
+    ASSERT_TRUE(life.EndTurn().ok());
+    ASSERT_EQ(life.broker().last_offset(), static_cast<uint64_t>(kFewGroups + i));
+    ASSERT_FALSE(life.report.tail_may_be_missing);
+    life.Publish("group 1");
+    ASSERT_TRUE(life.EndTurn().ok());
+    const std::vector<std::string> names = *storage_.List();
+    uint64_t bytes = 0;
+    for (const std::string& name : names) bytes += storage_.contents(name).size();
+    segments_max = std::max(segments_max, names.size());
+    bytes_max = std::max(bytes_max, bytes);
+  }
+  RecordProperty("segments", static_cast<int>(segments_max));
+  RecordProperty("bytes", static_cast<int>(bytes_max));
+  EXPECT_LE(segments_max, GroupLogOptions().segments_at_start_max + 1);
+  EXPECT_LE(bytes_max, 500'000u);  // a snapshot has 6 KB, and an image up to 80 KB
+  Life last(&storage_);
+  EXPECT_EQ(last.History("group 1"), static_cast<size_t>(kRestarts) + 1);
+  EXPECT_EQ(last.History("group 2"), 1u);
+}
+
+// Before the earlier segments are gone, too.
+TEST_F(BrokerLogTest, AnImageStandsForAllSegmentsBeforeIt) {
+  for (const bool can_remove : {true, false}) {
+    MemoryStorage storage;
+    Life life(&storage);
+    PublishToAll(&life);
+    Rotate(&life);
+    life.Publish("group 1");
+    ASSERT_TRUE(life.EndTurn().ok());
+    MemoryStorage with_old_ones = storage;
+    ASSERT_TRUE(life.log().StartAnew(absl::UnixEpoch()).ok());
+    EXPECT_EQ(life.log().segment_count(), 1u);
+    EXPECT_EQ(storage.List()->size(), 1u);
+    life.Publish("group 1");
+    ASSERT_TRUE(life.EndTurn().ok());
+    if (!can_remove) {
+      const std::vector<std::string> names = *storage.List();
+      for (const std::string& name : names) {
+        with_old_ones.Put(name, std::string(storage.contents(name)));
+      }
+    }
+    Life next(can_remove ? &storage : &with_old_ones);
+    EXPECT_EQ(next.broker().last_offset(), static_cast<uint64_t>(kGroups) + 2);
+    EXPECT_EQ(next.History("group 1"), 3u);
+    EXPECT_EQ(next.broker().retained_bytes(), life.broker().retained_bytes());
+  }
+}
+
+TEST_F(BrokerLogTest, ALogThatFindsNoRoomToBeginAnewGoesOnAsItWas) {
+  {
+    Life life(&storage_);
+    PublishToAll(&life);
+    storage_.set_bytes_left(10'000);
+    EXPECT_EQ(life.log().StartAnew(absl::UnixEpoch()).code(), absl::StatusCode::kResourceExhausted);
+    life.Publish("group 1");
+    EXPECT_TRUE(life.EndTurn().ok());
+    storage_.set_bytes_left(std::nullopt);
+  }
+  Life next(&storage_);
+  EXPECT_EQ(next.History("group 1"), 2u);
+}
+
+TEST_F(BrokerLogTest, ALogBeginsAnewAfterTheSegmentThatIsBeingCreated) {
+  storage_.set_create_takes(3);
+  Life life(&storage_);
+  PublishToAll(&life);
+  life.Pass(absl::Minutes(1));
+  ASSERT_TRUE(life.EndTurn().ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(life.log().StartAnew(absl::UnixEpoch()).code(), absl::StatusCode::kUnavailable);
+  }
+  EXPECT_TRUE(life.log().StartAnew(absl::UnixEpoch()).ok());
+  EXPECT_FALSE(life.log().in_snapshot());
+  EXPECT_EQ(storage_.newest(), "log-0000000000000003");
+  EXPECT_EQ(storage_.List()->size(), 1u);
+  Life next(&storage_);
+  EXPECT_EQ(next.History("group 1"), 1u);
+}
+
+// All of the state goes into an empty storage, and the next start needs nothing else.
+TEST_F(BrokerLogTest, ARunningBrokerTakesUpAnEmptyStorage) {
+  Life life(&storage_);
+  PublishToAll(&life);
+  MemoryStorage other;
+  EXPECT_EQ(life.TakeUp(&storage_).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(life.TakeUp(&other).ok());
+  life.Publish("group 1");
+  ASSERT_TRUE(life.EndTurn().ok());
+  Life next(&other);
+  EXPECT_EQ(next.History("group 1"), 2u);
+  EXPECT_EQ(next.broker().group_count(), static_cast<size_t>(kGroups));
+}
+
+TEST_F(BrokerLogTest, AMissingSegmentIsNoticed) {
+  Life life(&storage_);
+  PublishToAll(&life);
+  Rotate(&life);
+  EXPECT_TRUE(life.log().Check().ok());
+  ASSERT_TRUE(storage_.Remove("log-0000000000000001").ok());
+  EXPECT_EQ(life.log().Check().code(), absl::StatusCode::kOutOfRange);
+  ASSERT_TRUE(life.log().StartAnew(absl::UnixEpoch()).ok());
+  EXPECT_TRUE(life.log().Check().ok());
+  ASSERT_TRUE(storage_.Remove(storage_.newest()).ok());
+  EXPECT_EQ(life.log().Check().code(), absl::StatusCode::kDataLoss);
 }
 
 // ---- The epoch at a start. A process takes 20 for a new log, and 21 for another history.

@@ -76,15 +76,10 @@ Server::Server(const ServerOptions& options)
 
 absl::Status Server::OpenLog(const ServerOptions& options) {
   if (options.data_dir.empty()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<FileStorage>> storage =
-      FileStorage::Open(options.data_dir, options.log.fsync);
-  if (!storage.ok()) return storage.status();
-  storage_ = *std::move(storage);
-
-  absl::StatusOr<std::unique_ptr<BrokerLog>> log = BrokerLog::Open(
-      options.log, options.begin_new_epoch, clock_.Now(), storage_.get(), &broker_, &recovered_);
-  if (!log.ok()) return log.status();
-  log_ = *std::move(log);
+  absl::StatusOr<std::unique_ptr<DataDirectory>> data = DataDirectory::Open(
+      options.data_dir, options.log, options.begin_new_epoch, clock_.Now(), &broker_, &recovered_);
+  if (!data.ok()) return data.status();
+  data_ = *std::move(data);
   // A new epoch is in the log before a worker learns of it.
   broker_.BeginTurn();
   return broker_.EndTurn(this);
@@ -194,8 +189,8 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
     }
     signalfd_siginfo info;
     if (items[0].revents != 0 && read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
-      if (log_ != nullptr) {
-        if (absl::Status closed = log_->Close(); !closed.ok()) {
+      if (data_ != nullptr) {
+        if (absl::Status closed = data_->Close(); !closed.ok()) {
           return absl::Status(
               closed.code(),
               absl::StrCat("the log could not be closed, but nothing that was acknowledged is lost "
@@ -210,7 +205,7 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
 }
 
 bool Server::has_more() const {
-  return broker_.rest() == Broker::Rest::kMore || (log_ != nullptr && log_->in_snapshot());
+  return broker_.rest() == Broker::Rest::kMore || (data_ != nullptr && data_->in_snapshot());
 }
 
 void Server::Turn() {
@@ -231,15 +226,7 @@ void Server::Turn() {
         "copy: a new epoch begins ({}), and members are told",
         EpochText(broker_.epoch()));
   }
-  if (log_ == nullptr) return;
-  const absl::Status kept = log_->Step(clock_.Now());
-  if (kept.ok()) return;
-  if (const int64_t count = failed_rotation_limit_.Admit(clock_.Now())) {
-    spdlog::error(
-        "the log cannot rotate, and goes on in its present segment: {} ({} since the last such "
-        "line)",
-        std::string(kept.message()), count);
-  }
+  if (data_ != nullptr) data_->Step(clock_.Now());
 }
 
 void Server::CheckPatience() {
@@ -273,7 +260,6 @@ void Server::SetRetryTimer(bool on) {
 }
 
 void Server::NoteFailedWrite(const absl::Status& status) {
-  log_failed_ = true;
   if (const int64_t count = failed_write_limit_.Admit(clock_.Now())) {
     spdlog::error(
         "the log cannot be written, and publications are refused until it can: {} ({} since the "
@@ -342,13 +328,7 @@ void Server::NoteBadInput(absl::string_view link, const absl::Status& status) {
   }
 }
 
-absl::Status Server::WriteLog(std::string* record) {
-  absl::Status written = log_->Append(record);
-  if (written.ok() && std::exchange(log_failed_, false)) {
-    spdlog::info("the log can be written again, and publications are taken");
-  }
-  return written;
-}
+absl::Status Server::WriteLog(std::string* record) { return data_->Append(record); }
 
 bool Server::HandOut(size_t index) {
   return SendToSubscribers(&accepted_[index], &message_blocked_since_);

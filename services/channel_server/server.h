@@ -11,8 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/channel_server/broker/broker.h"
-#include "services/channel_server/broker_log.h"
-#include "services/channel_server/log/file_storage.h"
+#include "services/channel_server/data_directory.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -105,14 +104,11 @@ class Server final : private BrokerSink {
   Fd socket_dir_;  // locked: a second server would take the sockets away from this one
   MonotonicClock clock_;
   CalendarClock calendar_;
-  std::unique_ptr<FileStorage> storage_;
   Broker broker_;
-  std::unique_ptr<BrokerLog> log_;
+  std::unique_ptr<DataDirectory> data_;  // null: there is no log
   RecoveryReport recovered_;
-  bool log_failed_ = false;  // the last write of the log failed
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
-  LogLimit failed_rotation_limit_;
   // Until this time the server drops frames over a subscriber's queue. InfinitePast: publishers
   // wait.
   absl::Time dropping_until_ = absl::InfinitePast();

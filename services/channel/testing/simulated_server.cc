@@ -124,6 +124,11 @@ void SimulatedServer::Turn() {
   CheckPatience();
   // It may also die between its turn and the log's step after it.
   if (log_ != nullptr && Output()) log_->Step(events_->Now()).IgnoreError();
+  // As after its directory was emptied.
+  if (log_ != nullptr && plan_.log_begins_anew_one_in > 0 &&
+      random_->OneIn(plan_.log_begins_anew_one_in) && Output()) {
+    log_->StartAnew(events_->Now()).IgnoreError();
+  }
   CheckBounds();
   const bool more = !inbox_.control.empty() || !inbox_.subscriptions.empty() ||
                     (!inbox_.publications.empty() && !broker_->handing_out()) ||

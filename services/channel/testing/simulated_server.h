@@ -24,6 +24,8 @@ struct ServerPlan {
   // The place of the log. Null: there is no log. The storage outlives the process.
   LogStorage* storage = nullptr;
   GroupLogOptions log;
+  // The log begins anew after one turn in this number. 0: never while the process runs.
+  int log_begins_anew_one_in = 0;
 };
 
 // The process of the channel server: the broker in its shell, which reads and writes. A test

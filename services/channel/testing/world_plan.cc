@@ -44,6 +44,9 @@ void PlanLog(Random* random, WorldPlan* plan) {
   log.fsync = static_cast<FsyncMode>(random->Between(0, 2));
   log.segment_bytes_max = static_cast<size_t>(random->Between(1'000, 20'000));
   log.segment_age_max = random->Between(absl::Milliseconds(500), absl::Seconds(5));
+  log.segments_at_start_max = static_cast<size_t>(random->Between(1, 6));
+  if (random->OneIn(3))
+    plan->server.log_begins_anew_one_in = static_cast<int>(random->Between(2, 100));
   plan->create_takes = static_cast<int>(random->Between(1, 20));
   plan->server.broker.groups_per_snapshot_part = static_cast<int>(random->Between(1, 3));
   // What may be asked for: messages, and the keys of two minutes.

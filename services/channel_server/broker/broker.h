@@ -20,6 +20,7 @@
 #include "services/channel_server/broker/broker_state.h"
 #include "services/channel_server/broker/digests.h"
 #include "services/channel_server/broker/history_questions.h"
+#include "services/channel_server/broker/image.h"
 #include "services/channel_server/broker/restorer.h"
 #include "services/channel_server/broker/snapshot.h"
 #include "services/channel_server/broker/turn_record.h"
@@ -106,6 +107,9 @@ class Broker {
 
   // For the log's snapshots, between turns.
   SnapshotWriter* snapshot() { return &snapshot_; }
+  // For a log that begins anew, between turns. Must not be called while handing_out(). It ends a
+  // snapshot that is in progress.
+  ImageWriter WriteImage() { return ImageWriter(&state_, calendar_); }
 
   void BeginTurn();
 

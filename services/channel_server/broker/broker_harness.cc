@@ -185,6 +185,14 @@ void BrokerHarness::Rotate() {
   }
 }
 
+void BrokerHarness::BeginAnew() {
+  BeginSegment();
+  ImageWriter image = broker.WriteImage();
+  for (std::string part; image.NextPart(&part);) {
+    sink.log.push_back({part, /*is_snapshot_part=*/true});
+  }
+}
+
 Words BrokerHarness::TakeSnapshot() {
   Words parts;
   broker.snapshot()->Begin();

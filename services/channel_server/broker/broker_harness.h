@@ -75,6 +75,9 @@ struct BrokerHarness {
   // Begins a new segment and writes a whole snapshot.
   void Rotate();
 
+  // Begins a new segment and writes an image.
+  void BeginAnew();
+
   // All parts of a snapshot, in words.
   Words TakeSnapshot();
 

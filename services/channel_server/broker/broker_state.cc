@@ -14,6 +14,13 @@ void BrokerState::Retain(KnownGroup* group, Retention::MessagePtr message, uint6
   UpdateIdle(group);
 }
 
+void BrokerState::Clear() {
+  retention.ClearAll();
+  groups.ForEach([this](KnownGroup* group) { groups.Remove(group); });
+  publishers.Clear();
+  keys.Clear();
+}
+
 void BrokerState::BeginEpoch(Epoch next) {
   epoch = next;
   retention.ClearAll();

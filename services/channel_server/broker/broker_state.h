@@ -28,6 +28,9 @@ class BrokerState final : private Retention::Listener {
   // subscribers stay, but have no messages.
   void BeginEpoch(Epoch next);
 
+  // An image follows, which has everything.
+  void Clear();
+
   Epoch epoch;
   absl::Time now;
   uint64_t last_offset = 0;      // of all groups

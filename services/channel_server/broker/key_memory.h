@@ -41,6 +41,16 @@ class KeyMemory {
 
   void Clear();
 
+  struct Known {
+    Fingerprint key;
+    uint64_t offset;
+    absl::Time since;
+  };
+  // The entries from 0 to entry_count(), oldest first. Nullopt: its key is forgotten, or has a
+  // later entry.
+  size_t entry_count() const { return by_age_.size(); }
+  std::optional<Known> entry(size_t index) const;
+
   size_t size() const { return offsets_.size(); }
 
  private:

@@ -93,6 +93,11 @@ void Publishers::FinishRecovery() {
   }
 }
 
+void Publishers::Clear() {
+  by_silence_.clear();
+  all_.clear();
+}
+
 void Publishers::Touch(Publisher* publisher, absl::Time now) {
   publisher->last_heard_ = now;
   by_silence_.splice(by_silence_.end(), by_silence_, by_silence_.iterator_to(*publisher));

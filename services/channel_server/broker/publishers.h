@@ -48,6 +48,8 @@ class Publisher : public boost::intrusive::list_base_hook<> {
   uint64_t last_told() const { return last_accepted_ - untold_; }
   bool has_untold() const { return untold_ > 0; }
 
+  // The remembered results, of the numbers up to last_accepted().
+  const std::deque<Result>& results() const { return results_; }
   // The result of `number`, which the server must still have.
   Result& result(uint64_t number) { return results_[number - first_result()]; }
 
@@ -98,6 +100,8 @@ class Publisher : public boost::intrusive::list_base_hook<> {
 // The caller gives it the time. Not thread-safe.
 class Publishers {
  public:
+  using BySilence = boost::intrusive::list<Publisher>;
+
   explicit Publishers(const PublishersOptions& options) : options_(options) {}
   ~Publishers() { by_silence_.clear(); }
   Publishers(const Publishers&) = delete;
@@ -125,6 +129,11 @@ class Publishers {
   std::map<PublisherId, Publisher>& all() { return all_; }
   const std::map<PublisherId, Publisher>& all() const { return all_; }
 
+  // The most silent first.
+  const BySilence& by_silence() const { return by_silence_; }
+
+  void Clear();
+
   size_t results_max() const { return options_.results_max; }
 
  private:
@@ -134,7 +143,7 @@ class Publishers {
 
   const PublishersOptions options_;
   std::map<PublisherId, Publisher> all_;
-  boost::intrusive::list<Publisher> by_silence_;  // the most silent first
+  BySilence by_silence_;
 };
 
 }  // namespace groupcast::service

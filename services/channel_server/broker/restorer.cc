@@ -4,10 +4,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "services/channel/fingerprint.h"
 #include "services/channel_server/broker/proto/snapshot.pb.h"
 
 namespace groupcast::service {
 
+using channel_server::v1::Image;
 using channel_server::v1::Snapshot;
 
 absl::Status Restorer::OnSnapshotPart(absl::string_view bytes) {
@@ -16,6 +19,10 @@ absl::Status Restorer::OnSnapshotPart(absl::string_view bytes) {
     return absl::DataLossError("a snapshot that cannot be read");
   }
   if (!part.continues()) {
+    if (part.has_image()) {
+      state_->Clear();
+      has_part_ = has_snapshot_ = false;
+    }
     state_->last_offset = std::max(state_->last_offset, part.last_offset());
     const Epoch epoch{part.epoch()};
     if (std::exchange(has_part_, true)) {
@@ -26,9 +33,16 @@ absl::Status Restorer::OnSnapshotPart(absl::string_view bytes) {
     }
   }
   if (has_snapshot_) return absl::OkStatus();
+  RestorePublishers(part);
+  RestoreResults(part.image());
+  if (absl::Status status = RestoreMessages(part.image()); !status.ok()) return status;
   for (const Snapshot::Group& group : part.groups()) {
     state_->groups.FindOrAdd(group.group_id(), group.head())->logged = true;
   }
+  return RestoreKeys(part.image());
+}
+
+void Restorer::RestorePublishers(const Snapshot& part) {
   std::vector<const Snapshot::Publisher*> by_silence;
   for (const Snapshot::Publisher& publisher : part.publishers()) by_silence.push_back(&publisher);
   std::stable_sort(by_silence.begin(), by_silence.end(),
@@ -39,6 +53,43 @@ absl::Status Restorer::OnSnapshotPart(absl::string_view bytes) {
     Publisher* const restored = state_->publishers.Restore(id, TimeOf(publisher->heard_ms()));
     restored->known = true;
     restored->ContinueAt(publisher->last_accepted() + 1);
+  }
+}
+
+void Restorer::RestoreResults(const Image& image) {
+  for (const Image::Results& results : image.results()) {
+    Publisher* const publisher = state_->publishers.Find(PublisherId{results.publisher()});
+    if (publisher == nullptr) continue;
+    const auto count = std::min({static_cast<uint64_t>(results.offsets_size()),
+                                 uint64_t{results.reasons().size()}, publisher->last_accepted()});
+    uint64_t number = publisher->last_accepted() - count;
+    publisher->ContinueAt(number + 1);
+    for (size_t i = 0; i < count; ++i) {
+      publisher->Restore(++number,
+                         {.offset = results.offsets(static_cast<int>(i)),
+                          .reason = static_cast<uint8_t>(results.reasons()[i])},
+                         state_->publishers.results_max());
+    }
+  }
+}
+
+absl::Status Restorer::RestoreMessages(const Image& image) {
+  for (const Image::Message& message : image.messages()) {
+    if (!message.has_body_before()) body_ = message.body();
+    const std::string bytes = absl::StrCat(message.head(), body_);
+    const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
+    if (!frame.ok()) return absl::DataLossError("an image with a message that cannot be read");
+    RestoreMessage(*frame, bytes, TimeOf(message.since_ms()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Restorer::RestoreKeys(const Image& image) {
+  for (const Image::Key& key : image.keys()) {
+    if (key.key().size() != sizeof(Fingerprint)) {
+      return absl::DataLossError("an image with a key that cannot be read");
+    }
+    state_->keys.Remember(FingerprintFromBytes(key.key()), key.offset(), TimeOf(key.since_ms()));
   }
   return absl::OkStatus();
 }
@@ -53,15 +104,20 @@ void Restorer::OnTime(int64_t time_ms) { since_ = TimeOf(time_ms); }
 
 void Restorer::OnMessage(const LiveFrame& frame, absl::string_view bytes) {
   const LiveHeader& header = frame.header;
+  RestoreMessage(frame, bytes, since_);
+  if (!header.key.empty()) state_->keys.Remember(header.key, header.offset, since_);
+  OnResult(header.publisher, header.number, header.offset, 0);
+}
+
+void Restorer::RestoreMessage(const LiveFrame& frame, absl::string_view bytes, absl::Time since) {
+  const LiveHeader& header = frame.header;
   KnownGroup* const group = state_->groups.FindOrAdd(frame.group_id, header.previous);
   // The group was forgotten in between, and this was its first message when it came back.
   if (group->head != header.previous) Reset(group, header.previous);
   group->logged = true;
   state_->last_offset = std::max(state_->last_offset, header.offset);
   state_->Retain(group, state_->retention.Copy({bytes.data(), bytes.size()}, frame.body.size()),
-                 header.offset, since_);
-  if (!header.key.empty()) state_->keys.Remember(header.key, header.offset, since_);
-  OnResult(header.publisher, header.number, header.offset, 0);
+                 header.offset, since);
 }
 
 void Restorer::OnResult(PublisherId id, uint64_t number, uint64_t offset, uint8_t reason) {

@@ -2,10 +2,12 @@
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_RESTORER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "services/channel_server/broker/broker_state.h"
+#include "services/channel_server/broker/proto/snapshot.pb.h"
 #include "services/channel_server/broker/turn_record.h"
 #include "services/common/clock.h"
 
@@ -15,7 +17,8 @@ namespace groupcast::service {
 // log's order.
 //
 // The first snapshot has the state before the oldest turn. Of later snapshots, it reads only the
-// epoch and the last offset: the earlier turns have already led to all other values.
+// epoch and the last offset: the earlier turns have already led to all other values. An image
+// replaces all that came before.
 class Restorer final : private TurnVisitor {
  public:
   // Both must outlive it.
@@ -35,6 +38,11 @@ class Restorer final : private TurnVisitor {
   void OnForgotten(absl::string_view group_id, uint64_t head) override;
   void OnEpoch(Epoch epoch) override;
 
+  void RestorePublishers(const channel_server::v1::Snapshot& part);
+  void RestoreResults(const channel_server::v1::Image& image);
+  absl::Status RestoreMessages(const channel_server::v1::Image& image);
+  absl::Status RestoreKeys(const channel_server::v1::Image& image);
+  void RestoreMessage(const LiveFrame& frame, absl::string_view bytes, absl::Time since);
   void Reset(KnownGroup* group, uint64_t head);
   absl::Time TimeOf(int64_t time_ms) const;
 
@@ -43,6 +51,7 @@ class Restorer final : private TurnVisitor {
   bool has_part_ = false;
   bool has_snapshot_ = false;
   absl::Time since_;  // the time of the present turn
+  std::string body_;  // of the last message of an image
 };
 
 }  // namespace groupcast::service

@@ -65,6 +65,7 @@ class Retention {
     // The frame is its head and its body.
     size_t bytes() const { return bytes_; }
     absl::string_view head() const { return {data(), head_bytes_}; }
+    bool shares_body_with(const Message& other) const { return body_ == other.body_; }
     absl::string_view body() const {
       return {body_->data() + body_->head_bytes_, bytes_ - head_bytes_};
     }
@@ -134,7 +135,7 @@ class Retention {
   // outlive this.
   MessagePtr Copy(absl::Span<const char> frame, size_t body_bytes);
 
-  // All messages, oldest first. Null: there is none, or `message` is the newest.
+  // The messages of all chains, oldest first. Null: there is none, or `message` is the newest.
   const Message* oldest() const { return all_.empty() ? nullptr : &all_.front(); }
   const Message* next(const Message& message) const;
 

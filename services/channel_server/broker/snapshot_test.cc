@@ -37,6 +37,7 @@ void FillEachField(google::protobuf::Message* message, int* next) {
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const Field* const field = message->GetDescriptor()->field(i);
     if (field->name() == "continues") continue;  // of the form, not of the state
+    if (field->name() == "image") continue;      // see image_test
     if (field->is_repeated()) {
       ASSERT_EQ(field->cpp_type(), Field::CPPTYPE_MESSAGE) << field->full_name();
       for (int entry = 0; entry < 2; ++entry) {

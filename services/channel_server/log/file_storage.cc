@@ -40,6 +40,21 @@ absl::Status Failure(absl::string_view what, const std::string& path, int error)
   }
 }
 
+absl::Status Unusable(absl::string_view path, absl::string_view why) {
+  return absl::FailedPreconditionError(absl::StrCat("the data directory ", path, " ", why));
+}
+
+bool IsSameFile(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool IsMountPoint(int directory) {
+  struct stat here;
+  struct stat parent;
+  return fstat(directory, &here) == 0 && fstatat(directory, "..", &parent, 0) == 0 &&
+         here.st_dev != parent.st_dev;
+}
+
 // Returns 0 or errno. After an error, some bytes may have been written.
 int WriteAll(int fd, absl::string_view bytes, uint64_t at) {
   while (!bytes.empty()) {
@@ -74,30 +89,35 @@ std::string ReadBootId() {
 absl::StatusOr<std::unique_ptr<FileStorage>> FileStorage::Open(absl::string_view directory,
                                                                FsyncMode fsync) {
   const std::string path(directory);
-  const auto unusable = [&path](absl::string_view why) {
-    return absl::FailedPreconditionError(absl::StrCat("the data directory ", path, " ", why));
-  };
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return unusable(
-        absl::StrCat("cannot be made: ", strerror(errno),
-                     "; name one below a directory that is there and may be written to"));
+    return Unusable(
+        path, absl::StrCat("cannot be made: ", strerror(errno),
+                           "; name one below a directory that is there and may be written to"));
   }
+  return OpenExisting(directory, fsync);
+}
+
+absl::StatusOr<std::unique_ptr<FileStorage>> FileStorage::OpenExisting(absl::string_view directory,
+                                                                       FsyncMode fsync) {
+  const std::string path(directory);
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) {
-    if (errno == ENOTDIR) return unusable("is not a directory; name one, or a path where none is");
-    return unusable(absl::StrCat("cannot be opened: ", strerror(errno)));
+    if (errno == ENOTDIR)
+      return Unusable(path, "is not a directory; name one, or a path where none is");
+    return Unusable(path, absl::StrCat("cannot be opened: ", strerror(errno)));
   }
   if (faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-    return unusable(absl::StrCat("cannot be read and written to: ", strerror(errno),
-                                 "; give it to the user that runs the channel server"));
+    return Unusable(path, absl::StrCat("cannot be read and written to: ", strerror(errno),
+                                       "; give it to the user that runs the channel server"));
   }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
-      return unusable(
+      return Unusable(
+          path,
           "is in use by another channel server; stop that one, or give this one a --data_dir of "
           "its own");
     }
-    return unusable(absl::StrCat("cannot be locked: ", strerror(errno)));
+    return Unusable(path, absl::StrCat("cannot be locked: ", strerror(errno)));
   }
   // Of a server that was killed while it created a file.
   if (unlinkat(fd.get(), kUnfinished, 0) != 0 && errno != ENOENT) {
@@ -107,7 +127,10 @@ absl::StatusOr<std::unique_ptr<FileStorage>> FileStorage::Open(absl::string_view
 }
 
 FileStorage::FileStorage(absl::string_view directory, Fd directory_fd, FsyncMode fsync)
-    : directory_(directory), directory_fd_(std::move(directory_fd)), fsync_(fsync) {
+    : directory_(directory),
+      directory_fd_(std::move(directory_fd)),
+      fsync_(fsync),
+      was_mount_point_(IsMountPoint(directory_fd_.get())) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -158,21 +181,26 @@ absl::StatusOr<std::string> FileStorage::Read(const std::string& name) {
   return bytes;
 }
 
-absl::Status FileStorage::Create(const std::string& name, absl::string_view contents) {
+absl::Status FileStorage::Create(const std::string& name, const Pieces& pieces) {
   // Only the newest file may have an end that is not whole.
   if (absl::Status status = CutBack(); !status.ok()) return status;
-  absl::StatusOr<SharedFd> file = Make(name, contents);
-  if (!file.ok()) return file.status();
-  Use(name, *std::move(file), contents.size());
+  auto made = Make(name, pieces, /*sync_contents=*/true);
+  if (!made.ok()) return made.status();
+  Use(name, std::move(made->first), made->second);
   return absl::OkStatus();
 }
 
-absl::StatusOr<FileStorage::SharedFd> FileStorage::Make(const std::string& name,
-                                                        absl::string_view contents) {
+absl::StatusOr<std::pair<FileStorage::SharedFd, size_t>> FileStorage::Make(const std::string& name,
+                                                                           const Pieces& pieces,
+                                                                           bool sync_contents) {
   Fd fd(openat(directory_fd_.get(), kUnfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.valid()) return Failure("create", Describe(name), errno);
-  int error = WriteAll(fd.get(), contents, 0);
-  if (error == 0 && fsync_ != FsyncMode::kNever && fdatasync(fd.get()) != 0) error = errno;
+  int error = 0;
+  size_t size = 0;
+  for (std::string piece; error == 0 && pieces(&piece); size += piece.size()) {
+    error = WriteAll(fd.get(), piece, size);
+  }
+  if (error == 0 && sync_contents && fdatasync(fd.get()) != 0) error = errno;
   if (error == 0 &&
       renameat(directory_fd_.get(), kUnfinished, directory_fd_.get(), name.c_str()) != 0) {
     error = errno;
@@ -187,7 +215,7 @@ absl::StatusOr<FileStorage::SharedFd> FileStorage::Make(const std::string& name,
       return status;
     }
   }
-  return std::make_shared<const Fd>(std::move(fd));
+  return std::pair(std::make_shared<const Fd>(std::move(fd)), size);
 }
 
 void FileStorage::Use(const std::string& name, SharedFd file, size_t size) {
@@ -225,7 +253,7 @@ std::optional<absl::Status> FileStorage::FinishCreate() {
     created_ = false;
   }
   if (!creation.file.ok()) return creation.file.status();
-  Use(creation.name, *std::move(creation.file), creation.contents.size());
+  Use(creation.name, std::move(creation.file->first), creation.file->second);
   return absl::OkStatus();
 }
 
@@ -252,6 +280,27 @@ absl::Status FileStorage::Append(absl::string_view bytes, bool synced) {
   }
   file_size_ += bytes.size();
   if (!synced) unsynced_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status FileStorage::Check() {
+  struct stat there;
+  struct stat ours;
+  if (stat(directory_.c_str(), &there) != 0) {
+    return absl::NotFoundError(absl::StrCat("cannot find ", directory_, ": ", strerror(errno)));
+  }
+  if (fstat(directory_fd_.get(), &ours) != 0) return Failure("look at", directory_, errno);
+  if (!IsSameFile(there, ours)) {
+    return absl::FailedPreconditionError(absl::StrCat(directory_, " is another directory now"));
+  }
+  if (file_ == nullptr) return absl::OkStatus();
+  if (fstatat(directory_fd_.get(), file_name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    return absl::DataLossError(absl::StrCat(Describe(file_name_), " is missing"));
+  }
+  if (fstat(file_->get(), &ours) != 0) return Failure("look at", Describe(file_name_), errno);
+  if (!IsSameFile(there, ours)) {
+    return absl::DataLossError(absl::StrCat(Describe(file_name_), " is another file now"));
+  }
   return absl::OkStatus();
 }
 
@@ -340,7 +389,14 @@ void FileStorage::WorkLocked(std::unique_lock<std::mutex>* lock) {
     const std::string name = creation_->name;
     const std::string contents = creation_->contents;
     lock->unlock();
-    absl::StatusOr<SharedFd> file = Make(name, contents);
+    bool written = false;
+    auto file = Make(
+        name,
+        [&](std::string* piece) {
+          *piece = contents;
+          return !std::exchange(written, true);
+        },
+        /*sync_contents=*/fsync_ != FsyncMode::kNever);
     lock->lock();
     creation_->file = std::move(file);
     created_ = true;

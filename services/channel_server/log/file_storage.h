@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,22 +42,30 @@ class FileStorage final : public LogStorage {
   // another server uses it. The message names the reason and the remedy.
   static absl::StatusOr<std::unique_ptr<FileStorage>> Open(absl::string_view directory,
                                                            FsyncMode fsync);
+  // The same, for a directory that must exist.
+  static absl::StatusOr<std::unique_ptr<FileStorage>> OpenExisting(absl::string_view directory,
+                                                                   FsyncMode fsync);
   ~FileStorage() override;
   FileStorage(const FileStorage&) = delete;
   FileStorage& operator=(const FileStorage&) = delete;
 
   absl::StatusOr<std::vector<std::string>> List() override;
   absl::StatusOr<std::string> Read(const std::string& name) override;
-  absl::Status Create(const std::string& name, absl::string_view contents) override;
+  using LogStorage::Create;
+  absl::Status Create(const std::string& name, const Pieces& pieces) override;
   void BeginCreate(const std::string& name, std::string contents) override;
   std::optional<absl::Status> FinishCreate() override;
   absl::Status Append(absl::string_view bytes) override;
   absl::Status AppendUnsynced(absl::string_view bytes) override;
+  absl::Status Check() override;
   absl::Status Truncate(const std::string& name, uint64_t size) override;
   absl::Status Remove(const std::string& name) override;
   void RemoveLater(const std::string& name) override;
   absl::Status Sync() override;
   std::string Describe(absl::string_view name) const override;
+
+  // Another file system began at the directory when it was opened.
+  bool was_mount_point() const { return was_mount_point_; }
 
  private:
   FileStorage(absl::string_view directory, Fd directory_fd, FsyncMode fsync);
@@ -65,10 +74,12 @@ class FileStorage final : public LogStorage {
   struct Creation {
     std::string name;
     std::string contents;
-    absl::StatusOr<SharedFd> file = absl::UnavailableError("not made yet");
+    absl::StatusOr<std::pair<SharedFd, size_t>> file = absl::UnavailableError("not made yet");
   };
 
-  absl::StatusOr<SharedFd> Make(const std::string& name, absl::string_view contents);
+  // Returns the file and its size.
+  absl::StatusOr<std::pair<SharedFd, size_t>> Make(const std::string& name, const Pieces& pieces,
+                                                   bool sync_contents);
   absl::Status Append(absl::string_view bytes, bool synced);
   absl::Status SyncDirectory();
   absl::Status CutBack();
@@ -83,6 +94,7 @@ class FileStorage final : public LogStorage {
   const std::string directory_;
   const Fd directory_fd_;
   const FsyncMode fsync_;
+  const bool was_mount_point_;
 
   // The file that Append writes to. The appending thread changes it with the mutex held. The other
   // thread's copies keep the file open.

@@ -43,17 +43,86 @@ std::string GroupLog::SegmentHead() const {
 absl::Status GroupLog::Start(absl::Span<const std::string> snapshot_parts, absl::Time now) {
   if (started_) return absl::FailedPreconditionError("the log was started before");
   for (Segment& segment : older_) segment.ended = now;
-  std::string bytes = SegmentHead();
-  for (const std::string& part : snapshot_parts) AddRecord(RecordKind::kSnapshot, part, &bytes);
-  AddRecord(RecordKind::kSnapshotEnd, "", &bytes);
-  if (absl::Status status = storage_->Create(SegmentName(next_number_), bytes); !status.ok()) {
-    return status;
-  }
+  auto next = snapshot_parts.begin();
+  const auto parts = [&](std::string* part) {
+    if (next == snapshot_parts.end()) return false;
+    *part = *next++;
+    return true;
+  };
+  const absl::StatusOr<uint64_t> bytes = CreateSegment(parts);
+  if (!bytes.ok()) return bytes.status();
   if (absl::Status status = storage_->Sync(); !status.ok()) return status;
   started_ = true;
   BeginSegment(now);
-  snapshot_bytes_ = bytes.size();
+  snapshot_bytes_ = *bytes;
   snapshot_is_whole_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status GroupLog::StartAnew(const LogStorage::Pieces& image_parts, absl::Time now) {
+  if (closed_) return absl::FailedPreconditionError("the log is closed");
+  if (creating_) {
+    const absl::StatusOr<bool> created = FinishCreation(now);
+    if (created.ok() && !*created) return absl::UnavailableError("a segment is being created");
+  }
+  const absl::StatusOr<uint64_t> bytes = CreateSegment(image_parts);
+  if (!bytes.ok()) return bytes.status();
+  if (started_) older_.push_back({.number = next_number_ - 1});
+  started_ = true;
+  BeginSegment(now);
+  snapshot_bytes_ = *bytes;
+  snapshot_is_whole_ = true;
+  RemoveOlder();
+  return absl::OkStatus();
+}
+
+// Creates the next segment with all parts of a snapshot or an image. Returns its size.
+absl::StatusOr<uint64_t> GroupLog::CreateSegment(const LogStorage::Pieces& parts) {
+  uint64_t bytes = 0;
+  enum { kHead, kParts, kDone } next = kHead;
+  std::string part;
+  const auto next_piece = [&](std::string* piece) {
+    piece->clear();
+    if (next == kDone) return false;
+    if (next == kHead) {
+      *piece = SegmentHead();
+      next = kParts;
+    } else if (parts(&part)) {
+      AddRecord(RecordKind::kSnapshot, part, piece);
+    } else {
+      AddRecord(RecordKind::kSnapshotEnd, "", piece);
+      next = kDone;
+    }
+    bytes += piece->size();
+    return true;
+  };
+  absl::Status created = storage_->Create(SegmentName(next_number_), next_piece);
+  if (!created.ok()) return created;
+  return bytes;
+}
+
+// In order: what is left never has a hole.
+void GroupLog::RemoveOlder() {
+  bool can_remove = storage_->Sync().ok();
+  for (; !older_.empty(); older_.pop_front()) {
+    const std::string name = SegmentName(older_.front().number);
+    if (can_remove) {
+      const absl::Status removed = storage_->Remove(name);
+      can_remove = removed.ok() || absl::IsNotFound(removed);
+    }
+    if (!can_remove) storage_->RemoveLater(name);
+  }
+}
+
+absl::Status GroupLog::Check() {
+  if (absl::Status status = storage_->Check(); !status.ok()) return status;
+  const absl::StatusOr<std::vector<std::string>> names = storage_->List();
+  if (!names.ok()) return names.status();
+  for (const Segment& segment : older_) {
+    const std::string name = SegmentName(segment.number);
+    if (std::find(names->begin(), names->end(), name) != names->end()) continue;
+    return absl::OutOfRangeError(absl::StrCat(storage_->Describe(name), " is missing"));
+  }
   return absl::OkStatus();
 }
 
@@ -81,21 +150,24 @@ absl::Status GroupLog::Append(std::string* record) {
 absl::StatusOr<bool> GroupLog::Rotate(absl::Time now) {
   if (!started_ || closed_) return false;
   DeleteExpired(now);
-  if (creating_) {
-    const std::optional<absl::Status> created = storage_->FinishCreate();
-    if (!created.has_value()) return false;
-    creating_ = false;
-    if (!created->ok()) return *created;
-    older_.push_back(
-        {.number = next_number_ - 1, .has_whole_snapshot = snapshot_is_whole_, .ended = now});
-    BeginSegment(now);
-    return true;
-  }
+  if (creating_) return FinishCreation(now);
   if (!wants_rotation(now)) return false;
   creating_ = true;
   no_rotation_before_ = now + kRotationRetry;
   storage_->BeginCreate(SegmentName(next_number_), SegmentHead());
   return false;
+}
+
+// Whether the next segment has begun.
+absl::StatusOr<bool> GroupLog::FinishCreation(absl::Time now) {
+  const std::optional<absl::Status> created = storage_->FinishCreate();
+  if (!created.has_value()) return false;
+  creating_ = false;
+  if (!created->ok()) return *created;
+  older_.push_back(
+      {.number = next_number_ - 1, .has_whole_snapshot = snapshot_is_whole_, .ended = now});
+  BeginSegment(now);
+  return true;
 }
 
 bool GroupLog::wants_rotation(absl::Time now) const {

@@ -29,6 +29,10 @@ struct GroupLogOptions {
   // than a restart needs any of them. Segments that exist at the start count as new then.
   absl::Duration keep = absl::Minutes(6);
 
+  // With this number of segments, a start should begin the log anew (GroupLog::StartAnew), so that
+  // restarts do not pile segments up. Each start adds a segment, and expires none.
+  size_t segments_at_start_max = 16;
+
   // The storage's mode. The log has it too, so that the next start knows the possible losses of a
   // power loss.
   FsyncMode fsync = FsyncMode::kInterval;
@@ -77,6 +81,17 @@ class GroupLog {
   // backwards.
   absl::Status Start(absl::Span<const std::string> snapshot_parts, absl::Time now);
 
+  // Begins the log anew: creates a segment with all parts of an image, which needs no other
+  // segment, and then removes the earlier segments. Unlike Start it may be called at any time
+  // before Close, also when other programs have taken segments away. It waits for the storage, and
+  // syncs it. After an error, the log takes no turns until a later call succeeds. kUnavailable: the
+  // storage is creating a segment. Nothing has changed, and Rotate will finish the creation.
+  absl::Status StartAnew(const LogStorage::Pieces& image_parts, absl::Time now);
+
+  // Checks that other programs have not taken the log away (LogStorage::Check).
+  // kOutOfRange: the present segment is there, and an earlier one is missing. StartAnew mends that.
+  absl::Status Check();
+
   // Writes one turn: the bytes of `record` after the first kRecordHeaderBytes. The log fills those
   // first bytes in. After an error the turn is not in the log.
   // kInvalidArgument: too large. kFailedPrecondition: before Start, or after Close.
@@ -116,6 +131,9 @@ class GroupLog {
       : options_(options), storage_(storage) {}
 
   std::string SegmentHead() const;
+  absl::StatusOr<uint64_t> CreateSegment(const LogStorage::Pieces& parts);
+  void RemoveOlder();
+  absl::StatusOr<bool> FinishCreation(absl::Time now);
   void BeginSegment(absl::Time now);
   void DeleteExpired(absl::Time now);
 

@@ -470,13 +470,14 @@ class FailingStorage final : public LogStorage {
   std::string Describe(absl::string_view name) const override { return disk_->Describe(name); }
 
   // A recovery does nothing of this.
-  absl::Status Create(const std::string&, absl::string_view) override { return Failure(); }
+  absl::Status Create(const std::string&, const Pieces&) override { return Failure(); }
   void BeginCreate(const std::string&, std::string) override {}
   std::optional<absl::Status> FinishCreate() override { return Failure(); }
   absl::Status Append(absl::string_view) override { return Failure(); }
   absl::Status AppendUnsynced(absl::string_view) override { return Failure(); }
   void RemoveLater(const std::string&) override {}
   absl::Status Sync() override { return Failure(); }
+  absl::Status Check() override { return Failure(); }
 
   bool has_failed() const { return left_ <= 0; }
 

@@ -2,8 +2,10 @@
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_LOG_LOG_STORAGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,10 +43,20 @@ class LogStorage {
   // Reads the whole file. Not intended for files larger than a segment of the log.
   virtual absl::StatusOr<std::string> Read(const std::string& name) = 0;
 
-  // Creates a file that appears whole or not at all, and replaces another file of that name. Append
-  // writes to it after this call. After an error Append still writes to the file before. Unless the
-  // mode is kNever, the file survives a power loss.
-  virtual absl::Status Create(const std::string& name, absl::string_view contents) = 0;
+  // The pieces of a file: puts the next one into `piece`. False: there is none.
+  using Pieces = std::function<bool(std::string* piece)>;
+
+  // Creates a file that appears whole or not at all, also after a power loss. It replaces another
+  // file of that name. Append writes to it after this call. After an error Append still writes to
+  // the file before. Unless the mode is kNever, the file survives a power loss.
+  virtual absl::Status Create(const std::string& name, const Pieces& pieces) = 0;
+  absl::Status Create(const std::string& name, absl::string_view contents) {
+    bool done = false;
+    return Create(name, [&](std::string* piece) {
+      if (!done) *piece = std::string(contents);
+      return !std::exchange(done, true);
+    });
+  }
 
   // Begins to create such a file, and does not wait. Meanwhile Append writes to the present file.
   // Only one creation may be in progress.
@@ -64,6 +76,12 @@ class LogStorage {
 
   // Cuts the file to `size` bytes. Unless the mode is kNever, the cut survives a power loss.
   virtual absl::Status Truncate(const std::string& name, uint64_t size) = 0;
+
+  // Other programs can take the files away. OK: the storage is where its name leads, and has the
+  // file of Append there. kNotFound: its name leads to nothing. kFailedPrecondition: it leads to
+  // another storage. kDataLoss: the file is missing, or is another one. The message names what is
+  // wrong.
+  virtual absl::Status Check() = 0;
 
   // Removes a file. Unless the mode is kNever, a later removal never survives a power loss without
   // this one.

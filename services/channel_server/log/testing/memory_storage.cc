@@ -26,20 +26,23 @@ absl::StatusOr<std::string> MemoryStorage::Read(const std::string& name) {
   return file->second.bytes;
 }
 
-absl::Status MemoryStorage::Create(const std::string& name, absl::string_view contents) {
+absl::Status MemoryStorage::Create(const std::string& name, const Pieces& pieces) {
   if (absl::Status status = CutBack(); !status.ok()) return status;
-  if (absl::Status status = PutNew(name, contents); !status.ok()) return status;
+  std::string contents;
+  for (std::string piece; pieces(&piece);) contents += piece;
+  if (absl::Status status = PutNew(name, contents, /*synced=*/true); !status.ok()) return status;
   current_ = name;
   return absl::OkStatus();
 }
 
-absl::Status MemoryStorage::PutNew(const std::string& name, absl::string_view contents) {
+absl::Status MemoryStorage::PutNew(const std::string& name, absl::string_view contents,
+                                   bool synced) {
   if (bytes_left_.has_value() && contents.size() > *bytes_left_) {
     return absl::ResourceExhaustedError(absl::StrCat("no room for ", name));
   }
   if (bytes_left_.has_value()) *bytes_left_ -= contents.size();
   const bool durable = fsync_ != FsyncMode::kNever;
-  files_[name] = {std::string(contents), durable ? contents.size() : 0, durable};
+  files_[name] = {std::string(contents), durable || synced ? contents.size() : 0, durable};
   return absl::OkStatus();
 }
 
@@ -50,7 +53,7 @@ void MemoryStorage::BeginCreate(const std::string& name, std::string contents) {
 std::optional<absl::Status> MemoryStorage::FinishCreate() {
   if (!creation_.has_value() || --creation_->calls_left > 0) return std::nullopt;
   if (!creation_->is_there) {
-    const absl::Status status = PutNew(creation_->name, creation_->contents);
+    const absl::Status status = PutNew(creation_->name, creation_->contents, /*synced=*/false);
     if (!status.ok()) {
       creation_.reset();
       return status;
@@ -87,6 +90,12 @@ absl::Status MemoryStorage::Append(absl::string_view bytes, bool synced) {
   if (synced) file.synced = file.bytes.size();
   ++append_count_;
   return absl::OkStatus();
+}
+
+absl::Status MemoryStorage::Check() {
+  return current_.empty() || files_.contains(current_)
+             ? absl::OkStatus()
+             : absl::DataLossError(absl::StrCat(current_, " is missing"));
 }
 
 absl::Status MemoryStorage::Truncate(const std::string& name, uint64_t size) {

@@ -24,11 +24,13 @@ class MemoryStorage final : public LogStorage {
 
   absl::StatusOr<std::vector<std::string>> List() override;
   absl::StatusOr<std::string> Read(const std::string& name) override;
-  absl::Status Create(const std::string& name, absl::string_view contents) override;
+  using LogStorage::Create;
+  absl::Status Create(const std::string& name, const Pieces& pieces) override;
   void BeginCreate(const std::string& name, std::string contents) override;
   std::optional<absl::Status> FinishCreate() override;
   absl::Status Append(absl::string_view bytes) override;
   absl::Status AppendUnsynced(absl::string_view bytes) override;
+  absl::Status Check() override;
   absl::Status Truncate(const std::string& name, uint64_t size) override;
   absl::Status Remove(const std::string& name) override;
   void RemoveLater(const std::string& name) override;
@@ -88,7 +90,7 @@ class MemoryStorage final : public LogStorage {
     bool is_there = false;  // and Append does not write to it yet
   };
 
-  absl::Status PutNew(const std::string& name, absl::string_view contents);
+  absl::Status PutNew(const std::string& name, absl::string_view contents, bool synced);
   absl::Status Append(absl::string_view bytes, bool synced);
   absl::Status CutBack();
   void RemoveWaiting();

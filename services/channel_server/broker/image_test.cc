@@ -1,0 +1,213 @@
+// An image restores everything: what a reader of the whole log would have.
+
+#include "services/channel_server/broker/image.h"
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
+#include "gtest/gtest.h"
+#include "services/channel_server/broker/broker_harness.h"
+#include "services/channel_server/broker/proto/snapshot.pb.h"
+
+namespace groupcast::service {
+namespace {
+
+using channel_server::v1::Snapshot;
+
+BrokerOptions Options() {
+  BrokerOptions options = SmallOptions(true);
+  options.max_message_bytes = 2'000'000;
+  options.retention.bytes_max = 100'000'000;
+  options.idle_groups_max = 1'000'000;
+  options.publishers.results_max = 1'000;
+  options.keys.keys_max = 1'000;
+  return options;
+}
+
+// The parts as one. The order of the groups has no meaning.
+Snapshot ImageOf(Broker* broker) {
+  Snapshot all;
+  ImageWriter image = broker->WriteImage();
+  for (std::string part; image.NextPart(&part);) {
+    Snapshot next;
+    EXPECT_TRUE(next.ParseFromString(part));
+    EXPECT_TRUE(next.has_image());
+    EXPECT_EQ(next.continues(), all.has_image());
+    next.clear_continues();
+    all.MergeFrom(next);
+  }
+  std::sort(all.mutable_groups()->pointer_begin(), all.mutable_groups()->pointer_end(),
+            [](const auto* a, const auto* b) { return a->group_id() < b->group_id(); });
+  return all;
+}
+
+// What the image means: each message with its body.
+std::string StateOf(Broker* broker) {
+  Snapshot image = ImageOf(broker);
+  std::string body;
+  for (auto& message : *image.mutable_image()->mutable_messages()) {
+    if (!message.has_body_before()) body = message.body();
+    message.set_body(body);
+    message.clear_has_body_before();
+  }
+  return image.DebugString();
+}
+
+// A server that was restored from an image has the same state.
+void ExpectComesBack(BrokerHarness* server) {
+  const std::string before = StateOf(&server->broker);
+  server->BeginAnew();
+  const std::unique_ptr<BrokerHarness> restarted = server->Restart();
+  EXPECT_EQ(StateOf(&restarted->broker), before);
+  EXPECT_LE(restarted->broker.retained_bytes(), server->broker.retained_bytes());
+}
+
+// Names the fields of the type, and of the types in it, that have no value in `message`.
+void AddUnused(const google::protobuf::Message& message, std::vector<std::string>* unused) {
+  const google::protobuf::Reflection* const reflection = message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const auto* const field = message.GetDescriptor()->field(i);
+    const bool is_used = field->is_repeated() ? reflection->FieldSize(message, field) > 0
+                                              : reflection->HasField(message, field);
+    if (!is_used) unused->push_back(field->full_name());
+    if (!is_used || field->cpp_type() != field->CPPTYPE_MESSAGE) continue;
+    AddUnused(field->is_repeated() ? reflection->GetRepeatedMessage(
+                                         message, field, reflection->FieldSize(message, field) - 1)
+                                   : reflection->GetMessage(message, field),
+              unused);
+  }
+}
+
+TEST(ImageTest, HasAndRestoresEachField) {
+  BrokerHarness server(Options());
+  const std::string large(1'000, 'x');
+  server.Publish(kA, 1, "old");
+  server.EndTurn();
+  server.Pass(absl::Minutes(10));  // forgets it
+  server.Publish(kA, 2, "x", {.key = {1, 2}, .body = large});
+  server.Publish(kA, 3, "y", {.key = {3, 4}, .body = large});
+  server.Publish(kA, 4, "y", {.kind = LiveKind::kVoid});
+  server.Subscribe("quiet");
+  server.EndTurn();
+  std::vector<std::string> unused;
+  AddUnused(ImageOf(&server.broker), &unused);
+  EXPECT_EQ(unused, (std::vector<std::string>{
+                        "groupcast.channel_server.v1.Snapshot.continues",
+                        "groupcast.channel_server.v1.Image.Message.body"  // the last one shares
+                    }));
+  ExpectComesBack(&server);
+}
+
+TEST(ImageTest, ComesInPartsOfBoundedSize) {
+  BrokerHarness server(Options());
+  uint64_t number = 0;
+  for (int i = 0; i < 30; ++i) {
+    server.Publish(kA, ++number, absl::StrCat("group ", i), {.body = std::string(300'000, 'x')});
+    server.Publish(kA, ++number, "other", {.body = absl::StrCat(i, std::string(300'000, 'y'))});
+    server.EndTurn();
+  }
+  ImageWriter image = server.broker.WriteImage();
+  int parts = 0;
+  for (std::string part; image.NextPart(&part); ++parts) EXPECT_LT(part.size(), 1'500'000u);
+  EXPECT_GT(parts, 5);
+  ExpectComesBack(&server);
+}
+
+TEST(ImageTest, ReplacesWhateverStandsBeforeIt) {
+  BrokerHarness server(Options());
+  for (uint64_t i = 1; i <= 10; ++i) {
+    server.Publish(kA, i, absl::StrCat("group ", i % 3), {.key = {i, 1}});
+    server.EndTurn();
+  }
+  const std::vector<FakeSink::Record> before = server.sink.log;
+  const std::string image = ImageOf(&server.broker).DebugString();
+  server.BeginAnew();
+  server.sink.log.insert(server.sink.log.begin(), before.begin(), before.end());
+  const std::unique_ptr<BrokerHarness> restarted = server.Restart();
+  EXPECT_EQ(ImageOf(&restarted->broker).DebugString(), image);
+  EXPECT_EQ(restarted->History("group 1"), server.History("group 1"));
+}
+
+TEST(ImageTest, TurnsGoOnAfterIt) {
+  BrokerHarness server(Options());
+  server.Publish(kA, 1, "x", {.key = {1, 2}});
+  server.EndTurn();
+  server.BeginAnew();
+  server.Publish(kA, 2, "x");
+  server.EndTurn();
+  const std::unique_ptr<BrokerHarness> restarted = server.Restart();
+  EXPECT_EQ(restarted->History("x"), "1 2 from 0 up to 2");
+  EXPECT_EQ(restarted->Hello(kA, 1), "to 1: known after 2 from 1: 1 2");
+  EXPECT_EQ(restarted->Publish(kA, 3, "x", {.key = {1, 2}}), "ALREADY_EXISTS");
+}
+
+TEST(ImageTest, WhatNoTurnInTheLogHasNamedIsNotInIt) {
+  BrokerHarness server(Options());
+  server.Publish(kA, 1, "x");
+  server.EndTurn();
+  server.sink.log_works = false;
+  server.Subscribe("new");
+  server.Publish(kA, 2, "x", {.key = {1, 2}});
+  server.EndTurn();
+  const Snapshot image = ImageOf(&server.broker);
+  EXPECT_EQ(image.groups_size(), 1);
+  EXPECT_EQ(image.image().messages_size(), 1);
+  EXPECT_EQ(image.image().keys_size(), 0);
+  // It was refused.
+  ASSERT_EQ(image.image().results_size(), 1);
+  ASSERT_EQ(image.image().results(0).offsets_size(), 2);
+  EXPECT_EQ(image.image().results(0).offsets(1), 0u);
+  ExpectComesBack(&server);
+}
+
+TEST(ImageTest, BadBytesAreAnError) {
+  BrokerHarness server(Options());
+  Snapshot bad_message;
+  bad_message.mutable_image()->add_messages()->set_head("no frame");
+  EXPECT_EQ(server.broker.restorer()->OnSnapshotPart(bad_message.SerializeAsString()).code(),
+            absl::StatusCode::kDataLoss);
+  Snapshot bad_key;
+  bad_key.mutable_image()->add_keys()->set_key("short");
+  EXPECT_EQ(server.broker.restorer()->OnSnapshotPart(bad_key.SerializeAsString()).code(),
+            absl::StatusCode::kDataLoss);
+}
+
+// Whatever happened before.
+TEST(ImageTest, ComesBackAfterRandomTurns) {
+  for (unsigned seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const auto below = [&](unsigned bound) { return static_cast<unsigned>(random() % bound); };
+    BrokerOptions options = Options();
+    options.idle_groups_max = 2;
+    options.keys.keys_max = 5;
+    options.retention.bytes_max = 20'000;
+    options.retention.repair_retention = absl::Seconds(5);
+    options.publishers.results_max = 10;
+    BrokerHarness server(options);
+    uint64_t number = 0;
+    for (int turn = 0; turn < 200; ++turn) {
+      for (unsigned i = below(4); i > 0; --i) {
+        const uint64_t key = below(2) * (1 + below(10));
+        server.Publish(kA, ++number, absl::StrCat("group ", below(8)),
+                       {.first_unacknowledged = number > 5 ? number - 5 : 0,
+                        .key = key == 0 ? Fingerprint{} : Fingerprint{key, 1},
+                        .body = std::string(below(2) * 500 + 10, static_cast<char>('a' + below(2))),
+                        .kind = below(10) == 0 ? LiveKind::kVoid : LiveKind::kPublication});
+      }
+      if (below(5) == 0) server.Subscribe(absl::StrCat("group ", below(12)));
+      if (below(5) == 0) server.Unsubscribe(absl::StrCat("group ", below(12)));
+      server.EndTurn();
+      if (below(10) == 0) server.Pass(absl::Seconds(below(4)));
+    }
+    ExpectComesBack(&server);
+  }
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,77 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_DATA_DIRECTORY_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_DATA_DIRECTORY_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/channel_server/broker/broker.h"
+#include "services/channel_server/broker_log.h"
+#include "services/channel_server/log/file_storage.h"
+#include "services/common/logging.h"
+
+namespace groupcast::service {
+
+// The server's log in its directory, and what becomes of it when the directory goes away: someone
+// removes, renames, replaces or unmounts it while the server runs.
+//
+// It looks at the directory four times a second. Once the directory is not there, no turn is
+// written until it is back:
+//   - The same directory, with its log: the log goes on.
+//   - An empty directory: the log begins anew there, with all of the broker's state. Nothing is
+//   lost
+//     while this process lives. If the directory was a mount point, the empty one must be one too.
+//   - Another directory that is not empty: it is not touched.
+// If only earlier segments are missing, the log begins anew in its directory at once.
+//
+// Not thread-safe. It writes log lines.
+class DataDirectory {
+ public:
+  // The errors are those of FileStorage::Open and BrokerLog::Open. `broker` must outlive it.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(const std::string& path,
+                                                             const GroupLogOptions& options,
+                                                             bool begin_new_epoch, absl::Time now,
+                                                             Broker* broker,
+                                                             RecoveryReport* report);
+
+  // BrokerLog::Append. kUnavailable: the directory is not there.
+  absl::Status Append(std::string* record);
+
+  // After a turn: looks at the directory when it is due, and takes the next step of the log. It may
+  // wait for the disk only when the log begins anew.
+  void Step(absl::Time now);
+
+  // Turns should follow each other without a pause.
+  bool in_snapshot() const { return !is_lost() && log_->in_snapshot(); }
+
+  // BrokerLog::Close. kUnavailable: the directory is not there.
+  absl::Status Close();
+
+ private:
+  DataDirectory(const std::string& path, const GroupLogOptions& options, Broker* broker)
+      : path_(path), options_(options), broker_(broker) {}
+
+  bool is_lost() const { return !lost_.ok(); }
+  void Look(absl::Time now);
+  absl::Status BeginAnew(absl::Time now, const absl::Status& found);
+  absl::Status BeginInOtherDirectory(absl::Time now);
+
+  const std::string path_;
+  const GroupLogOptions options_;
+  Broker* const broker_;
+  std::unique_ptr<FileStorage> storage_;
+  std::unique_ptr<BrokerLog> log_;
+
+  absl::Time next_look_ = absl::InfinitePast();
+  absl::Status lost_;  // OK: the directory is there; else the reason why no turn is written
+  bool write_failed_ = false;
+  LogLimit lost_limit_;
+  LogLimit rotation_limit_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_DATA_DIRECTORY_H_
