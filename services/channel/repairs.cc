@@ -28,8 +28,7 @@ void Repairs::SendQueued() {
     }
     const std::optional<Position> after = link_->RepairFrom(queue_.front());
     if (!after.has_value()) {
-      wanted_.erase(wanted);
-      queue_.pop_front();
+      wanted_.erase(wanted);  // so its entry in the queue goes next
       continue;
     }
     if (!link_->AskHistory(next_request_, queue_.front(), *after, 0)) return;

@@ -62,6 +62,7 @@ TEST_F(RepairsTest, AsksOnceForAGroup) {
   repairs_.Queue("x");
   repairs_.Queue("x");
   EXPECT_EQ(Asked(), Words({"x after 5"}));
+  EXPECT_EQ(repairs_.queued(), 0u);
   EXPECT_EQ(repairs_.Take(link_.last_request)->group_id, "x");
   EXPECT_FALSE(repairs_.Take(link_.last_request).has_value());
   repairs_.Queue("x");
@@ -153,10 +154,56 @@ TEST_F(RepairsTest, TheAnswerForAGroupThatWasLeftIsForNobody) {
   EXPECT_TRUE(repairs_.Take(3).has_value());
 }
 
+// Its entry in the queue is older than its last wish, or nobody wishes it any more.
+TEST_F(RepairsTest, AQueuedGroupThatIsLeftIsNotAskedForAndOnceIfItComesBack) {
+  for (const char* id : {"a", "b", "x", "y"}) repairs_.Queue(id);
+  Asked();
+  repairs_.Forget("x");
+  repairs_.Forget("y");
+  repairs_.Queue("y");
+  EXPECT_EQ(repairs_.queued(), 3u);
+  EXPECT_TRUE(repairs_.Take(1).has_value());
+  EXPECT_TRUE(repairs_.Take(2).has_value());
+  repairs_.SendQueued();
+  EXPECT_EQ(Asked(), Words({"y after 5"}));
+  EXPECT_EQ(repairs_.queued(), 0u);
+}
+
+TEST_F(RepairsTest, WhatIsQueuedWaitsWhileNothingCanBeAsked) {
+  for (const char* id : {"a", "b", "c"}) repairs_.Queue(id);
+  Asked();
+  EXPECT_TRUE(repairs_.Take(1).has_value());
+  link_.up = false;
+  repairs_.SendQueued();
+  EXPECT_EQ(Asked(), Words());
+  link_.up = true;
+  repairs_.SendQueued();
+  EXPECT_EQ(Asked(), Words({"c after 5"}));
+}
+
+TEST_F(RepairsTest, AUsersQuestionThatCannotBeAskedLeavesNothingBehind) {
+  link_.up = false;
+  repairs_.FetchHistory("x", {}, 0, Record());
+  link_.up = true;
+  Pass(absl::Seconds(5));
+  repairs_.GiveAnswers();
+  EXPECT_EQ(answers_, Words({"UNAVAILABLE"}));
+  for (const char* id : {"a", "b", "c"}) repairs_.Queue(id);
+  EXPECT_EQ(Asked(), Words({"a after 5", "b after 5"}));
+}
+
+TEST_F(RepairsTest, AUsersQuestionIsForTheNewestOrForTheOldest) {
+  repairs_.FetchHistory("x", {}, 1, Record());
+  EXPECT_TRUE(repairs_.Take(1)->newest);
+  repairs_.FetchHistory("x", {}, 0, Record());
+  EXPECT_FALSE(repairs_.Take(2)->newest);
+}
+
 TEST_F(RepairsTest, ALostConnectionFailsQuestionsAndForgetsRepairs) {
   for (const char* id : {"a", "b", "c"}) repairs_.Queue(id);
   repairs_.FetchHistory("x", {}, 0, Record());
   repairs_.Reset();
+  EXPECT_EQ(repairs_.queued(), 0u);
   repairs_.GiveAnswers();
   EXPECT_EQ(answers_, Words({"UNAVAILABLE"}));
   Asked();
