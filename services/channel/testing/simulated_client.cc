@@ -20,6 +20,9 @@ Epoch EpochOf(const std::string& text) {
   return Epoch{epoch};
 }
 
+// The number of messages of a history that a page has room for, if histories fit.
+constexpr size_t kHistoryThatFits = 5;
+
 }  // namespace
 
 // ---- Connections.
@@ -288,7 +291,7 @@ void SimulatedClient::Leave(const std::string& group) {
 
 void SimulatedClient::Send(const std::string& group, const std::string& text, bool exclude_self) {
   if (exclude_self) excluded->insert(text);
-  if (options_.may_come_again) truth_->MayComeAgain(text);
+  if (options_.may_come_again) truth_->MayComeAgain(group, text);
   ++unanswered_;
   const absl::Status sent = session_.Send(
       group, absl::StrCat("\"", text, "\""), {.exclude_self = exclude_self},
@@ -297,12 +300,12 @@ void SimulatedClient::Send(const std::string& group, const std::string& text, bo
         if (position.ok()) {
           truth_->OnAcknowledged(group, {EpochOf(position->epoch), position->offset}, text);
         } else if (absl::IsUnavailable(position.status())) {
-          truth_->OnRefused(text);
+          truth_->OnRefused(group, text);
         }
       });
   if (!sent.ok()) {
     --unanswered_;
-    truth_->OnRefused(text);
+    truth_->OnRefused(group, text);
   }
   Pump();
 }
@@ -317,8 +320,12 @@ void SimulatedClient::ReadHistory(const std::string& group) {
   session_
       .History(
           group, options,
-          [this, group, options](const absl::StatusOr<GroupHistory>& history) {
+          [this, group, options,
+           asked_at = events_->Now()](const absl::StatusOr<GroupHistory>& history) {
             if (!history.ok()) return;
+            if (!options.since.has_value()) {
+              CheckHistoryBounds(group, options.limit, *history, asked_at);
+            }
             const groupcast::Message* last = nullptr;
             for (const groupcast::Message& message : history->messages) {
               const Truth::Message* const there =
@@ -345,6 +352,40 @@ void SimulatedClient::ReadHistory(const std::string& group) {
           })
       .IgnoreError();
   Pump();
+}
+
+void SimulatedClient::CheckHistoryBounds(const std::string& group, uint32_t limit,
+                                         const GroupHistory& history, absl::Time asked_at) {
+  const RetentionOptions& bounds = options_.history;
+  const size_t number = std::min<size_t>(limit, bounds.history_messages_max);
+  const Position head{EpochOf(history.head.epoch), history.head.offset};
+  if (history.messages.size() > number) {
+    truth_->Fail(absl::StrCat("group ", group, ": a history has ", history.messages.size(),
+                              " messages, of ", number));
+  }
+  for (const groupcast::Message& message : history.messages) {
+    const Truth::Message* const there = truth_->At(group, {head.epoch, message.offset});
+    if (there == nullptr || there->at < truth_->undisturbed_since()) continue;
+    const absl::Duration age = asked_at - there->at;
+    if (age > bounds.history_age_max + options_.age_slack) {
+      truth_->Fail(absl::StrCat("group ", group, ": a history has ", message.offset, ", which is ",
+                                absl::FormatDuration(age), " old"));
+    }
+  }
+  // The newest must be there, unless they have become too old on the way.
+  if (!options_.histories_fit || !options_.keeps_history) return;
+  for (const Truth::Message* const there :
+       truth_->Newest(group, head, std::min(number, kHistoryThatFits))) {
+    if (excluded->contains(there->text)) continue;
+    if (there->at + bounds.history_age_max <= events_->Now()) continue;
+    const bool is_there =
+        std::any_of(history.messages.begin(), history.messages.end(),
+                    [&](const auto& message) { return message.offset == there->offset; });
+    if (!is_there) {
+      truth_->Fail(absl::StrCat("group ", group, ": a history up to ", head.offset, " lacks ",
+                                there->offset));
+    }
+  }
 }
 
 const Truth::Message* SimulatedClient::Next(const std::string& group,
@@ -499,19 +540,19 @@ void BareClient::OnText(const std::string& text) {
   if (absl::StartsWith(text, "{\"event\":\"error\"")) {
     if (absl::StrContains(text, "\"cmd\":\"send_to_group\"") &&
         absl::StrContains(text, "\"code\":\"unavailable\"")) {
-      truth_->OnRefused(text_);
+      truth_->OnRefused(group_, text_);
     }
     Cut();  // the join or the send was refused: it begins again, as a page that is loaded again
     return;
   }
   ++*delivered_;
-  const Position place = truth_->PlaceOf(text);
+  const Position place = truth_->PlaceOf(group_, text);
   if (place.offset == 0) {
     truth_->Fail(absl::StrCat("a bare member gets \"", text, "\", which has no place"));
     return;
   }
   if (text == text_) got_own_ = true;
-  if (truth_->HasComeAgain(text)) {
+  if (truth_->HasComeAgain(group_, text)) {
     last_ = Position{};
     return;
   }
@@ -526,7 +567,7 @@ void BareClient::OnText(const std::string& text) {
 }
 
 std::string BareClient::WhyNotAtRest() const {
-  if (connection_->cut || truth_->may_lose() || !truth_->IsPlaced(text_)) return "";
+  if (connection_->cut || truth_->may_lose() || !truth_->IsPlaced(group_, text_)) return "";
   if (!got_own_) return absl::StrCat("a bare member has not got its own \"", text_, "\"");
   if (const auto* next = truth_->Next(group_, last_.epoch, last_.offset)) {
     return absl::StrCat("a bare member has not got ", next->offset);

@@ -16,6 +16,7 @@
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"
+#include "services/channel_server/broker/retention.h"
 #include "services/groups/group_service.h"
 #include "services/groups/member.h"
 #include "services/websocket_service/wire/encodings.h"
@@ -108,6 +109,12 @@ class SimulatedClient {
     bool histories_fit = false;
     // The server may forget keys: a send may come again in a new epoch.
     bool may_come_again = false;
+    // The bounds of the server's history.
+    RetentionOptions history;
+    // The server drops no message of a history before its time, for want of bytes.
+    bool keeps_history = true;
+    // The time that a message may wait at the server before its age counts.
+    absl::Duration age_slack = absl::ZeroDuration();
   };
   // `find_host` returns a worker to connect to, or null.
   SimulatedClient(const Options& options, EventQueue* events, Random* random, Truth* truth,
@@ -151,6 +158,9 @@ class SimulatedClient {
                        const groupcast::Position& position) const;
   // Checks that the join began with the requested number of the newest messages.
   void CheckHistory(const std::string& group, const Membership& membership);
+  // Checks the answer to a read of the newest messages.
+  void CheckHistoryBounds(const std::string& group, uint32_t limit, const GroupHistory& history,
+                          absl::Time asked_at);
   // The next message that this client must get.
   const Truth::Message* Next(const std::string& group, groupcast::Position position) const;
 

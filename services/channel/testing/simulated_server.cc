@@ -109,7 +109,11 @@ void SimulatedServer::Turn() {
   accepted_.reserve(accepted_.size() + frames.size());  // they must stay where they are
   for (std::string& frame : frames) {
     accepted_.push_back(std::move(frame));
-    if (!broker_->OnPublication(absl::MakeSpan(accepted_.back())).ok()) accepted_.pop_back();
+    if (broker_->OnPublication(absl::MakeSpan(accepted_.back())).ok()) {
+      accepted_at_.push_back(events_->Now());
+    } else {
+      accepted_.pop_back();
+    }
   }
   broker_->EndTurn(this).IgnoreError();
   broker_->AnswerQuestions(this);
@@ -119,6 +123,7 @@ void SimulatedServer::Turn() {
   }
   if (!broker_->handing_out()) {
     accepted_.clear();
+    accepted_at_.clear();
     placed_ = 0;
   }
   CheckPatience();
@@ -170,14 +175,15 @@ absl::Status SimulatedServer::WriteLog(std::string* record) {
 }
 
 // The message has its place, whatever happens to this process.
-void SimulatedServer::Place(const std::string& frame) {
-  const absl::StatusOr<LiveFrame> parsed = ParseLiveFrame(frame);
+void SimulatedServer::Place(size_t index) {
+  const absl::StatusOr<LiveFrame> parsed = ParseLiveFrame(accepted_[index]);
   truth_->OnPlaced(parsed->group_id, {parsed->header.epoch, parsed->header.offset},
-                   parsed->header.previous, TextOf(*parsed));
+                   parsed->header.previous, TextOf(*parsed), parsed->header.key,
+                   accepted_at_[index]);
 }
 
 void SimulatedServer::PlaceNew() {
-  for (; placed_ < accepted_.size(); ++placed_) Place(accepted_[placed_]);
+  for (; placed_ < accepted_.size(); ++placed_) Place(placed_);
 }
 
 bool SimulatedServer::HandOut(size_t index) {

@@ -56,7 +56,7 @@ class SimulatedServer final : private BrokerSink {
   // False: it has died.
   bool Output();
 
-  void Place(const std::string& frame);
+  void Place(size_t index);
   void PlaceNew();
   bool Broadcast(absl::string_view frame);
   void CheckPatience();
@@ -74,8 +74,9 @@ class SimulatedServer final : private BrokerSink {
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<BrokerLog> log_;
   ServerInbox inbox_;
-  std::vector<std::string> accepted_;  // of the present turn
-  size_t placed_ = 0;                  // of them
+  std::vector<std::string> accepted_;    // of the present turn
+  std::vector<absl::Time> accepted_at_;  // their times
+  size_t placed_ = 0;                    // of them
   absl::Time blocked_since_ = absl::InfiniteFuture();
   absl::Time dropping_until_ = absl::InfinitePast();
   bool turn_due_ = false;

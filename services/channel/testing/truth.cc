@@ -18,7 +18,7 @@ std::vector<Truth::Message>::const_iterator After(const std::vector<Truth::Messa
 }  // namespace
 
 void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
-                     absl::string_view text) {
+                     absl::string_view text, const Fingerprint& key, absl::Time at) {
   ++placed_;
   if (trace_) {
     trace_(absl::StrCat("placed ", group_id, " ", EpochText(position.epoch), " ", position.offset,
@@ -39,17 +39,27 @@ void Truth::OnPlaced(absl::string_view group_id, const Position& position, uint6
     Fail(absl::StrCat("offset ", position.offset, " was given to \"", entry->second, "\" and to \"",
                       text, "\""));
   }
-  messages.push_back({position.offset, previous, std::string(text)});
-  Place& place = places_[text];
-  if (place.position.offset != 0 && place.position.epoch == position.epoch &&
-      !place.may_be_doubled) {
+  messages.push_back({position.offset, previous, std::string(text), at});
+  if (!key.empty()) {
+    const auto [last, is_first] = keys_.try_emplace({position.epoch, key}, at);
+    if (!is_first && at - last->second < key_window_) {
+      Fail(absl::StrCat("\"", text, "\" at ", position.offset, " has a key that was used ",
+                        absl::FormatDuration(at - last->second), " before"));
+    }
+    last->second = at;
+  }
+  Place& place = places_[{std::string(group_id), std::string(text)}];
+  const bool is_repeated = place.position.offset != 0 && place.position.epoch == position.epoch;
+  const bool counts_again = is_repeated && !key.empty() && at - place.at >= key_window_;
+  if (is_repeated && !place.may_be_doubled && !counts_again) {
     Fail(absl::StrCat("\"", text, "\" has two places in one epoch: ", place.position.offset,
                       " and ", position.offset));
   }
-  if (place.acknowledged && !place.may_come_again) {
+  if (place.acknowledged && !place.may_come_again && !counts_again) {
     Fail(absl::StrCat("\"", text, "\" came again after it was acknowledged"));
   }
   place.position = position;
+  place.at = at;
   ++place.count;
 }
 
@@ -60,7 +70,7 @@ void Truth::OnAcknowledged(absl::string_view group_id, const Position& position,
     trace_(absl::StrCat("acknowledged ", group_id, " ", EpochText(position.epoch), " ",
                         position.offset, " \"", text, "\""));
   }
-  const auto found = places_.find(text);
+  const auto found = places_.find({std::string(group_id), std::string(text)});
   if (found == places_.end() || found->second.position.offset == 0) {
     Fail(absl::StrCat("\"", text, "\" was acknowledged and has no place"));
     return;
@@ -86,6 +96,20 @@ size_t Truth::CountAfter(absl::string_view group_id, const Position& position) c
   return static_cast<size_t>(found->second.end() - After(found->second, position.offset));
 }
 
+std::vector<const Truth::Message*> Truth::Newest(absl::string_view group_id, const Position& head,
+                                                 size_t count) const {
+  const auto found = messages_.find({std::string(group_id), head.epoch});
+  if (found == messages_.end()) return {};
+  const std::vector<Message>& all = found->second;
+  const auto end = After(all, head.offset);
+  std::vector<const Message*> newest;
+  for (auto it = end - std::min<ptrdiff_t>(static_cast<ptrdiff_t>(count), end - all.begin());
+       it != end; ++it) {
+    newest.push_back(&*it);
+  }
+  return newest;
+}
+
 const Truth::Message* Truth::At(absl::string_view group_id, const Position& position) const {
   if (position.offset == 0) return nullptr;
   const Message* const message = Next(group_id, position.epoch, position.offset - 1);
@@ -93,8 +117,9 @@ const Truth::Message* Truth::At(absl::string_view group_id, const Position& posi
 }
 
 void Truth::CheckRefused() {
-  for (const std::string& text : refused_) {
-    if (IsPlaced(text)) Fail(absl::StrCat("\"", text, "\" was told to be not done, and was"));
+  for (const auto& [group_id, text] : refused_) {
+    if (IsPlaced(group_id, text))
+      Fail(absl::StrCat("\"", text, "\" was told to be not done, and was"));
   }
 }
 

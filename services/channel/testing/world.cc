@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/channel/testing/event_queue.h"
+#include "services/channel/testing/keyed_sender.h"
 #include "services/channel/testing/network.h"
 #include "services/channel/testing/simulated_client.h"
 #include "services/channel/testing/simulated_server.h"
@@ -48,12 +49,14 @@ class World {
     Trace(result_.description);
     // Members may miss more than is kept.
     if (plan_.forgetful) truth_.AllowLosses();
+    truth_.CountKeysFor(plan_.server.broker.keys.window);
     network_.emplace(plan_.network, &events_, &random_);
     StartServer();
     if (has_log() && plan_.server.log.fsync == FsyncMode::kInterval) SyncNowAndThen();
     const int64_t workers = random_.Between(1, 3);
     for (int64_t i = 0; i < workers; ++i) StartWorker(static_cast<size_t>(i));
     StartClients();
+    StartKeyedSenders();
     const absl::Duration active = absl::Seconds(random_.Between(2, 6));
     const int64_t actions = random_.Between(5, 80);
     for (int64_t i = 0; i < actions; ++i) {
@@ -61,6 +64,9 @@ class World {
     }
     if (plan_.more_groups > 0) {
       events_.After(random_.Between(absl::ZeroDuration(), active), [this] { JoinMany(); });
+    }
+    for (int64_t i = 0; i < 5 * plan_.keyed_senders; ++i) {
+      events_.After(random_.Between(absl::ZeroDuration(), active), [this] { SendWithKey(); });
     }
     const int64_t faults = random_.Between(0, 8);
     for (int64_t i = 0; i < faults; ++i) {
@@ -88,6 +94,10 @@ class World {
       }
     }
     CountServer();
+    for (const auto& sender : keyed_senders_) {
+      Count("key that counted", sender->same_places());
+      Count("key whose window had passed", sender->new_places());
+    }
     for (const Host& host : hosts_) CountWorker(host);
     CountLosses();
     result_.placed = truth_.placed();
@@ -100,10 +110,12 @@ class World {
 
  private:
   bool has_log() const { return plan_.server.broker.has_log; }
+  bool may_come_again() const { return !has_log() || plan_.power_losses; }
 
   void StartServer() {
     Trace("server starts");
     plan_.server.log.boot_id = absl::StrCat("boot", boots_);
+    truth_.OnServerDisturbed(events_.Now());
     server_ =
         std::make_unique<SimulatedServer>(plan_.server, &events_, &random_, &*network_, &truth_);
     watched_ = {};
@@ -171,10 +183,38 @@ class World {
               .key_prefix = absl::StrCat("k", plan_.keys_alike ? windows : i, "-"),
               .limits = plan_.session,
               .histories_fit = plan_.histories_fit(),
-              .may_come_again = !has_log() || plan_.power_losses},
+              .may_come_again = may_come_again(),
+              .history = plan_.server.broker.retention,
+              .keeps_history = plan_.keeps_history(),
+              // Reads of the same group may share an answer.
+              .age_slack = plan_.server.subscriber_patience == absl::ZeroDuration()
+                               ? absl::Seconds(1)
+                               : absl::Seconds(10)},
           &events_, &random_, &truth_, [this] { return AnyHost(); }, &result_.delivered));
       if (shares) clients_.back()->excluded = clients_[clients_.size() - 2]->excluded;
     }
+  }
+
+  void StartKeyedSenders() {
+    for (int64_t i = 0; i < plan_.keyed_senders; ++i) {
+      keyed_senders_.push_back(std::make_unique<KeyedSender>(
+          KeyedSender::Options{.session = absl::StrCat("keyed session", i),
+                               .may_come_again = may_come_again()},
+          &events_, &random_, &truth_, [this] { return AnyHost(); }));
+    }
+  }
+
+  // One sends to some of the groups.
+  void SendWithKey() {
+    const auto at = static_cast<size_t>(random_.Between(0, plan_.keyed_senders - 1));
+    std::vector<std::string> groups;
+    for (int64_t i = 1; i <= plan_.groups; ++i) {
+      if (groups.empty() || random_.OneIn(2)) groups.push_back(absl::StrCat("g", i));
+    }
+    Trace("a send with a key, and its repeats");
+    Count("send with a key that is repeated");
+    if (groups.size() > 1) Count("send with a key to several groups");
+    keyed_senders_[at]->Send(groups, absl::StrCat("k", ++texts_));
   }
 
   std::string AnyGroup() { return absl::StrCat("g", random_.Between(1, plan_.groups)); }
@@ -227,7 +267,7 @@ class World {
         Trace("a bare client joins");
         Count("bare client");
         const std::string text = absl::StrCat("b", ++texts_);
-        if (plan_.forgets_publishers()) truth_.MayBeDoubled(text);
+        if (plan_.forgets_publishers()) truth_.MayBeDoubled(group, text);
         bare_.emplace_back(
             index, std::make_unique<BareClient>(group, text, &truth_, host, &result_.delivered));
         break;
@@ -278,6 +318,7 @@ class World {
           server_->Stop();
           events_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(2)), [this] {
             Trace("server goes on");
+            truth_.OnServerDisturbed(events_.Now());
             if (server_ != nullptr) server_->Continue();
           });
         }
@@ -332,6 +373,7 @@ class World {
         for (const Host& host : hosts_) network_->Isolate(host.publisher, back);
         RunUntil(back);
         Trace("server goes on");
+        truth_.OnServerDisturbed(events_.Now());
         if (server_ != nullptr) server_->Continue();
         break;
       default:
@@ -436,6 +478,9 @@ class World {
         return absl::StrCat("client ", i, ": ", why);
       }
     }
+    for (const auto& sender : keyed_senders_) {
+      if (std::string why = sender->WhyNotAtRest(); !why.empty()) return why;
+    }
     for (const auto& [index, bare] : bare_) {
       if (std::string why = bare->WhyNotAtRest(); !why.empty()) return why;
     }
@@ -537,6 +582,7 @@ class World {
   std::vector<Host> hosts_;
   std::vector<std::string> sessions_;
   std::vector<std::unique_ptr<SimulatedClient>> clients_;
+  std::vector<std::unique_ptr<KeyedSender>> keyed_senders_;
   std::vector<std::pair<size_t, std::unique_ptr<BareClient>>> bare_;  // with their worker
 };
 

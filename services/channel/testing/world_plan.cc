@@ -75,6 +75,14 @@ void PlanClients(Random* random, WorldPlan* plan) {
   plan->keys_alike = random->OneIn(4);
 }
 
+// A worker sends no publication again when its key may be forgotten.
+void PlanKeys(Random* random, WorldPlan* plan) {
+  plan->keyed_senders = random->Between(1, 2);
+  plan->window.wait_max = random->Between(absl::Milliseconds(500), absl::Seconds(2));
+  BrokerOptions& broker = plan->server.broker;
+  broker.keys.window = plan->window.wait_max + random->Between(absl::Seconds(1), absl::Seconds(4));
+}
+
 // So many groups that their names need more than one frame. All bounds have room for them.
 void PlanManyGroups(Random* random, WorldPlan* plan) {
   plan->more_groups = random->Between(550, 750);
@@ -104,6 +112,7 @@ WorldPlan PlanWorld(Random* random) {
     plan.window.wait_max = random->Between(absl::Milliseconds(500), absl::Seconds(3));
     plan.server.broker.publishers.age_max = 2 * plan.window.wait_max + absl::Seconds(4);
   }
+  if (random->OneIn(4)) PlanKeys(random, &plan);
   // Longer than retention and than the wait of sends, and sometimes longer than publishers are
   // remembered.
   if (random->OneIn(16)) plan.absence = random->Between(absl::Seconds(40), absl::Seconds(200));
@@ -133,8 +142,8 @@ std::string WorldPlan::Description() const {
       disk_full ? "disk full, " : "",
       server.subscriber_patience > absl::ZeroDuration() ? "waits for subscribers, " : "",
       window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
-      keys_alike ? "keys alike, " : "", absence > absl::ZeroDuration() ? "a long absence, " : "",
-      groups + more_groups, " groups");
+      keyed_senders > 0 ? "keys for seconds, " : "", keys_alike ? "keys alike, " : "",
+      absence > absl::ZeroDuration() ? "a long absence, " : "", groups + more_groups, " groups");
 }
 
 }  // namespace groupcast::service::testing

@@ -28,6 +28,8 @@ struct WorldPlan {
   bool power_losses = false;  // at some deaths of a server with a log
   bool disk_full = false;     // now and then, of a server with a log
   int create_takes = 1;       // checks until the log's next file exists
+  // The number of clients that choose keys, and repeat sends. Then keys count for seconds only.
+  int64_t keyed_senders = 0;
   // Sessions differ, but the keys of their sends are the same.
   bool keys_alike = false;
   // The time for which one client is away at the end, while users continue. Zero: no client is
@@ -42,6 +44,11 @@ struct WorldPlan {
 
   // One answer of the server has room for all messages that a client asks for when it joins.
   bool histories_fit() const { return server.broker.retention.page_bytes_max >= 1'000; }
+
+  // No message leaves the history of its group because others need its bytes.
+  bool keeps_history() const {
+    return server.broker.retention.bytes_max == RetentionOptions().bytes_max;
+  }
 
   // For people.
   std::string Description() const;
