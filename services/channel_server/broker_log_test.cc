@@ -353,6 +353,37 @@ TEST_F(BrokerLogTest, OnlyTheOperatorOrAMissingTailBeginsAnotherHistory) {
             kOfAnotherHistory);
 }
 
+// ---- Errors of the storage.
+
+TEST_F(BrokerLogTest, ALogThatCannotBeOpenedOrStartedIsTold) {
+  FakeClock clock;
+  const auto open = [&] {
+    Broker broker({.new_epoch = [] { return Epoch{7}; },
+                   .has_log = true,
+                   .record_room_bytes = GroupLog::kRecordHeaderBytes},
+                  &clock, &clock);
+    RecoveryReport report;
+    return BrokerLog::Open({}, false, clock.Now(), &storage_, &broker, &report).status();
+  };
+  storage_.set_can_sync(false);
+  EXPECT_EQ(open().code(), absl::StatusCode::kInternal);
+  storage_.set_can_sync(true);
+  EXPECT_TRUE(open().ok());
+  storage_.Put("log-0000000000000001", "another thing");
+  EXPECT_EQ(open().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BrokerLogTest, ASegmentThatCannotBeMadeIsTold) {
+  Life life(&storage_);
+  life.Publish("x");
+  ASSERT_TRUE(life.EndTurn().ok());
+  life.Pass(absl::Minutes(1));
+  storage_.set_bytes_left(0);
+  absl::Status status;
+  for (int turn = 0; turn < 3 && status.ok(); ++turn) status = life.EndTurn();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+}
+
 TEST_F(BrokerLogTest, ADiskThatIsFullAtTheStartIsASentence) {
   storage_.set_bytes_left(10);
   FakeClock clock;

@@ -181,6 +181,49 @@ TEST_F(BrokerRecoveryTest, AnEpochIsInTheLogWithTheSegmentThatItBegins) {
   EXPECT_EQ(again.broker.last_offset(), 1u);
 }
 
+// The digest of the group's last message in the old epoch was not sent yet.
+TEST_F(BrokerRecoveryTest, AGroupThatWasActiveWhenItsEpochEndedIsInTheDigestsOfTheNext) {
+  server_.Subscribe("x");
+  server_.Publish(kA, 1, "x");
+  server_.EndTurn();
+  server_.Hello(kB, 1, kEpoch, 9);
+  server_.EndTurn();
+  ASSERT_EQ(server_.broker.epoch(), kNextEpoch);
+  server_.Pass(absl::Seconds(1));
+  server_.Digests();
+  server_.Hello(kB);
+  EXPECT_EQ(server_.Publish(kB, 1, "x"), "1→2");
+  server_.EndTurn();
+  server_.Pass(absl::Seconds(1));
+  EXPECT_EQ(server_.Digests().back().substr(0, 6), "to 2: ");
+  bool is_named = false;
+  server_.Hello(kB);
+  server_.Publish(kB, 2, "x");
+  server_.EndTurn();
+  server_.Pass(absl::Milliseconds(250));
+  for (const std::string& digest : server_.Digests()) {
+    is_named = is_named || absl::StrContains(digest, "x 3");
+  }
+  EXPECT_TRUE(is_named);
+}
+
+// What the log says of a group is its place, whatever was known of it before.
+TEST_F(BrokerRecoveryTest, ARecordThatDoesNotContinueAGroupBeginsItAnew) {
+  TurnWriter writer;
+  writer.Begin(0, 0);
+  writer.AddMessage(LiveFramePrefix(
+      "x", {.kind = LiveKind::kMessage, .publisher = kA, .number = 1, .offset = 3}));
+  writer.AddMessage(LiveFramePrefix(
+      "y", {.kind = LiveKind::kMessage, .publisher = kA, .number = 2, .offset = 4}));
+  writer.AddMessage(LiveFramePrefix(
+      "x", {.kind = LiveKind::kMessage, .publisher = kA, .number = 3, .offset = 9, .previous = 7}));
+  writer.AddKnown("y", 8);
+  BrokerHarness server(SmallOptions(true));
+  ASSERT_TRUE(server.broker.restorer()->OnTurnRecord(writer.record()).ok());
+  EXPECT_EQ(All(&server, "x"), "9 from 7 up to 9");
+  EXPECT_EQ(All(&server, "y"), "from 8 up to 8");
+}
+
 // An old copy of the log was put back: its numbers would be given to other messages.
 TEST_F(BrokerRecoveryTest, AWorkerThatIsAheadOfTheLogBeginsAnotherHistory) {
   server_.Subscribe("x");

@@ -70,6 +70,50 @@ TEST(PublisherTest, ResultsOverTheBoundGoButNotThoseOfTheTurn) {
   EXPECT_EQ(Told(publisher, 1), "from 5: 14 15");
 }
 
+TEST(PublisherTest, ARestoredNumberCountsOnceAndAHoleBeginsAnew) {
+  Publisher publisher(kA);
+  publisher.Restore(1, {10, 0}, 100);
+  publisher.Restore(2, {20, 0}, 100);
+  publisher.Restore(2, {99, 0}, 100);
+  publisher.Restore(1, {99, 0}, 100);
+  EXPECT_EQ(publisher.last_accepted(), 2u);
+  EXPECT_EQ(Told(publisher, 1), "from 1: 10 20");
+  publisher.Restore(5, {50, 0}, 100);
+  EXPECT_EQ(Told(publisher, 1), "from 5: 50");
+  publisher.Restore(6, {60, 0}, 2);
+  publisher.Restore(7, {70, 0}, 2);
+  EXPECT_EQ(Told(publisher, 1), "from 6: 60 70");
+}
+
+TEST(PublisherTest, WhoContinuesElsewhereHasNoResults) {
+  Publisher publisher(kA);
+  publisher.Accept({10, 0}, 100);
+  TellAll(&publisher);
+  publisher.ContinueAt(10);
+  EXPECT_EQ(publisher.last_accepted(), 9u);
+  EXPECT_EQ(Told(publisher, 1), "from 10:");
+}
+
+TEST(PublisherTest, WithItsEpochItsNumbersAndResultsAreForgotten) {
+  Publisher publisher(kA);
+  publisher.known = true;
+  publisher.Accept({10, 0}, 100);
+  publisher.ForgetNumbers();
+  EXPECT_FALSE(publisher.known);
+  EXPECT_FALSE(publisher.has_untold());
+  EXPECT_EQ(publisher.last_accepted(), 0u);
+  EXPECT_EQ(Told(publisher, 1), "from 1:");
+}
+
+TEST(PublishersTest, OneThatIsKnownNeedsNoRoom) {
+  Publishers publishers({.publishers_max = 1});
+  Publisher* const one = publishers.FindOrAdd(kA, Second(0));
+  one->Accept({10, 0}, 100);
+  TellAll(one);
+  EXPECT_EQ(publishers.FindOrAdd(kA, Second(1)), one);
+  EXPECT_EQ(publishers.Find(kA)->last_accepted(), 1u);
+}
+
 TEST(PublishersTest, TheOneThatWasSilentForLongestMakesRoom) {
   Publishers publishers({.publishers_max = 2});
   publishers.FindOrAdd(kA, Second(0));

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
@@ -187,6 +188,77 @@ TEST_F(SnapshotTest, AMessageThatIsNotHandedOutYetIsInTheGroupsPlace) {
   }
   EXPECT_EQ(server_.Restart()->History(Id(kGroups - 1)),
             absl::StrCat("from ", kGroups + 1, " up to ", kGroups + 1));
+}
+
+TEST_F(SnapshotTest, APartHasItsNumberOfGroupsAndTheFirstAllElse) {
+  const Words parts = server_.TakeSnapshot();
+  ASSERT_EQ(parts.size(), 2u);
+  Snapshot first;
+  Snapshot second;
+  ASSERT_TRUE(first.ParseFromString(parts[0]) && second.ParseFromString(parts[1]));
+  EXPECT_EQ(first.groups_size(), kGroups / 2);
+  EXPECT_EQ(second.groups_size(), kGroups / 2);
+  EXPECT_FALSE(first.continues());
+  EXPECT_EQ(first.publishers_size(), 2);
+  EXPECT_TRUE(second.continues());
+  EXPECT_EQ(second.publishers_size(), 0);
+  EXPECT_EQ(second.epoch(), 0u);
+}
+
+// What a log has brought back is in the snapshot of the process that follows.
+TEST_F(SnapshotTest, RestoredGroupsAreInTheNextSnapshot) {
+  server_.Subscribe("quiet");
+  Publish(kGroups);
+  server_.EndTurn();
+  while (server_.AddSnapshotPart()) {
+  }
+  const std::unique_ptr<BrokerHarness> first = server_.Restart();
+  first->Rotate();
+  const std::unique_ptr<BrokerHarness> second = first->Restart();
+  EXPECT_EQ(second->broker.group_count(), static_cast<size_t>(kGroups) + 2);
+  EXPECT_EQ(second->History("quiet"), "from 0 up to 0");
+  EXPECT_EQ(second->History(Id(0)), "from 1 up to 1");
+  EXPECT_EQ(second->History(Id(kGroups)),
+            absl::StrCat("from ", kGroups + 1, " up to ", kGroups + 1));
+}
+
+// The first part found no room, and a turn came before it. Its results must not be lost.
+TEST_F(SnapshotTest, ResultsOfATurnBeforeTheFirstPartStay) {
+  Publish(0);
+  server_.EndTurn();
+  while (server_.AddSnapshotPart()) {
+  }
+  EXPECT_EQ(server_.Restart()->Hello(kA, number_),
+            absl::StrCat("to 1: known after ", number_, " from ", number_, ": ", kGroups + 1));
+}
+
+// It has said hello in an epoch that has ended, and not in the next.
+TEST_F(SnapshotTest, APublisherWithoutNumbersIsNotInAPart) {
+  const std::unique_ptr<BrokerHarness> restarted = server_.Restart(/*tail_may_be_missing=*/true);
+  restarted->EndTurn();
+  restarted->Rotate();
+  EXPECT_EQ(restarted->Restart()->Hello(kA), "to 1: new of epoch 8 after 0");
+}
+
+TEST(SnapshotOrderTest, OfTooManyPublishersTheOneHeardOfLongestAgoIsForgotten) {
+  Snapshot snapshot;
+  for (const auto& [id, heard_ms] : {std::pair{1, 3}, {2, 1}, {3, 2}}) {
+    Snapshot::Publisher* const publisher = snapshot.add_publishers();
+    publisher->set_id(static_cast<uint64_t>(id));
+    publisher->set_heard_ms(heard_ms);
+  }
+  BrokerOptions options = Options();
+  options.publishers.publishers_max = 1;
+  FakeClock clock;
+  Broker broker(options, &clock, &clock);
+  ASSERT_TRUE(broker.restorer()->OnSnapshotPart(snapshot.SerializeAsString()).ok());
+  broker.restorer()->OnSnapshotEnd();
+  broker.FinishRecovery(false);
+  broker.snapshot()->Begin();
+  Snapshot written;
+  ASSERT_TRUE(written.ParseFromString(broker.snapshot()->NextPart()));
+  ASSERT_EQ(written.publishers_size(), 1);
+  EXPECT_EQ(written.publishers(0).id(), 1u);
 }
 
 // The part before could not be written, and the log has others of the same snapshot.

@@ -123,6 +123,9 @@ TEST(TurnRecordTest, RefusesItemsThatAreNone) {
   writer.AddMessage(LiveFramePrefix("x", {.kind = LiveKind::kPublication}));
   EXPECT_EQ(read(writer.record().substr(8)).code(), absl::StatusCode::kDataLoss);
   writer.Begin(0, 0);
+  writer.AddMessage("no frame");
+  EXPECT_EQ(read(writer.record().substr(8)).code(), absl::StatusCode::kDataLoss);
+  writer.Begin(0, 0);
   writer.AddKnown("", 0);
   EXPECT_EQ(read(writer.record().substr(8)).code(), absl::StatusCode::kDataLoss);
 }
