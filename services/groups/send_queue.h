@@ -19,8 +19,8 @@ struct SendQueueOptions {
 
   // The bound of the bytes of heavy sends that are on their way through the channel. One alone may
   // always go. A light send waits in the channel behind these bytes, so they decide its latency.
-  // They need not be more: half a megabyte keeps a channel server busy for a millisecond.
-  size_t heavy_in_flight_max = 1 << 20;
+  // They need not be more: the channel server takes a fraction of a millisecond for them.
+  size_t heavy_in_flight_max = 256 << 10;
 
   // While a heavy send waits for room, light ones take at most this much before it.
   size_t light_turn_bytes = 64 << 10;

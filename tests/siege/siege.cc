@@ -47,6 +47,10 @@ Flags WithShortRetention(Flags flags) {
   return flags;
 }
 
+std::string Milliseconds(absl::Duration duration) {
+  return absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(duration));
+}
+
 int64_t TcpBytes() {
   std::ifstream file("/proc/net/sockstat");
   for (std::string line; std::getline(file, line);) {
@@ -164,7 +168,8 @@ class Siege {
     report.each_attack_happened = EachHappened(attackers.counts());
     attackers.End();
 
-    Say("the attackers have left");
+    Say(absl::StrCat("the attackers have left; p99 ", Milliseconds(report.quiet_p99), " quiet, ",
+                     Milliseconds(report.siege_p99), " under attack"));
     const absl::Time left = absl::Now();
     report.memory_back_after = absl::InfiniteDuration();
     while (absl::Now() < left + options_.memory_patience) {
@@ -262,10 +267,6 @@ class Siege {
   Returner returner_;
   absl::Time next_say_ = absl::InfinitePast();
 };
-
-std::string Milliseconds(absl::Duration duration) {
-  return absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(duration));
-}
 
 std::string Mebibytes(const SiegeMemory& memory) {
   return absl::StrCat(memory.processes_bytes >> 20, " MiB in processes, ", memory.tcp_bytes >> 20,
