@@ -71,17 +71,22 @@ def say(text):
 
 
 def read_equivalent(path=EQUIVALENT):
-    """Each mutant's reason. A line with a mutant is followed by its indented reason."""
+    """Each mutant's reason. Lines with mutants are followed by their indented reason."""
     reasons = {}
-    key = None
+    keys = []  # that share the next reason
+    has_reason = False
     with open(path, encoding="utf-8") as file:
         for line in file:
             if not line.strip() or line.startswith("#"):
                 continue
             if not line.startswith(" "):
-                key = line.rstrip("\n")
-                reasons[key] = ""
-            else:
+                keys = [] if has_reason else keys
+                has_reason = False
+                keys.append(line.rstrip("\n"))
+                reasons[keys[-1]] = ""
+                continue
+            has_reason = True
+            for key in keys:
                 reasons[key] = (reasons[key] + " " + line.strip()).strip()
     return reasons
 
