@@ -76,6 +76,41 @@ TEST(RecentMessagesTest, ForTheWorkersBoundTheGroupThatIsQuietForLongestGivesIts
   EXPECT_EQ(all.bytes(), 0u);
 }
 
+TEST(RecentMessagesTest, WhatFitsToTheByteStays) {
+  RecentMessages all({.group_bytes_max = 3 * kBytes, .bytes_max = 3 * kBytes});
+  RecentMessages::Ring ring(&all);
+  for (uint64_t offset = 1; offset <= 3; ++offset) ring.Push(Text(offset, offset - 1, ""));
+  EXPECT_EQ(ring.size(), 3u);
+  ring.Push(Text(4, 3, ""));
+  EXPECT_EQ(ring.size(), 3u);
+}
+
+TEST(RecentMessagesTest, AGroupThatWasClearedGivesNothingAndBeginsAnew) {
+  RecentMessages all({.bytes_max = 2 * kBytes});
+  RecentMessages::Ring a(&all);
+  RecentMessages::Ring b(&all);
+  a.Push(Text(1, 0, ""));
+  a.Clear();
+  for (uint64_t offset = 2; offset <= 4; ++offset) b.Push(Text(offset, offset - 1, ""));
+  EXPECT_EQ(b.size(), 2u);
+  EXPECT_EQ(all.bytes(), 2 * kBytes);
+  a.Push(Text(5, 4, ""));
+  EXPECT_EQ(a.size(), 1u);
+  EXPECT_EQ(b.size(), 1u);
+}
+
+TEST(RecentMessagesTest, ABlockThatIsMadeLaterCountsForItsGroup) {
+  RecentMessages all({.group_bytes_max = 2 * kBytes + 20});
+  RecentMessages::Ring ring(&all);
+  FakeMember v1(&kPlainV1Encoding);
+  ring.Push(Text(1, 0, ""));
+  const size_t grown = ring.BytesFor(0, "g", &v1).size();
+  ASSERT_GT(grown, 20u);
+  ring.Push(Text(2, 1, ""));
+  EXPECT_EQ(ring.size(), 1u);
+  EXPECT_EQ(all.bytes(), kBytes);
+}
+
 TEST(RecentMessagesTest, ABlockIsMadeOnceAndCounted) {
   RecentMessages all;
   RecentMessages::Ring ring(&all);

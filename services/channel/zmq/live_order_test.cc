@@ -46,6 +46,16 @@ TEST_F(LiveOrderTest, ALinkMayBringWhatIsAheadOfItUnlessItIsStill) {
   EXPECT_FALSE(MayBring(10));
 }
 
+// A repeat shows that the link lives, and not that it goes on.
+TEST_F(LiveOrderTest, ALinkThatRepeatsItselfIsStill) {
+  Live(9);
+  clock_.Advance(absl::Milliseconds(249));
+  Live(9);
+  Live(8);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_FALSE(MayBring(10));
+}
+
 // The worker itself stood still, and the link's messages wait to be read.
 TEST_F(LiveOrderTest, ALinkWithInputIsNotStill) {
   order_.OnInputWaits();

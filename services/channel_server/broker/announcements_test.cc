@@ -139,5 +139,44 @@ TEST_F(AnnouncementsTest, ProofsThatWaitAreBounded) {
   EXPECT_EQ(announcements_.waiting(), Announcements::kProofsWaitingMax);
 }
 
+TEST_F(AnnouncementsTest, WhatStillFindsNoRoomIsTriedAgain) {
+  announcements_.Add("a", PublisherId{});
+  Turn(/*room=*/0);
+  Turn(/*room=*/0);
+  EXPECT_TRUE(announcements_.found_no_room());
+  EXPECT_EQ(Turn(), Words({"a"}));
+  EXPECT_FALSE(announcements_.found_no_room());
+}
+
+TEST_F(AnnouncementsTest, AProofThatWasSentMayWaitAgain) {
+  for (int times = 0; times < 2; ++times) {
+    announcements_.Add("a", PublisherId{7});
+    EXPECT_EQ(Turn(/*room=*/0), Words());
+    EXPECT_EQ(announcements_.waiting(), 1u);
+    EXPECT_EQ(Turn(), Words({"a/7"}));
+  }
+}
+
+TEST_F(AnnouncementsTest, ErasesWhatIsGoneWhereverItIs) {
+  announcements_.Add("a", PublisherId{7});
+  announcements_.Add("b", PublisherId{});
+  Turn(/*room=*/0);
+  announcements_.Add("a", PublisherId{8});
+  announcements_.Add("c", PublisherId{});
+  announcements_.EraseIf([](const Announcements::Entry& entry) { return entry.group_id == "a"; });
+  announcements_.Add("a", PublisherId{7});
+  EXPECT_EQ(Turn(/*room=*/0), Words());
+  EXPECT_EQ(Turn(), Words({"b", "c", "a/7"}));
+}
+
+// Nothing waits for room while it waits for the log.
+TEST_F(AnnouncementsTest, WhatIsPostponedDoesNotWaitForRoom) {
+  announcements_.Add("a", PublisherId{});
+  Turn(/*room=*/0);
+  announcements_.Postpone(Dropped());
+  EXPECT_FALSE(announcements_.found_no_room());
+  EXPECT_EQ(announcements_.waiting(), 1u);
+}
+
 }  // namespace
 }  // namespace groupcast::service
