@@ -36,6 +36,7 @@ class AskedChannel final : public Channel {
   void Subscribe(absl::string_view) override {}
   void Unsubscribe(absl::string_view) override {}
   bool connected() const override { return true; }
+  size_t message_bytes_max() const override { return 64 * 1024; }
 };
 
 class Reader final : public Member {
