@@ -125,6 +125,7 @@ bool GroupService::MayRun(const Member& member, const Command& command) {
 }
 
 bool GroupService::MayWaitForRoom() const {
+  if (gives_up_) return false;
   return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
 }
 
@@ -223,9 +224,9 @@ void GroupService::SendToGroup(Member* member, const Command& command,
                                std::optional<SendQueue::Weight> weight) {
   const std::string& group_id = command.group_ids.front().id;
   Publish(member, command, weight, group_id, absl::ToUnixMillis(absl::Now()),
-          [this, connection = member->connection_id(), id = command.id,
+          [this, number = BeginSend(member, command), id = command.id,
            group_id](absl::StatusOr<Position> position) {
-            Member* const sender = FindMember(connection);
+            Member* const sender = EndSend(number);
             if (sender == nullptr) return;
             if (!position.ok()) {
               Refuse(sender, ErrorOf(position.status(), id, Command::Kind::kSendToGroup));
@@ -247,7 +248,8 @@ void GroupService::SendToGroups(Member* member, const Command& command,
   for (const GroupIdField& field : command.group_ids)
     sending->results.push_back({.group_id = field.id});
 
-  const auto finish_one = [this, sending, connection = member->connection_id(), id = command.id](
+  const auto finish_one = [this, sending, number = BeginSend(member, command),
+                           connection = member->connection_id(), id = command.id](
                               size_t index, absl::StatusOr<Position> position, ErrorCode code) {
     SendResult& result = sending->results[index];
     if (position.ok()) {
@@ -256,8 +258,8 @@ void GroupService::SendToGroups(Member* member, const Command& command,
       result.code = code;
       result.error = std::string(position.status().message());
     }
-    --sending->left;
-    Member* const sender = FindMember(connection);
+    const bool is_last = --sending->left == 0;
+    Member* const sender = is_last ? EndSend(number) : FindMember(connection);
     if (sender == nullptr) return;
     if (id.empty() && !position.ok()) {
       Refuse(sender, {.code = code,
@@ -265,7 +267,7 @@ void GroupService::SendToGroups(Member* member, const Command& command,
                       .id = "",
                       .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
     }
-    if (!id.empty() && sending->left == 0) sender->Reply(ResultsReply(id, sending->results));
+    if (!id.empty() && is_last) sender->Reply(ResultsReply(id, sending->results));
   };
   // One time for all: the channel server keeps one copy of what is the same for all groups.
   const int64_t sent_at_ms = absl::ToUnixMillis(absl::Now());
@@ -377,9 +379,49 @@ void GroupService::OnMisconfigured(const absl::Status& why) {
   if (on_fatal_) on_fatal_(why);
 }
 
+uint64_t GroupService::BeginSend(Member* member, const Command& command) {
+  ++member->pending_sends;
+  pending_sends_.emplace(
+      ++last_send_, PendingSend{.connection = member->connection_id(), .command_id = command.id});
+  return last_send_;
+}
+
+Member* GroupService::EndSend(uint64_t number) {
+  const auto send = pending_sends_.find(number);
+  if (send == pending_sends_.end()) return nullptr;
+  Member* const sender = FindMember(send->second.connection);
+  pending_sends_.erase(send);
+  if (sender != nullptr) --sender->pending_sends;
+  return sender;
+}
+
+void GroupService::GiveUp() {
+  FailJoins(absl::InfiniteFuture());
+  gives_up_ = true;
+  sends_.ReleaseAll();
+  std::vector<std::pair<uint64_t, std::string>> sends;
+  for (const auto& [number, send] : pending_sends_) sends.emplace_back(number, send.command_id);
+  std::sort(sends.begin(), sends.end());
+  for (const auto& [number, id] : sends) {
+    Member* const sender = EndSend(number);
+    if (sender == nullptr) continue;
+    Refuse(sender, {.code = ErrorCode::kOutcomeUnknown,
+                    .message = "the service stops, and the channel has not answered yet",
+                    .id = id,
+                    .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
+  }
+}
+
 void GroupService::CheckDeadlines() {
+  FailJoins(clock_->Now());
+  recoveries_.RetryFailed();
+  // A member that left may have made room for others.
+  MayWaitForRoom() ? sends_.GoOn() : sends_.ReleaseAll();
+}
+
+void GroupService::FailJoins(absl::Time deadline) {
   std::vector<Member*> refused;
-  for (const PendingJoin& join : pending_joins_.TakeExpired(clock_->Now())) {
+  for (const PendingJoin& join : pending_joins_.TakeExpired(deadline)) {
     --join.member->pending_answers;
     RefuseJoin(join);
     refused.push_back(join.member);
@@ -392,9 +434,6 @@ void GroupService::CheckDeadlines() {
   for (Member* member : refused) {
     if (member->pending_answers == 0) member->ResumeCommands();
   }
-  recoveries_.RetryFailed();
-  // A member that left may have made room for others.
-  MayWaitForRoom() ? sends_.GoOn() : sends_.ReleaseAll();
 }
 
 void GroupService::RefuseJoin(const PendingJoin& join) {

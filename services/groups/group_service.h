@@ -88,6 +88,13 @@ class GroupService final : public ChannelListener {
   // it on each tick. Its time grows only with the number of joins that are due.
   void CheckDeadlines();
 
+  // Ends all waiting, because the worker ends. Joins and sends that wait for the channel are
+  // refused as `unavailable`, and sends without a result are told `outcome_unknown`. Their later
+  // results are dropped.
+  void GiveUp();
+  // The number of sends without a result, also of connections that are gone.
+  size_t pending_sends() const { return pending_sends_.size(); }
+
   const GroupTable& table() const { return table_; }
   Counters counters() const;
 
@@ -116,6 +123,13 @@ class GroupService final : public ChannelListener {
 
   // Follows the channel's maximum.
   void UpdateCommandLimits();
+
+  // A send is on its way to the channel. Its number is for EndSend.
+  uint64_t BeginSend(Member* member, const Command& command);
+  // The send has its result. Returns its sender, or null if nobody must be told.
+  Member* EndSend(uint64_t number);
+  void FailJoins(absl::Time deadline);
+
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
   void RefuseJoin(const PendingJoin& join);
@@ -133,6 +147,14 @@ class GroupService final : public ChannelListener {
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
   SendQueue sends_;
+  struct PendingSend {
+    ConnectionId connection;
+    std::string command_id;  // JSON; empty: the client wants no reply
+  };
+  // By number, in the order of their commands. The channel's window bounds them.
+  absl::flat_hash_map<uint64_t, PendingSend> pending_sends_;
+  uint64_t last_send_ = 0;
+  bool gives_up_ = false;
   absl::Time away_since_;  // the time of the disconnection, while not connected
   Counters counters_;
   LogLimit gap_log_limit_;

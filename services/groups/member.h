@@ -58,6 +58,8 @@ class Member {
   // The number of joins and reads of history that the channel has not answered yet. Other commands
   // wait for them.
   int32_t pending_answers = 0;
+  // The number of its sends that have no answer yet.
+  uint32_t pending_sends = 0;
   // The number of its memberships that are not live yet. While it is not 0, the connection calls
   // GroupService::OnDrained each time its outbox has drained.
   uint32_t recoveries = 0;

@@ -25,6 +25,9 @@ constexpr double kDrainPerSecondMin = 1'000;
 // without a request.)
 constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 
+// How often a draining worker looks for connections whose commands are answered.
+constexpr absl::Duration kFinishTick = absl::Milliseconds(10);
+
 // Clients of a draining worker are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
@@ -225,7 +228,7 @@ absl::Time Worker::FlushTouched() {
   const absl::Time next = touched_.FlushSome(
       hurry, [this](FlushNode* node) { return Flush(static_cast<Session*>(node)); });
   if (!touched_.is_behind()) messages_before_round_ = messages;
-  if (draining_ && sessions_.empty()) loop_->Stop();
+  if (draining_ && sessions_.empty() && groups_.pending_sends() == 0) loop_->Stop();
   return more_to_read ? absl::InfinitePast() : next;
 }
 
@@ -315,6 +318,7 @@ void Worker::BeginDrain() {
   drain_began_ = loop_->now();
   drain_total_ = sessions_.size();
   spdlog::info("draining {} connections", sessions_.size());
+  loop_->RunEvery(kFinishTick, [this] { FinishAnswered(); });
   DrainSome();
 }
 
@@ -326,23 +330,48 @@ void Worker::DrainSome() {
   const auto remaining =
       static_cast<size_t>(std::max(0.0, static_cast<double>(drain_total_) - rate * seconds));
   const bool handshakes_may_finish = loop_->now() - drain_began_ < kHandshakeGrace;
-  absl::BitGen random;
   size_t open = 0;
   for (const std::unique_ptr<Session>& session : sessions_) {
     if (session->is_handshaking() && !handshakes_may_finish) session->Abort();
     if (!session->is_open() || ++open <= remaining) continue;
-    if (session->v1()) {
-      const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-      session->Reply(ClosingEvent(CloseCode::kDraining, "draining", after));
-      session->Close(CloseCode::kDraining, "draining");
-    } else {
-      session->Close(CloseCode::kGoingAway, "going away");
+    if (!session->reads_commands()) continue;
+    session->StopCommands();
+    finishing_.Append(session.get(), absl::InfinitePast());
+  }
+  FinishAnswered();
+  if (loop_->now() - drain_began_ >= options_.drain_time) EndDrain();
+  if (sessions_.empty() && groups_.pending_sends() == 0) loop_->Stop();
+}
+
+void Worker::FinishAnswered() {
+  const absl::Time now = loop_->now();
+  while (DeadlineNode* node = finishing_.FirstSince(now - kFinishTick / 2)) {
+    auto* const session = static_cast<Session*>(node);
+    finishing_.Append(session, now);
+    const bool waits =
+        session->holds_commands() || session->pending_sends > 0 || session->pending_answers > 0;
+    if (!waits || gave_up_) SayGoodbye(session);
+  }
+}
+
+void Worker::SayGoodbye(Session* session) {
+  if (!session->v1()) return session->Close(CloseCode::kGoingAway, "going away");
+  absl::BitGen random;
+  const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
+  session->Reply(ClosingEvent(CloseCode::kDraining, "draining", after));
+  session->Close(CloseCode::kDraining, "draining");
+}
+
+// Its first call tells what remains to be told. The next one, a tick later, cuts off.
+void Worker::EndDrain() {
+  if (!std::exchange(gave_up_, true)) {
+    groups_.GiveUp();
+    for (const std::unique_ptr<Session>& session : sessions_) {
+      if (session->is_open()) SayGoodbye(session.get());
     }
+    return;
   }
-  const bool overdue = loop_->now() - drain_began_ >= options_.drain_time;
-  for (const std::unique_ptr<Session>& session : sessions_) {
-    if (overdue) session->Abort();
-  }
+  for (const std::unique_ptr<Session>& session : sessions_) session->Abort();
   if (sessions_.empty()) loop_->Stop();
 }
 

@@ -39,7 +39,8 @@ struct WorkerOptions {
   // pong_timeout after that, the worker closes it with 4002.
   absl::Duration ping_interval = absl::Seconds(25);
   absl::Duration pong_timeout = absl::Seconds(10);
-  // The time over which a draining worker spreads the closing of its connections.
+  // The time over which a draining worker spreads the closing of its connections, and for which it
+  // waits for the results of their sends.
   absl::Duration drain_time = absl::Seconds(5);
 
   // Above it, the worker answers a handshake with 503.
@@ -104,7 +105,11 @@ class Worker final : private SessionHost {
   bool ReadWaiting();
   void Report();
   void BeginDrain();
+  // Closes the connections whose commands are answered, of those that read no more commands.
+  void FinishAnswered();
+  void SayGoodbye(Session* session);
   void DrainSome();
+  void EndDrain();
 
   const WorkerOptions options_;
   SharedSlot* const slot_;
@@ -124,13 +129,15 @@ class Worker final : private SessionHost {
   uint64_t slow_consumers_ = 0;
   LogLimit unfinished_log_limit_;
   DeadlineList handshaking_;
-  DeadlineList silent_;  // since their last input
-  DeadlineList pinged_;  // since their ping
+  DeadlineList silent_;     // since their last input
+  DeadlineList pinged_;     // since their ping
+  DeadlineList finishing_;  // they read no more commands, since the last look at them
   DeadlineList closing_;
 
   bool draining_ = false;
   absl::Time drain_began_;
   size_t drain_total_ = 0;
+  bool gave_up_ = false;  // the drain time is over
   StrangerLog stranger_log_;
   absl::Status failure_;
 };

@@ -37,7 +37,7 @@ std::string TcpUrl(const ChannelAddress& address);
 ChannelEndpoints UnixEndpoints(absl::string_view directory);
 
 // The options of every socket of the channel. Heartbeats detect a half-open connection within 3 s.
-// Sockets do not linger, so that a process ends at once when it stops.
+// Sockets do not linger, so that a process ends at once when it stops. A user may set a short time.
 void SetCommonOptions(zmq::socket_t& socket);
 
 // Limits the size of the frames that peers may send, on a socket that is bound. ZeroMQ disconnects

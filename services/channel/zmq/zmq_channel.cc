@@ -21,6 +21,9 @@ constexpr int kMessagesPerLookAtTheClock = 8;
 // The bytes of one message on the publish link, so that it is on its way before a long turn ends.
 constexpr size_t kBatchBytes = 64 * 1024;
 
+// Less than the second that a supervisor grants beyond the drain time.
+constexpr int kPublishLingerMs = 250;
+
 constexpr char kMonitorEndpoint[] = "inproc://control_monitor";
 
 ZmqChannelOptions WithPublisher(ZmqChannelOptions options) {
@@ -67,6 +70,8 @@ absl::Status ZmqChannel::Connect() {
     }
     // Bounded by the window here, not by ZeroMQ, which would drop.
     publish_.set(zmq::sockopt::sndhwm, 0);
+    // What is on its way when the worker ends shall arrive. Its results are not waited for.
+    publish_.set(zmq::sockopt::linger, kPublishLingerMs);
     publish_.set(zmq::sockopt::xpub_verboser, true);
     // With a mark, SUB would drop its own subscriptions.
     subscribe_.set(zmq::sockopt::sndhwm, 0);

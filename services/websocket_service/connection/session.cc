@@ -138,6 +138,12 @@ size_t Session::AskToRead() {
   return 0;
 }
 
+void Session::StopCommands() {
+  reads_commands_ = false;
+  StopReading();
+  host_->OnReadEnds(this);
+}
+
 void Session::ReadOn() {
   if (held_ != nullptr || ended()) return;
   WatchFor(watched_ | EPOLLIN);
@@ -232,7 +238,7 @@ void Session::ResumeCommands() {
     return;
   }
   ReadFrames(absl::MakeSpan(held->input));
-  if (held_ == nullptr && state_ == State::kOpen) WatchFor(watched_ | EPOLLIN);
+  if (held_ == nullptr && state_ == State::kOpen && reads_commands_) WatchFor(watched_ | EPOLLIN);
 }
 
 void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {

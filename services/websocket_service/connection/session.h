@@ -111,6 +111,12 @@ class Session final : public Member,
   // destruction of the session closes the socket.
   void Abort();
 
+  // Reads no further commands. Those that it has read are carried out.
+  void StopCommands();
+  bool reads_commands() const { return reads_commands_; }
+  // Whether commands that it has read still wait.
+  bool holds_commands() const { return held_ != nullptr; }
+
   // Reads now, and reads on as usual later. After MayRead has returned false.
   void ReadOn();
 
@@ -181,6 +187,7 @@ class Session final : public Member,
   bool v1_ = false;
   bool was_open_ = false;
   bool slow_ = false;
+  bool reads_commands_ = true;
   bool write_blocked_ = false;  // the socket was full; it is watched for room
   bool sent_shutdown_ = false;  // our side of the TCP connection is closed
   bool peer_closed_ = false;    // the peer's side is closed
