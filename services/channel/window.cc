@@ -85,6 +85,7 @@ void Window::OnAccepted(uint64_t number, Answers* answers) {
   while (numbered_ > 0 && first_number_ <= number) {
     Resolve(first_number_, RefusalStatus(Refusal::FORGOTTEN), answers);
   }
+  if (numbered_ == 0 && first_number_ <= number) first_number_ = number + 1;
 }
 
 void Window::DoubtSent() {

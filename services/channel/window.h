@@ -68,7 +68,8 @@ class Window {
   void OnResults(const channel::v1::Acknowledgement& results, Answers* answers);
 
   // The server has accepted all publications up to `number`. A publication up to `number` without a
-  // result will not get one.
+  // result will not get one. A number above the window's own is of a stranger that has used the
+  // publisher's id: the window goes on after it.
   void OnAccepted(uint64_t number, Answers* answers);
 
   // Gives up the publications that have waited for longer than wait_max.

@@ -149,7 +149,6 @@ TEST_F(WindowTest, ResultsOfWhatWasNeverSentAreIgnored) {
   Add("a");
   Results(0, {9, 10, 11});
   Results(~uint64_t{0}, {9, 10, 11});
-  window_.OnAccepted(5, &answers_);
   EXPECT_EQ(Answers(), Words());
   EXPECT_EQ(Send(), Words({"1 a"}));
 }
@@ -199,7 +198,21 @@ TEST_F(WindowTest, WhatWasNeverSentIsNotAccepted) {
   Add("b");
   window_.OnAccepted(2, &answers_);
   EXPECT_EQ(Answers(), Words({"a: UNKNOWN"}));
-  EXPECT_EQ(Send(), Words({"2 b"}));
+  EXPECT_EQ(Send(), Words({"3 b"}));
+}
+
+// A stranger has used the publisher's id. What was sent is in doubt, and what follows is accepted.
+TEST_F(WindowTest, GoesOnAfterANumberThatIsNotItsOwn) {
+  Add("a");
+  Send();
+  constexpr uint64_t kFar = 1'000'000'000'000;
+  window_.OnAccepted(kFar, &answers_);
+  EXPECT_EQ(Answers(), Words({"a: UNKNOWN"}));
+  EXPECT_EQ(window_.first_unacknowledged(), kFar + 1);
+  Add("b");
+  EXPECT_EQ(Send(), Words({absl::StrCat(kFar + 1, " b")}));
+  Results(kFar + 1, {10});
+  EXPECT_EQ(Answers(), Words({"b: 10"}));
 }
 
 // The answer to a hello comes while the publish link is away.

@@ -22,6 +22,11 @@ constexpr absl::Duration kTurnMax = absl::Seconds(2);
 // again.
 constexpr size_t kWaitingControlMax = 1'000;
 
+// No worker is further ahead of the server: by the lost end of a log, or on its first hello. A
+// stranger with a worker's id could otherwise use its numbers up.
+constexpr uint64_t kNumbersAheadMax = uint64_t{1} << 40;
+constexpr uint64_t kFirstNumberMax = uint64_t{1} << 63;
+
 // The number of groups that are forgotten in a turn, which has to name them in the log.
 constexpr size_t kForgottenPerTurnMax = 10'000;
 
@@ -434,6 +439,12 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   }
   Publisher* const publisher = state_.publishers.FindOrAdd(from, state_.now);
   if (publisher == nullptr) return;  // it says hello again
+  const uint64_t first_max =
+      publisher->known ? publisher->last_told() + kNumbersAheadMax : kFirstNumberMax;
+  if (hello.first_unacknowledged() > first_max) {
+    ++counters_.malformed;
+    return;
+  }
   const bool known = std::exchange(publisher->known, true);
   state_.publishers.Touch(publisher, state_.now);
   publisher->present = true;

@@ -386,7 +386,7 @@ TEST_F(BrokerRecoveryTest, TheLastNumberThatThereIsEndsNothing) {
   server_.Publish(kA, kLast, "x");
   server_.EndTurn();
   server_.Hello(kA, 0);
-  EXPECT_EQ(server_.Publish(kB, 1, "x").substr(0, 1), "1");
+  EXPECT_EQ(server_.Publish(kB, 1, "x"), "0→1");
 }
 
 // The announcement of a new group waits for the log. Until that can be written, the next turn
@@ -411,6 +411,19 @@ TEST_F(BrokerRecoveryTest, AnnouncementsOfGroupsThatCameAndWentDoNotPileUpWithou
   }
   EXPECT_EQ(server_.broker.group_count(), 0u);
   EXPECT_LE(server_.broker.waiting_announcements(), 1u);
+}
+
+// ---- A stranger that uses a worker's id.
+
+TEST(BrokerStrangerTest, AHelloWithANumberThatNoWorkerHasIsIgnored) {
+  BrokerHarness server;
+  EXPECT_EQ(server.Publish(kA, 1, "x"), "0→1");
+  server.EndTurn();
+  EXPECT_EQ(server.Hello(kA, ~uint64_t{0}), "");
+  EXPECT_EQ(server.Hello(kA, (uint64_t{1} << 40) + 2), "");
+  EXPECT_EQ(server.Publish(kA, 2, "x", {.first_unacknowledged = 2}), "1→2");
+  EXPECT_EQ(server.Hello(PublisherId{77}, (uint64_t{1} << 63) + 1), "");
+  EXPECT_EQ(server.broker.counters().malformed, 3u);
 }
 
 }  // namespace
