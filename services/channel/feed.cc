@@ -25,18 +25,18 @@ bool Feed::IsAhead(const Position& position, Epoch current) const {
                                            : position.epoch == current && current != Epoch{};
 }
 
-void Feed::OnMessage(const Position& position, uint64_t previous, absl::string_view frame,
+void Feed::OnMessage(const Position& position, uint64_t previous, absl::string_view body,
                      Epoch current, size_t held_bytes_max, FeedSink* sink) {
   if (!warm_) return;
   const bool same_epoch = position.epoch == position_.epoch;
   if (same_epoch ? position.offset <= position_.offset : position.epoch != current) return;
   silent_repairs = 0;
   if (same_epoch && previous <= position_.offset) {
-    Advance(position, previous, frame, sink);
+    Advance(position, previous, body, sink);
     if (!held_.empty()) DeliverHeld(sink);
     return;
   }
-  Hold(position, previous, frame, held_bytes_max);
+  Hold(position, previous, body, held_bytes_max);
 }
 
 void Feed::OnHistoryBegin(const Position& head, uint64_t floor, FeedSink* sink) {
@@ -45,10 +45,10 @@ void Feed::OnHistoryBegin(const Position& head, uint64_t floor, FeedSink* sink) 
   }
 }
 
-void Feed::OnHistoryMessage(const Position& position, uint64_t previous, absl::string_view frame,
+void Feed::OnHistoryMessage(const Position& position, uint64_t previous, absl::string_view body,
                             FeedSink* sink) {
   if (position.epoch != position_.epoch || position.offset <= position_.offset) return;
-  Advance(position, previous, frame, sink);
+  Advance(position, previous, body, sink);
 }
 
 void Feed::OnHistoryEnd(const Position& head, FeedSink* sink) {
@@ -58,13 +58,13 @@ void Feed::OnHistoryEnd(const Position& head, FeedSink* sink) {
   behind_ = target_.offset > position_.offset;
 }
 
-void Feed::Advance(const Position& position, uint64_t previous, absl::string_view frame,
+void Feed::Advance(const Position& position, uint64_t previous, absl::string_view body,
                    FeedSink* sink) {
   // Either the chain's next message, or a message with another predecessor than the last delivery.
   // Such a message belongs to another history than this feed's.
   if (previous != position_.offset) TellGap({position.epoch, previous}, sink);
   position_ = position;
-  sink->Deliver(position, previous, frame);
+  sink->Deliver(position, previous, body);
   if (target_.epoch == position_.epoch && target_.offset <= position_.offset) behind_ = false;
 }
 
@@ -74,13 +74,14 @@ void Feed::TellGap(const Position& to, FeedSink* sink) {
   sink->Tell(gap);
 }
 
-void Feed::Hold(const Position& position, uint64_t previous, absl::string_view frame,
+void Feed::Hold(const Position& position, uint64_t previous, absl::string_view body,
                 size_t held_bytes_max) {
   if (position.epoch != target_.epoch || position.offset > target_.offset) target_ = position;
   behind_ = true;
-  if (held_bytes_ + frame.size() > held_bytes_max) return;
-  held_.push_back({position, previous, std::string(frame)});
-  held_bytes_ += frame.size();
+  const size_t cost = body.size() + kHeldOverheadBytes;
+  if (held_bytes_ + cost > held_bytes_max) return;
+  held_.push_back({position, previous, std::string(body)});
+  held_bytes_ += cost;
 }
 
 void Feed::DeliverHeld(FeedSink* sink) {
@@ -91,9 +92,9 @@ void Feed::DeliverHeld(FeedSink* sink) {
     if (same_epoch && held_.front().previous > position_.offset) return;
     Held held = std::move(held_.front());
     held_.pop_front();
-    held_bytes_ -= held.frame.size();
+    held_bytes_ -= held.body.size() + kHeldOverheadBytes;
     if (same_epoch && held.position.offset > position_.offset) {
-      Advance(held.position, held.previous, held.frame, sink);
+      Advance(held.position, held.previous, held.body, sink);
     }
   }
 }

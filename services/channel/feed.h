@@ -15,8 +15,8 @@ namespace groupcast::service {
 // Receives the decisions of a feed.
 class FeedSink {
  public:
-  // `frame` has the bytes that the feed's owner gave it with the position.
-  virtual void Deliver(const Position& position, uint64_t previous, absl::string_view frame) = 0;
+  // `body` has the bytes that the feed's owner gave it with the position.
+  virtual void Deliver(const Position& position, uint64_t previous, absl::string_view body) = 0;
   virtual void Tell(const Gap& gap) = 0;
 
  protected:
@@ -40,6 +40,9 @@ class FeedSink {
 // The feed compares offsets of its own group only. Logic only: no IO, no time. Not thread-safe.
 class Feed {
  public:
+  // The cost of a held message besides its body.
+  static constexpr size_t kHeldOverheadBytes = 128;
+
   // An announcement brought the group's head, on the link that brings its messages.
   void OnHead(const Position& head, Epoch current);
   // The worker knows the head from another source. The announcement that warms the feed may be
@@ -48,13 +51,13 @@ class Feed {
 
   // A live message. If the feed must hold it and holds `held_bytes_max` already, it drops the
   // message. The repair of the earlier messages then brings this message too.
-  void OnMessage(const Position& position, uint64_t previous, absl::string_view frame,
-                 Epoch current, size_t held_bytes_max, FeedSink* sink);
+  void OnMessage(const Position& position, uint64_t previous, absl::string_view body, Epoch current,
+                 size_t held_bytes_max, FeedSink* sink);
 
   // The answer to the request for the history after position(): first OnHistoryBegin, then its
   // messages in order, then OnHistoryEnd.
   void OnHistoryBegin(const Position& head, uint64_t floor, FeedSink* sink);
-  void OnHistoryMessage(const Position& position, uint64_t previous, absl::string_view frame,
+  void OnHistoryMessage(const Position& position, uint64_t previous, absl::string_view body,
                         FeedSink* sink);
   void OnHistoryEnd(const Position& head, FeedSink* sink);
 
@@ -77,15 +80,14 @@ class Feed {
   struct Held {
     Position position;
     uint64_t previous;
-    std::string frame;
+    std::string body;
   };
 
   // Whether there are messages to repair up to `position`.
   bool IsAhead(const Position& position, Epoch current) const;
-  void Advance(const Position& position, uint64_t previous, absl::string_view frame,
-               FeedSink* sink);
+  void Advance(const Position& position, uint64_t previous, absl::string_view body, FeedSink* sink);
   void TellGap(const Position& to, FeedSink* sink);
-  void Hold(const Position& position, uint64_t previous, absl::string_view frame,
+  void Hold(const Position& position, uint64_t previous, absl::string_view body,
             size_t held_bytes_max);
   void DeliverHeld(FeedSink* sink);
 

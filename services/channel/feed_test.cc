@@ -12,7 +12,8 @@ namespace {
 
 constexpr Epoch kOld{7};
 constexpr Epoch kNew{8};
-constexpr size_t kPlenty = 1000;
+constexpr size_t kPlenty = 100'000;
+constexpr size_t kOne = Feed::kHeldOverheadBytes + 1;  // a held message with a body of a byte
 
 using Told = std::vector<std::string>;
 
@@ -135,12 +136,12 @@ TEST_F(FeedTest, AMessageOfTheNewEpochThatDoesNotFitIsRepairedLater) {
 
 // What does not fit by a byte, and what fits to the byte.
 TEST_F(FeedTest, HoldsUpToExactlyItsBytes) {
-  Message(7, 6, kOld, 1);
-  EXPECT_EQ(feed_.held_bytes(), 1u);
-  Message(8, 7, kOld, 1);
-  EXPECT_EQ(feed_.held_bytes(), 1u);
-  Message(9, 8, kOld, 2);
-  EXPECT_EQ(feed_.held_bytes(), 2u);
+  Message(7, 6, kOld, kOne);
+  EXPECT_EQ(feed_.held_bytes(), kOne);
+  Message(8, 7, kOld, 2 * kOne - 1);
+  EXPECT_EQ(feed_.held_bytes(), kOne);
+  Message(9, 8, kOld, 2 * kOne);
+  EXPECT_EQ(feed_.held_bytes(), 2 * kOne);
 }
 
 TEST_F(FeedTest, AMessageOfAnotherEpochInAnAnswerIsIgnored) {
@@ -179,7 +180,7 @@ TEST_F(FeedTest, HoldsWhatComesAfterAHoleUntilTheHoleIsRepaired) {
   EXPECT_EQ(Message(8, 7), Told());
   EXPECT_EQ(Message(9, 8), Told());
   EXPECT_TRUE(feed_.behind());
-  EXPECT_EQ(feed_.held_bytes(), 2u);
+  EXPECT_EQ(feed_.held_bytes(), 2 * kOne);
   EXPECT_EQ(History(9, 0, {{5, 6}, {6, 7}, {7, 8}}), Told({"5→6", "6→7", "7→8", "8→9"}));
   EXPECT_FALSE(feed_.behind());
   EXPECT_EQ(feed_.held_bytes(), 0u);
@@ -203,10 +204,10 @@ TEST_F(FeedTest, AHoleAmongTheHeldStaysOneUntilItsOwnRepair) {
 }
 
 TEST_F(FeedTest, WhatDoesNotFitIsDroppedAndRepairedLater) {
-  Message(7, 6, kOld, 2);
-  Message(8, 7, kOld, 2);
-  EXPECT_EQ(Message(9, 8, kOld, 2), Told());
-  EXPECT_EQ(feed_.held_bytes(), 2u);
+  Message(7, 6, kOld, 2 * kOne);
+  Message(8, 7, kOld, 2 * kOne);
+  EXPECT_EQ(Message(9, 8, kOld, 2 * kOne), Told());
+  EXPECT_EQ(feed_.held_bytes(), 2 * kOne);
   // The answer was made before 9 existed.
   EXPECT_EQ(History(8, 0, {{5, 6}}), Told({"5→6", "6→7", "7→8"}));
   EXPECT_TRUE(feed_.behind());

@@ -1,24 +1,25 @@
 #include "services/common/shared_bytes.h"
 
-#include <cstring>
+#include <algorithm>
 #include <new>
 
 namespace groupcast::service {
 
+SharedBytes SharedBytes::Make(size_t size, absl::FunctionRef<void(char*)> write) {
+  SharedBytes made;
+  made.block_ = static_cast<Block*>(::operator new(sizeof(Block) + size));
+  made.block_->references = 1;
+  made.block_->size = static_cast<uint32_t>(size);
+  write(reinterpret_cast<char*>(made.block_ + 1));
+  return made;
+}
+
 SharedBytes SharedBytes::Join(std::initializer_list<absl::string_view> parts) {
   size_t size = 0;
   for (const absl::string_view part : parts) size += part.size();
-  SharedBytes joined;
-  joined.block_ = static_cast<Block*>(::operator new(sizeof(Block) + size));
-  joined.block_->references = 1;
-  joined.block_->size = static_cast<uint32_t>(size);
-  char* bytes = reinterpret_cast<char*>(joined.block_ + 1);
-  for (const absl::string_view part : parts) {
-    if (part.empty()) continue;
-    std::memcpy(bytes, part.data(), part.size());
-    bytes += part.size();
-  }
-  return joined;
+  return Make(size, [&](char* to) {
+    for (const absl::string_view part : parts) to = std::copy(part.begin(), part.end(), to);
+  });
 }
 
 void SharedBytes::Free(Block* block) { ::operator delete(block); }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 
 namespace groupcast::service {
@@ -33,6 +34,8 @@ class SharedBytes {
   // Copies the parts into a new block, one after the other, with one allocation. Together they must
   // be below 4 GiB. The result is not null, even without any bytes.
   static SharedBytes Join(std::initializer_list<absl::string_view> parts);
+  // A new block of `size` bytes, which `write` writes.
+  static SharedBytes Make(size_t size, absl::FunctionRef<void(char*)> write);
   static SharedBytes Copy(absl::string_view bytes) { return Join({bytes}); }
 
   // False: null.

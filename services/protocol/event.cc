@@ -1,5 +1,8 @@
 #include "services/protocol/event.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "services/protocol/json.h"
@@ -36,21 +39,11 @@ size_t ContentBytes(const Content& content) {
                                      : content.data.size());
 }
 
-void AppendContent(const Content& content, std::string* json) {
-  absl::StrAppend(json, kMessageField);
-  if (content.kind == Content::Kind::kText) {
-    AppendJsonString(content.data, json);
-  } else {
-    absl::StrAppend(json, content.data);
-  }
-}
-
-void AppendMessageFields(uint64_t offset, uint64_t previous, const Content& content,
-                         std::string* json) {
-  AppendContent(content, json);
-  *json += ',';
-  AppendPlace(offset, previous, json);
-  absl::StrAppend(json, ",\"sent_at\":", content.sent_at_ms);
+// Returns the end of what it has written.
+char* WriteContent(const Content& content, char* to) {
+  to = std::copy(kMessageField.begin(), kMessageField.end(), to);
+  if (content.kind == Content::Kind::kText) return WriteJsonString(content.data, to);
+  return std::copy(content.data.begin(), content.data.end(), to);
 }
 
 // A message in a reply to group_history: `{`, its content unless it is excluded, `end`.
@@ -64,10 +57,11 @@ struct HistoryItem {
   }
 
   size_t bytes() const { return 1 + (excluded ? 0 : ContentBytes(Of(*entry))) + end.size(); }
-  void Append(std::string* json) const {
-    *json += '{';
-    if (!excluded) AppendContent(Of(*entry), json);
-    *json += end;
+  // Returns the end of what it has written.
+  char* Write(char* to) const {
+    *to++ = '{';
+    if (!excluded) to = WriteContent(Of(*entry), to);
+    return std::copy(end.begin(), end.end(), to);
   }
 
   static Content Of(const History::Entry& entry) {
@@ -150,9 +144,13 @@ std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Pos
     absl::StrAppend(&json, ",\"recovered\":", JsonBool(recovered));
   }
   json += ",\"messages\":[";
+  // `bytes` counts a comma for each item, and so one too many.
+  const size_t begin_bytes = json.size();
+  json.resize(begin_bytes + bytes - (items.empty() ? 0 : 1));
+  char* to = json.data() + begin_bytes;
   for (auto item = items.rbegin(); item != items.rend(); ++item) {
-    if (item != items.rbegin()) json += ',';
-    item->Append(&json);
+    if (item != items.rbegin()) *to++ = ',';
+    to = item->Write(to);
   }
   json += "]}";
   return json;
@@ -167,13 +165,29 @@ std::string ErrorEvent(const CommandError& error) {
 }
 
 std::string MessageEvent(const Message& message) {
-  std::string json = R"({"event":"message","group_id":)";
-  json.reserve(message.content.data.size() + message.group_id.size() + 128);
-  AppendJsonString(message.group_id, &json);
-  json += ',';
-  AppendMessageFields(message.offset, message.previous, message.content, &json);
-  json += '}';
+  const MessageEventWriter writer(message);
+  std::string json(writer.bytes(), '\0');
+  writer.Write(json.data());
   return json;
+}
+
+MessageEventWriter::MessageEventWriter(const Message& message)
+    : content_(message.content),
+      content_bytes_(ContentBytes(content_)),
+      around_(R"({"event":"message","group_id":)") {
+  around_.reserve(around_.size() + message.group_id.size() + 120);
+  AppendJsonString(message.group_id, &around_);
+  around_ += ',';
+  before_bytes_ = around_.size();
+  around_ += ',';
+  AppendPlace(message.offset, message.previous, &around_);
+  absl::StrAppend(&around_, ",\"sent_at\":", content_.sent_at_ms, "}");
+}
+
+void MessageEventWriter::Write(char* to) const {
+  std::memcpy(to, around_.data(), before_bytes_);
+  to = WriteContent(content_, to + before_bytes_);
+  std::memcpy(to, around_.data() + before_bytes_, around_.size() - before_bytes_);
 }
 
 std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous) {

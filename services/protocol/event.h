@@ -56,6 +56,22 @@ std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Pos
 std::string ErrorEvent(const CommandError& error);
 
 std::string MessageEvent(const Message& message);
+// The same for a buffer of the right size, so that the event is written only once.
+class MessageEventWriter {
+ public:
+  // The message must outlive it.
+  explicit MessageEventWriter(const Message& message);
+
+  size_t bytes() const { return around_.size() + content_bytes_; }
+  void Write(char* to) const;
+
+ private:
+  const Content& content_;
+  const size_t content_bytes_;
+  std::string around_;  // before the content, and after it
+  size_t before_bytes_;
+};
+
 // The place of a message that excludes the member's session.
 std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t previous);
 

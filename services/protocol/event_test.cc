@@ -74,6 +74,24 @@ TEST(EventTest, AJoinWithSinceIsToldWhetherItRecovered) {
       R"({"event":"reply","id":6,"group_id":"123","epoch":"5f0c2ab3d1e94477","offset":41,"recovered":false})");
 }
 
+// So that it can be written where it goes.
+TEST(EventTest, AMessageHasTheSizeThatItsWriterSays) {
+  for (const char* data : {"", "plain", "\x01 \" \\ \n", "0123456789012345678901234567890\x02"}) {
+    for (const Content::Kind kind : {Content::Kind::kText, Content::Kind::kJson}) {
+      const Message message{.group_id = "a \"group\"",
+                            .offset = 43,
+                            .previous = 42,
+                            .content = {.kind = kind, .data = data, .sent_at_ms = 9}};
+      const MessageEventWriter writer(message);
+      std::string written(writer.bytes() + 1, '#');
+      writer.Write(written.data());
+      EXPECT_EQ(written, MessageEvent(message) + "#");
+      EXPECT_EQ(written.back(), '#');
+      EXPECT_EQ(written[writer.bytes() - 1], '}');
+    }
+  }
+}
+
 TEST(EventTest, AnExcludedMessageKeepsItsPlace) {
   EXPECT_EQ(ExcludedEvent("123", 43, 42),
             R"({"event":"message","group_id":"123","offset":43,"previous":42,"excluded":true})");

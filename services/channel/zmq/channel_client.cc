@@ -91,7 +91,7 @@ absl::Status ChannelClient::OnLiveFrame(absl::string_view bytes) {
   switch (frame->header.kind) {
     case LiveKind::kMessage:
       live_order_.OnReached(position);
-      behind = subscriptions_.OnMessage(*frame, bytes, link_.epoch());
+      behind = subscriptions_.OnMessage(*frame, link_.epoch());
       break;
     case LiveKind::kAnnouncement:
       live_order_.OnReached({position.epoch, frame->header.number});

@@ -124,14 +124,15 @@ bool Subscriptions::WithFeed(Subscription* subscription, Work work) {
   return behind;
 }
 
-bool Subscriptions::OnMessage(const LiveFrame& frame, absl::string_view bytes, Epoch current) {
+bool Subscriptions::OnMessage(const LiveFrame& frame, Epoch current) {
   Subscription* const subscription = Find(frame.group_id);
   if (subscription == nullptr) return false;
   const LiveHeader& header = frame.header;
   const size_t room = kHeldBytesMax - std::min(kHeldBytesMax, held_bytes_);
   const size_t held_max = std::min(kFeedHeldBytesMax, subscription->feed.held_bytes() + room);
   return WithFeed(subscription, [&](Feed* feed) {
-    feed->OnMessage({header.epoch, header.offset}, header.previous, bytes, current, held_max, this);
+    feed->OnMessage({header.epoch, header.offset}, header.previous, frame.body, current, held_max,
+                    this);
   });
 }
 
@@ -170,7 +171,7 @@ Subscriptions::Repaired Subscriptions::OnHistory(Subscription* subscription,
         continue;
       }
       feed->OnHistoryMessage({frame->header.epoch, frame->header.offset}, frame->header.previous,
-                             bytes, this);
+                             frame->body, this);
     }
     feed->OnHistoryEnd(head, this);
     after = feed->position();
@@ -179,14 +180,13 @@ Subscriptions::Repaired Subscriptions::OnHistory(Subscription* subscription,
   return after == before ? Repaired::kStuck : Repaired::kBehind;
 }
 
-void Subscriptions::Deliver(const Position& position, uint64_t previous, absl::string_view bytes) {
+void Subscriptions::Deliver(const Position& position, uint64_t previous, absl::string_view body) {
   if (delivering_->ended) return;
-  const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
   Message message{.group_id = *delivering_->group_id,
                   .epoch = position.epoch,
                   .offset = position.offset,
                   .previous = previous};
-  if (!frame.ok() || !ContentFromWire(frame->body, &incoming_, &message.content)) {
+  if (!ContentFromWire(body, &incoming_, &message.content)) {
     // It has its place, but this version cannot read it. The listener gets that loss as a gap.
     ++malformed_;
     Tell({.from = previous, .to = position});

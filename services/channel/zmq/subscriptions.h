@@ -36,8 +36,8 @@ namespace groupcast::service {
 // The caller calls Tick about every 50 ms. It asks for the repair of each group that a method
 // reports as behind.
 //
-// Bounds: a feed holds 1 MiB of messages that wait for a repair, and all feeds together 32 MiB. It
-// drops further messages, and the repair brings them too.
+// Bounds: a feed holds 1 MiB of messages that wait for a repair (with their entries), and all feeds
+// together 32 MiB. It drops further messages, and the repair brings them too.
 //
 // Logic only: no IO. Not thread-safe. All pointers must outlive it. Tick costs time only for the
 // subscriptions that are due. The same calls at the same times have the same effects: no order
@@ -78,9 +78,9 @@ class Subscriptions final : private FeedSink {
   Subscription* Find(absl::string_view group_id);
   size_t size() const { return subscriptions_.size(); }
 
-  // A live message or announcement. `bytes` is the whole frame, and `current` is the epoch of the
-  // server. Returns whether the group is behind now, so that it needs a repair.
-  [[nodiscard]] bool OnMessage(const LiveFrame& frame, absl::string_view bytes, Epoch current);
+  // A live message or announcement. `current` is the epoch of the server. Returns whether the group
+  // is behind now, so that it needs a repair.
+  [[nodiscard]] bool OnMessage(const LiveFrame& frame, Epoch current);
   [[nodiscard]] bool OnAnnouncement(const LiveFrame& frame, Epoch current);
 
   // The answer to a repair of `subscription`, which must be warm.
@@ -125,7 +125,7 @@ class Subscriptions final : private FeedSink {
   template <typename Work>
   bool WithFeed(Subscription* subscription, Work work);
   // FeedSink, for the subscription `delivering_`.
-  void Deliver(const Position& position, uint64_t previous, absl::string_view bytes) override;
+  void Deliver(const Position& position, uint64_t previous, absl::string_view body) override;
   void Tell(const Gap& gap) override;
 
   PublisherId NextNonce();

@@ -24,7 +24,8 @@ SharedBytes BareEncoding::EncodeEvent(absl::string_view head, absl::string_view 
 }
 
 SharedBytes V1Encoding::EncodeMessage(const Message& message) const {
-  return MakeFrame(Opcode::kText, MessageEvent(message));
+  const MessageEventWriter event(message);
+  return MakeFrame(Opcode::kText, event.bytes(), [&](char* to) { event.Write(to); });
 }
 
 SharedBytes V1Encoding::EncodeExcluded(absl::string_view group_id, const Position& position,

@@ -1,16 +1,24 @@
 #include "services/websocket_service/wire/frame.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
 namespace groupcast::service {
 
 SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest) {
+  return MakeFrame(opcode, payload.size() + rest.size(), [&](char* to) {
+    to = std::copy(payload.begin(), payload.end(), to);
+    std::copy(rest.begin(), rest.end(), to);
+  });
+}
+
+SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<void(char*)> write) {
   // RFC 6455 section 5.2: the shortest form of the length that holds it.
   char header[10];
   size_t header_bytes = 2;
   header[0] = static_cast<char>(0x80 | static_cast<uint8_t>(opcode));  // FIN
-  const size_t size = payload.size() + rest.size();
+  const size_t size = payload_bytes;
   if (size < 126) {
     header[1] = static_cast<char>(size);
   } else {
@@ -22,7 +30,8 @@ SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_vie
     }
     header_bytes += length_bytes;
   }
-  return SharedBytes::Join({{header, header_bytes}, payload, rest});
+  return SharedBytes::Make(header_bytes + size,
+                           [&](char* to) { write(std::copy(header, header + header_bytes, to)); });
 }
 
 absl::string_view FramePayload(const SharedBytes& frame) {

@@ -1,8 +1,10 @@
 #ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_H_
 #define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WIRE_FRAME_H_
 
+#include <cstddef>
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "services/common/shared_bytes.h"
 #include "services/protocol/close_code.h"
@@ -22,6 +24,9 @@ enum class Opcode : uint8_t {
 // Returns an unmasked, unfragmented frame, as servers send them (RFC 6455 section 5.1). Its payload
 // is `payload` and then `rest`, together below 4 GiB.
 SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest = {});
+
+// The same for a payload of `payload_bytes` bytes, which `write` writes.
+SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<void(char*)> write);
 
 // Returns the payload of a frame from MakeFrame. The view is valid until the frame is freed.
 absl::string_view FramePayload(const SharedBytes& frame);
