@@ -13,6 +13,7 @@
 #include "services/channel_server/server.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
+#include "services/common/heap_trim.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
@@ -212,8 +213,11 @@ absl::Status Main() {
     spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
                  address.socket_dir);
   }
-  const absl::StatusOr<int> signal = (*server)->Run(
-      stop_signals, [&](absl::Time now) { ready_file->Write(address.publish_port, now); });
+  HeapTrim heap_trim;
+  const absl::StatusOr<int> signal = (*server)->Run(stop_signals, [&](absl::Time now) {
+    ready_file->Write(address.publish_port, now);
+    heap_trim.OnTime(now);
+  });
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(

@@ -258,6 +258,7 @@ void Worker::Tick() {
   CheckDeadlines();
   groups_.CheckDeadlines();
   pool_->RetryAccepts();
+  heap_trim_.OnTime(loop_->now());
   if (draining_) DrainSome();
   Report();
 }

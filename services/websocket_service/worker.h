@@ -13,6 +13,7 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
+#include "services/common/heap_trim.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/groups/group_service.h"
@@ -128,6 +129,7 @@ class Worker final : private SessionHost {
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
   LogLimit unfinished_log_limit_;
+  HeapTrim heap_trim_;
   DeadlineList handshaking_;
   DeadlineList silent_;     // since their last input
   DeadlineList pinged_;     // since their ping
