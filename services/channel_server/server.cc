@@ -119,6 +119,9 @@ absl::Status Server::Bind(const ServerOptions& options) {
   if (!wanted.socket_dir.empty()) {
     if (status = BindUnixSockets(wanted.socket_dir); !status.ok()) return status;
   }
+  if (status = reserve_.Watch(&context_, {&publish_, &subscribe_, &control_}); !status.ok()) {
+    return status;
+  }
   // Subscribes to everything, once. Publishers need not know the subscribers, because only the
   // subscribe link filters.
   static constexpr char kSubscribeAll = 1;
@@ -174,11 +177,14 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
   if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
   for (;;) {
     if (on_turn != nullptr) on_turn(clock_.Now());
-    std::array<zmq::pollitem_t, 5> items;
+    std::array<zmq::pollitem_t, 8> items;
     size_t count = 0;
     items[count++] = {nullptr, signals.get(), ZMQ_POLLIN, 0};
     items[count++] = {control_.handle(), 0, ZMQ_POLLIN, 0};
     items[count++] = {subscribe_.handle(), 0, ZMQ_POLLIN, 0};
+    for (zmq::socket_t& monitor : reserve_.monitors()) {
+      items[count++] = {monitor.handle(), 0, ZMQ_POLLIN, 0};
+    }
     // Publications wait while those of the last turn do.
     if (!broker_.handing_out()) items[count++] = {publish_.handle(), 0, ZMQ_POLLIN, 0};
     if (retry_timer_is_on_) items[count++] = {nullptr, retry_timer_.get(), ZMQ_POLLIN, 0};
@@ -200,6 +206,7 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
       }
       return static_cast<int>(info.ssi_signo);
     }
+    reserve_.Step(clock_.Now());
     Turn();
   }
 }

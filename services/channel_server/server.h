@@ -12,6 +12,7 @@
 #include "services/channel/zmq/sockets.h"
 #include "services/channel_server/broker/broker.h"
 #include "services/channel_server/data_directory.h"
+#include "services/channel_server/descriptor_reserve.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -123,6 +124,7 @@ class Server final : private BrokerSink {
   zmq::socket_t publish_;    // XSUB
   zmq::socket_t subscribe_;  // XPUB
   zmq::socket_t control_;    // ROUTER
+  DescriptorReserve reserve_;
 
   // The messages that this turn hands out. They stay while the broker is handing_out().
   std::vector<zmq::message_t> accepted_;
