@@ -42,7 +42,6 @@ void ChannelClient::OnControlUp() {
 void ChannelClient::OnControlDown() {
   // Before the listener's call: requests that it makes from then on fail by themselves.
   repairs_.Reset();
-  comparison_.Reset();
   link_.OnControlDown();
 }
 
@@ -156,11 +155,9 @@ void ChannelClient::OnHeads(const channel::v1::Heads& heads) {
 void ChannelClient::CheckLater(absl::string_view group_id, const Position& head) {
   Subscriptions::Subscription* const subscription = subscriptions_.Find(group_id);
   if (subscription == nullptr) return;
-  if (!subscription->feed.warm()) {
-    subscription->feed.OnOtherHead(head, link_.epoch());
-    return;
-  }
-  if (subscription->feed.Lacks(head, link_.epoch())) AddCheck(group_id, head);
+  Feed& feed = subscription->feed;
+  if (!feed.warm()) feed.OnOtherHead(head, link_.epoch());
+  if (feed.Lacks(head, link_.epoch())) AddCheck(group_id, head);
 }
 
 void ChannelClient::AddCheck(absl::string_view group_id, const Position& head) {
@@ -173,10 +170,7 @@ void ChannelClient::CheckHead(absl::string_view group_id, const Position& head, 
   Subscriptions::Subscription* const subscription = subscriptions_.Find(group_id);
   if (subscription == nullptr) return;
   Feed& feed = subscription->feed;
-  if (!feed.warm()) {
-    feed.OnOtherHead(head, link_.epoch());
-    return;
-  }
+  if (!feed.warm()) feed.OnOtherHead(head, link_.epoch());
   const bool lacks_it = feed.Lacks(head, link_.epoch());
   if (!lacks_it && !feed.behind()) return;
   if (lacks_it && live_order_.MayBring(head)) {
@@ -209,9 +203,8 @@ void ChannelClient::CheckWhatIsDue() {
 // ---- Repairs.
 
 std::optional<Position> ChannelClient::RepairFrom(absl::string_view group_id) {
-  const Subscriptions::Subscription* const subscription = subscriptions_.Find(group_id);
-  if (subscription == nullptr || !subscription->feed.warm()) return std::nullopt;
-  const Feed& feed = subscription->feed;
+  // The group is subscribed and its feed is warm: Unsubscribe forgets the repair.
+  const Feed& feed = subscriptions_.Find(group_id)->feed;
   if (!feed.behind() && feed.position().epoch == link_.epoch()) return std::nullopt;
   return feed.position();
 }
@@ -238,21 +231,14 @@ void ChannelClient::OnHistory(const channel::v1::History& history) {
 }
 
 void ChannelClient::OnRepair(absl::string_view group_id, const channel::v1::History& history) {
-  Subscriptions::Subscription* const subscription = subscriptions_.Find(group_id);
-  if (subscription == nullptr || !subscription->feed.warm()) return;
   const Position head{Epoch{history.epoch()}, history.head()};
   if (link_.SetEpoch(head.epoch)) comparison_.Begin();
   link_.NoteOffset(head);
-  switch (subscriptions_.OnHistory(subscription, history)) {
-    case Subscriptions::Repaired::kInStep:
-      break;
-    case Subscriptions::Repaired::kBehind:
-      repairs_.Queue(group_id);
-      break;
-    case Subscriptions::Repaired::kStuck:
-      AddCheck(group_id, head);
-      break;
-  }
+  // As in RepairFrom, the group is subscribed.
+  const Subscriptions::Repaired repaired =
+      subscriptions_.OnHistory(subscriptions_.Find(group_id), history);
+  if (repaired == Subscriptions::Repaired::kBehind) repairs_.Queue(group_id);
+  if (repaired == Subscriptions::Repaired::kStuck) AddCheck(group_id, head);
 }
 
 void ChannelClient::GiveHistory(const channel::v1::History& wire,
@@ -296,12 +282,7 @@ void ChannelClient::Tick() {
 
 bool ChannelClient::GiveAnswers() {
   bool any = false;
-  while (true) {
-    const bool histories = repairs_.GiveAnswers();
-    const bool results = link_.GiveAnswers();
-    if (!histories && !results) break;
-    any = true;
-  }
+  while (repairs_.GiveAnswers() || link_.GiveAnswers()) any = true;
   return link_.TellRoom() || any;
 }
 

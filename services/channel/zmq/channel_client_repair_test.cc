@@ -129,7 +129,135 @@ TEST_F(ChannelClientRepairTest, AComparisonRepairsNothingThatMayBeLateEither) {
   EXPECT_EQ(TakeFetch().group_id(), "x");
 }
 
-// The subscription itself may be what was lost.
+// Its repair is under way, and the head is no reason to put the repair of the rest off.
+TEST_F(ChannelClientRepairTest, AHeadThatTheFeedHasIsNotPutOff) {
+  Message("x", 9, 8);
+  History(TakeFetch(), 20, 0, {{5, 12}});  // a page
+  TakeFetch();
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello();
+  Message("of nobody here", 10, 9);
+  Heads(TakeCompare(), {{"x", 12}});
+  EXPECT_EQ(client_.late_groups(), 0u);
+  EXPECT_EQ(TakeFetch().after(), 12u);
+}
+
+TEST_F(ChannelClientRepairTest, AGroupThatCameInStepWhileItsRepairWaitedIsNotAskedFor) {
+  for (int i = 0; i < 16; ++i) {
+    Join(absl::StrCat("g", i), 5);
+    Message(absl::StrCat("g", i), 7, 6);
+  }
+  Message("x", 7, 6);  // waits for a place
+  Message("x", 6, 5);
+  EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7"}));
+  EXPECT_EQ(links_.controls.size(), 16u);
+  History(TakeFetch(), 7, 0, {{5, 6}});
+  EXPECT_EQ(links_.controls.size(), 15u);
+  EXPECT_EQ(client_.counters().repairs, 16u);
+}
+
+TEST_F(ChannelClientRepairTest, APageThatBroughtSomethingIsFollowedByTheNextAtOnceOnly) {
+  Message("x", 9, 8);
+  History(TakeFetch(), 9, 0, {{5, 6}});
+  EXPECT_EQ(TakeFetch().after(), 6u);
+  EXPECT_EQ(client_.unchecked_heads(), 0u);
+}
+
+// The link brings the rest of what was put off later, and may lose that.
+TEST_F(ChannelClientRepairTest, TheHighestOfTheHeadsThatWerePutOffIsCheckedToo) {
+  Join("y", 5);
+  Digest(1, {{"x", 20}, {"x", 30}});
+  uint64_t previous = 5;
+  for (const uint64_t offset : {10, 11}) {
+    Pass(absl::Milliseconds(200));
+    Message("y", offset, previous);
+    previous = offset;
+  }
+  Message("y", 21, previous);
+  Pass(absl::Milliseconds(50));
+  History(TakeFetch(), 20, 0, {{5, 20}});
+  EXPECT_EQ(links_.controls, Words());
+  Message("y", 31, 21);
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(TakeFetch().after(), 20u);
+}
+
+TEST_F(ChannelClientRepairTest, ALinkThatLeavesTheEpochOfLateHeadsComparesAllHeads) {
+  Join("y", 5);
+  Message("y", 10, 5);
+  Digest(1, {{"x", 20}});
+  Pass(absl::Milliseconds(200));
+  Message("y", 11, 10);
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(client_.late_groups(), 1u);
+  const uint64_t resyncs = client_.counters().resyncs;
+  Message("of nobody here", 3, 2, kNextEpoch);
+  Pass(absl::Milliseconds(50));
+  EXPECT_EQ(client_.counters().resyncs, resyncs + 1);
+  EXPECT_EQ(TakeCompare().heads_size(), 2);
+}
+
+TEST_F(ChannelClientRepairTest, HeadsOverTheBoundAreComparedAllAtOnceInstead) {
+  HeadList heads;
+  for (uint64_t i = 0; i < 100'000; ++i) heads.emplace_back("x", 6 + i);
+  const uint64_t resyncs = client_.counters().resyncs;
+  Digest(1, heads);
+  EXPECT_EQ(client_.unchecked_heads(), 100'000u);
+  EXPECT_EQ(client_.counters().resyncs, resyncs);
+  Digest(2, {{"x", 200'000}});
+  EXPECT_EQ(client_.unchecked_heads(), 0u);
+  EXPECT_EQ(client_.counters().resyncs, resyncs + 1);
+}
+
+// The announcement comes on another link than the head, and may be older.
+TEST_F(ChannelClientRepairTest, AHeadThatIsKnownBeforeTheAnnouncementIsRepairedAfterIt) {
+  client_.Subscribe("from a digest");
+  const PublisherId of_digest = links_.last_nonce;
+  Digest(1, {{"from a digest", 9}});
+  EXPECT_EQ(client_.unchecked_heads(), 0u);
+  Announce("from a digest", 7, kEpoch, of_digest);
+  EXPECT_EQ(TakeFetch().after(), 7u);
+  client_.Subscribe("from a comparison");
+  const PublisherId of_comparison = links_.last_nonce;
+  Digest(3);  // a hole
+  Heads(TakeCompare(), {{"from a comparison", 9}});
+  EXPECT_EQ(links_.controls, Words());
+  Announce("from a comparison", 8, kEpoch, of_comparison);
+  EXPECT_EQ(TakeFetch().after(), 8u);
+}
+
+// The connection before may have been to another server.
+TEST_F(ChannelClientRepairTest, ADigestBeforeTheAnswerToTheHelloCountsForNothing) {
+  client_.OnControlUp();
+  TakeHello();
+  Digest(9, {{"x", 90}}, kNextEpoch);
+  Pass(absl::Seconds(1));
+  const channel::v1::Hello hello = TakeHello();
+  EXPECT_EQ(Epoch{hello.epoch()}, kEpoch);
+  EXPECT_EQ(hello.highest_offset(), 5u);
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, AnAnswerThatNoPageWaitsForIsIgnored) {
+  Pass(absl::Milliseconds(250));  // the live link is still
+  Digest(2);
+  const channel::v1::CompareHeads compare = TakeCompare();
+  Heads(compare);
+  Heads(compare, {{"x", 9}});
+  EXPECT_EQ(links_.controls, Words());
+}
+
+TEST_F(ChannelClientRepairTest, ANewEpochInAComparisonIsToldOfEachGroup) {
+  Join("y", 5);
+  Digest(2);
+  Heads(TakeCompare(), {}, kNextEpoch);
+  for (int i = 0; i < 2; ++i) History(TakeFetch(), 9, 9, {}, kNextEpoch);
+  EXPECT_EQ(Told(), Words({"x gap to 9 of another epoch", "y gap to 9 of another epoch"}));
+}
+
+// ---- The subscription itself may be what was lost.
+
 TEST_F(ChannelClientRepairTest, TwoRepairsWithoutALiveMessageMakeTheSubscriptionAgain) {
   const auto repair = [this](uint64_t digest, uint64_t head) {
     Digest(digest, {{"x", head}});
@@ -147,6 +275,63 @@ TEST_F(ChannelClientRepairTest, TwoRepairsWithoutALiveMessageMakeTheSubscription
   EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7", "x 7→8", "x 8→9"}));  // not joined twice
   client_.Unsubscribe("x");
   EXPECT_EQ(Subscribed(), Words({"-x", "-x"}));
+}
+
+TEST_F(ChannelClientRepairTest, AfterASubscriptionThatWasMadeAgainRepairsAreCountedAnew) {
+  uint64_t digest = 0;
+  const auto repair = [&](uint64_t head) {
+    Digest(++digest, {{"x", head}});
+    Pass(absl::Milliseconds(250));
+    History(TakeFetch(), head, 0, {{head - 1, head}});
+  };
+  repair(6);
+  repair(7);
+  EXPECT_EQ(Subscribed(), Words({"+x", "+x?"}));
+  // While it is not announced, only time makes it again. That ends the proof's subscription before.
+  repair(8);
+  repair(9);
+  EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
+  Announce("x", 9, kEpoch, links_.last_nonce);
+  Message("x", 10, 9);
+  EXPECT_EQ(Subscribed(), Words({"-x?"}));
+  repair(11);
+  repair(12);
+  EXPECT_EQ(Subscribed(), Words({"+x", "+x?"}));
+  Announce("x", 12, kEpoch, links_.last_nonce);
+  Subscribed();
+  repair(13);
+  EXPECT_EQ(Subscribed(), Words());
+}
+
+TEST_F(ChannelClientRepairTest, WhatSaysNothingAboutTheSubscriptionDoesNotMakeItAgain) {
+  // Repairs after comparisons: the heads of a digest may have been lost with it.
+  for (uint64_t head = 6; head <= 8; ++head) {
+    Pass(absl::Milliseconds(250));  // the live link is still
+    Digest(2 * head);
+    Heads(TakeCompare(), {{"x", head}});
+    History(TakeFetch(), head, 0, {{head - 1, head}});
+  }
+  // Digests that name heads which have come.
+  Digest(17, {{"x", 9}, {"x", 9}, {"x", 9}});
+  Message("x", 9, 8);
+  Pass(absl::Milliseconds(250));
+  // Digests while the group's repair is under way.
+  Digest(18, {{"x", 10}});
+  Pass(absl::Milliseconds(250));
+  const channel::v1::FetchHistory fetch = TakeFetch();
+  Digest(19, {{"x", 11}, {"x", 12}});
+  Pass(absl::Milliseconds(250));
+  History(fetch, 12, 0, {{9, 10}, {10, 11}, {11, 12}});
+  EXPECT_EQ(links_.controls, Words());
+  EXPECT_EQ(Subscribed(), Words());
+  // Repairs without the publish link: the server may have lost the worker's links together.
+  client_.OnPublishLinkDown();
+  for (uint64_t head = 13; head <= 15; ++head) {
+    Digest(head + 7, {{"x", head}});
+    Pass(absl::Milliseconds(250));
+    History(TakeFetch(), head, 0, {{head - 1, head}});
+  }
+  EXPECT_EQ(Subscribed(), Words());
 }
 
 TEST_F(ChannelClientRepairTest, AHoleInTheDigestsComparesAllHeads) {
@@ -418,6 +603,13 @@ TEST_F(ChannelClientRepairTest, TheNextHelloNamesEachOffsetHoweverItWasLearnt) {
   };
   Message("x", 10, 5);
   expect_next_hello(10, "a live message");
+  Live(LiveFramePrefix("x", {.kind = LiveKind::kMessage,
+                             .publisher = PublisherId{1},
+                             .number = 1'000,
+                             .epoch = kEpoch,
+                             .offset = 10,
+                             .previous = 5}));
+  expect_next_hello(10, "a live message, whose number is its publisher's");
   Message("of nobody here", 20, 5);
   expect_next_hello(20, "a live message of a group that was left");
   Announce("x", 10);
@@ -490,6 +682,29 @@ TEST_F(ChannelClientRepairTest, FetchesFailWithoutAConnectionOrAnAnswer) {
   Fetch("y", 5);
   EXPECT_EQ(answers_, Words());  // not from inside the call
   EXPECT_EQ(Told(), Words({"history: UNAVAILABLE"}));
+}
+
+// The link may be replaced without a word that the one before is down.
+TEST_F(ChannelClientRepairTest, AnotherControlLinkEndsTheFetchesOfTheOneBefore) {
+  Fetch("y", 5);
+  client_.OnControlUp();
+  EXPECT_EQ(Told(), Words({"disconnected", "history: UNAVAILABLE"}));
+}
+
+TEST_F(ChannelClientRepairTest, HistorySaysWhereItBeginsAndCountsWhatIsNoMessage) {
+  Fetch("x", 5);
+  History(TakeFetch(), 9, 5, {{5, 6}, {6, 9}});
+  EXPECT_EQ(Told(), Words({"history of 2 up to 9 from 5"}));
+  Fetch("x", 5);
+  channel::v1::History history;
+  history.set_request(TakeFetch().request());
+  history.set_epoch(static_cast<uint64_t>(kEpoch));
+  history.set_head(9);
+  history.add_messages("nonsense");
+  history.add_messages(MessageFrame("x", 9, 6));
+  Control(ControlKind::kHistory, history);
+  EXPECT_EQ(Told(), Words({"history of 1 up to 9"}));
+  EXPECT_EQ(client_.counters().malformed, 1u);
 }
 
 TEST_F(ChannelClientRepairTest, HistoryStepsOverWhatCannotBeRead) {

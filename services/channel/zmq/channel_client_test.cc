@@ -355,6 +355,31 @@ TEST_F(ChannelClientTest, AnAnswerMayPublish) {
   EXPECT_EQ(Sent(), Words({"1 a", "2 b"}));
 }
 
+// Its owner goes on for as long as there is something to give.
+TEST_F(ChannelClientTest, GiveAnswersSaysWhetherThereWereAnyAndGivesWhatTheyCause) {
+  EXPECT_FALSE(client_.GiveAnswers());
+  Fetch("x", 5);
+  EXPECT_TRUE(client_.GiveAnswers());
+  EXPECT_FALSE(client_.GiveAnswers());
+  const std::string large(64 * 1024 + 1, 'a');
+  Publish(large);
+  EXPECT_TRUE(client_.GiveAnswers());
+  EXPECT_FALSE(client_.GiveAnswers());
+  answers_.clear();
+  client_.Publish(
+      {.group_id = "x", .content = {.data = large}, .key = {}},
+      [this, large](const absl::StatusOr<Position>&) {
+        client_.FetchHistory(
+            "x", {}, 0, [this, large](const absl::StatusOr<groupcast::service::History>&) {
+              client_.Publish(
+                  {.group_id = "x", .content = {.data = large}, .key = {}},
+                  [this](const absl::StatusOr<Position>&) { answers_.push_back("the last"); });
+            });
+      });
+  EXPECT_TRUE(client_.GiveAnswers());
+  EXPECT_EQ(answers_, Words({"the last"}));
+}
+
 // ---- Subscriptions.
 
 TEST_F(ChannelClientTest, AJoinIsProvenByItsOwnNonceOnly) {
@@ -401,6 +426,20 @@ TEST_F(ChannelClientTest, DoesNotSubscribeAgainWhileThereIsNoConnection) {
   EXPECT_EQ(Subscribed(), Words());
   Connect();
   Pass(absl::Milliseconds(200));
+  EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
+}
+
+TEST_F(ChannelClientTest, ANewConnectionDoesNotWaitAsLongAsTheAttemptsBeforeIt) {
+  Connect();
+  client_.Subscribe("x");
+  Pass(absl::Milliseconds(1500));  // the next attempt would be at 3,000 ms
+  client_.OnControlDown();
+  client_.OnControlUp();
+  AnswerHello();
+  Subscribed();
+  Pass(absl::Milliseconds(150));
+  EXPECT_EQ(Subscribed(), Words());
+  Pass(absl::Milliseconds(50));
   EXPECT_EQ(Subscribed(), Words({"-x?", "+x", "+x?"}));
 }
 

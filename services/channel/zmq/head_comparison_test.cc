@@ -2,7 +2,10 @@
 
 #include "services/channel/zmq/head_comparison.h"
 
+#include <optional>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/channel/zmq/channel_client.h"
@@ -114,6 +117,16 @@ TEST_F(HeadComparisonTest, ALostConnectionEndsItAndTheNextHelloBeginsAnother) {
   EXPECT_EQ(groups.size(), 3'000u);
 }
 
+TEST_F(HeadComparisonTest, AnotherControlLinkDoesNotWaitForThePagesOfTheOneBefore) {
+  JoinGroups(2'001);
+  Digest(7);
+  EXPECT_EQ(links_.controls.size(), 4u);
+  links_.controls.clear();
+  client_.OnControlUp();
+  AnswerHello();
+  EXPECT_EQ(links_.controls.size(), 4u);
+}
+
 // Groups of another epoch are repaired. The queue of repairs stays short meanwhile.
 TEST_F(HeadComparisonTest, ANewEpochRepairsAllGroupsAFewAtATime) {
   JoinGroups(3'000);
@@ -126,6 +139,113 @@ TEST_F(HeadComparisonTest, ANewEpochRepairsAllGroupsAFewAtATime) {
   }
   EXPECT_EQ(repaired, 3'000u);
   EXPECT_EQ(client_.counters().gaps, 3'000u);
+}
+
+// ---- By itself, with pages of two groups and at most two pages.
+
+class SmallPagesTest : public testing::Test, private RepairLink {
+ protected:
+  SmallPagesTest() {
+    // "g0" is cold, and the others are at 5.
+    subscriptions_.Subscribe("g0");
+    for (int i = 1; i < 7; ++i) Join(absl::StrCat("g", i));
+  }
+  void Join(const std::string& id) {
+    subscriptions_.Subscribe(id);
+    const std::string announcement = LiveFramePrefix(id, {.kind = LiveKind::kAnnouncement,
+                                                          .publisher = links_.last_nonce,
+                                                          .epoch = kEpoch,
+                                                          .offset = 5});
+    EXPECT_FALSE(subscriptions_.OnAnnouncement(*ParseLiveFrame(announcement), kEpoch));
+  }
+  // The pages since the last call: "2: g0 0, g1 5".
+  Words Pages() {
+    Words pages;
+    for (const std::string& frame : std::exchange(links_.controls, {})) {
+      channel::v1::CompareHeads page;
+      EXPECT_TRUE(page.ParseFromString(std::string(ParseControlFrame(frame)->body)));
+      pages.push_back(absl::StrCat(page.request(), ":"));
+      for (const channel::v1::Head& head : page.heads()) {
+        absl::StrAppend(&pages.back(), " ", head.group_id(), " ", head.offset());
+      }
+    }
+    return pages;
+  }
+  void After(absl::Duration time) {
+    clock_.Advance(time);
+    comparison_.Continue(kEpoch);
+  }
+
+  FakeClock clock_;
+  FakeLinks links_;
+  FakeListener listener_;
+  const ChannelClientOptions options_{.publisher = kPublisher, .heads_per_page = 2, .pages_max = 2};
+  Subscriptions subscriptions_{options_, &clock_, &links_, &listener_};
+  Repairs repairs_{{}, &clock_, this};
+  HeadComparison comparison_{options_, &clock_, &links_, &subscriptions_, &repairs_};
+
+ private:
+  bool CanAsk() const override { return true; }
+  std::optional<Position> RepairFrom(absl::string_view) override { return Position{}; }
+  bool AskHistory(uint64_t, absl::string_view, const Position&, uint32_t) override { return true; }
+};
+
+TEST_F(SmallPagesTest, AnAnswerMakesRoomForTheNextPageOnce) {
+  comparison_.Begin();
+  comparison_.Continue(kEpoch);
+  EXPECT_EQ(Pages(), Words({"1: g0 0 g1 5", "2: g2 5 g3 5"}));
+  EXPECT_FALSE(comparison_.TakeAnswer(3));
+  EXPECT_TRUE(comparison_.TakeAnswer(2));
+  EXPECT_FALSE(comparison_.TakeAnswer(2));
+  comparison_.Continue(kEpoch);
+  EXPECT_EQ(Pages(), Words({"3: g4 5 g5 5"}));
+}
+
+// The new one must not begin before each group has had its turn.
+TEST_F(SmallPagesTest, ReasonsBeforeTheFirstPageAreOneReason) {
+  for (int i = 0; i < 2; ++i) comparison_.Begin();
+  EXPECT_EQ(comparison_.count(), 1u);
+  comparison_.Continue(kEpoch);
+  for (int i = 0; i < 2; ++i) comparison_.Begin();
+  EXPECT_EQ(comparison_.count(), 2u);
+}
+
+TEST_F(SmallPagesTest, APageOfAnOldComparisonKeepsItsPlaceForExactlyAQuarterOfASecond) {
+  comparison_.Begin();
+  comparison_.Continue(kEpoch);
+  comparison_.Begin();
+  Pages();
+  After(absl::Milliseconds(249));
+  EXPECT_EQ(Pages(), Words());
+  After(absl::Milliseconds(1));
+  EXPECT_EQ(Pages(), Words({"3: g4 5 g5 5", "4: g6 5 g0 0"}));
+}
+
+TEST_F(SmallPagesTest, ALostConnectionEndsItsPages) {
+  comparison_.Begin();
+  comparison_.Continue(kEpoch);
+  Pages();
+  comparison_.Reset();
+  comparison_.Continue(kEpoch);
+  EXPECT_EQ(Pages(), Words()) << "pages were left";
+  After(absl::Seconds(10));
+  EXPECT_EQ(Pages(), Words()) << "pages were without an answer";
+  comparison_.Begin();
+  comparison_.Continue(kEpoch);
+  EXPECT_EQ(Pages().size(), 2u);
+}
+
+TEST_F(SmallPagesTest, AThousandRepairsInTheQueueHoldItUp) {
+  for (int i = 7; i < 1'200; ++i) Join(absl::StrCat("g", i));
+  comparison_.Begin();
+  comparison_.Continue(kNextEpoch);
+  EXPECT_EQ(repairs_.queued(), 1'000u);
+  EXPECT_EQ(Pages(), Words({"1: g0 0"}));  // what it had found before
+  EXPECT_TRUE(repairs_.Take(1).has_value());
+  repairs_.SendQueued();
+  EXPECT_EQ(repairs_.queued(), 999u);
+  comparison_.Continue(kNextEpoch);
+  EXPECT_EQ(repairs_.queued(), 1'000u);
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ void PublisherLink::OnPublishLinkDown() {
 }
 
 void PublisherLink::UpdateConnected() {
-  const bool connected = control_up_ && hello_answered_ && publish_links_ > 0;
+  const bool connected = hello_answered_ && publish_links_ > 0;
   if (connected == connected_) return;
   connected_ = connected;
   if (connected) on_connected_();
@@ -116,7 +116,7 @@ bool PublisherLink::OnHelloReply(const channel::v1::HelloReply& reply) {
   // The server reads on when its subscribers have room. Sending again would only fill its queue.
   if (reply.reading_paused()) last_progress_ = now;
   // The worker asked because there was no progress.
-  if (reply.known() && now - last_progress_ >= options_.send_again_after) SendWindowAgain();
+  if (now - last_progress_ >= options_.send_again_after) SendWindowAgain();
   FlushWindow();
   return must_compare;
 }
@@ -136,7 +136,8 @@ bool PublisherLink::SetEpoch(Epoch epoch) {
 }
 
 void PublisherLink::NoteOffset(const Position& position) {
-  if (position.epoch == highest_.epoch && position.offset > highest_.offset) highest_ = position;
+  if (position.epoch == highest_.epoch)
+    highest_.offset = std::max(highest_.offset, position.offset);
 }
 
 // ---- Publications.
@@ -205,8 +206,7 @@ void PublisherLink::Tick() {
   const bool is_stuck = window_.awaits_results() && now - last_progress_ >= options_.ask_after &&
                         now - last_hello_ >= options_.ask_after;
   const bool is_forgotten = now - last_digest_at_ >= options_.digest_timeout;
-  const bool asks =
-      hello_answered_ && (is_stuck || is_forgotten) && next_hello_ == absl::InfiniteFuture();
+  const bool asks = (is_stuck || is_forgotten) && next_hello_ == absl::InfiniteFuture();
   if (asks || now >= next_hello_) SendHello();
 }
 

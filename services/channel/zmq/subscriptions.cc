@@ -77,20 +77,15 @@ void Subscriptions::Unsubscribe(absl::string_view group_id) {
   }
   held_bytes_ -= subscription.counted_bytes;
   subscription.ended = true;
-  subscription.Hook<WaitTag>::unlink();
-  subscription.Hook<RoundTag>::unlink();
+  // It leaves the lists with its node.
   auto node = subscriptions_.extract(found);
   if (delivering_ == &subscription) ended_.push_back(std::move(node));
 }
 
 void Subscriptions::OnConnected() {
-  for (size_t attempt = 1; attempt < kAttempts; ++attempt) {
-    waiting_[0].splice(waiting_[0].end(), waiting_[attempt]);
-  }
-  for (Subscription& subscription : waiting_[0]) {
-    subscription.attempt = 0;
-    subscription.subscribe_again = clock_->Now() + options_.resubscribe_after;
-  }
+  List<WaitTag> all;
+  for (List<WaitTag>& list : waiting_) all.splice(all.end(), list);
+  while (!all.empty()) WaitForProof(&all.front(), 0);
 }
 
 void Subscriptions::Tick(bool connected) {
