@@ -98,6 +98,13 @@ TEST_F(RecoveryTest, WhoHasMissedNothingIsLiveAtOnce) {
   EXPECT_EQ(service_.counters().recoveries, 1u);
 }
 
+TEST_F(RecoveryTest, WhoHasMissedNothingOfAGroupThatIsNewHereIsLiveAtOnce) {
+  keeper_.reset();
+  Publish(3);
+  EXPECT_EQ(Told(*Joined(Since(3))), "reply 3 true");
+  EXPECT_EQ(channel_.fetches(), 0u);
+}
+
 TEST_F(RecoveryTest, RecentMessagesComeWithoutAFetchAndShareTheirBlocks) {
   Publish(6);
   const auto a = Joined(Since(3));
@@ -109,6 +116,29 @@ TEST_F(RecoveryTest, RecentMessagesComeWithoutAFetchAndShareTheirBlocks) {
   for (size_t i = 1; i < a->blocks.size(); ++i) {
     EXPECT_EQ(a->blocks[i].bytes().data(), b->blocks[i].bytes().data());
   }
+}
+
+TEST_F(RecoveryTest, WhatRecoveringMembersGetIsCounted) {
+  Publish(6);
+  const uint64_t before = service_.counters().deliveries;
+  Joined(Since(3));
+  EXPECT_EQ(service_.counters().deliveries, before + 3);
+}
+
+// Else the smaller ones after it would come first, and it never.
+TEST_F(RecoveryTest, ARecentMessageThatDoesNotFitIsNotPassedOver) {
+  Publish(1);
+  channel_.Publish({.group_id = "g", .content = {.data = std::string(500, 'b')}},
+                   [](const auto&) {});
+  Publish(1);
+  const auto member = V1();
+  member->block_bytes_max = 300;
+  Join(member.get(), Since(1));
+  EXPECT_EQ(Told(*member), "reply 1 true");
+  member->block_bytes_max = 1'000;
+  member->Drain(100);
+  EXPECT_EQ(Told(*member), "reply 1 true, 2, 3");
+  EXPECT_EQ(channel_.fetches(), 0u);
 }
 
 TEST_F(RecoveryTest, OlderOnesAreFetchedPageByPageAndThenItIsLive) {
@@ -172,6 +202,51 @@ TEST_F(RecoveryTest, AnAnswerThatComesWhenTheJoinIsDecidedIsNotUsed) {
   EXPECT_EQ(Told(*member), "reply 0, 1, 2, 3, 4, 5, 6, 7, 8");
 }
 
+TEST_F(RecoveryTest, AJoinWithHistoryIsDecidedWhenThereAreEnoughRecentMessages) {
+  channel_.HoldAnswers(true);
+  const auto member = V1();
+  Join(member.get(), R"(,"history":3)");
+  Publish(2);
+  EXPECT_EQ(Told(*member), "");
+  Publish(1);
+  EXPECT_EQ(Told(*member), "reply 0, 1, 2, 3");
+}
+
+TEST_F(RecoveryTest, OfTheJoinsThatAMessageDecidesTheOldestGoesFirstWhateverItAskedFor) {
+  channel_.HoldAnswers(true);
+  channel_.HoldMessages(true);
+  Publish(2);
+  std::string order;
+  const auto since = V1();
+  const auto history = V1();
+  since->on_send = [&] { order += 's'; };
+  history->on_send = [&] { order += order.ends_with('h') ? "" : "h"; };
+  Join(since.get(), Since(2));
+  Join(history.get(), R"(,"history":2)");
+  hub_.Pump();
+  EXPECT_EQ(order, "");
+  channel_.HoldMessages(false);
+  hub_.Pump();
+  EXPECT_EQ(order, "sh");
+}
+
+// The answer was given before the messages that the group has by now.
+TEST_F(RecoveryTest, AnAnswerThatBringsNothingIsNotFollowedByTheSameQuestionAtOnce) {
+  channel_.HoldAnswers(true);
+  const auto member = V1();
+  Join(member.get(), R"(,"history":50)");
+  Publish(6);
+  channel_.HoldAnswers(false);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 0");
+  EXPECT_EQ(channel_.fetches(), 1u);
+  clock_.Advance(absl::Milliseconds(200));
+  service_.CheckDeadlines();
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 0, 1, 2, 3, 4, 5, 6");
+  EXPECT_EQ(channel_.fetches(), 2u);
+}
+
 TEST_F(RecoveryTest, WhatCannotBeRecoveredIsSaidInTheReply) {
   Publish(10);
   hub_.RaiseFloor("g", 3);
@@ -189,6 +264,14 @@ TEST_F(RecoveryTest, APositionThatIsNoPlaceOfTheGroupIsOfAnotherHistory) {
   Publish(6);
   EXPECT_EQ(Told(*Joined(Since(2))), "reply 8 false");
   EXPECT_EQ(Told(*Joined(Since(1))), "reply 1 true, 3, 4, 5, 6, 7, 8");
+}
+
+TEST_F(RecoveryTest, AFloorBetweenTwoMessagesIsAFloorToo) {
+  Publish(1);
+  channel_.Publish({.group_id = "other", .content = {.data = "x"}}, [](const auto&) {});
+  Publish(6);
+  hub_.RaiseFloor("g", 2);
+  EXPECT_EQ(Told(*Joined(Since(1))), "reply 8 false");
 }
 
 TEST_F(RecoveryTest, AMemberThatIsAheadOfItsWorkerWaitsForIt) {
@@ -336,6 +419,52 @@ TEST_F(RecoveryTest, IsPacedByTheRoomInTheOutbox) {
   EXPECT_EQ(Told(*member, 21), "22");
 }
 
+// A page ended just where the outbox did.
+TEST_F(RecoveryTest, NothingIsFetchedForAnOutboxThatIsFull) {
+  Publish(20);
+  hub_.SetAnswerMax(3);
+  const auto member = V1();
+  member->room = 4;
+  Join(member.get(), Since(1));
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 1 true, 2, 3, 4");
+  EXPECT_EQ(channel_.fetches(), 1u);
+  member->Drain(3);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 1 true, 2, 3, 4, 5, 6, 7");
+}
+
+TEST_F(RecoveryTest, ABlockedMemberGoesOnWhenItSaysThatItHasRoomAndNotWithTheNextMessage) {
+  channel_.HoldAnswers(true);
+  const auto member = V1();
+  member->room = 2;
+  Join(member.get(), R"(,"history":3)");
+  Publish(3);
+  EXPECT_EQ(Told(*member), "reply 0, 1");
+  member->room = 100;
+  Publish(1);
+  EXPECT_EQ(Told(*member), "reply 0, 1");
+  member->Drain(100);
+  EXPECT_EQ(Told(*member), "reply 0, 1, 2, 3, 4");
+}
+
+// The answer of the first question would be taken twice, and the second time bring nothing.
+TEST_F(RecoveryTest, AMemberThatHasRoomTwiceAsksOnce) {
+  Publish(20);
+  hub_.SetAnswerMax(3);
+  const auto member = V1();
+  member->room = 2;
+  Join(member.get(), Since(1));
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 1 true, 2");
+  channel_.HoldAnswers(true);
+  for (int i = 0; i < 2; ++i) member->Drain(100);
+  channel_.HoldAnswers(false);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member),
+            "reply 1 true, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20");
+}
+
 // What did not fit is fetched again when there is room, and not before.
 TEST_F(RecoveryTest, AMessageThatDoesNotFitWaitsForTheOutboxToDrain) {
   Publish(10);
@@ -412,6 +541,26 @@ TEST_F(RecoveryTest, AFetchThatFailsIsTriedAgainAsLongAsTheConnectionLives) {
   }
   EXPECT_EQ(Told(*member), "reply 1 true, 2, 3");
   EXPECT_EQ(member->recoveries, 1u);
+  channel_.SetConnected(true);
+  hub_.Pump();
+  EXPECT_EQ(Told(*member), "reply 1 true, 2, 3, 4, 5, 6, 7, 8, 9");
+}
+
+// The member may have room again before the tick that repeats the fetch.
+TEST_F(RecoveryTest, AFetchThatFailsTwiceIsTriedAgain) {
+  Publish(9);
+  const auto member = V1();
+  member->room = 3;
+  Join(member.get(), Since(1));
+  hub_.Pump();
+  channel_.SetConnected(false);
+  const size_t fetches = channel_.fetches();
+  for (int i = 0; i < 2; ++i) {
+    member->Drain(100);
+    hub_.Pump();
+    clock_.Advance(absl::Milliseconds(200));
+  }
+  EXPECT_EQ(channel_.fetches(), fetches + 2);
   channel_.SetConnected(true);
   hub_.Pump();
   EXPECT_EQ(Told(*member), "reply 1 true, 2, 3, 4, 5, 6, 7, 8, 9");

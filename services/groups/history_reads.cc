@@ -18,9 +18,8 @@ size_t BytesOf(const absl::StatusOr<History>& history) {
 }
 
 bool Excludes(const History& history, const Fingerprint& session) {
-  return std::any_of(history.messages.begin(), history.messages.end(), [&](const auto& entry) {
-    return !entry.excluded_session.empty() && entry.excluded_session == session;
-  });
+  return std::any_of(history.messages.begin(), history.messages.end(),
+                     [&](const auto& entry) { return entry.excluded_session == session; });
 }
 
 bool ExcludesAnybody(const History& history) {
@@ -74,9 +73,9 @@ void HistoryReads::Drop(Member* member) {
 // One read less has the question.
 void HistoryReads::Release(Question* question) {
   if (--question->unserved > 0) return;
-  answers_bytes_ -= std::exchange(question->bytes, 0);
+  answers_bytes_ -= question->bytes;
   const auto waiting = waiting_.find(question->place);
-  if (waiting == waiting_.end() || waiting->second.get() != question) return;
+  if (waiting == waiting_.end()) return;
   waiting_by_key_.erase(question->key());
   waiting_.erase(waiting);
 }
@@ -180,7 +179,6 @@ SharedBytes HistoryReads::Render(const Question& question, const Fingerprint& se
     }
     kept_bytes_ -= kept->cost();
     kept_.erase(kept);
-    kept_by_key_.erase(found);
   }
   SharedBytes body = render();
   kept_.push_front(

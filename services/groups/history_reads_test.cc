@@ -206,6 +206,42 @@ TEST_F(HistoryReadsTest, WhoHasGoneIsForgottenWhereverItsReadIs) {
   EXPECT_EQ(Asked(), Words());
 }
 
+TEST_F(HistoryReadsTest, AQuestionWhoseOnlyReaderHasGoneIsAskedAnewForTheNext) {
+  const auto a = NewReader("a");
+  const auto b = NewReader("b");
+  auto gone = NewReader("gone");
+  const auto next = NewReader("next");
+  Read(a.get(), "a");
+  Read(b.get(), "b");
+  Read(gone.get(), "g");
+  reads_.Drop(gone.get());
+  Read(next.get(), "g");
+  Answer();
+  EXPECT_EQ(Asked(), Words({"b", "g"}));
+  Answer();
+  Answer();
+  EXPECT_EQ(next->replies.size(), 1u);
+}
+
+TEST_F(HistoryReadsTest, ReadersThatSeeTheSameShareARenderingAlsoIfAMessageExcludesSomebody) {
+  std::vector<std::unique_ptr<Reader>> readers;
+  for (const char* name : {"a", "b", "excluded", "c", "d"}) {
+    readers.push_back(NewReader(name));
+    readers.back()->set_session(FingerprintOf({name}));
+    Read(readers.back().get(), readers.size() < 3 ? name : "g");
+  }
+  History history = OneMessage(5, "secret");
+  history.messages[0].excluded_session = readers[2]->session();
+  Answer();
+  Answer();
+  const uint64_t before = reads_.renderings();
+  Answer(history);
+  EXPECT_EQ(reads_.renderings(), before + 2);
+  for (size_t i = 2; i < 5; ++i) {
+    EXPECT_EQ(absl::StrContains(readers[i]->replies.back(), "secret"), i != 2);
+  }
+}
+
 class OneQuestionTest : public HistoryReadsTest {
  protected:
   OneQuestionTest() : HistoryReadsTest({.asked_max = 1, .turn_bytes = 100 << 20}) {}
@@ -253,6 +289,23 @@ TEST_F(OneQuestionTest, WhoComesLateBeginsWhereTheOthersAre) {
   EXPECT_EQ(Asked(), Words({"late"}));
   Answer(200'000);
   Read(late.get(), "late");
+  EXPECT_EQ(Asked(), Words({"early"}));
+}
+
+TEST_F(OneQuestionTest, WhoComesLateDoesNotReadForFreeWhatTheOthersHadBefore) {
+  const auto early = NewReader("early");
+  const auto late = NewReader("late");
+  const auto blocker = NewReader("blocker");
+  for (int i = 0; i < 10; ++i) {
+    Read(early.get(), "early");
+    Answer(100'000);
+  }
+  Read(late.get(), "late");
+  Answer(200'000);
+  Read(blocker.get(), "blocker");
+  Read(late.get(), "late");
+  Read(early.get(), "early");
+  Answer(100);
   EXPECT_EQ(Asked(), Words({"early"}));
 }
 
@@ -332,6 +385,108 @@ TEST_F(SmallTurnsTest, AnswersThatWaitForTheirTurnAreBoundedButNotForReadersThat
   EXPECT_EQ(Asked(), Words({"c"}));
 }
 
+// The reader's answer would count for ever.
+TEST_F(SmallTurnsTest, AnAnswerThatNobodyWaitsForTakesNoRoom) {
+  auto gone = NewReader("gone");
+  const auto a = NewReader("a");
+  const auto b = NewReader("b");
+  const auto c = NewReader("c");
+  Read(gone.get(), "gone");
+  reads_.Drop(gone.get());
+  Answer(10'000);
+  Read(a.get(), "a");
+  Answer(3'000);  // it takes the budget of the turn
+  Read(b.get(), "b");
+  Answer(100);
+  EXPECT_TRUE(b->replies.empty());
+  Read(c.get(), "c");
+  EXPECT_EQ(Asked(), Words({"c"}));
+}
+
+// The groups of the questions when `answers` answers of this size wait for their turn.
+class ExactBoundTest : public HistoryReadsTest {
+ protected:
+  static constexpr size_t kAnswerBytes = sizeof(History::Entry) + 3'000;
+  explicit ExactBoundTest(size_t answers_bytes_max = 2 * kAnswerBytes)
+      : HistoryReadsTest({.turn_bytes = 1'000, .answers_bytes_max = answers_bytes_max}) {}
+
+  Words AskedAfterTwoAnswersThatWait() {
+    for (const char* name : {"a", "b", "c", "d"}) {
+      readers_.push_back(NewReader(name));
+      Read(readers_.back().get(), name);
+      if (Asked().empty()) break;
+      if (readers_.size() < 4) Answer(3'000);  // the first takes the budget of the turn
+    }
+    return Asked();
+  }
+  std::vector<std::unique_ptr<Reader>> readers_;
+};
+
+class AByteMoreTest : public ExactBoundTest {
+ protected:
+  AByteMoreTest() : ExactBoundTest(2 * kAnswerBytes + 1) {}
+};
+
+TEST_F(ExactBoundTest, AnswersThatWaitMayReachTheirBound) {
+  EXPECT_EQ(AskedAfterTwoAnswersThatWait(), Words());
+}
+
+TEST_F(AByteMoreTest, BelowTheBoundOfAnswersThatWaitThereIsANextQuestion) {
+  EXPECT_EQ(AskedAfterTwoAnswersThatWait(), Words({"d"}));
+}
+
+TEST_F(HistoryReadsTest, AByteOfATurnThatIsLeftServesOneMoreReader) {
+  const auto first = NewReader("first");
+  const auto second = NewReader("second");
+  Read(first.get(), "first");
+  Answer(100);
+  HistoryReads reads({.turn_bytes = first->read_bytes + 1},
+                     [](Member*, const absl::Status&, const std::string&) {});
+  reads.SetChannel(&channel_);
+  for (Reader* reader : {first.get(), second.get()}) {
+    reader->read_bytes = 0;
+    reader->replies.clear();
+    Command command{.kind = Command::Kind::kGroupHistory, .id = "1", .history = 100};
+    command.group_ids.push_back({.id = "first"});
+    reads.Read(reader, command);
+    Answer(100);
+    EXPECT_EQ(reader->replies.size(), 1u);
+  }
+}
+
+TEST_F(HistoryReadsTest, AReplyIsRenderedAgainIfTheFloorHasPassedItsReader) {
+  const auto reader = NewReader("reader");
+  Command command{.kind = Command::Kind::kGroupHistory, .id = "1", .history = 100};
+  command.group_ids.push_back({.id = "g"});
+  command.since = Position{kEpoch, 4};
+  History history = OneMessage(5, "text");
+  reads_.Read(reader.get(), command);
+  Answer(history);
+  EXPECT_TRUE(absl::StrContains(reader->replies[0], R"("recovered":true)"));
+  history.floor = 5;
+  reads_.Read(reader.get(), command);
+  Answer(history);
+  EXPECT_TRUE(absl::StrContains(reader->replies[1], R"("recovered":false)"));
+}
+
+TEST_F(HistoryReadsTest, AReplyMayTakeAllTheBytesForKeptRepliesAndItsSuccessorTakesItsPlace) {
+  const auto reader = NewReader("reader");
+  Read(reader.get(), "g");
+  Answer(OneMessage(5, "text"));
+  const size_t bytes = reads_.kept_bytes();
+  Read(reader.get(), "g");
+  Answer(OneMessage(6, "text"));
+  EXPECT_EQ(reads_.kept_bytes(), bytes);
+  HistoryReads reads({.kept_bytes_max = bytes},
+                     [](Member*, const absl::Status&, const std::string&) {});
+  reads.SetChannel(&channel_);
+  Command command{.kind = Command::Kind::kGroupHistory, .id = "1", .history = 100};
+  command.group_ids.push_back({.id = "g"});
+  reads.Read(reader.get(), command);
+  Answer(OneMessage(5, "text"));
+  EXPECT_EQ(reads.kept_bytes(), bytes);
+}
+
 TEST_F(HistoryReadsTest, AReplyWithTheSameMessagesIsNotRenderedAgain) {
   const auto reader = NewReader("reader");
   for (int i = 0; i < 3; ++i) {
@@ -379,6 +534,21 @@ TEST_F(FewKeptTest, TheRepliesThatWereUsedLastAreKept) {
   Read(reader.get(), "large");
   Answer(10'000);
   EXPECT_EQ(reads_.kept_bytes(), 0u);
+}
+
+TEST_F(FewKeptTest, AReplyThatWasReplacedHasNoPlaceAnyMore) {
+  const auto reader = NewReader("reader");
+  const auto renders = [&](const char* group, uint64_t offset) {
+    Read(reader.get(), group);
+    Answer(OneMessage(offset, std::string(1'000, 'x')));
+    return std::exchange(renderings_, reads_.renderings()) != reads_.renderings();
+  };
+  EXPECT_TRUE(renders("a", 5));
+  EXPECT_TRUE(renders("a", 6));
+  EXPECT_TRUE(renders("b", 5));
+  EXPECT_FALSE(renders("a", 6));
+  EXPECT_TRUE(renders("c", 5));  // in the place of "b"
+  EXPECT_FALSE(renders("a", 6));
 }
 
 }  // namespace

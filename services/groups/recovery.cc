@@ -15,13 +15,6 @@ Recoveries::Recovery::Recovery(PendingJoin pending_join, uint64_t its_number)
       number(its_number),
       position(join.since.value_or(Position{})) {}
 
-void Recoveries::Recovery::Unlink() {
-  of_group.unlink();
-  undecided.unlink();
-  expiring.unlink();
-  failed.unlink();
-}
-
 void Recoveries::Begin(PendingJoin join) {
   const auto recovery = std::make_shared<Recovery>(std::move(join), next_number_++);
   Group* const group = recovery->group;
@@ -50,7 +43,7 @@ void Recoveries::Drop(Group* group, Member* member) {
 
 void Recoveries::End(const Pointer& recovery) {
   recovery->ended = true;
-  recovery->Unlink();
+  recovery->of_group.unlink();  // it leaves the other lists when it is destroyed
   --recovery->member->recoveries;
   all_.erase(Key(recovery->group, recovery->member));
   const auto of_group = groups_.find(recovery->group);
@@ -67,15 +60,9 @@ void Recoveries::OnPosition(Group* group) {
   if (of_group == groups_.end()) return;
   // All others continue when their fetch has its answer or their member has room.
   std::vector<Pointer> decided;
-  auto& undecided = of_group->second.undecided;
-  for (auto next = undecided.begin();
-       next != undecided.end() && next->decided_at() <= group->position.offset;) {
-    Recovery& recovery = *next++;
-    if (recovery.join.since.has_value()) {
-      recovery.undecided.unlink();
-    } else if (group->recent == nullptr || group->recent->size() < recovery.join.history) {
-      continue;
-    }
+  for (Recovery& recovery : of_group->second.undecided) {
+    if (recovery.decided_at() > group->position.offset) break;
+    if (group->recent->size() < recovery.join.history) continue;
     decided.push_back(recovery.shared_from_this());
   }
   AdvanceInOrder(std::move(decided));
@@ -87,13 +74,9 @@ void Recoveries::OnGap(Group* group, const Gap& gap) {
   std::vector<Pointer> recoveries;
   for (Recovery& recovery : of_group->second.all) recoveries.push_back(recovery.shared_from_this());
   for (const Pointer& recovery : recoveries) {
-    if (recovery->ended) continue;
-    if (recovery->replied && gap.new_epoch) {
-      TellGap(recovery.get(), gap);
-      BecomeLive(recovery);
-    }
     // The member gets a gap in the same epoch when the recovery reaches it.
-    if (!recovery->ended) Advance(recovery);
+    if (recovery->replied && gap.new_epoch) TellGap(recovery.get(), gap);
+    Advance(recovery);
   }
 }
 
@@ -115,7 +98,10 @@ void Recoveries::OnConnected() {
 std::vector<PendingJoin> Recoveries::TakeExpired() {
   const absl::Time now = clock_->Now();
   std::vector<PendingJoin> expired;
-  while (!expiring_.empty() && expiring_.begin()->join.deadline <= now) {
+  const auto end =
+      std::find_if(expiring_.begin(), expiring_.end(),
+                   [now](const Recovery& recovery) { return recovery.join.deadline > now; });
+  while (expiring_.begin() != end) {
     const Pointer recovery = expiring_.begin()->shared_from_this();
     expired.push_back(recovery->join);
     Drop(recovery->group, recovery->member);
@@ -126,7 +112,10 @@ std::vector<PendingJoin> Recoveries::TakeExpired() {
 void Recoveries::RetryFailed() {
   const absl::Time now = clock_->Now();
   std::vector<Pointer> due;
-  while (!failed_.empty() && failed_.front().retry_at <= now) {
+  const auto end = std::find_if(failed_.begin(), failed_.end(), [now](const Recovery& recovery) {
+    return recovery.retry_at > now;
+  });
+  while (failed_.begin() != end) {
     due.push_back(failed_.front().shared_from_this());
     failed_.pop_front();
   }
@@ -139,8 +128,7 @@ Recoveries::Pointer Recoveries::Find(Group* group, Member* member) const {
 }
 
 void Recoveries::AdvanceInOrder(std::vector<Pointer> recoveries) {
-  std::sort(recoveries.begin(), recoveries.end(),
-            [](const Pointer& a, const Pointer& b) { return a->number < b->number; });
+  std::ranges::sort(recoveries, {}, [](const Pointer& recovery) { return recovery->number; });
   for (const Pointer& recovery : recoveries) Advance(recovery);
 }
 
@@ -178,7 +166,7 @@ void Recoveries::Decide(const Pointer& recovery) {
       return Fetch(recovery, {}, count, Want::kNewest);
     }
     const uint64_t begin = recent->at(recent->size() - count).previous();
-    return Reply(recovery.get(), {group.position.epoch, begin}, false);
+    return Reply(recovery.get(), {group.position.epoch, begin}, std::nullopt);
   }
   const Position& since = *recovery->join.since;
   if (since.epoch != group.position.epoch) return Reply(recovery.get(), group.position, false);
@@ -198,7 +186,7 @@ void Recoveries::DecideByPage(const Pointer& recovery, const HistoryPage& page) 
   const Position& present = recovery->group->position;
   const uint64_t first = page.messages.empty() ? page.head.offset : page.messages[0].previous();
   if (!recovery->join.since.has_value()) {
-    return Reply(recovery.get(), {present.epoch, std::min(first, present.offset)}, false);
+    return Reply(recovery.get(), {present.epoch, std::min(first, present.offset)}, std::nullopt);
   }
   const Position& since = *recovery->join.since;
   // A position that is no message's place, and no floor, is of another history.
@@ -206,17 +194,16 @@ void Recoveries::DecideByPage(const Pointer& recovery, const HistoryPage& page) 
   Reply(recovery.get(), complete ? since : present, complete);
 }
 
-void Recoveries::Reply(Recovery* recovery, const Position& position, bool recovered) {
+void Recoveries::Reply(Recovery* recovery, const Position& position,
+                       std::optional<bool> recovered) {
   recovery->replied = true;
   recovery->undecided.unlink();
   recovery->expiring.unlink();
   recovery->position = position;
   const PendingJoin& join = recovery->join;
-  recovery->lost = join.since.has_value() && !recovered;
+  recovery->lost = recovered == false;
   if (join.command_id.empty()) return;
-  recovery->member->Reply(
-      PositionReply(join.command_id, recovery->group->id, position,
-                    join.since.has_value() ? std::optional<bool>(recovered) : std::nullopt));
+  recovery->member->Reply(PositionReply(join.command_id, recovery->group->id, position, recovered));
 }
 
 void Recoveries::Fetch(const Pointer& recovery, const Position& after, uint32_t newest, Want want) {
@@ -251,7 +238,7 @@ void Recoveries::OnHead(Recovery* recovery, const Position& head) {
   const Position& present = recovery->group->position;
   const uint64_t since = recovery->join.since->offset;
   recovery->head_covers = head.offset >= since;
-  if (!recovery->head_covers && present.offset < since) Reply(recovery, present, false);
+  if (!recovery->head_covers) Reply(recovery, present, false);
 }
 
 void Recoveries::FeedRecent(Recovery* recovery, size_t index) {
@@ -277,7 +264,7 @@ void Recoveries::FeedPage(Recovery* recovery, HistoryPage* page) {
     if (!Feed(recovery, message.offset(), bytes)) return;
   }
   // The answer is older than the messages that the group has.
-  if (recovery->position == before && recovery->position != present) RetryLater(recovery);
+  if (recovery->position == before) RetryLater(recovery);
 }
 
 // False: there is no room for it.
@@ -302,7 +289,6 @@ void Recoveries::TellGap(Recovery* recovery, const Gap& gap) {
 
 void Recoveries::RetryLater(Recovery* recovery) {
   recovery->retry_at = clock_->Now() + kRetryAfter;
-  recovery->failed.unlink();
   failed_.push_back(*recovery);
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -65,7 +66,7 @@ class Recoveries {
   // The position of a member that recovers. Null: it does not recover.
   const Position* PositionOf(Group* group, Member* member) const;
 
-  // The group's position has moved by one message.
+  // The group's position has moved by one message, which is in `recent`.
   void OnPosition(Group* group);
   // The group's position has moved over a gap. Live members have the gap already.
   void OnGap(Group* group, const Gap& gap);
@@ -94,7 +95,6 @@ class Recoveries {
 
     // The lowest offset of the group at which a message may decide it.
     uint64_t decided_at() const { return join.since.has_value() ? join.since->offset : 0; }
-    void Unlink();
 
     const PendingJoin join;
     Group* const group;
@@ -152,7 +152,8 @@ class Recoveries {
   void Step(const Pointer& recovery);
   void Decide(const Pointer& recovery);
   void DecideByPage(const Pointer& recovery, const HistoryPage& page);
-  void Reply(Recovery* recovery, const Position& position, bool recovered);
+  // `recovered` is for a join with `since`.
+  void Reply(Recovery* recovery, const Position& position, std::optional<bool> recovered);
   // The purpose of a fetch: to continue after the position, or to find the position by the newest
   // messages or by the head.
   enum class Want { kMessages, kNewest, kHead };

@@ -44,10 +44,7 @@ bool SendQueue::MayGo(const PublicationsSize& size) {
 }
 
 SendQueue::Queue* SendQueue::Next() {
-  const bool is_heavy_turn = light_turn_ >= options_.light_turn_bytes;
-  Queue* const first = is_heavy_turn ? &heavy_ : &light_;
-  Queue* const second = is_heavy_turn ? &light_ : &heavy_;
-  for (Queue* queue : {first, second}) {
+  for (Queue* queue : {&light_, &heavy_}) {
     if (!queue->empty() && MayGo(queue->front().size)) return queue;
   }
   return nullptr;

@@ -1,6 +1,7 @@
 #include "services/groups/send_queue.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,8 +28,11 @@ class SendQueueTest : public testing::Test {
       sizes_.push_back(bytes);
       if (!waits_for_room) ResumeCommands();
     }
+    // Its commands have ended with its connection.
+    void Forget() { sizes_.clear(); }
     void ResumeCommands() override {
       ++resumed;
+      if (on_resume) on_resume();
       while (!sizes_.empty() && test_->Go(this, sizes_.front())) {
         test_->gone_.push_back(id_);
         sizes_.erase(sizes_.begin());
@@ -38,6 +42,7 @@ class SendQueueTest : public testing::Test {
     bool HasRoomFor(size_t) const override { return true; }
 
     int resumed = 0;
+    std::function<void()> on_resume;  // null: none
 
    private:
     SendQueueTest* const test_;
@@ -93,6 +98,26 @@ TEST_F(SendQueueTest, OneHeavySendAloneMayAlwaysGo) {
   EXPECT_EQ(TakeGone(), Gone());
 }
 
+TEST_F(SendQueueTest, HeavySendsInFlightMayReachTheirBoundExactly) {
+  a_.Send(kHeavy);
+  b_.Send(150);
+  EXPECT_EQ(TakeGone(), Gone({1, 2}));
+  queue_.OnHeavyResult(150);
+  b_.Send(151);
+  EXPECT_EQ(TakeGone(), Gone());
+}
+
+TEST_F(SendQueueTest, WhileAByteIsInFlightAHeavySendOverTheBoundIsNotAlone) {
+  a_.Send(kHeavy);
+  b_.Send(300);
+  queue_.OnHeavyResult(kHeavy - 1);
+  queue_.GoOn();
+  EXPECT_EQ(TakeGone(), Gone({1}));
+  queue_.OnHeavyResult(1);
+  queue_.GoOn();
+  EXPECT_EQ(TakeGone(), Gone({2}));
+}
+
 // Without a connection nothing gets faster by waiting here, and the channel has a bound.
 TEST_F(SendQueueTest, WithoutAConnectionOnlyTheChannelsRoomCounts) {
   queue_.SetConnected(false);
@@ -139,6 +164,58 @@ TEST_F(SendQueueTest, WhileAHeavySendWaitsForRoomLightOnesTakeOnlyTheirTurn) {
   EXPECT_EQ(TakeGone(), Gone());
   GiveRoom(20);
   EXPECT_EQ(TakeGone(), Gone({1, 2}));
+}
+
+TEST_F(SendQueueTest, AfterItsTurnAHeavySendOwesTheLightOnesNothing) {
+  room_ = 60;
+  a_.Send(kHeavy);
+  for (int i = 0; i < 3; ++i) b_.Send(kLight);
+  GiveRoom(70);
+  EXPECT_EQ(TakeGone(), Gone({2, 2, 2, 1}));
+  room_ = 90;
+  for (int i = 0; i < 4; ++i) b_.Send(kLight);
+  EXPECT_EQ(TakeGone(), Gone({2, 2, 2, 2})) << "no heavy send waits";
+  a_.Send(kHeavy);
+  for (const size_t bytes : {10, 19, 5, 5}) b_.Send(bytes);
+  EXPECT_EQ(TakeGone(), Gone({2, 2, 2})) << "the next heavy send gives them a whole turn";
+}
+
+TEST_F(SendQueueTest, AMemberThatWaitsHasOnePlace) {
+  room_ = 0;
+  EXPECT_EQ(queue_.Admit(&a_, {.count = 1, .bytes = kLight}), std::nullopt);
+  EXPECT_EQ(queue_.Admit(&a_, {.count = 1, .bytes = kLight}), std::nullopt);
+  const int resumed = a_.resumed;
+  GiveRoom(100);
+  EXPECT_EQ(a_.resumed, resumed + 1);
+}
+
+TEST_F(SendQueueTest, ATurnThatWasNotUsedIsNotKept) {
+  room_ = 0;
+  a_.Send(kLight);
+  b_.Send(20);
+  a_.Forget();
+  GiveRoom(15);
+  a_.Send(kLight);
+  EXPECT_TRUE(a_.waits_for_room);
+  EXPECT_EQ(TakeGone(), Gone());
+  GiveRoom(15);
+  EXPECT_EQ(TakeGone(), Gone({2, 1}));
+}
+
+TEST_F(SendQueueTest, AReleasedMemberMayTakeOthersAway) {
+  for (const size_t bytes : {kLight, kHeavy}) {
+    room_ = 0;
+    a_.Send(bytes);
+    b_.Send(bytes);
+    a_.Forget();
+    a_.on_resume = [this] { queue_.Remove(&b_); };
+    const int resumed = b_.resumed;
+    queue_.ReleaseAll();
+    EXPECT_EQ(b_.resumed, resumed);
+    EXPECT_TRUE(queue_.empty());
+    a_.on_resume = nullptr;
+    b_.Forget();
+  }
 }
 
 TEST_F(SendQueueTest, WithoutRoomNobodyIsResumedInVain) {
