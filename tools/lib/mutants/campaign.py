@@ -40,6 +40,7 @@ PATHS = [
     "services/channel_server/broker/key_memory.cc",
     "services/channel_server/broker/publishers.cc",
     "services/channel_server/broker/publishers.h",
+    "services/channel_server/broker/reads.cc",
     "services/channel_server/broker/restorer.cc",
     "services/channel_server/broker/retention.cc",
     "services/channel_server/broker/snapshot.cc",
@@ -49,9 +50,11 @@ PATHS = [
     "services/channel_server/log/log_format.cc",
     "services/channel_server/log/log_recovery.cc",
     "services/groups/history_fetcher.cc",
+    "services/groups/history_reads.cc",
     "services/groups/pending_joins.cc",
     "services/groups/recent_messages.cc",
     "services/groups/recovery.cc",
+    "services/groups/send_queue.cc",
 ]
 
 # Unit tests of logic. Tests of sockets, files and processes take longer than they would tell.
