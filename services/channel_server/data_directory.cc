@@ -12,6 +12,12 @@ namespace {
 // Between two looks at the directory.
 constexpr absl::Duration kLookPeriod = absl::Milliseconds(250);
 
+// The log is not in its place. Another error says only that the system gives no answer.
+bool IsLoss(const absl::Status& found) {
+  return absl::IsNotFound(found) || absl::IsFailedPrecondition(found) || absl::IsDataLoss(found) ||
+         absl::IsOutOfRange(found);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path,
@@ -60,7 +66,9 @@ void DataDirectory::Step(absl::Time now) {
 }
 
 void DataDirectory::Look(absl::Time now) {
-  const absl::Status before = std::exchange(lost_, log_->Check());
+  const absl::Status found = log_->Check();
+  if (!found.ok() && !IsLoss(found)) return;  // nobody can tell now
+  const absl::Status before = std::exchange(lost_, found);
   if (!is_lost()) {
     if (!before.ok()) spdlog::info("data directory {}: it is back, and the log goes on", path_);
     return;

@@ -2,6 +2,9 @@
 
 #include "services/channel_server/data_directory.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -122,6 +125,55 @@ TEST_F(DataDirectoryTest, NothingIsTakenWithoutTheDirectory) {
   EXPECT_EQ(life.last_offset(), 1u);
   const absl::Status closed = life.Close();
   EXPECT_EQ(closed.code(), absl::StatusCode::kUnavailable);
+}
+
+// The process may open no further file.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit limit = {0, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+// Strangers may hold all of them.
+TEST_F(DataDirectoryTest, ALogThatIsOpenNeedsNoFurtherDescriptor) {
+  { EXPECT_TRUE(Life(path()).Publish().ok()); }
+  Life life(path());
+  ASSERT_TRUE(life.Publish().ok());
+  {
+    const NoDescriptors none;
+    ASSERT_FALSE(std::ifstream("/dev/null").is_open());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(life.Publish().ok());
+  }
+  EXPECT_TRUE(life.Publish().ok());
+}
+
+// No permission is not an absence. The log stays open, and what was lost stays lost.
+TEST_F(DataDirectoryTest, WithoutAnAnswerOfTheSystemTheStateStays) {
+  constexpr uid_t kNobody = 65534;  // root may look everywhere
+  const bool is_root = geteuid() == 0;
+  const auto publish_unseeing = [&](Life* life) {
+    fs::permissions(parent_, fs::perms::none);
+    EXPECT_TRUE(!is_root || seteuid(kNobody) == 0);
+    const absl::Status published = life->Publish();
+    EXPECT_TRUE(!is_root || seteuid(0) == 0);
+    fs::permissions(parent_, fs::perms::owner_all);
+    return published;
+  };
+  Life life(path());
+  ASSERT_TRUE(life.Publish().ok());
+  EXPECT_TRUE(publish_unseeing(&life).ok());
+  fs::rename(path(), away());
+  EXPECT_FALSE(life.Publish().ok());
+  EXPECT_EQ(publish_unseeing(&life).code(), absl::StatusCode::kUnavailable);
+  fs::rename(away(), path());
+  EXPECT_TRUE(life.Publish().ok());
 }
 
 TEST_F(DataDirectoryTest, AnEmptyDirectoryTakesUpAllThatTheServerHas) {

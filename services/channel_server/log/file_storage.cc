@@ -34,6 +34,7 @@ absl::Status Failure(absl::string_view what, const std::string& path, int error)
     case EFBIG:
       return absl::ResourceExhaustedError(text);
     case ENOENT:
+    case ENOTDIR:
       return absl::NotFoundError(text);
     default:
       return absl::InternalError(text);
@@ -286,15 +287,14 @@ absl::Status FileStorage::Append(absl::string_view bytes, bool synced) {
 absl::Status FileStorage::Check() {
   struct stat there;
   struct stat ours;
-  if (stat(directory_.c_str(), &there) != 0) {
-    return absl::NotFoundError(absl::StrCat("cannot find ", directory_, ": ", strerror(errno)));
-  }
+  if (stat(directory_.c_str(), &there) != 0) return Failure("find", directory_, errno);
   if (fstat(directory_fd_.get(), &ours) != 0) return Failure("look at", directory_, errno);
   if (!IsSameFile(there, ours)) {
     return absl::FailedPreconditionError(absl::StrCat(directory_, " is another directory now"));
   }
   if (file_ == nullptr) return absl::OkStatus();
   if (fstatat(directory_fd_.get(), file_name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT) return Failure("find", Describe(file_name_), errno);
     return absl::DataLossError(absl::StrCat(Describe(file_name_), " is missing"));
   }
   if (fstat(file_->get(), &ours) != 0) return Failure("look at", Describe(file_name_), errno);
@@ -302,6 +302,14 @@ absl::Status FileStorage::Check() {
     return absl::DataLossError(absl::StrCat(Describe(file_name_), " is another file now"));
   }
   return absl::OkStatus();
+}
+
+absl::Status FileStorage::Find(const std::string& name) {
+  struct stat status;
+  if (fstatat(directory_fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    return absl::OkStatus();
+  }
+  return Failure("find", Describe(name), errno);
 }
 
 absl::Status FileStorage::Truncate(const std::string& name, uint64_t size) {

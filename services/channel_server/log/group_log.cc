@@ -116,12 +116,13 @@ void GroupLog::RemoveOlder() {
 
 absl::Status GroupLog::Check() {
   if (absl::Status status = storage_->Check(); !status.ok()) return status;
-  const absl::StatusOr<std::vector<std::string>> names = storage_->List();
-  if (!names.ok()) return names.status();
   for (const Segment& segment : older_) {
     const std::string name = SegmentName(segment.number);
-    if (std::find(names->begin(), names->end(), name) != names->end()) continue;
-    return absl::OutOfRangeError(absl::StrCat(storage_->Describe(name), " is missing"));
+    const absl::Status found = storage_->Find(name);
+    if (absl::IsNotFound(found)) {
+      return absl::OutOfRangeError(absl::StrCat(storage_->Describe(name), " is missing"));
+    }
+    if (!found.ok()) return found;
   }
   return absl::OkStatus();
 }

@@ -478,6 +478,7 @@ class FailingStorage final : public LogStorage {
   void RemoveLater(const std::string&) override {}
   absl::Status Sync() override { return Failure(); }
   absl::Status Check() override { return Failure(); }
+  absl::Status Find(const std::string&) override { return Failure(); }
 
   bool has_failed() const { return left_ <= 0; }
 

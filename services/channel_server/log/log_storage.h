@@ -80,8 +80,12 @@ class LogStorage {
   // Other programs can take the files away. OK: the storage is where its name leads, and has the
   // file of Append there. kNotFound: its name leads to nothing. kFailedPrecondition: it leads to
   // another storage. kDataLoss: the file is missing, or is another one. The message names what is
-  // wrong.
+  // wrong. kInternal: the system gives no answer now, so nothing is known to be missing.
   virtual absl::Status Check() = 0;
+
+  // OK: a file of that name is there. kNotFound: none is there. Check and Find need no resources
+  // that the system may lack, such as descriptors.
+  virtual absl::Status Find(const std::string& name) = 0;
 
   // Removes a file. Unless the mode is kNever, a later removal never survives a power loss without
   // this one.

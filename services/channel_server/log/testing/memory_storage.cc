@@ -98,6 +98,10 @@ absl::Status MemoryStorage::Check() {
              : absl::DataLossError(absl::StrCat(current_, " is missing"));
 }
 
+absl::Status MemoryStorage::Find(const std::string& name) {
+  return files_.contains(name) ? absl::OkStatus() : NoFile(name);
+}
+
 absl::Status MemoryStorage::Truncate(const std::string& name, uint64_t size) {
   if (!can_truncate_) return absl::InternalError(absl::StrCat("cannot truncate ", name));
   const auto found = files_.find(name);

@@ -31,6 +31,7 @@ class MemoryStorage final : public LogStorage {
   absl::Status Append(absl::string_view bytes) override;
   absl::Status AppendUnsynced(absl::string_view bytes) override;
   absl::Status Check() override;
+  absl::Status Find(const std::string& name) override;
   absl::Status Truncate(const std::string& name, uint64_t size) override;
   absl::Status Remove(const std::string& name) override;
   void RemoveLater(const std::string& name) override;
