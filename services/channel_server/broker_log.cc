@@ -42,9 +42,12 @@ absl::StatusOr<std::unique_ptr<BrokerLog>> BrokerLog::Open(const GroupLogOptions
   if (!log.ok()) return log.status();
   broker->FinishRecovery(report->tail_may_be_missing || (report->existed && begin_new_epoch));
   auto opened = std::unique_ptr<BrokerLog>(new BrokerLog(*std::move(log), broker));
-  const absl::Status started = opened->segment_count() < options.segments_at_start_max
-                                   ? opened->log_->Start(WholeSnapshot(broker->snapshot()), now)
-                                   : opened->StartAnew(now);
+  const bool begins_anew = opened->segment_count() >= options.segments_at_start_max;
+  absl::Status started = begins_anew ? opened->StartAnew(now) : absl::OkStatus();
+  // A further segment needs little room, and lets the earlier ones expire.
+  if (!begins_anew || absl::IsResourceExhausted(started)) {
+    started = opened->log_->Start(WholeSnapshot(broker->snapshot()), now);
+  }
   if (absl::IsResourceExhausted(started)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(started.message(), "; make room there and start again, nothing is lost"));

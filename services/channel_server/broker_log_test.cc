@@ -219,6 +219,32 @@ TEST_F(BrokerLogTest, RestartsDoNotPileUpSegments) {
   EXPECT_EQ(last.History("group 2"), 1u);
 }
 
+// The messages are in the segments that are there. The next start with room begins anew.
+TEST_F(BrokerLogTest, WithoutRoomForAnImageAStartGoesOnInAFurtherSegment) {
+  constexpr uint64_t kMessages = 500;
+  const GroupLogOptions options{.segments_at_start_max = 3, .boot_id = "boot"};
+  {
+    Life life(&storage_, options);
+    for (uint64_t i = 0; i < kMessages; ++i) life.Publish("group 1");
+    ASSERT_TRUE(life.EndTurn().ok());
+  }
+  { const Life second(&storage_, options); }
+  { const Life third(&storage_, options); }
+  ASSERT_EQ(storage_.List()->size(), 3u);
+  storage_.set_bytes_left(5'000);
+  {
+    Life life(&storage_, options);
+    EXPECT_EQ(life.log().segment_count(), 4u);
+    life.Publish("group 1");
+    ASSERT_TRUE(life.EndTurn().ok());
+  }
+  storage_.set_bytes_left(std::nullopt);
+  Life next(&storage_, options);
+  EXPECT_EQ(next.broker().last_offset(), kMessages + 1);
+  EXPECT_EQ(next.log().segment_count(), 1u);
+  EXPECT_EQ(storage_.List()->size(), 1u);
+}
+
 // Before the earlier segments are gone, too.
 TEST_F(BrokerLogTest, AnImageStandsForAllSegmentsBeforeIt) {
   for (const bool can_remove : {true, false}) {
