@@ -41,9 +41,13 @@ class Peers : public Attack, public Peer::Listener {
       counts().Add(AttackCounts::kRefused);
       OnAnswer(peer);
     } else if (absl::StartsWith(head, R"({"event":"reply")")) {
+      OnReply();
       OnAnswer(peer);
     }
   }
+  // A command has succeeded.
+  virtual void OnReply() {}
+  // A command has succeeded or was refused.
   virtual void OnAnswer(Peer* /*peer*/) {}
 
   void OnClosed(Peer* peer, int /*code*/) override {
@@ -65,19 +69,19 @@ class Peers : public Attack, public Peer::Listener {
 
 class Readers final : public Peers {
  public:
-  Readers(int count, const char* group, uint16_t port, service::EventLoop* loop,
-          AttackCounts* counts)
+  Readers(int count, const char* group, AttackCounts::Kind kind, uint16_t port,
+          service::EventLoop* loop, AttackCounts* counts)
       : Peers(count, {.port = port, .address = kReaders}, loop, counts),
+        kind_(kind),
         command_(absl::StrCat(R"({"cmd":"group_history","id":1,"group_id":")", group,
                               R"(","limit":100})")) {}
 
  private:
   void OnOpen(Peer* peer) override { peer->SendText(command_); }
-  void OnAnswer(Peer* peer) override {
-    counts().Add(AttackCounts::kReads);
-    peer->SendText(command_);
-  }
+  void OnReply() override { counts().Add(kind_); }
+  void OnAnswer(Peer* peer) override { peer->SendText(command_); }
 
+  const AttackCounts::Kind kind_;
   const std::string command_;
 };
 
@@ -93,8 +97,8 @@ class Flooders final : public Peers {
   static constexpr size_t kGroups = 4;
 
   void OnOpen(Peer* peer) override { SendAll(peer); }
+  void OnReply() override { counts().Add(AttackCounts::kFloodSends); }
   void OnAnswer(Peer* peer) override {
-    counts().Add(AttackCounts::kFloodSends);
     if (--waiting_[peer->number()] == 0) SendAll(peer);
   }
   void OnClosed(Peer* peer, int code) override {
@@ -186,8 +190,8 @@ class Spreaders final : public Peers {
   static constexpr absl::Duration kPause = absl::Seconds(2);
 
   void OnOpen(Peer* peer) override { SendAll(peer); }
+  void OnReply() override { counts().Add(AttackCounts::kSpreads); }
   void OnAnswer(Peer* peer) override {
-    counts().Add(AttackCounts::kSpreads);
     if (--waiting_[peer->number()] == 0) {
       loop()->RunAfter(kPause, [this, peer] {
         if (peer->is_open()) SendAll(peer);
@@ -213,11 +217,11 @@ class AllAttacks final : public Attack {
 
 std::string AttackCounts::Text() const {
   const AttackCounts& of = *this;
-  return absl::StrCat(of[kReads], " reads answered; ", of[kFloodSends], " flood sends answered, ",
-                      of[kFloodClosed], " flooders closed; ", of[kDeafClosed],
-                      " deaf members closed; ", of[kUnfinishedClosed],
-                      " unfinished messages closed; ", of[kSpreads], " sends to 128 groups; ",
-                      of[kRefused], " refusals");
+  return absl::StrCat(of[kReads], " reads and ", of[kEscapeReads], " of escapes answered; ",
+                      of[kFloodSends], " flood sends answered, ", of[kFloodClosed],
+                      " flooders closed; ", of[kDeafClosed], " deaf members closed; ",
+                      of[kUnfinishedClosed], " unfinished messages closed; ", of[kSpreads],
+                      " sends to 128 groups; ", of[kRefused], " refusals");
 }
 
 std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port,
@@ -227,9 +231,11 @@ std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port
     all->attacks.push_back(std::move(attack));
   };
   if (sizes.readers > 0)
-    add(std::make_unique<Readers>(sizes.readers, kDeepGroup, port, loop, counts));
+    add(std::make_unique<Readers>(sizes.readers, kDeepGroup, AttackCounts::kReads, port, loop,
+                                  counts));
   if (sizes.escape_readers > 0)
-    add(std::make_unique<Readers>(sizes.escape_readers, kEscapeGroup, port, loop, counts));
+    add(std::make_unique<Readers>(sizes.escape_readers, kEscapeGroup, AttackCounts::kEscapeReads,
+                                  port, loop, counts));
   if (sizes.flooders > 0) add(std::make_unique<Flooders>(sizes.flooders, port, loop, counts));
   if (sizes.deaf_members > 0) add(std::make_unique<Deaf>(sizes.deaf_members, port, loop, counts));
   if (sizes.unfinished > 0) add(std::make_unique<Unfinished>(sizes.unfinished, port, loop, counts));

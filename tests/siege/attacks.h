@@ -25,12 +25,13 @@ struct AttackSizes {
 // The results of the attackers so far. It is in memory that processes share.
 struct AttackCounts {
   enum Kind : size_t {
-    kReads,        // answers to group_history
-    kFloodSends,   // answers to the flooders' sends
+    kReads,        // replies to group_history of the deep group
+    kEscapeReads,  // and of the group whose messages grow
+    kFloodSends,   // replies to the flooders' sends
     kFloodClosed,  // flooders that the service closed
     kDeafClosed,   // deaf members that the service closed
     kUnfinishedClosed,
-    kSpreads,  // answers to sends to 128 groups
+    kSpreads,  // replies to sends to 128 groups
     kRefused,  // error events, of any attack
     kKinds,
   };

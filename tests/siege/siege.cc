@@ -208,7 +208,8 @@ class Siege {
     const auto fill = [&](const char* group, const std::string& message, int count) {
       for (int i = 0; i < count; ++i) {
         client.Send(SendToGroup(Quoted(group), Quoted(message), "1"));
-        client.NextEvent();
+        const Event answer = client.NextEvent();
+        if (answer.name() != "reply") throw Failure(answer.text());
       }
     };
     fill(kDeepGroup, std::string(2'000, 'r'), 100);
@@ -219,7 +220,8 @@ class Siege {
 
   bool EachHappened(const AttackCounts& counts) const {
     const AttackSizes& sizes = options_.attacks;
-    return (sizes.readers + sizes.escape_readers == 0 || counts[AttackCounts::kReads] > 0) &&
+    return (sizes.readers == 0 || counts[AttackCounts::kReads] > 0) &&
+           (sizes.escape_readers == 0 || counts[AttackCounts::kEscapeReads] > 0) &&
            (sizes.flooders == 0 || counts[AttackCounts::kFloodSends] > 0) &&
            (sizes.deaf_members == 0 || counts[AttackCounts::kDeafClosed] > 0) &&
            (sizes.unfinished == 0 || counts[AttackCounts::kUnfinishedClosed] > 0) &&

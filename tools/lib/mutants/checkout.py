@@ -3,7 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+
+# It is in a folder that this tool has made, and may therefore empty.
+MARK = "made_by_tools_mutations"
 
 
 def run(command, **options):
@@ -20,10 +24,20 @@ class Copy:
         self._keep = work is not None
         self._work = os.path.abspath(work) if work else tempfile.mkdtemp(prefix="groupcast_mutations_")
         self.path = os.path.join(self._work, "main")
+        self._mark = os.path.join(self._work, MARK)
+        real, real_root = os.path.realpath(self.path), os.path.realpath(root)
+        if os.path.commonpath([real, real_root]) in (real, real_root):
+            sys.exit("--work=%s: the copy would be in the checkout" % work)
+        if os.path.exists(self.path) and not os.path.exists(self._mark):
+            sys.exit("--work=%s: %s is there and not from this tool: name another folder"
+                     % (work, self.path))
         self._bazel = ["bazel", "--output_base=" + os.path.join(self._work, "output")]
 
     def __enter__(self):
         try:
+            os.makedirs(self.path, exist_ok=True)
+            with open(self._mark, "w", encoding="utf-8"):
+                pass
             files = run(["git", "-C", self._root, "ls-files", "-co", "--exclude-standard"]).stdout
             names = [n for n in files.split("\n") if os.path.isfile(os.path.join(self._root, n))]
             self._remove_others(set(names))
