@@ -175,7 +175,7 @@ bool Worker::OnText(Session* session, absl::string_view text) {
 
 bool Worker::AllMayRead() const { return gate_.is_free(); }
 
-bool Worker::MayReadSmallFrame() const { return gate_.MayPassSmall(); }
+bool Worker::MayReadSmall() const { return gate_.MayPassSmall(); }
 
 bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
   if (gate_.Admit(session, unfinished_bytes)) return true;
@@ -195,7 +195,9 @@ void Worker::OnTouched(Session* session, TrafficClass traffic_class) {
   touched_.Add(session, traffic_class);
 }
 
-void Worker::OnHeld(int64_t change) { gate_.CountHeld(change); }
+void Worker::OnHeld(int64_t change, bool small) {
+  small ? gate_.CountSmallHeld(change) : gate_.CountHeld(change);
+}
 
 void Worker::OnUnfinished(Session* session, size_t bytes) {
   if (bytes == 0) return unfinished_.Remove(session);

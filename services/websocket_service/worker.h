@@ -87,14 +87,14 @@ class Worker final : private SessionHost {
   void OnOpen(Session* session) override;
   bool OnText(Session* session, absl::string_view text) override;
   bool AllMayRead() const override;
-  bool MayReadSmallFrame() const override;
+  bool MayReadSmall() const override;
   bool MayRead(Session* session, size_t unfinished_bytes) override;
   void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;
   void OnTouched(Session* session, TrafficClass traffic_class) override;
   void OnUnfinished(Session* session, size_t bytes) override;
-  void OnHeld(int64_t change) override;
+  void OnHeld(int64_t change, bool small) override;
 
   void OnAccepted(Fd socket);
   absl::Time FlushTouched();

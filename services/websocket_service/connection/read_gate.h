@@ -32,7 +32,8 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // together below the bound.
 //
 // A closed gate would also stop those that cause no backpressure: pings, joins, and small messages.
-// So small frames pass a closed gate, while held bytes are below one and a quarter of the bound.
+// So small messages pass a closed gate. If they must be held, they have a bound of their own, a
+// quarter of `bytes_max`, and do not keep the gate closed for others.
 //
 // One read may exceed the bound. Each connection waits at most once, so the number of connections
 // bounds the queue. No IO. Not thread-safe.
@@ -44,6 +45,8 @@ class ReadGate {
 
   // The bytes of held commands, and of the input behind them, have changed by `change`.
   void CountHeld(int64_t change) { held_bytes_ += static_cast<size_t>(change); }
+  // The same for small messages that have passed a closed gate.
+  void CountSmallHeld(int64_t change) { small_held_bytes_ += static_cast<size_t>(change); }
 
   // Whether `node` may be read now. If not, it waits with its `unfinished_bytes`, and TakeNext
   // returns it later. It does not overtake the nodes that wait. `node` must not wait.
@@ -51,8 +54,8 @@ class ReadGate {
 
   // Whether Admit lets every node pass, because the gate is open and none waits.
   bool is_free() const { return IsOpenForOthers() && unfinished_.empty() && others_.empty(); }
-  // Whether a small frame may pass a closed gate.
-  bool MayPassSmall() const { return held_bytes_ < bytes_max_ + bytes_max_ / 4; }
+  // Whether a small message may pass a closed gate.
+  bool MayPassSmall() const { return small_held_bytes_ < bytes_max_ / 4; }
 
   // Takes the node that is to be read next. Null: none waits, or the gate is closed.
   ReadNode* TakeNext();
@@ -76,6 +79,7 @@ class ReadGate {
 
   const size_t bytes_max_;
   size_t held_bytes_ = 0;
+  size_t small_held_bytes_ = 0;
   size_t waiting_bytes_ = 0;
   List unfinished_;
   List others_;

@@ -41,12 +41,25 @@ TEST(ReadGateTest, IsFreeWhileItIsOpenAndNobodyWaits) {
   gate.Leave(&unfinished);
 }
 
-TEST(ReadGateTest, SmallFramesPassItUpToAQuarterMore) {
+TEST(ReadGateTest, SmallMessagesPassItUpToABoundOfTheirOwn) {
   ReadGate gate(100);
-  gate.CountHeld(124);
+  gate.CountHeld(1'000);
+  gate.CountSmallHeld(24);
   EXPECT_TRUE(gate.MayPassSmall());
-  gate.CountHeld(1);
+  gate.CountSmallHeld(1);
   EXPECT_FALSE(gate.MayPassSmall());
+}
+
+// Otherwise a stream of small messages that must wait could keep the gate closed for ever.
+TEST(ReadGateTest, SmallMessagesDoNotKeepItClosed) {
+  ReadGate gate(100);
+  ReadNode node;
+  gate.CountHeld(100);
+  EXPECT_FALSE(gate.Admit(&node, 0));
+  gate.CountSmallHeld(1'000);
+  gate.CountHeld(-1);
+  EXPECT_EQ(gate.TakeNext(), &node);
+  EXPECT_TRUE(gate.is_free());
 }
 
 TEST(ReadGateTest, NodesGoOnInTheOrderInWhichTheyCame) {

@@ -27,8 +27,8 @@ constexpr int kReadsPerTurn = 4;
 // The first read after commands had to wait. Each full read doubles it.
 constexpr uint32_t kFirstReadBytes = 8 * 1024;
 
-// A message of this size is small. While the read gate is closed, only small frames pass.
-constexpr size_t kSmallFrameBytesMax = 20 * 1024;
+// A message of this size is small, with its header. Small ones pass a closed read gate.
+constexpr size_t kSmallMessageBytesMax = 20 * 1024;
 
 // How many frames one system call takes, and how many calls one connection gets in a turn.
 constexpr size_t kFramesPerWrite = 64;
@@ -88,6 +88,7 @@ void Session::OnEvents(uint32_t events) {
 
 void Session::Read(bool admitted) {
   for (int i = 0; i < kReadsPerTurn && reads() && !ended(); ++i) {
+    reads_small_ = false;
     size_t space = admitted ? read_bytes_ : AskToRead();
     if (space == 0) return;
     // The last read of a turn begins no message that would wait unfinished.
@@ -116,8 +117,11 @@ void Session::Read(bool admitted) {
 size_t Session::AskToRead() {
   // What comes while it closes is not held.
   if (state_ == State::kClosing || host_->AllMayRead()) return read_bytes_;
-  if (host_->MayReadSmallFrame()) {
-    if (state_ == State::kHandshake) return kSmallFrameBytesMax;
+  if (host_->MayReadSmall()) {
+    if (state_ == State::kHandshake) {
+      reads_small_ = true;  // also the commands that follow at once
+      return kSmallMessageBytesMax;
+    }
     std::array<char, 14> header;
     ssize_t count = 0;
     if (decoder_.frame_bytes_left() == 0) {
@@ -126,9 +130,9 @@ size_t Session::AskToRead() {
       if (count == 0) return 1;  // the peer has closed
     }
     const uint64_t bytes =
-        decoder_.FrameBytesAhead(absl::string_view(header.data(), static_cast<size_t>(count)));
-    if (bytes > 0 &&
-        bytes <= kSmallFrameBytesMax - std::min(kSmallFrameBytesMax, decoder_.buffered_bytes())) {
+        decoder_.MessageBytesAhead(absl::string_view(header.data(), static_cast<size_t>(count)));
+    if (bytes > 0 && bytes + decoder_.buffered_bytes() <= kSmallMessageBytesMax) {
+      reads_small_ = true;
       return bytes;
     }
   }
@@ -193,7 +197,8 @@ void Session::ReadFrames(absl::Span<char> input) {
         CountUnfinished(0);
         if (host_->OnText(this, decoder_.payload())) continue;
         held_ = std::make_unique<Held>(Held{.command = decoder_.TakePayload(),
-                                            .input = std::string(input.data(), input.size())});
+                                            .input = std::string(input.data(), input.size()),
+                                            .small = reads_small_});
         read_bytes_ = kFirstReadBytes;
         StopReading();
         break;
@@ -216,10 +221,12 @@ void Session::ReadFrames(absl::Span<char> input) {
 
 void Session::CountInput() {
   const size_t held = held_ == nullptr ? 0 : held_->command.capacity() + held_->input.capacity();
-  if (held != counted_held_) {
-    const auto change = static_cast<int64_t>(held) - static_cast<int64_t>(counted_held_);
+  const bool small = held_ != nullptr && held_->small;
+  if (held != counted_held_ || small != counted_small_) {
+    host_->OnHeld(-static_cast<int64_t>(counted_held_), counted_small_);
+    host_->OnHeld(static_cast<int64_t>(held), small);
     counted_held_ = held;
-    host_->OnHeld(change);
+    counted_small_ = small;
   }
   CountUnfinished(decoder_.buffered_bytes());
 }
@@ -237,6 +244,7 @@ void Session::ResumeCommands() {
     held_ = std::make_unique<Held>(std::move(*held));
     return;
   }
+  reads_small_ = false;
   ReadFrames(absl::MakeSpan(held->input));
   if (held_ == nullptr && state_ == State::kOpen && reads_commands_) WatchFor(watched_ | EPOLLIN);
 }

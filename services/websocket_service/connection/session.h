@@ -36,8 +36,7 @@ struct SessionOptions {
   // buffers of up to 64 KiB, so it may exceed the value by one.
   size_t unsent_bytes_max = 128u << 10;
   // A burst may exceed outbox_bytes_max by this, if the connection takes bytes: its last ones are
-  // at most a second old. Only frames that others hold too may do so, because such a frame costs no
-  // more than a reference.
+  // at most a second old. Only messages may do so: members of a group share them.
   size_t burst_bytes_max = 4u << 20;
   // The longest time that a closing connection may take. Also for the kernel, if it still has bytes
   // when the peer has closed its side.
@@ -59,8 +58,8 @@ class SessionHost {
   virtual bool OnText(Session* session, absl::string_view text) = 0;
   // Whether all sessions may read. Otherwise they ask with the two methods that follow.
   virtual bool AllMayRead() const = 0;
-  // Whether the session may read a small frame now.
-  virtual bool MayReadSmallFrame() const = 0;
+  // Whether the session may read one small message now.
+  virtual bool MayReadSmall() const = 0;
   // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
   // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
   virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
@@ -76,7 +75,8 @@ class SessionHost {
   // are of another message. The host may close any session in it.
   virtual void OnUnfinished(Session* session, size_t bytes) = 0;
   // The bytes of commands that wait, and of the input behind them, have changed by `change`.
-  virtual void OnHeld(int64_t change) = 0;
+  // `small`: a message that MayReadSmall has let through.
+  virtual void OnHeld(int64_t change, bool small) = 0;
 
  protected:
   ~SessionHost() = default;
@@ -159,6 +159,7 @@ class Session final : public Member,
   struct Held {
     std::string command;
     std::string input;
+    bool small = false;  // it has passed a closed gate
   };
 
   void OnEvents(uint32_t events) override;
@@ -202,6 +203,8 @@ class Session final : public Member,
   // As the host knows them.
   size_t counted_unfinished_ = 0;
   size_t counted_held_ = 0;
+  bool counted_small_ = false;  // for counted_held_
+  bool reads_small_ = false;    // the present input is one small message
   Outbox outbox_;
   std::unique_ptr<RequestReader> request_;  // only during the handshake
   std::unique_ptr<Held> held_;

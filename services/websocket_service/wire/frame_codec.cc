@@ -24,6 +24,8 @@ uint64_t BigEndian(const uint8_t* from, int bytes) {
   return value;
 }
 
+bool IsFinal(const uint8_t* header) { return (header[0] & 0x80) != 0; }
+
 // Of a whole header. The top bit of a length of 8 bytes stays, and is an error (section 5.2).
 uint64_t PayloadBytes(const uint8_t* header) {
   const uint8_t length = header[1] & 0x7f;
@@ -75,14 +77,15 @@ FrameDecoder::Event FrameDecoder::Next(absl::Span<char>* input, size_t message_b
   }
 }
 
-uint64_t FrameDecoder::FrameBytesAhead(absl::string_view ahead) const {
-  if (in_payload_) return payload_left_;
+uint64_t FrameDecoder::MessageBytesAhead(absl::string_view ahead) const {
+  if (in_message_) return 0;
+  if (in_payload_) return is_final() ? payload_left_ : 0;
   std::array<uint8_t, sizeof(header_)> header = {};
   std::memcpy(header.data(), header_.data(), header_bytes_);
   const size_t more = std::min(ahead.size(), header.size() - header_bytes_);
   if (more != 0) std::memcpy(header.data() + header_bytes_, ahead.data(), more);
   const size_t have = header_bytes_ + more;
-  if (have < 2 || have < HeaderBytes(header.data())) return 0;
+  if (have < 2 || have < HeaderBytes(header.data()) || !IsFinal(header.data())) return 0;
   const uint64_t header_left = HeaderBytes(header.data()) - header_bytes_;
   return header_left + std::min(PayloadBytes(header.data()), ~uint64_t{0} - header_left);
 }
@@ -94,6 +97,8 @@ std::string FrameDecoder::TakePayload() {
   payload_ = {};
   return taken;
 }
+
+bool FrameDecoder::is_final() const { return IsFinal(header_.data()); }
 
 // Whether the first `bytes` of the header are there.
 bool FrameDecoder::ReadHeader(absl::Span<char>* input, size_t bytes) {

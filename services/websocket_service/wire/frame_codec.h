@@ -49,10 +49,11 @@ class FrameDecoder {
   // of a header.
   uint64_t frame_bytes_left() const { return in_payload_ ? payload_left_ : 0; }
 
-  // The bytes from the beginning of `ahead` to the end of the frame that continues or begins there.
-  // `ahead` is input that Next has not got yet; only a header is looked at. Zero: the header is not
-  // whole. A caller can see the size of a frame before it reads the frame.
-  uint64_t FrameBytesAhead(absl::string_view ahead) const;
+  // The bytes from the beginning of `ahead` to the end of the message that continues or begins
+  // there, if it has only one frame. `ahead` is input that Next has not got yet; only a header is
+  // looked at. Zero: the header is not whole, or the message has several frames. A caller can see
+  // the size of a message before it reads the message.
+  uint64_t MessageBytesAhead(absl::string_view ahead) const;
 
   // The bytes of an unfinished message that it holds.
   size_t buffered_bytes() const { return buffer_.size(); }
@@ -66,7 +67,7 @@ class FrameDecoder {
   Event Fail(CloseCode code, absl::string_view why);
 
   bool is_control() const { return (header_[0] & 0x08) != 0; }
-  bool is_final() const { return (header_[0] & 0x80) != 0; }
+  bool is_final() const;
 
   std::array<uint8_t, 14> header_;  // of the present frame: its first header_bytes_ bytes
   uint8_t header_bytes_ = 0;

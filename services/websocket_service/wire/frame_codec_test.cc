@@ -242,14 +242,14 @@ TEST(UnmaskTest, IsItsOwnInverseAtEveryPhaseAndLength) {
   }
 }
 
-// A caller can see what a frame will cost before it reads it.
-TEST(FrameDecoderTest, TellsTheSizeOfTheFrameAhead) {
+// A caller can see what a message will cost before it reads it.
+TEST(FrameDecoderTest, TellsTheSizeOfTheMessageAhead) {
   for (const size_t payload :
        {size_t{0}, size_t{125}, size_t{126}, size_t{65'535}, size_t{65'536}}) {
     const std::string frame = ClientFrame(0x81, std::string(payload, 'x'));
     for (size_t known = 0; known <= 15 && known <= frame.size(); ++known) {
       FrameDecoder decoder;
-      const uint64_t ahead = decoder.FrameBytesAhead(absl::string_view(frame).substr(0, known));
+      const uint64_t ahead = decoder.MessageBytesAhead(absl::string_view(frame).substr(0, known));
       const size_t header = frame.size() - payload;
       EXPECT_EQ(ahead, known < header ? 0 : frame.size()) << payload << " " << known;
     }
@@ -259,12 +259,22 @@ TEST(FrameDecoderTest, TellsTheSizeOfTheFrameAhead) {
       FrameDecoder decoder;
       absl::Span<char> input(bytes.data(), taken);
       ASSERT_EQ(decoder.Next(&input, 1 << 20), Event::kNeedMore);
-      EXPECT_EQ(decoder.FrameBytesAhead(absl::string_view(bytes).substr(taken, 14)),
+      EXPECT_EQ(decoder.MessageBytesAhead(absl::string_view(bytes).substr(taken, 14)),
                 frame.size() - taken);
     }
   }
+  // Of a message of several frames, only a frame could be told.
+  std::string first = ClientFrame(0x01, "ab");
+  FrameDecoder decoder;
+  EXPECT_EQ(decoder.MessageBytesAhead(first), 0u);
+  absl::Span<char> input(first.data(), first.size() - 1);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kNeedMore);
+  EXPECT_EQ(decoder.MessageBytesAhead("x"), 0u);
+  input = absl::Span<char>(first.data() + first.size() - 1, 1);
+  ASSERT_EQ(decoder.Next(&input, kMax), Event::kNeedMore);
+  EXPECT_EQ(decoder.MessageBytesAhead(ClientFrame(0x80, "c")), 0u);
   const std::string monstrous = "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"s;
-  EXPECT_EQ(FrameDecoder().FrameBytesAhead(monstrous), ~uint64_t{0});
+  EXPECT_EQ(FrameDecoder().MessageBytesAhead(monstrous), ~uint64_t{0});
 }
 
 }  // namespace
