@@ -304,6 +304,31 @@ TEST_F(BrokerLogTest, ALogBeginsAnewAfterTheSegmentThatIsBeingCreated) {
   EXPECT_EQ(next.History("group 1"), 1u);
 }
 
+// The snapshot of the present segment is in progress then. It restarts, and leaves no group out.
+TEST_F(BrokerLogTest, AnImageWithoutRoomLeavesTheSnapshotWhole) {
+  for (const bool in_other_storage : {false, true}) {
+    SCOPED_TRACE(in_other_storage);
+    MemoryStorage storage;
+    MemoryStorage other;
+    {
+      Life life(&storage);
+      PublishToAll(&life);
+      life.Pass(absl::Minutes(1));
+      while (!life.log().in_snapshot()) ASSERT_TRUE(life.EndTurn().ok());
+      MemoryStorage* const full = in_other_storage ? &other : &storage;
+      full->set_bytes_left(10'000);
+      const absl::Status begun =
+          in_other_storage ? life.TakeUp(&other) : life.log().StartAnew(absl::UnixEpoch());
+      ASSERT_EQ(begun.code(), absl::StatusCode::kResourceExhausted);
+      full->set_bytes_left(std::nullopt);
+      while (life.log().in_snapshot()) ASSERT_TRUE(life.EndTurn().ok());
+    }
+    ASSERT_TRUE(storage.Remove("log-0000000000000001").ok());
+    const Life next(&storage);
+    EXPECT_EQ(next.broker().group_count(), static_cast<size_t>(kGroups));
+  }
+}
+
 // All of the state goes into an empty storage, and the next start needs nothing else.
 TEST_F(BrokerLogTest, ARunningBrokerTakesUpAnEmptyStorage) {
   Life life(&storage_);

@@ -107,9 +107,12 @@ class Broker {
 
   // For the log's snapshots, between turns.
   SnapshotWriter* snapshot() { return &snapshot_; }
-  // For a log that begins anew, between turns. Must not be called while handing_out(). It ends a
-  // snapshot that is in progress.
-  ImageWriter WriteImage() { return ImageWriter(&state_, calendar_); }
+  // For a log that begins anew, between turns. Must not be called while handing_out(). A snapshot
+  // that is in progress restarts at its first part, because both use the group index's cursor.
+  ImageWriter WriteImage() {
+    snapshot_.Begin();
+    return ImageWriter(&state_, calendar_);
+  }
 
   void BeginTurn();
 

@@ -6,10 +6,7 @@ namespace groupcast::service {
 
 using channel_server::v1::Snapshot;
 
-void SnapshotWriter::Begin() {
-  begun_ = done_ = false;
-  state_->groups.RewindCursor();
-}
+void SnapshotWriter::Begin() { begun_ = done_ = false; }
 
 std::string SnapshotWriter::NextPart() {
   Snapshot part;
@@ -17,6 +14,7 @@ std::string SnapshotWriter::NextPart() {
     part.set_continues(true);
   } else {
     begun_ = true;
+    state_->groups.RewindCursor();
     part.set_epoch(static_cast<uint64_t>(state_->epoch));
     part.set_last_offset(state_->last_offset);
     part.set_highest_forgotten(state_->groups.highest_forgotten());

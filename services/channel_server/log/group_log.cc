@@ -32,8 +32,8 @@ absl::StatusOr<std::unique_ptr<GroupLog>> GroupLog::Open(const GroupLogOptions& 
 }
 
 // The beginning of the next segment.
-std::string GroupLog::SegmentHead() const {
-  std::string head = SegmentHeader(next_number_);
+std::string GroupLog::SegmentHead(uint32_t version) const {
+  std::string head = SegmentHeader(next_number_, version);
   AddRecord(RecordKind::kStart,
             absl::StrCat(std::string(1, static_cast<char>(options_.fsync)), options_.boot_id),
             &head);
@@ -49,7 +49,7 @@ absl::Status GroupLog::Start(absl::Span<const std::string> snapshot_parts, absl:
     *part = *next++;
     return true;
   };
-  const absl::StatusOr<uint64_t> bytes = CreateSegment(parts);
+  const absl::StatusOr<uint64_t> bytes = CreateSegment(kSegmentVersion, parts);
   if (!bytes.ok()) return bytes.status();
   if (absl::Status status = storage_->Sync(); !status.ok()) return status;
   started_ = true;
@@ -65,7 +65,7 @@ absl::Status GroupLog::StartAnew(const LogStorage::Pieces& image_parts, absl::Ti
     const absl::StatusOr<bool> created = FinishCreation(now);
     if (created.ok() && !*created) return absl::UnavailableError("a segment is being created");
   }
-  const absl::StatusOr<uint64_t> bytes = CreateSegment(image_parts);
+  const absl::StatusOr<uint64_t> bytes = CreateSegment(kImageSegmentVersion, image_parts);
   if (!bytes.ok()) return bytes.status();
   if (started_) older_.push_back({.number = next_number_ - 1});
   started_ = true;
@@ -77,7 +77,8 @@ absl::Status GroupLog::StartAnew(const LogStorage::Pieces& image_parts, absl::Ti
 }
 
 // Creates the next segment with all parts of a snapshot or an image. Returns its size.
-absl::StatusOr<uint64_t> GroupLog::CreateSegment(const LogStorage::Pieces& parts) {
+absl::StatusOr<uint64_t> GroupLog::CreateSegment(uint32_t version,
+                                                 const LogStorage::Pieces& parts) {
   uint64_t bytes = 0;
   enum { kHead, kParts, kDone } next = kHead;
   std::string part;
@@ -85,7 +86,7 @@ absl::StatusOr<uint64_t> GroupLog::CreateSegment(const LogStorage::Pieces& parts
     piece->clear();
     if (next == kDone) return false;
     if (next == kHead) {
-      *piece = SegmentHead();
+      *piece = SegmentHead(version);
       next = kParts;
     } else if (parts(&part)) {
       AddRecord(RecordKind::kSnapshot, part, piece);
@@ -155,7 +156,7 @@ absl::StatusOr<bool> GroupLog::Rotate(absl::Time now) {
   if (!wants_rotation(now)) return false;
   creating_ = true;
   no_rotation_before_ = now + kRotationRetry;
-  storage_->BeginCreate(SegmentName(next_number_), SegmentHead());
+  storage_->BeginCreate(SegmentName(next_number_), SegmentHead(kSegmentVersion));
   return false;
 }
 

@@ -130,8 +130,8 @@ class GroupLog {
   GroupLog(const GroupLogOptions& options, LogStorage* storage)
       : options_(options), storage_(storage) {}
 
-  std::string SegmentHead() const;
-  absl::StatusOr<uint64_t> CreateSegment(const LogStorage::Pieces& parts);
+  std::string SegmentHead(uint32_t version) const;
+  absl::StatusOr<uint64_t> CreateSegment(uint32_t version, const LogStorage::Pieces& parts);
   void RemoveOlder();
   absl::StatusOr<bool> FinishCreation(absl::Time now);
   void BeginSegment(absl::Time now);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -138,18 +139,35 @@ TEST(GroupLogTest, AnEmptyStorageIsANewLog) {
 TEST(GroupLogTest, BytesAreAsDocumented) {
   MemoryStorage storage;
   Live(&storage, {"turn"}, Options(FsyncMode::kAlways, "b"), /*close=*/true);
-  const auto hex = [](absl::string_view bytes) {
-    std::string text;
-    for (const char c : bytes) {
-      text += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
-      text += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
-    }
-    return text;
-  };
-  EXPECT_EQ(hex(storage.contents(kFirst)),
+  EXPECT_EQ(absl::BytesToHexString(storage.contents(kFirst)),
             "47434153544c4f47020000000100000000000000647f2d945ad1e5490200000001b6171d6e0262051d78"
             "640800000002839023c1736e617073686f742c46a2220000000005c294d3384315a43e0400000003ce5d"
             "fcee7475726efd2a70140000000004c294d338");
+}
+
+// A server that knows no images, and so no version 3, refuses such a segment.
+TEST(GroupLogTest, ASegmentWithAnImageHasVersionThree) {
+  MemoryStorage storage;
+  Live(&storage, {"one"});
+  {
+    const Opened opened(&storage, Options(FsyncMode::kInterval, "b"));
+    ASSERT_TRUE(opened.status.ok());
+    const Strings image = {"image"};
+    auto next = image.begin();
+    const auto parts = [&](std::string* part) {
+      if (next == image.end()) return false;
+      *part = *next++;
+      return true;
+    };
+    ASSERT_TRUE(opened.log->StartAnew(parts, absl::UnixEpoch()).ok());
+  }
+  ASSERT_EQ(storage.newest(), "log-0000000000000002");
+  EXPECT_EQ(absl::BytesToHexString(storage.contents(storage.newest())),
+            "47434153544c4f470300000002000000000000003cb857c72c43e0530200000001d4eb80ff0162c6fa29"
+            "3f0500000002634c66af696d6167652c46a2220000000005c294d338");
+  const Opened opened(&storage);
+  ASSERT_TRUE(opened.status.ok()) << opened.status;
+  EXPECT_THAT(opened.visited.snapshots, ElementsAre("image"));
 }
 
 TEST(GroupLogTest, AKilledServersTurnsComeBackInOrder) {
@@ -473,11 +491,11 @@ TEST(GroupLogTest, WhatTheVisitorRefusesIsDamage) {
 TEST(GroupLogTest, ANewerVersionIsRefused) {
   MemoryStorage storage;
   Live(&storage, {"one"});
-  storage.Corrupt(kFirst, 8, 2 ^ 3);
+  storage.Corrupt(kFirst, kSegmentVersionAt, kSegmentVersion ^ 4);
   const Opened opened(&storage);
   EXPECT_EQ(opened.status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(opened.status.message()),
-              AllOf(HasSubstr(kFirst), HasSubstr("a newer version"), HasSubstr("format 3"),
+              AllOf(HasSubstr(kFirst), HasSubstr("a newer version"), HasSubstr("format 4"),
                     HasSubstr("use that version or another --data_dir")));
 }
 

@@ -45,10 +45,10 @@ std::optional<uint64_t> SegmentNumber(absl::string_view name) {
   return number;
 }
 
-std::string SegmentHeader(uint64_t number) {
+std::string SegmentHeader(uint64_t number, uint32_t version) {
   std::string header(kSegmentMagic);
   header.resize(kSegmentHeaderBytes);
-  Store(kSegmentVersion, &header[kSegmentVersionAt]);
+  Store(version, &header[kSegmentVersionAt]);
   Store(number, &header[kSegmentNumberAt]);
   Store(LogChecksum({header.data(), kSegmentChecksumAt}), &header[kSegmentChecksumAt]);
   return header;

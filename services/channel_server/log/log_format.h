@@ -16,8 +16,9 @@
 // The header of a record has its own checksum. So a reader can tell a damaged length from a record
 // that the end of the file cuts off. A record is at most 1 GiB.
 //
-// The log writes version 2. It also reads version 1: there, one snapshot record is a whole
-// snapshot.
+// A segment that begins with an image has version 3, because a server that knows only version 2
+// would leave messages and keys out. Other segments have version 2. The log also reads version 1:
+// there, one snapshot record is a whole snapshot.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,8 @@ namespace groupcast::service {
 
 inline constexpr absl::string_view kSegmentMagic = "GCASTLOG";
 inline constexpr uint32_t kSegmentVersion = 2;
+inline constexpr uint32_t kImageSegmentVersion = 3;
+inline constexpr uint32_t kSegmentVersionMax = kImageSegmentVersion;
 inline constexpr size_t kSegmentVersionAt = 8;
 inline constexpr size_t kSegmentNumberAt = 12;
 inline constexpr size_t kSegmentChecksumAt = 20;
@@ -51,7 +54,7 @@ std::string SegmentName(uint64_t number);
 // Nullopt: not the name of a segment.
 std::optional<uint64_t> SegmentNumber(absl::string_view name);
 
-std::string SegmentHeader(uint64_t number);
+std::string SegmentHeader(uint64_t number, uint32_t version = kSegmentVersion);
 
 uint32_t LogChecksum(absl::string_view bytes);
 uint32_t LoadU32(const char* from);

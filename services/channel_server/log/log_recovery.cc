@@ -178,10 +178,10 @@ absl::Status LogRecovery::CheckHeader() const {
   }
   if (bytes.size() < kSegmentNumberAt) return Damaged(0, "it ends in the middle of its header");
   const uint32_t version = LoadU32(bytes.data() + kSegmentVersionAt);
-  if (version > kSegmentVersion) {
+  if (version > kSegmentVersionMax) {
     return absl::FailedPreconditionError(absl::StrCat(
         storage_->Describe(name_), " was written by a newer version of the channel server (format ",
-        version, ", this one knows ", kSegmentVersion,
+        version, ", this one knows ", kSegmentVersionMax,
         "); use that version or another --data_dir"));
   }
   if (bytes.size() < kSegmentHeaderBytes) return Damaged(0, "it ends in the middle of its header");

@@ -364,13 +364,13 @@ TEST(LogRecoveryTest, WhatIsWrongWithAHeadIsSaid) {
   ExpectSaid(StatusOf({head}), kDataLoss,
              "is damaged at byte 24: the segment does not begin with a start record");
   // As soon as the version can be read, it counts.
-  const std::string newer = OfVersion(kSegmentVersion + 1, whole);
+  const std::string newer = OfVersion(kSegmentVersionMax + 1, whole);
   for (const size_t size : {kSegmentNumberAt, kSegmentHeaderBytes, newer.size()}) {
     ExpectSaid(StatusOf({newer.substr(0, size)}), kFailedPrecondition, "newer version");
   }
   // Also after a power loss, and also as the last of many: another version will read it.
   const std::string newer_second =
-      OfVersion(kSegmentVersion + 1, Segment(2, FsyncMode::kInterval, "two"));
+      OfVersion(kSegmentVersionMax + 1, Segment(2, FsyncMode::kInterval, "two"));
   ExpectSaid(StatusOf({whole, newer_second}, kOtherBoot), kFailedPrecondition, "newer version");
   ExpectSaid(StatusOf({OfVersion(0, whole)}), kDataLoss,
              "at byte 0: the checksum of its header is wrong");
