@@ -335,7 +335,7 @@ void Broker::HandOut(BrokerSink* sink) {
     const Taken& taken = to_hand_out_[handed_out_];
     // The sink takes the frame.
     if (next_retained_ == nullptr) {
-      next_retained_ = state_.retention.Copy(taken.frame, taken.body_bytes);
+      next_retained_ = state_.retention.Copy(taken.publisher->id(), taken.frame, taken.body_bytes);
     }
     if (!sink->HandOut(handed_out_)) return;
     state_.Retain(taken.group, std::move(next_retained_), taken.offset, state_.now);

@@ -80,13 +80,14 @@ size_t ImageWriter::AddMessage(Snapshot* part) {
   if (message_ == nullptr) return 0;
   Image::Message* const entry = part->mutable_image()->add_messages();
   entry->set_head(message_->head().data(), message_->head().size());
-  if (message_before_ != nullptr && message_->shares_body_with(*message_before_)) {
+  const Retention::Message*& before = messages_before_[message_->publisher()];
+  if (before != nullptr && message_->shares_body_with(*before)) {
     entry->set_has_body_before(true);
   } else {
     entry->set_body(message_->body().data(), message_->body().size());
   }
   entry->set_since_ms(Date(message_->since()));
-  message_before_ = std::exchange(message_, state_->retention.next(*message_));
+  before = std::exchange(message_, state_->retention.next(*message_));
   return 32 + entry->head().size() + entry->body().size();
 }
 

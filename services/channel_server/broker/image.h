@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "services/channel/wire.h"
 #include "services/channel_server/broker/broker_state.h"
 #include "services/channel_server/broker/proto/snapshot.pb.h"
 #include "services/common/clock.h"
@@ -45,7 +47,8 @@ class ImageWriter {
   Step step_ = Step::kPublishers;
   Publishers::BySilence::const_iterator publisher_;
   const Retention::Message* message_;
-  const Retention::Message* message_before_ = nullptr;
+  // Of each publisher.
+  absl::flat_hash_map<PublisherId, const Retention::Message*> messages_before_;
   size_t key_ = 0;
 };
 

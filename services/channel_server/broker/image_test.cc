@@ -3,6 +3,8 @@
 #include "services/channel_server/broker/image.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -49,8 +51,9 @@ Snapshot ImageOf(Broker* broker) {
 // What the image means: each message with its body.
 std::string StateOf(Broker* broker) {
   Snapshot image = ImageOf(broker);
-  std::string body;
+  std::map<PublisherId, std::string> bodies;
   for (auto& message : *image.mutable_image()->mutable_messages()) {
+    std::string& body = bodies[ParseLiveFrame(message.head())->header.publisher];
     if (!message.has_body_before()) body = message.body();
     message.set_body(body);
     message.clear_has_body_before();
@@ -101,6 +104,31 @@ TEST(ImageTest, HasAndRestoresEachField) {
                         "groupcast.channel_server.v1.Image.Message.body"  // the last one shares
                     }));
   ExpectComesBack(&server);
+}
+
+// The image has one copy of a message to many groups, also if another publisher's messages come
+// between. So has a server after it, and a server after the turns.
+TEST(ImageTest, HasAMessageToManyGroupsOnce) {
+  constexpr uint64_t kGroups = 50;
+  BrokerHarness server(Options());
+  const std::string body(10'000, 'x');
+  for (uint64_t i = 1; i <= kGroups; ++i) {
+    server.Publish(kA, i, absl::StrCat("of A ", i), {.body = body + "A"});
+    server.Publish(kB, i, absl::StrCat("of B ", i), {.body = body + "B"});
+    server.EndTurn();
+  }
+  const size_t once = 2 * body.size() + 2 * kGroups * 400;
+  EXPECT_LT(server.broker.retained_bytes(), once);
+  EXPECT_LT(ImageOf(&server.broker).ByteSizeLong(), once);
+  EXPECT_LT(server.Restart()->broker.retained_bytes(), once);
+  ExpectComesBack(&server);
+
+  // A server with room for one message drops the messages that have the bodies.
+  server.options.retention.bytes_max = 5'000;
+  const std::unique_ptr<BrokerHarness> small = server.Restart();
+  const Snapshot image = ImageOf(&small->broker);
+  ASSERT_EQ(image.image().messages_size(), 1);
+  EXPECT_EQ(image.image().messages(0).body(), body + "B");
 }
 
 TEST(ImageTest, ComesInPartsOfBoundedSize) {
@@ -171,6 +199,13 @@ TEST(ImageTest, BadBytesAreAnError) {
   bad_message.mutable_image()->add_messages()->set_head("no frame");
   EXPECT_EQ(server.broker.restorer()->OnSnapshotPart(bad_message.SerializeAsString()).code(),
             absl::StatusCode::kDataLoss);
+  BrokerHarness other(Options());
+  other.Publish(kA, 1, "x");
+  other.EndTurn();
+  Snapshot no_body = ImageOf(&other.broker);
+  no_body.mutable_image()->mutable_messages(0)->set_has_body_before(true);
+  EXPECT_EQ(server.broker.restorer()->OnSnapshotPart(no_body.SerializeAsString()).code(),
+            absl::StatusCode::kDataLoss);
   Snapshot bad_key;
   bad_key.mutable_image()->add_keys()->set_key("short");
   EXPECT_EQ(server.broker.restorer()->OnSnapshotPart(bad_key.SerializeAsString()).code(),
@@ -190,11 +225,13 @@ TEST(ImageTest, ComesBackAfterRandomTurns) {
     options.retention.repair_retention = absl::Seconds(5);
     options.publishers.results_max = 10;
     BrokerHarness server(options);
-    uint64_t number = 0;
+    std::array<uint64_t, 2> numbers{};
     for (int turn = 0; turn < 200; ++turn) {
       for (unsigned i = below(4); i > 0; --i) {
+        const unsigned publisher = below(2);
+        const uint64_t number = ++numbers[publisher];
         const uint64_t key = below(2) * (1 + below(10));
-        server.Publish(kA, ++number, absl::StrCat("group ", below(8)),
+        server.Publish(publisher == 0 ? kA : kB, number, absl::StrCat("group ", below(8)),
                        {.first_unacknowledged = number > 5 ? number - 5 : 0,
                         .key = key == 0 ? Fingerprint{} : Fingerprint{key, 1},
                         .body = std::string(below(2) * 500 + 10, static_cast<char>('a' + below(2))),

@@ -75,11 +75,16 @@ void Restorer::RestoreResults(const Image& image) {
 
 absl::Status Restorer::RestoreMessages(const Image& image) {
   for (const Image::Message& message : image.messages()) {
-    if (!message.has_body_before()) body_ = message.body();
-    const std::string bytes = absl::StrCat(message.head(), body_);
-    const absl::StatusOr<LiveFrame> frame = ParseLiveFrame(bytes);
+    absl::StatusOr<LiveFrame> frame = ParseLiveFrame(message.head());
     if (!frame.ok()) return absl::DataLossError("an image with a message that cannot be read");
-    RestoreMessage(*frame, bytes, TimeOf(message.since_ms()));
+    const auto [body, is_first] = bodies_.try_emplace(frame->header.publisher);
+    if (!message.has_body_before()) {
+      body->second = message.body();
+    } else if (is_first) {
+      return absl::DataLossError("an image with a message whose body is missing");
+    }
+    frame->body = body->second;
+    RestoreMessage(*frame, absl::StrCat(message.head(), frame->body), TimeOf(message.since_ms()));
   }
   return absl::OkStatus();
 }
@@ -116,8 +121,10 @@ void Restorer::RestoreMessage(const LiveFrame& frame, absl::string_view bytes, a
   if (group->head != header.previous) Reset(group, header.previous);
   group->logged = true;
   state_->last_offset = std::max(state_->last_offset, header.offset);
-  state_->Retain(group, state_->retention.Copy({bytes.data(), bytes.size()}, frame.body.size()),
-                 header.offset, since);
+  state_->Retain(
+      group,
+      state_->retention.Copy(header.publisher, {bytes.data(), bytes.size()}, frame.body.size()),
+      header.offset, since);
 }
 
 void Restorer::OnResult(PublisherId id, uint64_t number, uint64_t offset, uint8_t reason) {

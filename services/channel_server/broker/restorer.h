@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "services/channel/wire.h"
 #include "services/channel_server/broker/broker_state.h"
 #include "services/channel_server/broker/proto/snapshot.pb.h"
 #include "services/channel_server/broker/turn_record.h"
@@ -27,7 +29,10 @@ class Restorer final : private TurnVisitor {
   // kDataLoss: a broker did not write these bytes.
   absl::Status OnSnapshotPart(absl::string_view bytes);
   // All parts of a snapshot have come.
-  void OnSnapshotEnd() { has_snapshot_ = true; }
+  void OnSnapshotEnd() {
+    has_snapshot_ = true;
+    bodies_ = {};
+  }
   absl::Status OnTurnRecord(absl::string_view record) { return ReadTurn(record, this); }
 
  private:
@@ -51,7 +56,8 @@ class Restorer final : private TurnVisitor {
   bool has_part_ = false;
   bool has_snapshot_ = false;
   absl::Time since_;  // the time of the present turn
-  std::string body_;  // of the last message of an image
+  // Of each publisher's last message in the image.
+  absl::flat_hash_map<PublisherId, std::string> bodies_;
 };
 
 }  // namespace groupcast::service

@@ -23,20 +23,29 @@ Retention::~Retention() {
   all_.clear_and_dispose([this](Message* message) { Release(message); });
 }
 
-Retention::MessagePtr Retention::Copy(absl::Span<const char> frame, size_t body_bytes) {
+bool Retention::MayShare(const Message& message) {
+  return message.bytes_ - message.head_bytes_ >= kSharedBytesMin;
+}
+
+Retention::MessagePtr Retention::Copy(PublisherId publisher, absl::Span<const char> frame,
+                                      size_t body_bytes) {
   const absl::string_view bytes(frame.data(), frame.size());
   const absl::string_view body = bytes.substr(bytes.size() - body_bytes);
-  Message* const newest = all_.empty() ? nullptr : &all_.back();
-  const bool shares = body_bytes >= kSharedBytesMin && newest != nullptr && newest->body() == body;
-  const size_t own_bytes = shares ? bytes.size() - body_bytes : bytes.size();
+  Message* shared = nullptr;
+  if (body_bytes >= kSharedBytesMin) {
+    const auto newest = newest_bodies_.find(publisher);
+    if (newest != newest_bodies_.end() && newest->second->body() == body) shared = newest->second;
+  }
+  const size_t own_bytes = shared != nullptr ? bytes.size() - body_bytes : bytes.size();
   auto* const message = new (::operator new(sizeof(Message) + own_bytes)) Message();
   std::memcpy(reinterpret_cast<char*>(message + 1), bytes.data(), own_bytes);
   message->bytes_ = static_cast<uint32_t>(bytes.size());
   message->head_bytes_ = static_cast<uint32_t>(bytes.size() - body_bytes);
-  message->body_ = shares ? newest->body_ : message;
+  message->publisher_ = publisher;
+  message->body_ = shared != nullptr ? shared : message;
   message->users_ = 1;
   message->charged_ = 0;
-  if (shares) ++message->body_->users_;
+  if (shared != nullptr) ++shared->users_;
   return MessagePtr(message, Deleter{this});
 }
 
@@ -44,6 +53,10 @@ void Retention::Release(Message* message) {
   if (--message->users_ > 0) return;
   Message* const body = message->body_;
   bytes_ -= message->charged_;
+  if (body == message && MayShare(*message)) {
+    const auto newest = newest_bodies_.find(message->publisher_);
+    if (newest != newest_bodies_.end() && newest->second == message) newest_bodies_.erase(newest);
+  }
   message->~Message();
   ::operator delete(message);
   if (body != message) Release(body);
@@ -64,6 +77,7 @@ void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time 
   const bool shares = message->body_ != message;
   message->charged_ = (shares ? message->head_bytes_ : message->bytes_) + kOverheadBytes;
   bytes_ += message->charged_;
+  if (!shares && MayShare(*message)) newest_bodies_[message->publisher_] = message;
   Trim(chain);
   if (bytes_ > options_.bytes_max) DropOverBound();
 }

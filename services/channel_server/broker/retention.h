@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "boost/circular_buffer.hpp"
 #include "boost/intrusive/list.hpp"
+#include "services/channel/wire.h"
 #include "services/channel_server/broker/size_order.h"
 
 namespace groupcast::service {
@@ -34,9 +36,9 @@ struct RetentionOptions {
 
 // The retained messages of all groups, and each group's floor.
 //
-// A message that goes to many groups comes as many messages with the same body, one after another.
-// They share one copy of it, which counts once in bytes(). In the size of each group it counts
-// whole.
+// A message that goes to many groups comes as many messages with the same body, one after another
+// from its publisher. Other publishers' messages may come between them. They share one copy of the
+// body, which counts once in bytes(). In the size of each group it counts whole.
 //
 // The cost of a read depends on its result: it finds its offset by binary search, and does not walk
 // over other messages.
@@ -62,6 +64,7 @@ class Retention {
    public:
     uint64_t offset() const { return offset_; }
     absl::Time since() const { return since_; }
+    PublisherId publisher() const { return publisher_; }
     // The frame is its head and its body.
     size_t bytes() const { return bytes_; }
     absl::string_view head() const { return {data(), head_bytes_}; }
@@ -77,6 +80,7 @@ class Retention {
     Chain* chain_;
     absl::Time since_;
     uint64_t offset_;
+    PublisherId publisher_;
     // The head follows the message in the same block of memory. The body follows it there, or is in
     // the block of another message.
     Message* body_;
@@ -130,10 +134,10 @@ class Retention {
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
-  // A new message that is not retained yet, with a copy of `frame`, which ends with `body_bytes` of
-  // the body. It shares the body of the newest message if that is the same. The message must not
-  // outlive this.
-  MessagePtr Copy(absl::Span<const char> frame, size_t body_bytes);
+  // A new message of `publisher` that is not retained yet, with a copy of `frame`, which ends with
+  // `body_bytes` of the body. It shares the body of the publisher's newest message if that is the
+  // same. The message must not outlive this.
+  MessagePtr Copy(PublisherId publisher, absl::Span<const char> frame, size_t body_bytes);
 
   // The messages of all chains, oldest first. Null: there is none, or `message` is the newest.
   const Message* oldest() const { return all_.empty() ? nullptr : &all_.front(); }
@@ -164,6 +168,7 @@ class Retention {
   using Messages = boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>>;
 
   static size_t FirstAfter(const Chain& chain, uint64_t offset);
+  static bool MayShare(const Message& message);
   void Release(Message* message);
   void DropOverBound();
   void DropOldest(Chain* chain);
@@ -174,6 +179,9 @@ class Retention {
   Listener* const listener_;
   Messages all_;              // of all chains, oldest first
   Messages::iterator young_;  // the oldest message that is not `old_`
+  // Each publisher's newest block with a body that may be shared. A publisher without such a block
+  // has no entry.
+  absl::flat_hash_map<PublisherId, Message*> newest_bodies_;
   SizeOrder by_size_;
   size_t bytes_ = 0;
 };

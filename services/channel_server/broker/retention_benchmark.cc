@@ -4,9 +4,11 @@
 // beside the number of groups when the store is full.
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
 #include "services/channel_server/broker/retention.h"
 
@@ -22,8 +24,10 @@ class Deep final : private Retention::Listener {
   ~Deep() { retention_.ClearAll(); }
 
   void Add() {
-    retention_.Add(&chain_, retention_.Copy({frame_.data(), frame_.size()}, frame_.size() - 60),
-                   ++offset_, since_);
+    retention_.Add(
+        &chain_,
+        retention_.Copy(PublisherId{1}, {frame_.data(), frame_.size()}, frame_.size() - 60),
+        ++offset_, since_);
   }
   const Retention& retention() const { return retention_; }
   const Retention::Chain& chain() const { return chain_; }
@@ -90,13 +94,71 @@ void BM_AddToAFullStore(benchmark::State& state) {
   const std::string frame(200, 'x');
   uint64_t offset = 0;
   const auto add = [&](size_t group) {
-    retention.Add(&chains[group], retention.Copy({frame.data(), frame.size()}, frame.size()),
+    retention.Add(&chains[group],
+                  retention.Copy(PublisherId{1}, {frame.data(), frame.size()}, frame.size()),
                   ++offset, absl::UnixEpoch());
   };
   for (size_t i = 0; i < 8 * groups; ++i) add(i % groups);
   for (auto _ : state) add(offset * 7919 % groups);
 }
 BENCHMARK(BM_AddToAFullStore)->ArgName("groups")->RangeMultiplier(10)->Range(10, 100'000);
+
+// Messages of publishers that take turns. Each publisher sends its message to 128 groups.
+// `bytes_per_message`: what the store counts for one.
+void BM_AddToManyGroups(benchmark::State& state) {
+  class Listener final : public Retention::Listener {
+    void OnEmptied(Retention::Chain*) override {}
+  };
+  constexpr size_t kGroups = 128;
+  const auto publishers = static_cast<uint64_t>(state.range(0));
+  Listener listener;
+  std::vector<Retention::Chain> chains(kGroups);
+  Retention retention({.bytes_max = 64 << 20}, &listener);
+  std::vector<std::string> frames(publishers,
+                                  std::string(static_cast<size_t>(state.range(1)), 'x'));
+  uint64_t offset = 0;
+  size_t bytes_max = 0;
+  for (auto _ : state) {
+    const uint64_t publisher = offset % publishers;
+    const uint64_t round = offset / publishers;
+    std::string& frame = frames[publisher];
+    if (round % kGroups == 0) {
+      frame.replace(100, 16, absl::StrCat(absl::Hex(offset + publisher, absl::kZeroPad16)));
+    }
+    retention.Add(
+        &chains[round % kGroups],
+        retention.Copy(PublisherId{publisher}, {frame.data(), frame.size()}, frame.size() - 60),
+        ++offset, absl::UnixEpoch());
+    if (offset == 4 * kGroups) bytes_max = retention.bytes();
+  }
+  if (bytes_max > 0) {
+    state.counters["bytes_per_message"] = static_cast<double>(bytes_max) / (4 * kGroups);
+  }
+  retention.ClearAll();
+}
+BENCHMARK(BM_AddToManyGroups)
+    ->ArgNames({"publishers", "bytes"})
+    ->ArgsProduct({{1, 2}, {1'000, 60'000}});
+
+// Each message has a new body.
+void BM_AddNewBodies(benchmark::State& state) {
+  class Listener final : public Retention::Listener {
+    void OnEmptied(Retention::Chain*) override {}
+  };
+  Listener listener;
+  Retention::Chain chain;
+  Retention retention({.bytes_max = 16 << 20}, &listener);
+  std::string frame(static_cast<size_t>(state.range(0)), 'x');
+  uint64_t offset = 0;
+  for (auto _ : state) {
+    std::memcpy(&frame[100], &offset, sizeof(offset));
+    retention.Add(&chain,
+                  retention.Copy(PublisherId{1}, {frame.data(), frame.size()}, frame.size() - 60),
+                  ++offset, absl::UnixEpoch());
+  }
+  retention.ClearAll();
+}
+BENCHMARK(BM_AddNewBodies)->ArgName("bytes")->Arg(200)->Arg(400)->Arg(1'000)->Arg(60'000);
 
 }  // namespace
 }  // namespace groupcast::service

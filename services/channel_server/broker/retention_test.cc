@@ -9,6 +9,9 @@
 namespace groupcast::service {
 namespace {
 
+constexpr PublisherId kA{1};
+constexpr PublisherId kB{2};
+
 absl::Time Second(int second) { return absl::FromUnixSeconds(second); }
 
 class RetentionTest : public testing::Test, protected Retention::Listener {
@@ -28,12 +31,12 @@ class RetentionTest : public testing::Test, protected Retention::Listener {
   }
   static void Add(Retention* retention, Retention::Chain* chain, int i) {
     const std::string frame = absl::StrCat("message ", i % 10, i % 10);
-    retention->Add(chain, retention->Copy({frame.data(), frame.size()}, 2),
+    retention->Add(chain, retention->Copy(kA, {frame.data(), frame.size()}, 2),
                    static_cast<uint64_t>(10 * i), Second(i));
   }
   static void AddFrame(Retention* retention, Retention::Chain* chain, int i,
-                       const std::string& frame, size_t body_bytes) {
-    retention->Add(chain, retention->Copy({frame.data(), frame.size()}, body_bytes),
+                       const std::string& frame, size_t body_bytes, PublisherId publisher = kA) {
+    retention->Add(chain, retention->Copy(publisher, {frame.data(), frame.size()}, body_bytes),
                    static_cast<uint64_t>(10 * i), Second(i));
   }
   static void AddFrame(Retention* retention, Retention::Chain* chain, int i,
@@ -159,6 +162,35 @@ TEST_F(RetentionTest, AMessageToManyGroupsIsThereOnce) {
   EXPECT_EQ(retention.bytes(), 0u);
 }
 
+// Two workers send to many groups at the same time.
+TEST_F(RetentionTest, AMessageToManyGroupsIsThereOnceWhenOthersComeBetween) {
+  std::array<Retention::Chain, 20> groups;
+  Retention retention(Options(), this);
+  const std::string of_a(10'000, 'x');
+  const std::string of_b(10'000, 'y');
+  for (int i = 0; i < 20; ++i) {
+    const bool is_a = i % 2 == 0;
+    AddFrame(&retention, &groups[static_cast<size_t>(i)], i + 1, is_a ? of_a : of_b, of_a.size(),
+             is_a ? kA : kB);
+  }
+  EXPECT_LT(retention.bytes(), 2 * of_a.size() + groups.size() * 300);
+  EXPECT_EQ(groups[18].at(0).body(), of_a);
+  EXPECT_EQ(groups[19].at(0).body(), of_b);
+  // The next body of one publisher ends nothing for the other.
+  AddFrame(&retention, &chain_, 21, std::string(1'000, 'z'), 1'000, kA);
+  const size_t before = retention.bytes();
+  AddFrame(&retention, &chain_, 22, of_b, of_b.size(), kB);
+  EXPECT_LT(retention.bytes(), before + 300);
+  // A body that has left is not remembered.
+  retention.ClearAll();
+  for (Retention::Chain& group : groups) EXPECT_TRUE(group.empty());
+  EXPECT_EQ(retention.bytes(), 0u);
+  AddFrame(&retention, &chain_, 23, of_b, of_b.size(), kB);
+  EXPECT_EQ(chain_.at(0).body(), of_b);
+  EXPECT_GT(retention.bytes(), of_b.size());
+  retention.ClearAll();
+}
+
 TEST_F(RetentionTest, BodiesThatDifferAreNotShared) {
   Retention retention(Options(), this);
   const std::string body(1'000, 'x');
@@ -168,7 +200,10 @@ TEST_F(RetentionTest, BodiesThatDifferAreNotShared) {
   EXPECT_GT(retention.bytes(), 3'000u);
   EXPECT_EQ(chain_.at(2).body(), body.substr(2) + "y");
   // Nor is a body shared whose message was never added.
-  { const Retention::MessagePtr unused = retention.Copy({body.data(), body.size()}, body.size()); }
+  {
+    const Retention::MessagePtr unused =
+        retention.Copy(kA, {body.data(), body.size()}, body.size());
+  }
   AddFrame(&retention, &chain_, 4, body);
   EXPECT_GT(retention.bytes(), 4'000u);
 }
@@ -193,7 +228,7 @@ TEST_F(RetentionTest, HistoryEndsAtExactlyItsNumberAndItsAge) {
   RetentionOptions options;
   Retention retention(options, this);
   for (int i = 0; i < 101; ++i) {
-    retention.Add(&chain_, retention.Copy({"frame", 5}, 5), static_cast<uint64_t>(i + 1),
+    retention.Add(&chain_, retention.Copy(kA, {"frame", 5}, 5), static_cast<uint64_t>(i + 1),
                   Second(0));
   }
   // The number, of what clients read.
