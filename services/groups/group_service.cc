@@ -33,6 +33,8 @@ absl::string_view Bytes(const Fingerprint& fingerprint) {
 // A group with more members here than this is flushed in pieces, and several messages at once.
 constexpr size_t kInteractiveMembersMax = 64;
 
+absl::Status Stopping() { return absl::UnavailableError("the service stops"); }
+
 size_t BytesOf(const std::string& group_id, const Command& command) {
   return group_id.size() + command.message.size();
 }
@@ -96,7 +98,11 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   ++counters_.commands;
   switch (command->kind) {
     case Command::Kind::kAddGroup:
-      AddGroup(member, *command);
+      if (gives_up_) {
+        Refuse(member, ErrorOf(Stopping(), command->id, command->kind));
+      } else {
+        AddGroup(member, *command);
+      }
       break;
     case Command::Kind::kLeaveGroup:
       LeaveGroup(member, *command);
@@ -107,7 +113,12 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
       break;
     case Command::Kind::kGroupHistory:
       // Without an id nobody would get the answer.
-      if (!command->id.empty()) reads_.Read(member, *command);
+      if (command->id.empty()) break;
+      if (gives_up_) {
+        Refuse(member, ErrorOf(Stopping(), command->id, command->kind));
+      } else {
+        reads_.Read(member, *command);
+      }
       break;
     case Command::Kind::kPing:
       if (!command->id.empty()) member->Reply(PongReply(command->id));
@@ -125,11 +136,11 @@ bool GroupService::MayRun(const Member& member, const Command& command) {
 }
 
 bool GroupService::MayWaitForRoom() const {
-  if (gives_up_) return false;
   return channel_->connected() || clock_->Now() < away_since_ + kRoomWaitMax;
 }
 
 std::optional<SendQueue::Weight> GroupService::AdmitSend(Member* member, const Command& command) {
+  if (gives_up_) return std::nullopt;
   PublicationsSize size{.count = 0};
   for (const GroupIdField& field : command.group_ids) {
     if (!field.defect.empty()) continue;
@@ -200,8 +211,10 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
 void GroupService::Publish(Member* member, const Command& command,
                            std::optional<SendQueue::Weight> weight, const std::string& group_id,
                            int64_t sent_at_ms, Channel::PublishCallback done) {
-  if (!weight.has_value())
-    return done(absl::UnavailableError("too many publications wait for the channel"));
+  if (!weight.has_value()) {
+    return done(gives_up_ ? Stopping()
+                          : absl::UnavailableError("too many publications wait for the channel"));
+  }
   Publication publication{
       .group_id = group_id,
       .content = {.kind = command.message_kind, .data = command.message, .sent_at_ms = sent_at_ms}};
@@ -248,8 +261,7 @@ void GroupService::SendToGroups(Member* member, const Command& command,
   for (const GroupIdField& field : command.group_ids)
     sending->results.push_back({.group_id = field.id});
 
-  const auto finish_one = [this, sending, number = BeginSend(member, command),
-                           connection = member->connection_id(), id = command.id](
+  const auto finish_one = [this, sending, number = BeginSend(member, command), id = command.id](
                               size_t index, absl::StatusOr<Position> position, ErrorCode code) {
     SendResult& result = sending->results[index];
     if (position.ok()) {
@@ -259,7 +271,7 @@ void GroupService::SendToGroups(Member* member, const Command& command,
       result.error = std::string(position.status().message());
     }
     const bool is_last = --sending->left == 0;
-    Member* const sender = is_last ? EndSend(number) : FindMember(connection);
+    Member* const sender = is_last ? EndSend(number) : FindSender(number);
     if (sender == nullptr) return;
     if (id.empty() && !position.ok()) {
       Refuse(sender, {.code = code,
@@ -386,19 +398,20 @@ uint64_t GroupService::BeginSend(Member* member, const Command& command) {
   return last_send_;
 }
 
-Member* GroupService::EndSend(uint64_t number) {
+Member* GroupService::FindSender(uint64_t number) const {
   const auto send = pending_sends_.find(number);
-  if (send == pending_sends_.end()) return nullptr;
-  Member* const sender = FindMember(send->second.connection);
-  pending_sends_.erase(send);
+  return send == pending_sends_.end() ? nullptr : FindMember(send->second.connection);
+}
+
+Member* GroupService::EndSend(uint64_t number) {
+  Member* const sender = FindSender(number);
+  pending_sends_.erase(number);
   if (sender != nullptr) --sender->pending_sends;
   return sender;
 }
 
 void GroupService::GiveUp() {
-  FailJoins(absl::InfiniteFuture());
-  gives_up_ = true;
-  sends_.ReleaseAll();
+  gives_up_ = true;  // first: the commands that are resumed below must not wait again
   std::vector<std::pair<uint64_t, std::string>> sends;
   for (const auto& [number, send] : pending_sends_) sends.emplace_back(number, send.command_id);
   std::sort(sends.begin(), sends.end());
@@ -410,24 +423,27 @@ void GroupService::GiveUp() {
                     .id = id,
                     .cmd = std::string(CommandName(Command::Kind::kSendToGroup))});
   }
+  FailJoins(absl::InfiniteFuture(), Stopping());
+  reads_.RefuseAll(Stopping());
+  sends_.ReleaseAll();
 }
 
 void GroupService::CheckDeadlines() {
-  FailJoins(clock_->Now());
+  FailJoins(clock_->Now(), absl::UnavailableError("the channel did not answer in time"));
   recoveries_.RetryFailed();
   // A member that left may have made room for others.
   MayWaitForRoom() ? sends_.GoOn() : sends_.ReleaseAll();
 }
 
-void GroupService::FailJoins(absl::Time deadline) {
+void GroupService::FailJoins(absl::Time now, const absl::Status& why) {
   std::vector<Member*> refused;
-  for (const PendingJoin& join : pending_joins_.TakeExpired(deadline)) {
+  for (const PendingJoin& join : pending_joins_.TakeExpired(now)) {
     --join.member->pending_answers;
-    RefuseJoin(join);
+    RefuseJoin(join, why);
     refused.push_back(join.member);
   }
-  for (const PendingJoin& join : recoveries_.TakeExpired()) {
-    RefuseJoin(join);
+  for (const PendingJoin& join : recoveries_.TakeExpired(now)) {
+    RefuseJoin(join, why);
     refused.push_back(join.member);
   }
   // Last, because resumed commands may change the table.
@@ -436,12 +452,9 @@ void GroupService::FailJoins(absl::Time deadline) {
   }
 }
 
-void GroupService::RefuseJoin(const PendingJoin& join) {
+void GroupService::RefuseJoin(const PendingJoin& join, const absl::Status& why) {
   table_.Leave(join.group, join.member);
-  Refuse(join.member, {.code = ErrorCode::kUnavailable,
-                       .message = "the channel did not answer in time",
-                       .id = join.command_id,
-                       .cmd = std::string(CommandName(Command::Kind::kAddGroup))});
+  Refuse(join.member, ErrorOf(why, join.command_id, Command::Kind::kAddGroup));
   RemoveIfUnused(join.group);
 }
 

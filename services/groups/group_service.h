@@ -88,9 +88,10 @@ class GroupService final : public ChannelListener {
   // it on each tick. Its time grows only with the number of joins that are due.
   void CheckDeadlines();
 
-  // Ends all waiting, because the worker ends. Joins and sends that wait for the channel are
-  // refused as `unavailable`, and sends without a result are told `outcome_unknown`. Their later
-  // results are dropped.
+  // Ends all waiting, because the worker ends. Sends without a result are told `outcome_unknown`.
+  // Joins and reads of history without an answer, and commands that wait, are refused as
+  // `unavailable`. Later results are dropped, and later commands are refused too, so no member has
+  // a pending answer any more.
   void GiveUp();
   // The number of sends without a result, also of connections that are gone.
   size_t pending_sends() const { return pending_sends_.size(); }
@@ -126,13 +127,16 @@ class GroupService final : public ChannelListener {
 
   // A send is on its way to the channel. Its number is for EndSend.
   uint64_t BeginSend(Member* member, const Command& command);
-  // The send has its result. Returns its sender, or null if nobody must be told.
+  // The sender of a send without a result. Null: nobody must be told.
+  Member* FindSender(uint64_t number) const;
+  // The send has its result. Returns the same.
   Member* EndSend(uint64_t number);
-  void FailJoins(absl::Time deadline);
+  // Refuses the joins with a deadline up to `now`.
+  void FailJoins(absl::Time now, const absl::Status& why);
 
   void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
-  void RefuseJoin(const PendingJoin& join);
+  void RefuseJoin(const PendingJoin& join, const absl::Status& why);
   void RemoveIfUnused(Group* group);
 
   const GroupServiceOptions options_;

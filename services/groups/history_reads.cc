@@ -70,6 +70,24 @@ void HistoryReads::Drop(Member* member) {
   Release(question.get());
 }
 
+void HistoryReads::RefuseAll(const absl::Status& why) {
+  std::vector<const ReadState*> reads;
+  for (const auto& [member, read] : reads_) reads.push_back(read.get());
+  std::ranges::sort(reads, {}, [](const ReadState* read) { return read->place.second; });
+  std::vector<Member*> readers;
+  for (const ReadState* read : reads) {
+    Member* const reader = read->member;
+    refuse_(reader, why, read->command_id);
+    Drop(reader);
+    --reader->pending_answers;
+    readers.push_back(reader);
+  }
+  // Last, because resumed commands may read again.
+  for (Member* reader : readers) {
+    if (reader->pending_answers == 0) reader->ResumeCommands();
+  }
+}
+
 // One read less has the question.
 void HistoryReads::Release(Question* question) {
   if (--question->unserved > 0) return;

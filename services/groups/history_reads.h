@@ -79,6 +79,9 @@ class HistoryReads {
   // The connection has ended.
   void Drop(Member* member);
 
+  // Answers all reads with the error, in the order of their arrival.
+  void RefuseAll(const absl::Status& why);
+
   // Sends replies within the turn's budget, and begins the next turn's. The worker calls it once
   // per turn. Returns whether replies wait for the next turn.
   bool ServeTurn();

@@ -95,8 +95,7 @@ void Recoveries::OnConnected() {
   RetryFailed();
 }
 
-std::vector<PendingJoin> Recoveries::TakeExpired() {
-  const absl::Time now = clock_->Now();
+std::vector<PendingJoin> Recoveries::TakeExpired(absl::Time now) {
   std::vector<PendingJoin> expired;
   const auto end =
       std::find_if(expiring_.begin(), expiring_.end(),

@@ -75,9 +75,9 @@ class Recoveries {
   // The channel is connected again.
   void OnConnected();
 
-  // Removes the undecided joins that have passed their deadline. Returns them in the order of their
+  // Removes the undecided joins with a deadline up to `now`. Returns them in the order of their
   // deadlines. The caller refuses them.
-  std::vector<PendingJoin> TakeExpired();
+  std::vector<PendingJoin> TakeExpired(absl::Time now);
 
   // Repeats failed fetches kRetryAfter after their failure. The worker calls it on each tick.
   void RetryFailed();

@@ -365,7 +365,8 @@ void Worker::SayGoodbye(Session* session) {
   session->Close(CloseCode::kDraining, "draining");
 }
 
-// Its first call tells what remains to be told. The next one, a tick later, cuts off.
+// Its first call tells what remains to be told. The next one, a tick later, ends the connections.
+// The last answers may be in the kernel: a reset would drop them.
 void Worker::EndDrain() {
   if (!std::exchange(gave_up_, true)) {
     groups_.GiveUp();
@@ -374,7 +375,7 @@ void Worker::EndDrain() {
     }
     return;
   }
-  for (const std::unique_ptr<Session>& session : sessions_) session->Abort();
+  for (const std::unique_ptr<Session>& session : sessions_) session->EndOrAbort();
   if (sessions_.empty()) loop_->Stop();
 }
 

@@ -311,6 +311,8 @@ void Session::Abort() {
   End();
 }
 
+void Session::EndOrAbort() { outbox_.empty() ? End() : Abort(); }
+
 void Session::End() {
   if (state_ == State::kEnded) return;
   if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {

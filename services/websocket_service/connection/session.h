@@ -111,6 +111,10 @@ class Session final : public Member,
   // destruction of the session closes the socket.
   void Abort();
 
+  // Ends now. If the kernel has all frames, it goes on to deliver them for close_timeout. Otherwise
+  // it is an Abort: the peer could not get the rest.
+  void EndOrAbort();
+
   // Reads no further commands. Those that it has read are carried out.
   void StopCommands();
   bool reads_commands() const { return reads_commands_; }
