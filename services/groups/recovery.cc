@@ -81,13 +81,12 @@ void Recoveries::OnGap(Group* group, const Gap& gap) {
 }
 
 void Recoveries::OnDrained(Member* member) {
-  // By key: a group may be removed by then.
+  std::vector<Pointer> recoveries;
   for (Group* group : table_->GroupsNotLive(*member)) {
-    const Pointer recovery = Find(group, member);
-    if (recovery == nullptr) continue;
-    recovery->blocked = false;
-    Advance(recovery);
+    recoveries.push_back(Find(group, member));
+    recoveries.back()->blocked = false;
   }
+  AdvanceInOrder(std::move(recoveries));
 }
 
 void Recoveries::OnConnected() {
@@ -217,7 +216,6 @@ void Recoveries::Fetch(const Pointer& recovery, const Position& after, uint32_t 
 }
 
 void Recoveries::OnAnswer(const Pointer& recovery, Want want, absl::StatusOr<HistoryPage>& page) {
-  if (recovery->ended) return;
   recovery->fetching = false;
   if (!page.ok() || page->head.epoch != recovery->group->position.epoch) {
     // With another epoch, the worker will soon get the gap of the new epoch.
