@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/channel_server/broker/broker.h"
 #include "services/channel_server/log/group_log.h"
@@ -41,6 +42,9 @@ class BrokerLog {
 
   // GroupLog::Check.
   absl::Status Check() { return log_->Check(); }
+
+  // GroupLog::IsBeingCreated.
+  bool IsBeingCreated(absl::string_view file) const { return log_->IsBeingCreated(file); }
 
   // GroupLog::Append.
   absl::Status Append(std::string* record) { return log_->Append(record); }

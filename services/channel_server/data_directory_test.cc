@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -33,7 +35,7 @@ class Life final : private BrokerSink {
                  .record_room_bytes = GroupLog::kRecordHeaderBytes},
                 &clock_, &clock_) {
     absl::StatusOr<std::unique_ptr<DataDirectory>> data =
-        DataDirectory::Open(path, options, false, clock_.Now(), &broker_, &report_);
+        DataDirectory::Open(path, options, false, &clock_, &broker_, &report_);
     EXPECT_TRUE(data.ok()) << data.status();
     data_ = *std::move(data);
     broker_.BeginTurn();
@@ -45,7 +47,7 @@ class Life final : private BrokerSink {
 
   // Publishes a message in a turn of its own, after the server has looked at its directory.
   absl::Status Publish(absl::string_view group_id = "x") {
-    Look();
+    Pass(absl::Seconds(1));
     frames_.push_back(LiveFramePrefix(group_id, {.kind = LiveKind::kPublication,
                                                  .publisher = kPublisher,
                                                  .number = ++number_}) +
@@ -57,6 +59,11 @@ class Life final : private BrokerSink {
     clock_.Advance(absl::Seconds(1));
     EXPECT_TRUE(EndTurn().ok());
   }
+  // A turn after a long time forgets messages, so it may be refused.
+  void Pass(absl::Duration time) {
+    clock_.Advance(time);
+    EndTurn().IgnoreError();
+  }
   absl::Status Close() { return data_->Close(); }
   uint64_t last_offset() const { return broker_.last_offset(); }
   uint64_t retained_bytes() const { return broker_.retained_bytes(); }
@@ -66,7 +73,7 @@ class Life final : private BrokerSink {
     absl::Status written = broker_.EndTurn(this);
     frames_.clear();
     broker_.BeginTurn();
-    data_->Step(clock_.Now());
+    data_->Step();
     return written;
   }
   absl::Status WriteLog(std::string* record) override { return data_->Append(record); }
@@ -232,6 +239,122 @@ TEST_F(DataDirectoryTest, ACopyOfTheLogIsRefusedUntilTheLogIsBack) {
     ASSERT_TRUE(life.Publish().ok());
   }
   ExpectKnown(3);
+}
+
+// The next segment's file gets its name after someone has emptied the directory, and before the
+// log uses the file.
+TEST_F(DataDirectoryTest, TheFileOfTheNextSegmentIsTheLogsOwn) {
+  const GroupLogOptions options{.segment_bytes_max = 1, .boot_id = "boot"};
+  uint64_t taken = 0;
+  {
+    Life life(path(), options);
+    ASSERT_TRUE(life.Publish(std::string(128, 'g')).ok());  // more than a snapshot
+    ++taken;
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    while (!fs::exists(path() / "log-0000000000000002")) ASSERT_LT(absl::Now(), deadline);
+    fs::remove(path() / "log-0000000000000001");
+    while (!life.Publish().ok()) {
+      ASSERT_LT(absl::Now(), deadline);
+      absl::SleepFor(absl::Milliseconds(10));  // a second for the log, whose messages may expire
+    }
+    ++taken;
+  }
+  ExpectKnown(taken);
+}
+
+// No file may grow over this, as on a disk that is full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_;
+  void (*handler_)(int);
+};
+
+// Each attempt writes up to as much as the server keeps, and everything waits for it.
+TEST_F(DataDirectoryTest, AnImageThatFailsIsNotTriedAgainAtEachLook) {
+  Life life(path());
+  ASSERT_TRUE(life.Publish().ok());
+  // Without room nothing remains of an attempt but the directory's time of change.
+  const auto long_ago = fs::last_write_time(path()) - std::chrono::hours(1);
+  const auto attempts_in = [&](absl::Duration time) {
+    int attempts = 0;
+    for (absl::Duration passed; passed < time; passed += absl::Milliseconds(250)) {
+      fs::last_write_time(path(), long_ago);
+      life.Pass(absl::Milliseconds(250));
+      if (fs::last_write_time(path()) > long_ago + std::chrono::minutes(30)) ++attempts;
+    }
+    return attempts;
+  };
+  for (const bool again : {false, true}) {
+    SCOPED_TRACE(again);
+    fs::remove_all(path());
+    life.Look();
+    fs::create_directory(path());
+    int first = 0;
+    int later = 0;
+    absl::Status refused;
+    {
+      const FileSizeLimit full(10);  // the test's output has no room, too
+      first = attempts_in(absl::Seconds(10));
+      life.Pass(absl::Minutes(1));
+      attempts_in(absl::Minutes(2));
+      later = attempts_in(absl::Minutes(5));
+      refused = life.Publish();
+    }
+    EXPECT_EQ(first, 4);  // after 0, 1, 3 and 7 seconds
+    EXPECT_GE(later, 4);
+    EXPECT_LE(later, 6);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("cannot begin anew"));
+    life.Pass(absl::Minutes(1));
+    EXPECT_TRUE(life.Publish().ok());
+  }
+}
+
+// ---- The end of the server looks for the last time.
+
+TEST_F(DataDirectoryTest, AnEndWithoutTheDirectoryIsTold) {
+  Life life(path());
+  ASSERT_TRUE(life.Publish().ok());
+  fs::remove_all(path());
+  const absl::Status closed = life.Close();
+  EXPECT_EQ(closed.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(closed.message()), HasSubstr("cannot find"));
+}
+
+TEST_F(DataDirectoryTest, AnEndInADirectoryThatWasEmptiedWritesEverything) {
+  {
+    Life life(path());
+    ASSERT_TRUE(life.Publish().ok());
+    for (const fs::directory_entry& file : fs::directory_iterator(path())) fs::remove(file);
+    EXPECT_TRUE(life.Close().ok());
+  }
+  ExpectKnown(1);
+}
+
+TEST_F(DataDirectoryTest, AnEndDoesNotWaitForTheNextAttempt) {
+  {
+    Life life(path());
+    ASSERT_TRUE(life.Publish().ok());
+    fs::remove_all(path());
+    life.Look();
+    fs::create_directory(path());
+    {
+      const FileSizeLimit full(10);
+      life.Look();
+    }
+    EXPECT_TRUE(life.Close().ok());
+  }
+  ExpectKnown(1);
 }
 
 // As by a copy back of a backup.

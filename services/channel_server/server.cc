@@ -77,7 +77,7 @@ Server::Server(const ServerOptions& options)
 absl::Status Server::OpenLog(const ServerOptions& options) {
   if (options.data_dir.empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<DataDirectory>> data = DataDirectory::Open(
-      options.data_dir, options.log, options.begin_new_epoch, clock_.Now(), &broker_, &recovered_);
+      options.data_dir, options.log, options.begin_new_epoch, &clock_, &broker_, &recovered_);
   if (!data.ok()) return data.status();
   data_ = *std::move(data);
   // A new epoch is in the log before a worker learns of it.
@@ -195,20 +195,26 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
     }
     signalfd_siginfo info;
     if (items[0].revents != 0 && read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
-      if (data_ != nullptr) {
-        if (absl::Status closed = data_->Close(); !closed.ok()) {
-          return absl::Status(
-              closed.code(),
-              absl::StrCat("the log could not be closed, but nothing that was acknowledged is lost "
-                           "unless the machine stops too: ",
-                           closed.message()));
-        }
-      }
+      if (absl::Status closed = CloseLog(); !closed.ok()) return closed;
       return static_cast<int>(info.ssi_signo);
     }
     reserve_.Step(clock_.Now());
     Turn();
   }
+}
+
+absl::Status Server::CloseLog() {
+  if (data_ == nullptr) return absl::OkStatus();
+  const absl::Status closed = data_->Close();
+  if (closed.ok()) return closed;
+  const absl::string_view effect =
+      absl::IsUnavailable(closed)
+          ? "the server ends without its log: what it acknowledged is lost, unless the log is in "
+            "its "
+            "place again before the next start: "
+          : "the log could not be closed, but nothing that was acknowledged is lost unless the "
+            "machine stops too: ";
+  return absl::Status(closed.code(), absl::StrCat(effect, closed.message()));
 }
 
 bool Server::has_more() const {
@@ -233,7 +239,7 @@ void Server::Turn() {
         "copy: a new epoch begins ({}), and members are told",
         EpochText(broker_.epoch()));
   }
-  if (data_ != nullptr) data_->Step(clock_.Now());
+  if (data_ != nullptr) data_->Step();
 }
 
 void Server::CheckPatience() {

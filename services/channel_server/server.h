@@ -77,6 +77,7 @@ class Server final : private BrokerSink {
   explicit Server(const ServerOptions& options);
 
   absl::Status OpenLog(const ServerOptions& options);
+  absl::Status CloseLog();
   absl::Status Bind(const ServerOptions& options);
   absl::Status BindPorts(const ChannelAddress& wanted);
   absl::Status BindUnixSockets(const std::string& directory);

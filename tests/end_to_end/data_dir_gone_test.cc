@@ -1,6 +1,7 @@
 // The data directory goes away under a running channel server. Sends are refused until it is back,
 // and what was acknowledged is there after a kill -9.
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -107,6 +108,14 @@ TEST_F(DataDirGoneTest, ADirectoryThatWasEmptiedIsFilledAgain) {
   for (const fs::directory_entry& file : fs::directory_iterator(data_dir_)) fs::remove(file);
   ExpectGoesOn("the log begins anew there");
   ExpectAllThereAfterAKill();
+}
+
+TEST_F(DataDirGoneTest, AnEndWithoutTheDirectoryIsTold) {
+  fs::remove_all(data_dir_);
+  channel_.process().Signal(SIGTERM);
+  EXPECT_EQ(channel_.process().WaitForEnd(), 1);
+  EXPECT_NE(channel_.process().Output().find("what it acknowledged is lost, unless the log is in"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -92,6 +92,12 @@ class GroupLog {
   // kOutOfRange: the present segment is there, and an earlier one is missing. StartAnew mends that.
   absl::Status Check();
 
+  // The storage is creating the file of the next segment, or has created it and the log does not
+  // use it yet.
+  bool IsBeingCreated(absl::string_view file) const {
+    return creating_ && file == SegmentName(next_number_);
+  }
+
   // Writes one turn: the bytes of `record` after the first kRecordHeaderBytes. The log fills those
   // first bytes in. After an error the turn is not in the log.
   // kInvalidArgument: too large. kFailedPrecondition: before Start, or after Close.
