@@ -117,11 +117,11 @@ TEST_F(DataDirRefusalTest, AMissingSegment) {
 
 TEST_F(DataDirRefusalTest, ANewerFormat) {
   std::string bytes = ReadWhole(segment());
-  bytes[8] = 3;  // the version's lowest byte
+  bytes[8] = 4;  // the version's lowest byte
   WriteWhole(segment(), bytes);
   ExpectRefused(
       data_dir_,
-      AllOf(HasSubstr("was written by a newer version of the channel server (format 3, this"),
+      AllOf(HasSubstr("was written by a newer version of the channel server (format 4, this"),
             HasSubstr("use that version or another --data_dir")));
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -160,6 +161,7 @@ absl::StatusOr<std::vector<std::string>> FileStorage::List() {
   const int error = errno;
   closedir(listing);
   if (error != 0) return Failure("list", directory_, error);
+  std::sort(names.begin(), names.end());
   return names;
 }
 

@@ -171,7 +171,7 @@ TEST_P(FileStorageTest, WritesAndReads) {
   ASSERT_TRUE(storage->Create("b", "").ok());
   ASSERT_TRUE(storage->Append(std::string(100'000, 'x')).ok());
   ASSERT_TRUE(storage->Sync().ok());
-  EXPECT_THAT(*storage->List(), UnorderedElementsAre("a", "b"));
+  EXPECT_THAT(*storage->List(), ElementsAre("a", "b"));
   storage = nullptr;
   storage = Open(GetParam());
   EXPECT_EQ(*storage->Read("a"), "begin one two");

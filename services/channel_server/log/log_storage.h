@@ -37,7 +37,7 @@ class LogStorage {
  public:
   virtual ~LogStorage() = default;
 
-  // The names of all files, in no particular order.
+  // The names of all files, in ascending order.
   virtual absl::StatusOr<std::vector<std::string>> List() = 0;
 
   // Reads the whole file. Not intended for files larger than a segment of the log.
