@@ -52,6 +52,9 @@ ZmqChannel::ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, Channe
 
 ZmqChannel::~ZmqChannel() {
   *self_ = nullptr;
+  // What is on its way when the worker ends shall arrive. Its results are not waited for. Only now:
+  // of a socket that lingers, ZeroMQ leaks what waits for a connection that is lost.
+  if (publish_ && connected()) publish_.set(zmq::sockopt::linger, kPublishLingerMs);
   for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
     if (*socket) loop_->Remove(socket->get(zmq::sockopt::fd), this);
   }
@@ -70,8 +73,6 @@ absl::Status ZmqChannel::Connect() {
     }
     // Bounded by the window here, not by ZeroMQ, which would drop.
     publish_.set(zmq::sockopt::sndhwm, 0);
-    // What is on its way when the worker ends shall arrive. Its results are not waited for.
-    publish_.set(zmq::sockopt::linger, kPublishLingerMs);
     publish_.set(zmq::sockopt::xpub_verboser, true);
     // With a mark, SUB would drop its own subscriptions.
     subscribe_.set(zmq::sockopt::sndhwm, 0);
