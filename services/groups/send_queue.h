@@ -91,8 +91,8 @@ class SendQueue {
   bool connected_ = false;
   bool heavy_waits_for_room_ = false;
   size_t heavy_in_flight_ = 0;
-  size_t light_turn_ =
-      0;  // bytes of light sends since the last heavy one, while one waits for room
+  // The bytes of light sends since the last heavy one, while a heavy one waits for room.
+  size_t light_turn_ = 0;
 };
 
 }  // namespace groupcast::service
