@@ -2,11 +2,9 @@
 
 #include "services/channel_server/data_directory.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/channel_server/log/testing/resource_limit.h"
 #include "services/common/clock.h"
 
 namespace groupcast::service {
@@ -46,8 +45,8 @@ class Life final : private BrokerSink {
   }
 
   // Publishes a message in a turn of its own, after the server has looked at its directory.
-  absl::Status Publish(absl::string_view group_id = "x") {
-    Pass(absl::Seconds(1));
+  absl::Status Publish(absl::string_view group_id = "x", absl::Duration after = absl::Seconds(1)) {
+    Pass(after);
     frames_.push_back(LiveFramePrefix(group_id, {.kind = LiveKind::kPublication,
                                                  .publisher = kPublisher,
                                                  .number = ++number_}) +
@@ -134,20 +133,6 @@ TEST_F(DataDirectoryTest, NothingIsTakenWithoutTheDirectory) {
   EXPECT_EQ(closed.code(), absl::StatusCode::kUnavailable);
 }
 
-// The process may open no further file.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit limit = {0, before_.rlim_max};
-    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  }
-  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_;
-};
-
 #if !defined(__SANITIZE_ADDRESS__)  // UBSan itself needs a descriptor to look at an object
 
 // Strangers may hold all of them.
@@ -156,7 +141,7 @@ TEST_F(DataDirectoryTest, ALogThatIsOpenNeedsNoFurtherDescriptor) {
   Life life(path());
   ASSERT_TRUE(life.Publish().ok());
   {
-    const NoDescriptors none;
+    const ResourceLimit no_descriptors(RLIMIT_NOFILE, 0);
     ASSERT_FALSE(std::ifstream("/dev/null").is_open());
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(life.Publish().ok());
   }
@@ -257,32 +242,13 @@ TEST_F(DataDirectoryTest, TheFileOfTheNextSegmentIsTheLogsOwn) {
     const absl::Time deadline = absl::Now() + absl::Seconds(30);
     while (!fs::exists(path() / "log-0000000000000002")) ASSERT_LT(absl::Now(), deadline);
     fs::remove(path() / "log-0000000000000001");
-    while (!life.Publish().ok()) {
-      ASSERT_LT(absl::Now(), deadline);
-      absl::SleepFor(absl::Milliseconds(10));  // a second for the log, whose messages may expire
-    }
+    life.Pass(absl::Seconds(1));  // a look, which finds that the first segment is missing
+    // Then little time passes for the log, so that its messages do not expire meanwhile.
+    while (!life.Publish("x", absl::Microseconds(100)).ok()) ASSERT_LT(absl::Now(), deadline);
     ++taken;
   }
   ExpectKnown(taken);
 }
-
-// No file may grow over this, as on a disk that is full.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {bytes, before_.rlim_max};
-    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_;
-  void (*handler_)(int);
-};
 
 // Each attempt writes up to as much as the server keeps, and everything waits for it.
 TEST_F(DataDirectoryTest, AnImageThatFailsIsNotTriedAgainAtEachLook) {
@@ -308,7 +274,7 @@ TEST_F(DataDirectoryTest, AnImageThatFailsIsNotTriedAgainAtEachLook) {
     int later = 0;
     absl::Status refused;
     {
-      const FileSizeLimit full(10);  // the test's output has no room, too
+      const ResourceLimit full(RLIMIT_FSIZE, 10);  // the test's output has no room, too
       first = attempts_in(absl::Seconds(10));
       life.Pass(absl::Minutes(1));
       attempts_in(absl::Minutes(2));
@@ -353,7 +319,7 @@ TEST_F(DataDirectoryTest, AnEndDoesNotWaitForTheNextAttempt) {
     life.Look();
     fs::create_directory(path());
     {
-      const FileSizeLimit full(10);
+      const ResourceLimit full(RLIMIT_FSIZE, 10);
       life.Look();
     }
     EXPECT_TRUE(life.Close().ok());

@@ -1,12 +1,10 @@
 #include "services/channel_server/log/file_storage.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -17,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/channel_server/log/group_log.h"
+#include "services/channel_server/log/testing/resource_limit.h"
 
 namespace groupcast::service {
 namespace {
@@ -25,7 +24,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 class FileStorageTest : public testing::TestWithParam<FsyncMode> {
  protected:
@@ -52,24 +50,6 @@ class FileStorageTest : public testing::TestWithParam<FsyncMode> {
   }
 
   std::string directory_;
-};
-
-// No file may grow over this, as on a disk that is full.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {bytes, before_.rlim_max};
-    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_;
-  void (*handler_)(int);
 };
 
 void ExpectUnusable(const std::string& directory, const std::string& why) {
@@ -201,7 +181,7 @@ TEST_P(FileStorageTest, AnAppendThatFindsNoRoomLeavesNothing) {
   const auto storage = Open(GetParam());
   ASSERT_TRUE(storage->Create("a", std::string(900, 'a')).ok());
   {
-    const FileSizeLimit limit(1000);
+    const ResourceLimit limit(RLIMIT_FSIZE, 1000);
     EXPECT_EQ(storage->Append(std::string(200, 'b')).code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(std::filesystem::file_size(directory_ + "/a"), 900u);
     EXPECT_TRUE(storage->Append(std::string(50, 'c')).ok());
@@ -215,7 +195,7 @@ TEST_P(FileStorageTest, AFileThatFindsNoRoomDoesNotAppear) {
   const auto storage = Open(GetParam());
   ASSERT_TRUE(storage->Create("a", "begin").ok());
   {
-    const FileSizeLimit limit(1000);
+    const ResourceLimit limit(RLIMIT_FSIZE, 1000);
     EXPECT_EQ(storage->Create("b", std::string(1001, 'b')).code(),
               absl::StatusCode::kResourceExhausted);
   }
@@ -252,7 +232,7 @@ TEST_P(FileStorageTest, ANextFileThatFindsNoRoomIsToldAndAppendsGoOn) {
   const auto storage = Open(GetParam());
   ASSERT_TRUE(storage->Create("a", "begin").ok());
   {
-    const FileSizeLimit limit(1000);
+    const ResourceLimit limit(RLIMIT_FSIZE, 1000);
     storage->BeginCreate("b", std::string(1001, 'b'));
     EXPECT_EQ(WaitForCreate(storage.get()).code(), absl::StatusCode::kResourceExhausted);
   }
