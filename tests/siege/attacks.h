@@ -18,7 +18,7 @@ struct AttackSizes {
   int escape_readers = 20;  // the same, on a group of messages that grow in JSON
   int flooders = 1'500;     // send four messages of 60 KB at once, again and again
   int deaf_members = 500;   // never read, in a group with a stream of 60 KB messages
-  int unfinished = 600;     // begin a message of 256 KB and do not finish it
+  int unfinished = 600;     // send half of a message of 512 KB, then a byte now and then
   int spreaders = 1;        // send 65 KB to 128 groups, 66 times in a row
 };
 
