@@ -17,6 +17,8 @@ constexpr size_t kFlushesPerLookAtTheClock = 8;
 constexpr absl::Duration kHoldMax = absl::Milliseconds(1);
 constexpr int kHoldPartOfRound = 4;
 constexpr size_t kFramesThatMakeAStream = 2;  // per connection and round
+// Publishers that wait for their results pause for some milliseconds in every round.
+constexpr absl::Duration kStreamPauseMax = absl::Milliseconds(10);
 
 }  // namespace
 
@@ -35,8 +37,7 @@ absl::Time FlushQueue::FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*
   if (!interactive_.empty()) now = FlushFor(kInteractiveBox, now, &interactive_, flush);
   if (!bulk_.empty()) {
     if (round_.begins == absl::InfiniteFuture()) {
-      round_.came = now;
-      round_.begins = now < hold_ends_ ? now + hold_ : now;
+      round_.begins = now < stream_ends_ ? now + hold_ : now;
     }
     if (now < round_.begins && !hurry) {
       return interactive_.empty() ? round_.begins : absl::InfinitePast();
@@ -48,7 +49,7 @@ absl::Time FlushQueue::FlushSome(bool hurry, absl::FunctionRef<size_t(FlushNode*
     if (bulk_.empty()) {
       const bool is_stream = round_.frames >= kFramesThatMakeAStream * round_.connections;
       hold_ = is_stream ? std::min(kHoldMax, round_.took / kHoldPartOfRound) : absl::ZeroDuration();
-      hold_ends_ = end + (end - round_.came);
+      stream_ends_ = end + kStreamPauseMax;
       round_ = {};
     }
   }

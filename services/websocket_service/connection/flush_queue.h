@@ -25,8 +25,8 @@ class FlushNode : public boost::intrusive::list_base_hook<
 //   1. A system call costs about the same for one frame as for sixteen. During a stream of
 //      messages to many members, a flush round waits a little and collects more messages. If a
 //      round had two frames or more per connection, the next one waits. The wait is a quarter of
-//      that round's own time, and at most 1 ms. Single messages never wait. A pause that is longer
-//      than that round ends the stream, so the first message after it does not wait either.
+//      that round's own time, and at most 1 ms. Single messages never wait. A pause of 10 ms ends
+//      the stream, so the first message after it does not wait either.
 //   2. A flush round over a hundred thousand connections takes half a second, so it runs in pieces.
 //      Between the pieces the loop reads and takes messages from the channel. It also flushes the
 //      interactive connections, which always come first.
@@ -66,15 +66,15 @@ class FlushQueue {
 
   // A round begins when there is bulk to write, and ends when there is none.
   struct Round {
-    absl::Time came;  // the first bulk
     absl::Time begins = absl::InfiniteFuture();
     absl::Duration took;
     size_t connections = 0;
     size_t frames = 0;
   };
   Round round_;
-  absl::Duration hold_;  // the time that the next round waits, if its bulk comes before hold_ends_
-  absl::Time hold_ends_;
+  // The time that the next round waits, if its bulk comes before stream_ends_.
+  absl::Duration hold_;
+  absl::Time stream_ends_;
 
   // Of the last FlushFor.
   size_t flushed_connections_ = 0;

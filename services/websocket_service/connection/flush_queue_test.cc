@@ -178,7 +178,7 @@ TEST_F(FlushQueueTest, AfterAPauseTheFirstMessageDoesNotWait) {
   frames_ = 2;
   AddAll(kBulk);
   Round();
-  clock_.Advance(absl::Milliseconds(4));
+  clock_.Advance(absl::Milliseconds(10));
   Add(1, kBulk);
   EXPECT_THAT(Turn(), ElementsAre(1));
 }
@@ -187,7 +187,7 @@ TEST_F(FlushQueueTest, AShortPauseEndsNoStream) {
   frames_ = 2;
   AddAll(kBulk);
   Round();
-  clock_.Advance(absl::Milliseconds(3.9));
+  clock_.Advance(absl::Milliseconds(9.9));
   Add(1, kBulk);
   EXPECT_THAT(Turn(), IsEmpty());
   EXPECT_EQ(next_turn_, clock_.Now() + absl::Milliseconds(1));
