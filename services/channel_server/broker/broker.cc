@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "services/channel_server/broker/reads.h"
 
@@ -11,9 +12,6 @@ namespace groupcast::service {
 namespace {
 
 using channel::v1::Refusal;
-
-// The server forgets a publisher so late that no worker can notice that the time is not exact.
-constexpr absl::Duration kPublisherSweepPeriod = absl::Minutes(1);
 
 // More time than this between two turns is time for which the process did not run.
 constexpr absl::Duration kTurnMax = absl::Seconds(2);
@@ -58,7 +56,6 @@ void Broker::BeginEpoch() {
   unlogged_epoch_ = true;
   unlogged_groups_.clear();
   digests_.Clear();
-  to_acknowledge_.clear();
   state_.groups.ForEach([this](KnownGroup* group) {
     LogKnown(group);
     if (!std::exchange(group->announce, true)) announcements_.Add(*group->id, PublisherId{});
@@ -66,9 +63,8 @@ void Broker::BeginEpoch() {
 }
 
 void Broker::LogKnown(KnownGroup* group) {
-  if (group->logged || group->log_due || !options_.has_log) return;
-  group->log_due = true;
-  unlogged_groups_.emplace_back(*group->id, group->head);
+  if (group->logged || std::exchange(group->log_due, true)) return;
+  unlogged_groups_.push_back(group);
 }
 
 // ---- A turn.
@@ -145,13 +141,7 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
 void Broker::Accept(Publisher* publisher, const Publisher::Result& result) {
   if (!publisher->has_untold()) to_acknowledge_.push_back(publisher);
   publisher->Accept(result, state_.publishers.results_max());
-  taken_.push_back({.publisher = publisher,
-                    .number = publisher->last_accepted(),
-                    .group = nullptr,
-                    .frame = {},
-                    .body_bytes = 0,
-                    .offset = 0,
-                    .key = {}});
+  taken_.push_back({.publisher = publisher, .number = publisher->last_accepted()});
 }
 
 absl::Status Broker::OnSubscription(absl::string_view bytes) {
@@ -227,11 +217,8 @@ Broker::Rest Broker::rest() const {
 
 void Broker::Expire() {
   state_.keys.Expire(state_.now, state_.now >= no_key_expiry_before_);
-  if (!may_expire()) return;
-  if (state_.now >= next_publisher_sweep_) {
-    next_publisher_sweep_ = state_.now + kPublisherSweepPeriod;
-    state_.publishers.Expire(state_.now);
-  }
+  if (state_.now < no_expiry_before_) return;
+  state_.publishers.Expire(state_.now);
   state_.retention.Expire(state_.now);
 }
 
@@ -242,8 +229,7 @@ size_t Broker::CountGroupsToForget() const {
   size_t count = 0;
   for (const KnownGroup* group = groups.first_idle();
        group != nullptr && count < kForgottenPerTurnMax; group = groups.next_idle(*group)) {
-    const bool is_old =
-        may_expire() && group->idle_since + options_.retention.repair_retention <= state_.now;
+    const bool is_old = group->idle_since + options_.retention.repair_retention <= state_.now;
     if (!is_old && groups.idle_count() - count <= options_.idle_groups_max) break;
     ++count;
   }
@@ -254,14 +240,16 @@ absl::Status Broker::WriteTurn(size_t to_forget, BrokerSink* sink) {
   if (options_.has_log) {
     writer_.Begin(options_.record_room_bytes, absl::ToUnixMillis(calendar_->Now()));
     if (unlogged_epoch_) writer_.AddEpoch(state_.epoch);
-    for (const auto& [id, floor] : unlogged_groups_) writer_.AddKnown(id, floor);
+    for (const KnownGroup* const group : unlogged_groups_) {
+      writer_.AddKnown(*group->id, group->head);
+    }
     for (const Taken& taken : taken_) {
       if (taken.group != nullptr) {
         writer_.AddMessage({taken.frame.data(), taken.frame.size()});
-        continue;
+      } else {
+        const Publisher::Result& result = taken.publisher->result(taken.number);
+        writer_.AddResult(taken.publisher->id(), taken.number, result.offset, result.reason);
       }
-      const Publisher::Result& result = taken.publisher->result(taken.number);
-      writer_.AddResult(taken.publisher->id(), taken.number, result.offset, result.reason);
     }
     const KnownGroup* forgotten = state_.groups.first_idle();
     for (size_t i = 0; i < to_forget; ++i, forgotten = state_.groups.next_idle(*forgotten)) {
@@ -272,12 +260,7 @@ absl::Status Broker::WriteTurn(size_t to_forget, BrokerSink* sink) {
     }
   }
   unlogged_epoch_ = false;
-  for (const auto& [id, floor] : std::exchange(unlogged_groups_, {})) {
-    KnownGroup* const group = state_.groups.Find(id);
-    if (group == nullptr) continue;
-    group->logged = true;
-    group->log_due = false;
-  }
+  for (KnownGroup* const group : std::exchange(unlogged_groups_, {})) group->logged = true;
   for (const Taken& taken : taken_) {
     if (taken.group == nullptr) continue;
     taken.group->logged = true;
@@ -308,21 +291,17 @@ void Broker::TakeBack() {
 // Drops unused groups that appeared while the log could not be written. No worker knows of them,
 // and they must not pile up.
 void Broker::DropUnknownGroups() {
-  std::vector<KnownGroup*> unknown;
-  std::erase_if(unlogged_groups_, [&](const auto& known) {
-    KnownGroup* const group = state_.groups.Find(known.first);
-    if (group == nullptr) return true;
-    if (group->subscribed || !group->empty()) return false;
-    unknown.push_back(group);
+  absl::flat_hash_set<KnownGroup*> unknown;
+  std::erase_if(unlogged_groups_, [&](KnownGroup* group) {
+    if (group->subscribed) return false;
+    unknown.insert(group);
     return true;
   });
   for (const Taken& taken : taken_) {
     if (taken.group == nullptr) continue;
     state_.UpdateIdle(taken.group);
-    if (!taken.group->logged && !taken.group->subscribed) unknown.push_back(taken.group);
+    if (!taken.group->logged && !taken.group->subscribed) unknown.insert(taken.group);
   }
-  std::sort(unknown.begin(), unknown.end());
-  unknown.erase(std::unique(unknown.begin(), unknown.end()), unknown.end());
   if (unknown.empty()) return;
   for (KnownGroup* const group : unknown) state_.groups.Remove(group);
   announcements_.EraseIf([this](const Announcements::Entry& entry) {
@@ -421,7 +400,6 @@ void Broker::AnswerLater(PublisherId from, absl::string_view frame) {
 }
 
 void Broker::AnswerWaiting(BrokerSink* sink) {
-  if (handing_out()) return;
   for (const auto& [from, frame] : std::exchange(waiting_control_, {})) {
     OnControl(from, frame, sink).IgnoreError();  // it was understood before
   }

@@ -163,10 +163,10 @@ class Broker {
   struct Taken {
     Publisher* publisher;
     uint64_t number;
-    KnownGroup* group;  // null: it is not a message
+    KnownGroup* group = nullptr;  // null: it is not a message, and has nothing of what follows
     absl::Span<char> frame;
-    size_t body_bytes;  // at the frame's end
-    uint64_t offset;
+    size_t body_bytes = 0;  // at the frame's end
+    uint64_t offset = 0;
     Fingerprint key;
   };
 
@@ -175,7 +175,6 @@ class Broker {
   void Accept(Publisher* publisher, const Publisher::Result& result);
   // No worker may learn of a new epoch before it is in the log.
   bool untold_epoch() const { return unlogged_epoch_ && options_.has_log; }
-  bool may_expire() const { return state_.now >= no_expiry_before_; }
 
   void Expire();
   size_t CountGroupsToForget() const;
@@ -199,7 +198,6 @@ class Broker {
   absl::Time clock_time_;  // of the last turn
   absl::Time no_expiry_before_ = absl::InfinitePast();
   absl::Time no_key_expiry_before_ = absl::InfinitePast();
-  absl::Time next_publisher_sweep_ = absl::InfinitePast();
   Counters counters_;
 
   BrokerState state_;
@@ -224,7 +222,7 @@ class Broker {
   std::vector<Publisher*> to_acknowledge_;  // publishers with untold results
 
   // The parts of earlier turns that could not be written.
-  std::vector<std::pair<std::string, uint64_t>> unlogged_groups_;
+  std::vector<KnownGroup*> unlogged_groups_;  // without messages, and not forgotten before
   bool unlogged_epoch_ = false;
 
   // Control frames that the broker answers later.

@@ -117,6 +117,28 @@ TEST_F(BrokerHandOutTest, AHelloHearsOfNothingThatIsNotHandedOut) {
   EXPECT_EQ(server_.Publish(kA, 2, "x"), "ALREADY_EXISTS");
 }
 
+// Nothing of it is told yet, so a hello with its first number is an ordinary one.
+TEST_F(BrokerHandOutTest, AHelloIsAnsweredThoughItsFirstResultsWait) {
+  HalfATurn();
+  EXPECT_EQ(server_.Hello(kA, 1), "to 1: known after 0 paused");
+  MakeRoom();
+  EXPECT_EQ(server_.EndTurn(), Words({"to 1: from 1: 1 3 4", "to 2: from 1: 2"}));
+}
+
+// All known publishers wait for results, so none can be forgotten for the new one.
+TEST_F(BrokerHandOutTest, AHelloThatFindsNoPlaceHasNoAnswer) {
+  for (uint64_t id = 3; id <= 4; ++id) {
+    server_.Hello(PublisherId{id});
+    server_.Publish(PublisherId{id}, 1, "x");
+  }
+  HalfATurn();
+  EXPECT_EQ(server_.broker.publisher_count(), 4u);
+  EXPECT_EQ(server_.Hello(PublisherId{5}), "");
+  MakeRoom();
+  server_.EndTurn();
+  EXPECT_EQ(server_.Hello(PublisherId{5}), "to 5: new after 0");
+}
+
 TEST_F(BrokerHandOutTest, DigestsReachUpToWhatIsHandedOut) {
   HalfATurn();
   server_.Pass(absl::Seconds(1));
@@ -164,6 +186,14 @@ TEST_F(BrokerHandOutTest, AnotherEpochWaitsForTheEndOfTheTurn) {
   EXPECT_EQ(server_.EndTurn(), Words({"to 1: from 1: 1 3 4", "to 2: from 1: 2"}));
   EXPECT_EQ(server_.broker.epoch(), kNextEpoch);
   EXPECT_EQ(server_.EndTurn(), Words({"to 2: new of epoch 8 after 1"}));
+}
+
+TEST_F(BrokerHandOutTest, AnotherEpochDoesNotBeginBetweenPublicationsOfATurn) {
+  server_.Publish(kA, 1, "x");
+  EXPECT_EQ(server_.Hello(kB, 1, kEpoch, 1'000), "");
+  EXPECT_EQ(server_.Publish(kA, 2, "x"), "1→2");
+  EXPECT_EQ(server_.EndTurn(), Words({"to 1: from 1: 1 2"}));
+  EXPECT_EQ(server_.broker.epoch(), kNextEpoch);
 }
 
 // It names numbers as answered that nobody has answered.

@@ -83,7 +83,8 @@ BrokerSink::Sent FakeSink::SendControl(PublisherId to, absl::string_view bytes) 
   std::string words;
   switch (view.kind) {
     case ControlKind::kHelloReply: {
-      const auto reply = Parse<channel::v1::HelloReply>(view);
+      hello_reply = Parse<channel::v1::HelloReply>(view);
+      const channel::v1::HelloReply& reply = hello_reply;
       words = absl::StrCat(reply.known() ? "known" : "new", EpochWord(reply.epoch()), " after ",
                            reply.last_accepted());
       if (reply.results().offsets_size() > 0) {
@@ -119,6 +120,12 @@ BrokerSink::Sent FakeSink::SendControl(PublisherId to, absl::string_view bytes) 
   everything.push_back(name + words);
   told.push_back(name + words);
   return Sent::kSent;
+}
+
+size_t Count(absl::string_view bytes, absl::string_view word) {
+  size_t count = 0;
+  for (size_t at = bytes.find(word); at != bytes.npos; at = bytes.find(word, at + 1)) ++count;
+  return count;
 }
 
 BrokerOptions SmallOptions(bool has_log) {

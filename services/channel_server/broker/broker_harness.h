@@ -31,9 +31,10 @@ class FakeSink final : public BrokerSink {
   bool Announce(absl::string_view frame) override;
   Sent SendControl(PublisherId to, absl::string_view frame) override;
 
-  Words told;        // announcements and control, without digests
-  Words digests;     // "to 1: #2 x 5"
-  Words everything;  // in the order of the calls, with "write" and "hand out 0"
+  Words told;                           // announcements and control, without digests
+  Words digests;                        // "to 1: #2 x 5"
+  Words everything;                     // in the order of the calls, with "write" and "hand out 0"
+  channel::v1::HelloReply hello_reply;  // the last one
   channel::v1::History history;
   Words heads;                    // "x 5"
   uint64_t announced_number = 0;  // of the last announcement
@@ -49,6 +50,9 @@ class FakeSink final : public BrokerSink {
   std::vector<std::string*> accepted;
   Sent reachable = Sent::kSent;
 };
+
+// How often the word is in the bytes.
+size_t Count(absl::string_view bytes, absl::string_view word);
 
 // Small bounds. Epochs are kEpoch and those after it.
 BrokerOptions SmallOptions(bool has_log = false);

@@ -209,12 +209,67 @@ TEST_F(BrokerRetentionTest, OfTooManyIdleGroupsTheOneUnusedForLongestIsForgotten
   EXPECT_EQ(server_.EndTurn(), Words({"head b 0 floor 0"}));
 }
 
+// The group would lose its place, and its new subscriber would be told a head that is too low.
+TEST_F(BrokerRetentionTest, AGroupThatIsSubscribedInTheLastMomentIsNotForgotten) {
+  server_.Subscribe("x");
+  server_.EndTurn();
+  server_.Unsubscribe("x");
+  server_.Pass(absl::Seconds(59));
+  server_.Stall(absl::Seconds(1));
+  server_.Subscribe("x");
+  server_.EndTurn();
+  EXPECT_EQ(server_.broker.group_count(), 1u);
+}
+
+TEST_F(BrokerRetentionTest, AGroupThatTheNextDigestNamesIsIdleAfterIt) {
+  BrokerOptions options = SmallOptions();
+  options.retention.bytes_max = 500;  // one message
+  BrokerHarness server(options);
+  server.Publish(kA, 1, "x");
+  server.Publish(kA, 2, "y");
+  server.EndTurn();
+  EXPECT_EQ(server.broker.idle_group_count(), 0u);
+  server.Pass(absl::Milliseconds(250));
+  EXPECT_EQ(server.broker.idle_group_count(), 1u);
+}
+
+// The log has to name each of them.
+TEST_F(BrokerRetentionTest, ATurnForgetsABoundedNumberOfGroups) {
+  BrokerOptions options = SmallOptions();
+  options.idle_groups_max = 1'000'000;
+  BrokerHarness server(options);
+  for (uint64_t number = 1; number <= 10'001; ++number) {
+    server.Publish(kA, number, absl::StrCat("g", number), {.first_unacknowledged = number});
+  }
+  server.EndTurn();
+  server.Pass(absl::Seconds(359));
+  EXPECT_EQ(server.broker.group_count(), 10'001u);
+  server.Pass(absl::Seconds(1));
+  EXPECT_EQ(server.broker.group_count(), 1u);
+  server.EndTurn();
+  EXPECT_EQ(server.broker.group_count(), 0u);
+}
+
+// Its worker subscribes again when the proof does not come. Until then nothing uses the group.
+TEST_F(BrokerRetentionTest, AGroupWhoseProofWasDroppedIsIdle) {
+  server_.sink.room = 0;
+  for (uint64_t nonce = 1; nonce <= 1'000'000; ++nonce) {
+    server_.Subscribe("x", PublisherId{nonce});
+  }
+  server_.EndTurn();
+  EXPECT_EQ(server_.broker.waiting_announcements(), 1'000'000u);
+  server_.Subscribe("y", PublisherId{1'000'001});
+  server_.EndTurn();
+  EXPECT_EQ(server_.broker.waiting_announcements(), 1'000'000u);
+  EXPECT_EQ(server_.broker.idle_group_count(), 1u);
+}
+
 // ---- Publishers.
 
 TEST_F(BrokerRetentionTest, ForgetsAPublisherAfterADay) {
   server_.Pass(absl::Hours(23));
   server_.Hello(kB);
-  server_.Pass(absl::Hours(1) + absl::Minutes(1));
+  server_.Pass(absl::Hours(1));
   EXPECT_EQ(server_.Publish(kA, 1, "x"), "FAILED_PRECONDITION");
   EXPECT_EQ(server_.Publish(kB, 1, "x"), "0→1");
 }
@@ -261,6 +316,22 @@ TEST_F(BrokerRetentionTest, AJumpOfTheCalendarOverARestartAgesNeitherKeysNorPubl
   EXPECT_EQ(restarted->Hello(kA, 1), "to 1: known after 1 from 1: 1");
   restarted->Pass(absl::Seconds(60));
   EXPECT_EQ(restarted->Publish(kA, 2, "x", {.key = {1, 2}}), "ALREADY_EXISTS");
+}
+
+// A turn may take this long, and then the time counts.
+TEST_F(BrokerRetentionTest, AStallCountsAsTwoSeconds) {
+  Publish("x");
+  server_.Pass(absl::Seconds(297));
+  server_.Stall(absl::Hours(1));
+  server_.EndTurn();
+  EXPECT_EQ(server_.History("x"), "1 from 0 up to 1");
+  server_.Pass(absl::Seconds(1));
+  EXPECT_EQ(server_.History("x"), "from 1 up to 1");
+  Publish("y");
+  server_.Pass(absl::Seconds(298));
+  server_.Stall(absl::Hours(1));
+  server_.EndTurn();
+  EXPECT_EQ(server_.History("y"), "from 2 up to 2");
 }
 
 TEST_F(BrokerRetentionTest, AStalledProcessAgesNothing) {

@@ -1,5 +1,6 @@
 // Order, results, keys, announcements and digests. What is kept for how long is in
-// broker_retention_test.cc, what survives in broker_recovery_test.cc.
+// broker_retention_test.cc, what survives in broker_recovery_test.cc, and what a full disk changes
+// in broker_full_disk_test.cc.
 
 #include "services/channel_server/broker/broker.h"
 
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "services/channel_server/broker/broker_harness.h"
 
@@ -122,6 +124,46 @@ TEST_F(BrokerTest, GoesOnWhereThePublisherIs) {
   EXPECT_EQ(server_.Hello(PublisherId{3}, 10), "to 3: known after 10 from 10: 1");
 }
 
+TEST_F(BrokerTest, AHelloReplyHasAllThatAWorkerGoesOnWith) {
+  server_.Publish(kA, 1, "x");
+  server_.EndTurn();
+  server_.Pass(absl::Milliseconds(250));
+  EXPECT_EQ(server_.Digests().front(), "to 1: #2 x 1");
+  channel::v1::Hello hello;
+  hello.set_attempt(9);
+  hello.set_first_unacknowledged(1);
+  ASSERT_TRUE(
+      server_.broker.OnControl(kA, ControlFrame(ControlKind::kHello, hello), &server_.sink).ok());
+  const channel::v1::HelloReply& reply = server_.sink.hello_reply;
+  EXPECT_EQ(Epoch{reply.epoch()}, kEpoch);
+  EXPECT_EQ(reply.last_accepted(), 1u);
+  EXPECT_EQ(reply.max_message_bytes(), 100u);
+  EXPECT_EQ(reply.attempt(), 9u);
+  EXPECT_TRUE(reply.known());
+  EXPECT_EQ(reply.last_digest(), 2u);
+  EXPECT_FALSE(reply.reading_paused());
+  EXPECT_EQ(Epoch{reply.results().epoch()}, kEpoch);
+}
+
+TEST_F(BrokerTest, CountsWhatItDoes) {
+  BrokerHarness server(SmallOptions(true));
+  server.Subscribe("x");
+  server.Publish(kA, 1, "x");
+  server.Publish(kA, 2, "x");
+  server.Publish(kA, 3, "x", {.kind = LiveKind::kMessage});
+  server.EndTurn();
+  const Broker::Counters& counters = server.broker.counters();
+  EXPECT_EQ(counters.publications, 2u);
+  EXPECT_EQ(counters.announcements, 1u);
+  EXPECT_EQ(counters.refused, 1u);
+  server.sink.log_works = false;
+  server.Publish(kA, 4, "x");
+  server.EndTurn();
+  EXPECT_EQ(counters.publications, 2u);
+  EXPECT_EQ(counters.refused, 2u);
+  EXPECT_EQ(counters.failed_writes, 1u);
+}
+
 // ---- Keys.
 
 TEST_F(BrokerTest, PublicationsOfOneKeyCountOnce) {
@@ -168,6 +210,16 @@ TEST_F(BrokerTest, AnnouncesEachTopicOncePerTurnWithTheHeadOfItsEnd) {
   EXPECT_EQ(server_.EndTurn(), Words());
   server_.Subscribe("x");
   EXPECT_EQ(server_.EndTurn(), Words({"head x 1 floor 0"}));
+}
+
+// The shell must not wait for input while the next turn has something to announce.
+TEST_F(BrokerTest, AnAnnouncementOverTheTurnsNumberIsWorkForTheNextTurn) {
+  for (int i = 0; i < 251; ++i) server_.Subscribe(absl::StrCat("g", i));
+  EXPECT_EQ(server_.EndTurn().size(), 250u);
+  EXPECT_EQ(server_.broker.waiting_announcements(), 1u);
+  EXPECT_EQ(server_.broker.rest(), Broker::Rest::kMore);
+  EXPECT_EQ(server_.EndTurn().size(), 1u);
+  EXPECT_EQ(server_.broker.rest(), Broker::Rest::kNothing);
 }
 
 // Whoever asks for proof must be able to tell its answer from that to others.
@@ -259,14 +311,26 @@ TEST_F(BrokerTest, WhoHasGoneGetsDigestsAfterTheNextHello) {
   EXPECT_EQ(server_.Digests(), Words({"to 1: #3"}));
 }
 
+// Each frame names up to 500 groups, and each group is named once.
 TEST_F(BrokerTest, ADigestOfManyGroupsComesInSeveralFrames) {
-  for (uint64_t number = 1; number <= 501; ++number) {
-    server_.Subscribe(absl::StrCat("g", number));
+  for (uint64_t number = 1; number <= 1'000; ++number) {
     server_.Publish(kA, number, absl::StrCat("g", number), {.first_unacknowledged = number});
-    server_.EndTurn();
   }
+  server_.EndTurn();
   server_.Pass(absl::Milliseconds(250));
-  EXPECT_EQ(server_.Digests().size(), 4u);
+  Words named;
+  for (const std::string& digest : server_.Digests()) {
+    const Words words = absl::StrSplit(digest, ' ');
+    EXPECT_EQ(words.size(), 3u + 2 * 500) << digest.substr(0, 20);  // "to 1: #2 g1 1 g2 2 ..."
+    for (size_t i = 3; i < words.size(); i += 2) named.push_back(words[1] + words[i]);
+  }
+  EXPECT_EQ(named.size(), 2'000u);
+  std::sort(named.begin(), named.end());
+  EXPECT_EQ(std::adjacent_find(named.begin(), named.end()), named.end());
+  server_.Publish(kA, 1'001, "one more");
+  server_.EndTurn();
+  server_.Pass(absl::Milliseconds(250));
+  EXPECT_EQ(server_.Digests().front(), "to 1: #4 one more 1001");
 }
 
 TEST_F(BrokerTest, ComparesHeads) {

@@ -4,11 +4,6 @@
 
 namespace groupcast::service {
 
-GroupIndex::~GroupIndex() {
-  idle_.clear();
-  all_.clear();
-}
-
 KnownGroup* GroupIndex::Find(absl::string_view id) {
   const auto found = groups_.find(id);
   return found == groups_.end() ? nullptr : &found->second;

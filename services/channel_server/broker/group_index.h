@@ -27,7 +27,7 @@ struct KnownGroup : Retention::Chain {
   bool announce = false;  // its announcement is due
   bool active = false;    // the next digest names it
   bool logged = false;    // the log has it as a known group
-  bool log_due = false;   // the next turn that can be written names it
+  bool log_due = false;   // until it is logged: the next turn that can be written names it
   absl::Time idle_since;
   Hook in_all;
   Hook in_idle;
@@ -50,7 +50,6 @@ struct KnownGroup : Retention::Chain {
 class GroupIndex {
  public:
   GroupIndex() = default;
-  ~GroupIndex();
   GroupIndex(const GroupIndex&) = delete;
   GroupIndex& operator=(const GroupIndex&) = delete;
 

@@ -17,13 +17,12 @@ void HistoryQuestions::AnswerSome(Answer answer) {
   for (size_t bytes = 0; waiting_ > 0 && bytes < options_.turn_bytes;) {
     const PublisherId worker = next_.front();
     next_.pop_front();
-    const auto of_worker = of_workers_.find(worker);
-    const channel::v1::FetchHistory question = std::move(of_worker->second.front());
-    of_worker->second.pop_front();
+    auto of_worker = of_workers_.extract(worker);
+    const channel::v1::FetchHistory question = std::move(of_worker.mapped().front());
+    of_worker.mapped().pop_front();
     --waiting_;
-    if (of_worker->second.empty()) {
-      of_workers_.erase(of_worker);
-    } else {
+    if (!of_worker.mapped().empty()) {
+      of_workers_.insert(std::move(of_worker));
       next_.push_back(worker);
     }
     bytes += answer(worker, question);

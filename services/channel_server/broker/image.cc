@@ -1,6 +1,5 @@
 #include "services/channel_server/broker/image.h"
 
-#include <optional>
 #include <utility>
 
 namespace groupcast::service {
@@ -39,14 +38,14 @@ bool ImageWriter::NextPart(std::string* part) {
 
 void ImageWriter::Fill(Snapshot* part) {
   size_t bytes = 0;
-  const auto add = [&](size_t (ImageWriter::*item)(Snapshot*), Step next) {
+  const auto add = [&](std::optional<size_t> (ImageWriter::*item)(Snapshot*), Step next) {
     while (bytes < kPartBytes) {
-      const size_t added = (this->*item)(part);
-      if (added == 0) {
+      const std::optional<size_t> added = (this->*item)(part);
+      if (!added.has_value()) {
         step_ = next;
         return;
       }
-      bytes += added;
+      bytes += *added;
     }
   };
   if (step_ == Step::kPublishers) add(&ImageWriter::AddPublisher, Step::kMessages);
@@ -55,29 +54,26 @@ void ImageWriter::Fill(Snapshot* part) {
   if (step_ == Step::kKeys) add(&ImageWriter::AddKey, Step::kEnd);
 }
 
-size_t ImageWriter::AddPublisher(Snapshot* part) {
+std::optional<size_t> ImageWriter::AddPublisher(Snapshot* part) {
   const auto& all = state_->publishers.by_silence();
   while (publisher_ != all.end() && !publisher_->known) ++publisher_;
-  if (publisher_ == all.end()) return 0;
+  if (publisher_ == all.end()) return std::nullopt;
   Snapshot::Publisher* const entry = part->add_publishers();
   entry->set_id(static_cast<uint64_t>(publisher_->id()));
   entry->set_last_accepted(publisher_->last_accepted());
   entry->set_heard_ms(Date(publisher_->last_heard()));
-  const size_t count = publisher_->results().size();
-  if (count > 0) {
-    Image::Results* const results = part->mutable_image()->add_results();
-    results->set_publisher(entry->id());
-    for (const Publisher::Result& result : publisher_->results()) {
-      results->add_offsets(result.offset);
-      results->mutable_reasons()->push_back(static_cast<char>(result.reason));
-    }
+  Image::Results* const results = part->mutable_image()->add_results();
+  results->set_publisher(entry->id());
+  for (const Publisher::Result& result : publisher_->results()) {
+    results->add_offsets(result.offset);
+    results->mutable_reasons()->push_back(static_cast<char>(result.reason));
   }
   ++publisher_;
-  return 32 + 8 * count;
+  return entry->ByteSizeLong() + results->ByteSizeLong();
 }
 
-size_t ImageWriter::AddMessage(Snapshot* part) {
-  if (message_ == nullptr) return 0;
+std::optional<size_t> ImageWriter::AddMessage(Snapshot* part) {
+  if (message_ == nullptr) return std::nullopt;
   Image::Message* const entry = part->mutable_image()->add_messages();
   entry->set_head(message_->head().data(), message_->head().size());
   const Retention::Message*& before = messages_before_[message_->publisher()];
@@ -88,34 +84,34 @@ size_t ImageWriter::AddMessage(Snapshot* part) {
   }
   entry->set_since_ms(Date(message_->since()));
   before = std::exchange(message_, state_->retention.next(*message_));
-  return 32 + entry->head().size() + entry->body().size();
+  return entry->ByteSizeLong();
 }
 
-size_t ImageWriter::AddGroup(Snapshot* part) {
+std::optional<size_t> ImageWriter::AddGroup(Snapshot* part) {
   const KnownGroup* group = state_->groups.cursor();
   // A turn will name it, or it will be dropped without a trace.
   for (; group != nullptr && !group->logged; group = state_->groups.cursor()) {
     state_->groups.AdvanceCursor();
   }
-  if (group == nullptr) return 0;
+  if (group == nullptr) return std::nullopt;
   Snapshot::Group* const entry = part->add_groups();
   entry->set_group_id(*group->id);
   entry->set_head(group->head);
   state_->groups.AdvanceCursor();
-  return 16 + entry->group_id().size();
+  return entry->ByteSizeLong();
 }
 
-size_t ImageWriter::AddKey(Snapshot* part) {
-  while (key_ < state_->keys.entry_count()) {
+std::optional<size_t> ImageWriter::AddKey(Snapshot* part) {
+  while (key_ != state_->keys.entry_count()) {
     const std::optional<KeyMemory::Known> known = state_->keys.entry(key_++);
     if (!known.has_value()) continue;
     Image::Key* const entry = part->mutable_image()->add_keys();
     entry->set_key(FingerprintBytes(known->key));
     entry->set_offset(known->offset);
     entry->set_since_ms(Date(known->since));
-    return 40;
+    return entry->ByteSizeLong();
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace groupcast::service

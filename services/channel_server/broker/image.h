@@ -2,6 +2,7 @@
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_IMAGE_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -34,11 +35,11 @@ class ImageWriter {
   enum class Step { kPublishers, kMessages, kGroups, kKeys, kEnd };
 
   void Fill(channel_server::v1::Snapshot* part);
-  // They add the next item, and return its bytes. Zero: none is left.
-  size_t AddPublisher(channel_server::v1::Snapshot* part);
-  size_t AddMessage(channel_server::v1::Snapshot* part);
-  size_t AddGroup(channel_server::v1::Snapshot* part);
-  size_t AddKey(channel_server::v1::Snapshot* part);
+  // They add the next item, and return its bytes. Nullopt: none is left.
+  std::optional<size_t> AddPublisher(channel_server::v1::Snapshot* part);
+  std::optional<size_t> AddMessage(channel_server::v1::Snapshot* part);
+  std::optional<size_t> AddGroup(channel_server::v1::Snapshot* part);
+  std::optional<size_t> AddKey(channel_server::v1::Snapshot* part);
   int64_t Date(absl::Time time) const { return absl::ToUnixMillis(date_ - (state_->now - time)); }
 
   BrokerState* const state_;

@@ -146,6 +146,67 @@ TEST(ImageTest, ComesInPartsOfBoundedSize) {
   ExpectComesBack(&server);
 }
 
+// Each kind of content fills parts of its own.
+TEST(ImageTest, EachPartButTheLastHasAMegabyte) {
+  static constexpr size_t kMegabyte = 1u << 20;
+  const auto expect_parts = [](const BrokerOptions& options, const auto& fill) {
+    BrokerHarness server(options);
+    fill(&server);
+    ImageWriter image = server.broker.WriteImage();
+    std::vector<size_t> sizes;
+    for (std::string part; image.NextPart(&part);) sizes.push_back(part.size());
+    EXPECT_GT(sizes.size(), 1u);
+    for (const size_t size : sizes) EXPECT_LT(size, kMegabyte * 11 / 10);
+    for (size_t i = 0; i + 1 < sizes.size(); ++i) EXPECT_GE(sizes[i], kMegabyte);
+  };
+  BrokerOptions options = Options();
+  expect_parts(options, [](BrokerHarness* server) {  // messages
+    for (uint64_t number = 1; number <= 250; ++number) {
+      server->Publish(kA, number, "x", {.body = absl::StrCat(number, std::string(10'000, 'x'))});
+    }
+    server->EndTurn();
+  });
+  expect_parts(options, [](BrokerHarness* server) {  // groups
+    for (int i = 0; i < 25'000; ++i) {
+      server->Subscribe(absl::StrCat("g", i, std::string(100, 'x')), PublisherId{77});
+    }
+    server->EndTurn();
+  });
+  options.keys.keys_max = 1'000'000;
+  options.retention.bytes_max = 1;
+  expect_parts(options, [](BrokerHarness* server) {  // keys
+    for (uint64_t number = 1; number <= 60'000; ++number) {
+      server->Publish(kA, number, "x", {.first_unacknowledged = number, .key = {number, 1}});
+      if (number % 1'000 == 0) server->EndTurn();
+    }
+  });
+  options.publishers = {.publishers_max = 1'000, .results_max = 10'000};
+  expect_parts(options, [](BrokerHarness* server) {  // results
+    for (uint64_t id = 10; id < 80; ++id) {
+      server->Hello(PublisherId{id});
+      for (uint64_t number = 1; number <= 10'000; ++number) {
+        server->Publish(PublisherId{id}, number, "x", {.kind = LiveKind::kVoid});
+      }
+      server->EndTurn();
+    }
+  });
+}
+
+// Their numbers have ended with the epoch before. They have said hello since, or will.
+TEST(ImageTest, HasOnlyPublishersWithNumbers) {
+  BrokerHarness server(Options());
+  server.Publish(kA, 1, "x");
+  server.EndTurn();
+  EXPECT_EQ(ImageOf(&server.broker).publishers_size(), 2);
+  server.Hello(kB, 1, kEpoch, 9);
+  server.EndTurn();
+  ASSERT_EQ(server.broker.epoch(), kNextEpoch);
+  ASSERT_EQ(server.broker.publisher_count(), 2u);
+  const Snapshot image = ImageOf(&server.broker);
+  ASSERT_EQ(image.publishers_size(), 1);
+  EXPECT_EQ(PublisherId{image.publishers(0).id()}, kB);
+}
+
 TEST(ImageTest, ReplacesWhateverStandsBeforeIt) {
   BrokerHarness server(Options());
   for (uint64_t i = 1; i <= 10; ++i) {
@@ -187,9 +248,10 @@ TEST(ImageTest, WhatNoTurnInTheLogHasNamedIsNotInIt) {
   EXPECT_EQ(image.image().messages_size(), 1);
   EXPECT_EQ(image.image().keys_size(), 0);
   // It was refused.
-  ASSERT_EQ(image.image().results_size(), 1);
-  ASSERT_EQ(image.image().results(0).offsets_size(), 2);
-  EXPECT_EQ(image.image().results(0).offsets(1), 0u);
+  ASSERT_EQ(image.image().results_size(), 2);
+  const auto& results = image.image().results(1);  // of A, which was heard of last
+  ASSERT_EQ(results.offsets_size(), 2);
+  EXPECT_EQ(results.offsets(1), 0u);
   ExpectComesBack(&server);
 }
 

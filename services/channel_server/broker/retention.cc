@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace groupcast::service {
 namespace {
@@ -14,10 +15,17 @@ constexpr uint32_t kOverheadBytes = 256;
 // A shorter body is not worth a comparison: the bookkeeping costs more.
 constexpr size_t kSharedBytesMin = 256;
 
+// Null: it is the last one.
+template <typename List, typename Message>
+Message* NextIn(List& list, Message& message) {
+  const auto next = ++list.iterator_to(message);
+  return next == list.end() ? nullptr : &*next;
+}
+
 }  // namespace
 
 Retention::Retention(const RetentionOptions& options, Listener* listener)
-    : options_(options), listener_(listener), young_(all_.end()) {}
+    : options_(options), listener_(listener) {}
 
 Retention::~Retention() {
   all_.clear_and_dispose([this](Message* message) { Release(message); });
@@ -43,8 +51,6 @@ Retention::MessagePtr Retention::Copy(PublisherId publisher, absl::Span<const ch
   message->head_bytes_ = static_cast<uint32_t>(bytes.size() - body_bytes);
   message->publisher_ = publisher;
   message->body_ = shared != nullptr ? shared : message;
-  message->users_ = 1;
-  message->charged_ = 0;
   if (shared != nullptr) ++shared->users_;
   return MessagePtr(message, Deleter{this});
 }
@@ -67,19 +73,16 @@ void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time 
   message->chain_ = chain;
   message->since_ = since;
   message->offset_ = offset;
-  message->old_ = false;
   all_.push_back(*message);
-  if (young_ == all_.end()) young_ = --all_.end();
-  boost::circular_buffer<Message*>& messages = chain->messages_;
-  if (messages.full()) messages.set_capacity(messages.empty() ? 1 : 2 * messages.capacity());
-  messages.push_back(message);
+  if (young_ == nullptr) young_ = message;
+  chain->messages_.push_back(message);
   by_size_.Resize(chain, chain->bytes() + message->bytes() + kOverheadBytes);
   const bool shares = message->body_ != message;
   message->charged_ = (shares ? message->head_bytes_ : message->bytes_) + kOverheadBytes;
   bytes_ += message->charged_;
   if (!shares && MayShare(*message)) newest_bodies_[message->publisher_] = message;
   Trim(chain);
-  if (bytes_ > options_.bytes_max) DropOverBound();
+  DropOverBound();
 }
 
 void Retention::DropOverBound() {
@@ -93,8 +96,7 @@ void Retention::DropOverBound() {
 }
 
 const Retention::Message* Retention::next(const Message& message) const {
-  auto next = all_.iterator_to(message);
-  return ++next == all_.end() ? nullptr : &*next;
+  return NextIn(all_, message);
 }
 
 void Retention::Trim(Chain* chain) {
@@ -104,31 +106,26 @@ void Retention::Trim(Chain* chain) {
 }
 
 void Retention::DropOldest(Chain* chain) {
-  boost::circular_buffer<Message*>& messages = chain->messages_;
-  Message* const dropped = messages.front();
-  messages.pop_front();
-  // What a burst took is given back.
-  if (messages.empty()) {
-    messages.set_capacity(0);
-  } else if (messages.capacity() >= 16 && messages.size() <= messages.capacity() / 4) {
-    messages.set_capacity(messages.capacity() / 2);
-  }
+  Message* const dropped = chain->messages_.front();
+  chain->messages_.pop_front();
   chain->floor_ = dropped->offset_;
   by_size_.Resize(chain, chain->bytes() - dropped->bytes() - kOverheadBytes);
-  const auto at = all_.iterator_to(*dropped);
-  if (young_ == at) ++young_;
-  all_.erase(at);
+  if (young_ == dropped) young_ = NextIn(all_, *dropped);
+  all_.erase(all_.iterator_to(*dropped));
   Release(dropped);
-  if (messages.empty()) listener_->OnEmptied(chain);
+  if (chain->empty()) listener_->OnEmptied(chain);
 }
 
 void Retention::Expire(absl::Time now) {
   const absl::Duration age_max = std::max(options_.history_age_max, options_.repair_retention);
-  while (!all_.empty() && all_.front().since_ + age_max <= now) DropOldest(all_.front().chain_);
-  while (young_ != all_.end() && young_->since_ + options_.repair_retention <= now) {
-    Message& aged = *young_++;
-    aged.old_ = true;
-    Trim(aged.chain_);
+  while (const Message* const first = oldest()) {
+    if (first->since_ + age_max > now) break;
+    DropOldest(first->chain_);
+  }
+  while (young_ != nullptr && young_->since_ + options_.repair_retention <= now) {
+    Message* const aged = std::exchange(young_, NextIn(all_, *young_));
+    aged->old_ = true;
+    Trim(aged->chain_);
   }
 }
 
@@ -137,7 +134,7 @@ void Retention::Clear(Chain* chain) {
 }
 
 void Retention::ClearAll() {
-  while (!all_.empty()) DropOldest(all_.front().chain_);
+  while (const Message* const first = oldest()) DropOldest(first->chain_);
 }
 
 size_t Retention::FirstAfter(const Chain& chain, uint64_t offset) {
@@ -149,7 +146,7 @@ size_t Retention::FirstAfter(const Chain& chain, uint64_t offset) {
 }
 
 Retention::Page Retention::PageAfter(const Chain& chain, uint64_t after) const {
-  Page page{.begin = FirstAfter(chain, after), .end = 0, .floor = chain.floor()};
+  Page page{.begin = FirstAfter(chain, after), .floor = chain.floor()};
   size_t bytes = 0;
   for (page.end = page.begin; page.end < chain.count(); ++page.end) {
     bytes += chain.at(page.end).bytes();

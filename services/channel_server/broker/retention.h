@@ -86,9 +86,9 @@ class Retention {
     Message* body_;
     uint32_t bytes_;
     uint32_t head_bytes_;
-    uint32_t users_;    // of the block: the message, and others with its body
-    uint32_t charged_;  // the bytes() of the block
-    bool old_;          // it is older than the repair retention
+    uint32_t users_ = 1;    // of the block: the message, and others with its body
+    uint32_t charged_ = 0;  // the bytes() of the block
+    bool old_ = false;      // it is older than the repair retention
   };
   struct Deleter {
     Retention* retention = nullptr;
@@ -118,7 +118,8 @@ class Retention {
    private:
     friend class Retention;
     uint64_t floor_ = 0;
-    boost::circular_buffer<Message*> messages_;
+    // Without a bound of its own. It gives back what a burst took.
+    boost::circular_buffer_space_optimized<Message*> messages_{SIZE_MAX};
   };
 
   // An answer to a read: the messages [begin, end) of a chain. They are complete from `floor` on.
@@ -178,7 +179,7 @@ class Retention {
   const RetentionOptions options_;
   Listener* const listener_;
   Messages all_;              // of all chains, oldest first
-  Messages::iterator young_;  // the oldest message that is not `old_`
+  Message* young_ = nullptr;  // the oldest message that is not `old_`
   // Each publisher's newest block with a body that may be shared. A publisher without such a block
   // has no entry.
   absl::flat_hash_map<PublisherId, Message*> newest_bodies_;

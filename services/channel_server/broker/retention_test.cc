@@ -1,5 +1,7 @@
 #include "services/channel_server/broker/retention.h"
 
+#include <malloc.h>
+
 #include <array>
 #include <string>
 
@@ -83,6 +85,15 @@ TEST_F(RetentionTest, TheNewestAreWithinTheBoundsOfHistory) {
   EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(34))), "50 from 40");
   EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(35))), "from 50");
   EXPECT_EQ(Words(retention.NewestPage(chain_, 50, 100, Second(35))), "from 0");
+}
+
+TEST_F(RetentionTest, APageMayReachItsBoundOfBytes) {
+  RetentionOptions options = Options();
+  options.page_bytes_max = 20;
+  Retention retention(options, this);
+  Fill(&retention, 3);
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 0)), "10 20 from 0");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(4))), "20 30 from 10");
 }
 
 TEST_F(RetentionTest, ASingleMessageFitsOnEachPage) {
@@ -189,6 +200,81 @@ TEST_F(RetentionTest, AMessageToManyGroupsIsThereOnceWhenOthersComeBetween) {
   EXPECT_EQ(chain_.at(0).body(), of_b);
   EXPECT_GT(retention.bytes(), of_b.size());
   retention.ClearAll();
+}
+
+TEST_F(RetentionTest, AMessageCostsItsFrameAnd256Bytes) {
+  Retention retention(Options(), this);
+  Add(&retention, &chain_, 1);
+  EXPECT_EQ(retention.bytes(), 10u + 256);
+  EXPECT_EQ(chain_.bytes(), 10u + 256);
+  Add(&retention, &chain_, 2);
+  EXPECT_EQ(retention.bytes(), 2 * (10u + 256));
+  // What is not retained costs nothing.
+  { const Retention::MessagePtr unused = retention.Copy(kA, {"frame", 5}, 2); }
+  EXPECT_EQ(retention.bytes(), 2 * (10u + 256));
+}
+
+TEST_F(RetentionTest, BodiesFrom256BytesOnAreShared) {
+  for (const size_t size : {255u, 256u}) {
+    Retention retention(Options(), this);
+    Retention::Chain chain;
+    const std::string body(size, 'x');
+    AddFrame(&retention, &chain, 1, "1" + body, size);
+    AddFrame(&retention, &chain, 2, "2" + body, size);
+    EXPECT_EQ(chain.at(1).shares_body_with(chain.at(0)), size == 256) << size;
+    EXPECT_EQ(retention.bytes(), 2 * (1u + 256) + (size == 256 ? size : 2 * size));
+    EXPECT_EQ(chain.bytes(), 2 * (1 + size + 256));
+    retention.ClearAll();
+  }
+}
+
+TEST_F(RetentionTest, TheBoundOfBytesItselfIsAllowed) {
+  RetentionOptions options = Options();
+  options.bytes_max = 3 * (10 + 256);
+  Retention retention(options, this);
+  Fill(&retention, 3);
+  EXPECT_EQ(All(), "10 20 30 from 0");
+  options.bytes_max -= 1;
+  Retention smaller(options, this);
+  Retention::Chain chain;
+  for (int i = 1; i <= 3; ++i) Add(&smaller, &chain, i);
+  EXPECT_EQ(chain.floor(), 10u);
+  smaller.ClearAll();
+}
+
+TEST_F(RetentionTest, MessagesComeInTheOrderInWhichTheyWereAdded) {
+  Retention::Chain other;
+  Retention retention(Options(), this);
+  EXPECT_EQ(retention.oldest(), nullptr);
+  Add(&retention, &chain_, 1);
+  Add(&retention, &other, 2);
+  Add(&retention, &chain_, 3);
+  std::string offsets;
+  for (const auto* message = retention.oldest(); message != nullptr;
+       message = retention.next(*message)) {
+    absl::StrAppend(&offsets, message->offset(), " ");
+  }
+  EXPECT_EQ(offsets, "10 20 30 ");
+}
+
+// Figures of the allocator. (With a sanitizer they are 0, and it reports leaks itself.)
+TEST_F(RetentionTest, GivesAllItsMemoryBack) {
+  const auto in_use = [] {
+    const auto memory = mallinfo2();
+    return memory.uordblks + memory.hblkhd;
+  };
+  const std::string body(100'000, 'x');
+  const size_t before = in_use();
+  {
+    RetentionOptions options = Options();
+    options.bytes_max = 1u << 30;
+    Retention retention(options, this);
+    for (int i = 1; i <= 100; ++i) AddFrame(&retention, &chain_, i, absl::StrCat(i, body));
+    retention.Clear(&chain_);
+    EXPECT_LT(in_use(), before + 1'000'000);
+    for (int i = 101; i <= 200; ++i) AddFrame(&retention, &chain_, i, absl::StrCat(i, body));
+  }
+  EXPECT_LT(in_use(), before + 1'000'000);
 }
 
 TEST_F(RetentionTest, BodiesThatDifferAreNotShared) {

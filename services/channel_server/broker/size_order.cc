@@ -2,38 +2,32 @@
 
 #include <algorithm>
 #include <bit>
+#include <ranges>
 
 namespace groupcast::service {
 
-SizeOrder::~SizeOrder() {
-  for (auto& one : classes_) one.clear();
-}
-
-// Four classes for each power of two. Class 0 is for size 0 alone.
-int SizeOrder::ClassOf(size_t size) {
-  const int width = std::bit_width(size);
-  const size_t quarter = width < 3 ? 0 : (size >> (width - 3)) & 3;
-  return 4 * width + static_cast<int>(quarter);
+// Four classes for each power of two, by the first three bits. A size below 8 has a class of its
+// own.
+size_t SizeOrder::ClassOf(size_t size) {
+  const int shift = std::max(static_cast<int>(std::bit_width(size)), 3) - 3;
+  return 4 * static_cast<size_t>(shift) + (size >> shift);
 }
 
 void SizeOrder::Resize(Item* item, size_t size) {
   item->size_ = size;
-  const int size_class = ClassOf(size);
+  const size_t size_class = ClassOf(size);
   if (size_class == item->size_class_) return;
-  if (item->size_class_ > 0) {
-    auto& before = classes_[static_cast<size_t>(item->size_class_)];
+  if (item->is_linked()) {
+    Class& before = classes_[item->size_class_];
     before.erase(before.iterator_to(*item));
   }
   item->size_class_ = size_class;
-  if (size_class == 0) return;
-  classes_[static_cast<size_t>(size_class)].push_back(*item);
-  top_ = std::max(top_, size_class);
+  if (size_class != 0) classes_[size_class].push_back(*item);
 }
 
 SizeOrder::Item* SizeOrder::LargestExcept(const Item* except) {
-  while (top_ > 0 && classes_[static_cast<size_t>(top_)].empty()) --top_;
-  for (int size_class = top_; size_class > 0; --size_class) {
-    for (Item& item : classes_[static_cast<size_t>(size_class)]) {
+  for (Class& items : classes_ | std::views::reverse) {
+    for (Item& item : items) {
       if (&item != except) return &item;
     }
   }

@@ -23,11 +23,10 @@ class SizeOrder {
    private:
     friend class SizeOrder;
     size_t size_ = 0;
-    int size_class_ = 0;
+    size_t size_class_ = 0;
   };
 
   SizeOrder() = default;
-  ~SizeOrder();
   SizeOrder(const SizeOrder&) = delete;
   SizeOrder& operator=(const SizeOrder&) = delete;
 
@@ -38,13 +37,11 @@ class SizeOrder {
   Item* LargestExcept(const Item* except);
 
  private:
-  static constexpr int kClasses = 4 * 65;
+  using Class = boost::intrusive::list<Item, boost::intrusive::constant_time_size<false>>;
 
-  static int ClassOf(size_t size);
+  static size_t ClassOf(size_t size);
 
-  std::array<boost::intrusive::list<Item, boost::intrusive::constant_time_size<false>>, kClasses>
-      classes_;
-  int top_ = 0;  // no higher class has an item
+  std::array<Class, 252> classes_;  // the first one, of size 0, is always empty
 };
 
 }  // namespace groupcast::service

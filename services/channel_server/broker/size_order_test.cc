@@ -38,8 +38,24 @@ TEST(SizeOrderTest, TakesEverySize) {
   for (const size_t size : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, SIZE_MAX / 2, SIZE_MAX}) {
     order.Resize(&item, size);
     EXPECT_EQ(order.LargestExcept(nullptr), &item) << size;
+    order.Resize(&item, 0);
+    EXPECT_EQ(order.LargestExcept(nullptr), nullptr) << size;
   }
-  order.Resize(&item, 0);
+}
+
+TEST(SizeOrderTest, SizesThatDifferByMoreThanAQuarterAreInOrder) {
+  std::array<SizeOrder::Item, 2> items;
+  SizeOrder order;
+  for (size_t size = 1; size < 1'000; ++size) {
+    for (const size_t larger : {size + size / 4 + 1, 2 * size}) {
+      for (SizeOrder::Item& item : items) {
+        order.Resize(&items[0], size);
+        order.Resize(&items[1], size);
+        order.Resize(&item, larger);
+        EXPECT_EQ(order.LargestExcept(nullptr), &item) << size << " and " << larger;
+      }
+    }
+  }
 }
 
 // Whatever the order of the changes.
