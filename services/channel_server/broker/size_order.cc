@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <ranges>
 
 namespace groupcast::service {
 
@@ -22,12 +21,15 @@ void SizeOrder::Resize(Item* item, size_t size) {
     before.erase(before.iterator_to(*item));
   }
   item->size_class_ = size_class;
-  if (size_class != 0) classes_[size_class].push_back(*item);
+  if (size_class == 0) return;
+  classes_[size_class].push_back(*item);
+  top_ = std::max(top_, size_class);
 }
 
 SizeOrder::Item* SizeOrder::LargestExcept(const Item* except) {
-  for (Class& items : classes_ | std::views::reverse) {
-    for (Item& item : items) {
+  while (top_ > 0 && classes_[top_].empty()) --top_;
+  for (size_t size_class = top_; size_class > 0; --size_class) {
+    for (Item& item : classes_[size_class]) {
       if (&item != except) return &item;
     }
   }

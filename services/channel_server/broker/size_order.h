@@ -42,6 +42,7 @@ class SizeOrder {
   static size_t ClassOf(size_t size);
 
   std::array<Class, 252> classes_;  // the first one, of size 0, is always empty
+  size_t top_ = 0;                  // no higher class has an item
 };
 
 }  // namespace groupcast::service
