@@ -47,21 +47,32 @@ absl::Status DescriptorReserve::Watch(zmq::context_t* context,
   return absl::OkStatus();
 }
 
-void DescriptorReserve::Step(absl::Time now) {
+std::vector<int> DescriptorReserve::descriptors() {
+  std::vector<int> all;
+  for (zmq::socket_t& monitor : monitors_) all.push_back(monitor.get(zmq::sockopt::fd));
+  return all;
+}
+
+bool DescriptorReserve::Step(absl::Time now) {
   const int64_t limit = OpenFilesLimit();
-  for (zmq::socket_t& monitor : monitors_) {
-    zmq::message_t event;    // 16 bits of event and 32 of value (zmq_socket_monitor(3))
-    zmq::message_t address;  // the listening one
-    for (int i = 0; i < kConnectionsPerStep; ++i) {
-      if (!monitor.recv(event, zmq::recv_flags::dontwait)) break;
-      if (!event.more() || !monitor.recv(address)) break;
-      int32_t descriptor;
-      if (event.size() != sizeof(uint16_t) + sizeof(descriptor)) continue;
-      std::memcpy(&descriptor, static_cast<const char*>(event.data()) + sizeof(uint16_t),
-                  sizeof(descriptor));
-      if (descriptor >= limit - Size(limit)) Cut(descriptor, limit, now);
-    }
+  bool has_more = false;
+  for (zmq::socket_t& monitor : monitors_) has_more |= StepOne(&monitor, limit, now);
+  return has_more;
+}
+
+bool DescriptorReserve::StepOne(zmq::socket_t* monitor, int64_t limit, absl::Time now) {
+  zmq::message_t event;    // 16 bits of event and 32 of value (zmq_socket_monitor(3))
+  zmq::message_t address;  // the listening one
+  for (int i = 0; i < kConnectionsPerStep; ++i) {
+    if (!monitor->recv(event, zmq::recv_flags::dontwait)) return false;
+    int32_t descriptor;
+    if (!event.more() || !monitor->recv(address)) continue;
+    if (event.size() != sizeof(uint16_t) + sizeof(descriptor)) continue;
+    std::memcpy(&descriptor, static_cast<const char*>(event.data()) + sizeof(uint16_t),
+                sizeof(descriptor));
+    if (descriptor >= limit - Size(limit)) Cut(descriptor, limit, now);
   }
+  return true;
 }
 
 void DescriptorReserve::Cut(int descriptor, int64_t limit, absl::Time now) {

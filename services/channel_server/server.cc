@@ -1,16 +1,17 @@
 #include "services/channel_server/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -28,7 +29,7 @@ constexpr int kPublicationsPerTurn = 2'000;
 constexpr size_t kPublicationBytesPerTurn = 4u << 20;
 
 // The longest that housekeeping (digests, expiry) waits while nothing comes.
-constexpr std::chrono::milliseconds kIdleTurn{100};
+constexpr int kIdleTurnMs = 100;
 
 // The time between attempts to send to subscribers without room. ZeroMQ does not say when there is
 // room: an XPUB always counts as writable (zmq_socket(3)).
@@ -175,30 +176,39 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
   if (!signals.valid()) return ErrnoStatus("signalfd");
   retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
+  // poll(2) on the sockets' descriptors, and not zmq_poll(3), which looks at each socket twice.
+  std::vector<pollfd> watched;
+  const auto watch = [&watched](int descriptor) {
+    watched.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
+    return watched.size() - 1;
+  };
+  const size_t of_signals = watch(signals.get());
+  const size_t of_retry_timer = watch(retry_timer_.get());
+  const size_t of_publish = watch(publish_.get(zmq::sockopt::fd));
+  watch(subscribe_.get(zmq::sockopt::fd));
+  watch(control_.get(zmq::sockopt::fd));
+  const size_t of_reserve = watched.size();
+  for (const int descriptor : reserve_.descriptors()) watch(descriptor);
+  bool reserve_has_more = true;
   for (;;) {
     if (on_turn != nullptr) on_turn(clock_.Now());
-    std::array<zmq::pollitem_t, 8> items;
-    size_t count = 0;
-    items[count++] = {nullptr, signals.get(), ZMQ_POLLIN, 0};
-    items[count++] = {control_.handle(), 0, ZMQ_POLLIN, 0};
-    items[count++] = {subscribe_.handle(), 0, ZMQ_POLLIN, 0};
-    for (zmq::socket_t& monitor : reserve_.monitors()) {
-      items[count++] = {monitor.handle(), 0, ZMQ_POLLIN, 0};
-    }
+    const bool at_once = reserve_has_more || has_more() || HasInput();
     // Publications wait while those of the last turn do.
-    if (!broker_.handing_out()) items[count++] = {publish_.handle(), 0, ZMQ_POLLIN, 0};
-    if (retry_timer_is_on_) items[count++] = {nullptr, retry_timer_.get(), ZMQ_POLLIN, 0};
-    try {
-      zmq::poll(items.data(), count, has_more() ? std::chrono::milliseconds(0) : kIdleTurn);
-    } catch (const zmq::error_t& error) {
-      if (error.num() != EINTR) return absl::InternalError(error.what());
+    watched[of_publish].events = broker_.handing_out() ? 0 : POLLIN;
+    watched[of_retry_timer].events = retry_timer_is_on_ ? POLLIN : 0;
+    if (poll(watched.data(), watched.size(), at_once ? 0 : kIdleTurnMs) < 0 && errno != EINTR) {
+      return ErrnoStatus("poll");
     }
     signalfd_siginfo info;
-    if (items[0].revents != 0 && read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (watched[of_signals].revents != 0 &&
+        read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
       if (absl::Status closed = CloseLog(); !closed.ok()) return closed;
       return static_cast<int>(info.ssi_signo);
     }
-    reserve_.Step(clock_.Now());
+    const bool reserve_is_due =
+        std::any_of(watched.begin() + of_reserve, watched.end(),
+                    [](const pollfd& reserve) { return reserve.revents != 0; });
+    if (reserve_is_due || reserve_has_more) reserve_has_more = reserve_.Step(clock_.Now());
     Turn();
   }
 }
@@ -215,6 +225,16 @@ absl::Status Server::CloseLog() {
           : "the log could not be closed, but nothing that was acknowledged is lost unless the "
             "machine stops too: ";
   return absl::Status(closed.code(), absl::StrCat(effect, closed.message()));
+}
+
+// The descriptor of a ZeroMQ socket tells an event only once, and a send may take it away. So this
+// is asked before each wait (ZMQ_FD in zmq_getsockopt(3)).
+bool Server::HasInput() {
+  const auto has_input = [](zmq::socket_t& socket) {
+    return (socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+  };
+  return has_input(control_) || has_input(subscribe_) ||
+         (!broker_.handing_out() && has_input(publish_));
 }
 
 bool Server::has_more() const {

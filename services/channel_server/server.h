@@ -83,6 +83,7 @@ class Server final : private BrokerSink {
   absl::Status BindUnixSockets(const std::string& directory);
   absl::Status BindAt(const ChannelEndpoints& endpoints);
 
+  bool HasInput();
   // The next turn begins at once.
   bool has_more() const;
   void Turn();
