@@ -157,7 +157,7 @@ class Siege {
     while (absl::Now() < end) {
       RunFor(kLook);
       if (!attackers.IsRunning()) throw Failure("the attackers have ended");
-      NotePeak(&report.peak);
+      report.peak.tcp_bytes = std::max(report.peak.tcp_bytes, TcpBytes());
       SayNow(attackers.counts());
     }
     const bench::LatencyHistogram siege = crowd_.TakeLatencies();
@@ -166,6 +166,8 @@ class Siege {
     report.attacks = attackers.counts().Text();
     report.refusals = attackers.counts()[AttackCounts::kRefused];
     report.each_attack_happened = EachHappened(attackers.counts());
+    // Not PssOf meanwhile: that walks over the services' pages, and would stop them for this time.
+    report.peak.processes_bytes = bench::PeakMemoryOf(Processes());
     attackers.End();
 
     Say(absl::StrCat("the attackers have left; p99 ", Milliseconds(report.quiet_p99), " quiet, ",
@@ -229,15 +231,9 @@ class Siege {
   }
 
   SiegeMemory Memory() {
-    return {.processes_bytes = bench::PssOf({server_.process().pid(), service_.process().pid()}),
-            .tcp_bytes = TcpBytes()};
+    return {.processes_bytes = bench::PssOf(Processes()), .tcp_bytes = TcpBytes()};
   }
-
-  void NotePeak(SiegeMemory* peak) {
-    const SiegeMemory now = Memory();
-    peak->processes_bytes = std::max(peak->processes_bytes, now.processes_bytes);
-    peak->tcp_bytes = std::max(peak->tcp_bytes, now.tcp_bytes);
-  }
+  std::vector<pid_t> Processes() { return {server_.process().pid(), service_.process().pid()}; }
 
   void RunFor(absl::Duration duration) {
     const absl::Time end = absl::Now() + duration;
