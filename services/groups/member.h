@@ -9,6 +9,7 @@
 #include "services/channel/fingerprint.h"
 #include "services/common/shared_bytes.h"
 #include "services/groups/encoding.h"
+#include "services/groups/input_share.h"
 #include "services/groups/traffic_class.h"
 
 namespace groupcast::service {
@@ -65,6 +66,8 @@ class Member {
   uint32_t recoveries = 0;
   // Its next read of history begins here at the earliest, on the scale of HistoryReads.
   uint64_t read_bytes = 0;
+  // What it has sent of late. The connection counts.
+  InputShare input_share;
   // It is in the queue of members with sends that wait for room in the channel.
   bool waits_for_room = false;
 

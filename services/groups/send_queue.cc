@@ -4,11 +4,12 @@ namespace groupcast::service {
 
 std::optional<SendQueue::Weight> SendQueue::Admit(Member* member, const PublicationsSize& size) {
   if (member->waits_for_room) return std::nullopt;
-  Queue& queue = WeightOf(size) == Weight::kHeavy ? heavy_ : light_;
-  const bool is_its_turn = std::exchange(going_on_, nullptr) == member || queue.empty();
+  Order& order = WeightOf(size) == Weight::kHeavy ? heavy_ : light_;
+  const bool beyond = member->input_share.is_exceeded();
+  const bool is_its_turn = std::exchange(going_on_, nullptr) == member || !order.HasBefore(beyond);
   if (is_its_turn && MayGo(size)) return CountAdmitted(size);
   member->waits_for_room = true;
-  queue.push_back({member, size});
+  order.queue(beyond).push_back({member, size});
   return std::nullopt;
 }
 
@@ -43,16 +44,21 @@ bool SendQueue::MayGo(const PublicationsSize& size) {
   return false;
 }
 
-SendQueue::Queue* SendQueue::Next() {
-  for (Queue* queue : {&light_, &heavy_}) {
-    if (!queue->empty() && MayGo(queue->front().size)) return queue;
+SendQueue::Order* SendQueue::Next() {
+  for (Order* order : {&light_, &heavy_}) {
+    const Queue* const queue = order->Next();
+    if (queue != nullptr && MayGo(queue->front().size)) return order;
   }
   return nullptr;
 }
 
 void SendQueue::GoOn() {
   if (heavy_.empty()) heavy_waits_for_room_ = false;
-  while (Queue* const queue = Next()) Resume(queue);
+  while (Order* const order = Next()) {
+    Queue* const queue = order->Next();
+    order->OnTake(queue);
+    Resume(queue);
+  }
 }
 
 void SendQueue::Resume(Queue* queue) {
@@ -65,14 +71,23 @@ void SendQueue::Resume(Queue* queue) {
 }
 
 void SendQueue::ReleaseAll() {
-  for (size_t left = light_.size(); left > 0 && !light_.empty(); --left) Resume(&light_);
-  for (size_t left = heavy_.size(); left > 0 && !heavy_.empty(); --left) Resume(&heavy_);
+  for (Order* order : {&light_, &heavy_}) {
+    for (const bool beyond : {false, true}) Release(&order->queue(beyond));
+  }
+}
+
+void SendQueue::Release(Queue* queue) {
+  for (size_t left = queue->size(); left > 0 && !queue->empty(); --left) Resume(queue);
 }
 
 void SendQueue::Remove(Member* member) {
   if (!std::exchange(member->waits_for_room, false)) return;
   const auto is_its = [member](const Entry& entry) { return entry.member == member; };
-  if (std::erase_if(light_, is_its) == 0) std::erase_if(heavy_, is_its);
+  for (Order* order : {&light_, &heavy_}) {
+    for (const bool beyond : {false, true}) {
+      if (std::erase_if(order->queue(beyond), is_its) > 0) return;
+    }
+  }
 }
 
 }  // namespace groupcast::service

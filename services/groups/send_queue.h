@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "services/channel/channel.h"
+#include "services/groups/input_share.h"
 #include "services/groups/member.h"
 
 namespace groupcast::service {
@@ -27,8 +28,9 @@ struct SendQueueOptions {
 };
 
 // Decides when sends go to the channel, and keeps the members whose send must wait. Light sends do
-// not wait behind heavy ones: there is one queue for each, in the order of arrival. A member has at
-// most one entry, so the number of members bounds the queues.
+// not wait behind heavy ones: there is one queue for each. Within a queue, members beyond their
+// share (input_share.h) let the others go first; otherwise the order is that of arrival. A member
+// has at most one entry, so the number of members bounds the queues.
 //
 // The bound of heavy bytes holds while the channel is connected. Otherwise nothing moves, and the
 // channel itself keeps what it has room for.
@@ -73,20 +75,22 @@ class SendQueue {
     PublicationsSize size;
   };
   using Queue = std::deque<Entry>;
+  using Order = ShareOrder<Queue>;
 
   Weight WeightOf(const PublicationsSize& size) const {
     return size.bytes > options_.light_bytes_max ? Weight::kHeavy : Weight::kLight;
   }
   Weight CountAdmitted(const PublicationsSize& size);
   bool MayGo(const PublicationsSize& size);
-  // The queue whose first entry may go. Null: none.
-  Queue* Next();
+  // The order whose next entry may go. Null: none.
+  Order* Next();
   void Resume(Queue* queue);
+  void Release(Queue* queue);
 
   const SendQueueOptions options_;
   const HasRoom has_room_;
-  Queue light_;
-  Queue heavy_;
+  Order light_;
+  Order heavy_;
   Member* going_on_ = nullptr;  // its present command was found to have room
   bool connected_ = false;
   bool heavy_waits_for_room_ = false;

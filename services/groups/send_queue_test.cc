@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/groups/plain_encodings.h"
 
@@ -178,6 +179,44 @@ TEST_F(SendQueueTest, AfterItsTurnAHeavySendOwesTheLightOnesNothing) {
   a_.Send(kHeavy);
   for (const size_t bytes : {10, 19, 5, 5}) b_.Send(bytes);
   EXPECT_EQ(TakeGone(), Gone({2, 2, 2})) << "the next heavy send gives them a whole turn";
+}
+
+TEST_F(SendQueueTest, MembersBeyondTheirShareLetTheOthersGoFirst) {
+  for (const size_t bytes : {kLight, kHeavy}) {
+    a_.input_share.Count(1 << 20, absl::Now());
+    room_ = 0;
+    a_.Send(bytes);
+    a_.Send(bytes);
+    b_.Send(bytes);
+    room_ = bytes;
+    c_.Send(bytes);
+    EXPECT_EQ(TakeGone(), Gone()) << "it overtakes no equal one";
+    GiveRoom(3 * bytes);
+    if (bytes == kHeavy) HeavyResult(), HeavyResult();
+    EXPECT_EQ(TakeGone(), Gone({2, 3, 1, 1}));
+  }
+}
+
+TEST_F(SendQueueTest, AMemberWithinItsShareDoesNotWaitForThoseBeyondIt) {
+  a_.input_share.Count(1 << 20, absl::Now());
+  room_ = 15;
+  a_.Send(20);
+  b_.Send(kLight);
+  EXPECT_EQ(TakeGone(), Gone({2}));
+  GiveRoom(15);
+  EXPECT_EQ(TakeGone(), Gone({1}));
+}
+
+TEST_F(SendQueueTest, AMemberBeyondItsShareLeavesAndIsReleasedAsTheOthers) {
+  a_.input_share.Count(1 << 20, absl::Now());
+  room_ = 0;
+  a_.Send(kLight);
+  const int resumed = a_.resumed;
+  queue_.ReleaseAll();
+  EXPECT_EQ(a_.resumed, resumed + 1);
+  EXPECT_TRUE(a_.waits_for_room);
+  queue_.Remove(&a_);
+  EXPECT_TRUE(queue_.empty());
 }
 
 TEST_F(SendQueueTest, AMemberThatWaitsHasOnePlace) {

@@ -36,8 +36,8 @@ constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 // channel server learns that this worker is slow.
 constexpr uint64_t kMessagesPerRound = 128;
 
-// The connections at most that one turn reads from after they have waited at the gate.
-constexpr int kWaitingReadsPerTurn = 64;
+// How long one turn reads from connections that have waited at the gate or for their turn.
+constexpr absl::Duration kWaitingReadsTime = absl::Microseconds(500);
 
 // For how long a repeated send with the same key counts once: the channel's contract.
 constexpr absl::Duration kKeyWindow = absl::Minutes(2);
@@ -178,9 +178,13 @@ bool Worker::AllMayRead() const { return gate_.is_free(); }
 bool Worker::MayReadSmall() const { return gate_.MayPassSmall(); }
 
 bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
-  if (gate_.Admit(session, unfinished_bytes)) return true;
+  if (gate_.Admit(session, unfinished_bytes, session->input_share.is_exceeded())) return true;
   unfinished_.Remove(session);
   return false;
+}
+
+void Worker::WaitForTurn(Session* session) {
+  gate_.WaitForTurn(session, session->input_share.is_exceeded());
 }
 
 void Worker::OnReadEnds(Session* session) { gate_.Leave(session); }
@@ -215,12 +219,16 @@ void Worker::OnUnfinished(Session* session, size_t bytes) {
 }
 
 bool Worker::ReadWaiting() {
-  for (int i = 0; i < kWaitingReadsPerTurn; ++i) {
+  if (!gate_.has_next() && !gate_.has_turn()) return false;
+  const absl::Time end = clock_.Now() + kWaitingReadsTime;
+  do {
     ReadNode* const next = gate_.TakeNext();
-    if (next == nullptr) return false;
-    static_cast<Session*>(next)->ReadOn();
-  }
-  return gate_.has_next();
+    if (next != nullptr) static_cast<Session*>(next)->ReadOn(/*admitted=*/true);
+    ReadNode* const in_turn = gate_.TakeTurn();
+    if (in_turn != nullptr) static_cast<Session*>(in_turn)->ReadOn(/*admitted=*/false);
+    if (next == nullptr && in_turn == nullptr) return false;
+  } while (clock_.Now() < end);
+  return gate_.has_next() || gate_.has_turn();
 }
 
 absl::Time Worker::FlushTouched() {

@@ -1,5 +1,6 @@
 #include "tests/siege/siege.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -31,9 +32,6 @@ namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(250);  // at the memory
 constexpr absl::Duration kSettlePatience = absl::Seconds(30);
-
-// The attackers leave the services as much CPU time as they can use.
-constexpr int kAttackersNice = 10;
 
 // Memory is back at this much above the time before the attacks. The channel server keeps the
 // history of the attacked groups: at most 100 messages of each.
@@ -108,7 +106,9 @@ class Attackers {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     close_range(STDERR_FILENO + 1, ~0U, 0);  // the honest clients' connections
-    setpriority(PRIO_PROCESS, 0, kAttackersNice);
+    // They have machines of their own in reality. So they run while a core has nothing else to do.
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_IDLE, &none);
     try {
       const std::unique_ptr<service::EventLoop> loop = NewLoop();
       const std::unique_ptr<Attack> attack = Attack::StartAll(sizes, port, loop.get(), counts_);

@@ -4,27 +4,34 @@
 
 namespace groupcast::service {
 
-bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes) {
-  List& list = unfinished_bytes > 0 ? unfinished_ : others_;
+bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share) {
+  Order& order = unfinished_bytes > 0 ? unfinished_ : others_;
   const bool is_open = unfinished_bytes > 0 ? IsOpenForUnfinished() : IsOpenForOthers();
-  if (is_open && list.empty()) return true;
+  if (is_open && !order.HasBefore(beyond_share)) return true;
   node->unfinished_bytes_ = unfinished_bytes;
   waiting_bytes_ += unfinished_bytes;
-  list.push_back(*node);
+  order.queue(beyond_share).push_back(*node);
   return false;
 }
 
 ReadNode* ReadGate::TakeNext() {
   if (!has_next()) return nullptr;
-  ReadNode* const node = &(has_next_unfinished() ? unfinished_ : others_).front();
+  return Take(has_next_unfinished() ? &unfinished_ : &others_);
+}
+
+ReadNode* ReadGate::Take(Order* order) {
+  List* const list = order->Next();
+  order->OnTake(list);
+  ReadNode* const node = &list->front();
   Leave(node);
   return node;
 }
 
 void ReadGate::Leave(ReadNode* node) {
   if (!node->waits_to_be_read()) return;
-  List& list = node->unfinished_bytes_ > 0 ? unfinished_ : others_;
-  list.erase(list.iterator_to(*node));
+  // A list without a count lets go of an element of any list.
+  List& any = turns_.queue(/*beyond=*/false);
+  any.erase(any.iterator_to(*node));
   waiting_bytes_ -= std::exchange(node->unfinished_bytes_, 0);
 }
 

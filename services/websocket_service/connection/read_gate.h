@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "boost/intrusive/list.hpp"
+#include "services/groups/input_share.h"
 
 namespace groupcast::service {
 
@@ -13,12 +14,12 @@ namespace groupcast::service {
 class ReadNode : public boost::intrusive::list_base_hook<
                      boost::intrusive::link_mode<boost::intrusive::safe_link>> {
  public:
-  // Whether it waits at the gate.
+  // Whether it waits at the gate, or for its turn.
   bool waits_to_be_read() const { return is_linked(); }
 
  private:
   friend class ReadGate;
-  size_t unfinished_bytes_ = 0;  // while it waits
+  size_t unfinished_bytes_ = 0;  // while it waits at the gate
 };
 
 // Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
@@ -35,6 +36,10 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // So small messages pass a closed gate. If they must be held, they have a bound of their own, a
 // quarter of `bytes_max`, and do not keep the gate closed for others.
 //
+// Connections with much input wait in a list of their own, also while the gate is open. The worker
+// reads from them in turns, between the others. So a client does not wait for those that send much.
+// In each list, those beyond their share (input_share.h) let the others go first.
+//
 // One read may exceed the bound. Each connection waits at most once, so the number of connections
 // bounds the queue. No IO. Not thread-safe.
 class ReadGate {
@@ -49,8 +54,8 @@ class ReadGate {
   void CountSmallHeld(int64_t change) { small_held_bytes_ += static_cast<size_t>(change); }
 
   // Whether `node` may be read now. If not, it waits with its `unfinished_bytes`, and TakeNext
-  // returns it later. It does not overtake the nodes that wait. `node` must not wait.
-  bool Admit(ReadNode* node, size_t unfinished_bytes);
+  // returns it later. `beyond_share`: it lets others go first. `node` must not wait.
+  bool Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share);
 
   // Whether Admit lets every node pass, because the gate is open and none waits.
   bool is_free() const { return IsOpenForOthers() && unfinished_.empty() && others_.empty(); }
@@ -62,6 +67,14 @@ class ReadGate {
   // Whether TakeNext would return a node.
   bool has_next() const { return has_next_unfinished() || has_next_other(); }
 
+  // `node` is to be read in its turn. It must not wait.
+  void WaitForTurn(ReadNode* node, bool beyond_share) {
+    turns_.queue(beyond_share).push_back(*node);
+  }
+  // Takes the node whose turn it is. It has still to ask for admission. Null: none waits.
+  ReadNode* TakeTurn() { return turns_.empty() ? nullptr : Take(&turns_); }
+  bool has_turn() const { return !turns_.empty(); }
+
   // `node` waits no longer. It need not have waited.
   void Leave(ReadNode* node);
 
@@ -71,7 +84,9 @@ class ReadGate {
 
  private:
   using List = boost::intrusive::list<ReadNode, boost::intrusive::constant_time_size<false>>;
+  using Order = ShareOrder<List>;
 
+  ReadNode* Take(Order* order);
   bool IsOpenForUnfinished() const { return held_bytes_ < bytes_max_; }
   bool IsOpenForOthers() const { return held_bytes_ + waiting_bytes_ < bytes_max_; }
   bool has_next_unfinished() const { return !unfinished_.empty() && IsOpenForUnfinished(); }
@@ -81,8 +96,9 @@ class ReadGate {
   size_t held_bytes_ = 0;
   size_t small_held_bytes_ = 0;
   size_t waiting_bytes_ = 0;
-  List unfinished_;
-  List others_;
+  Order unfinished_;
+  Order others_;
+  Order turns_;
 };
 
 }  // namespace groupcast::service

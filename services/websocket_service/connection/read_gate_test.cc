@@ -9,18 +9,18 @@ TEST(ReadGateTest, IsClosedWhileTheHeldBytesReachTheBound) {
   ReadGate gate(100);
   ReadNode node, unfinished;
   gate.CountHeld(99);
-  EXPECT_TRUE(gate.Admit(&node, 0));
-  EXPECT_TRUE(gate.Admit(&unfinished, 1'000));
+  EXPECT_TRUE(gate.Admit(&node, 0, false));
+  EXPECT_TRUE(gate.Admit(&unfinished, 1'000, false));
   gate.CountHeld(1);
-  EXPECT_FALSE(gate.Admit(&node, 0));
-  EXPECT_FALSE(gate.Admit(&unfinished, 1'000));
+  EXPECT_FALSE(gate.Admit(&node, 0, false));
+  EXPECT_FALSE(gate.Admit(&unfinished, 1'000, false));
   EXPECT_TRUE(node.waits_to_be_read());
   EXPECT_EQ(gate.TakeNext(), nullptr);
   gate.CountHeld(-1);
   EXPECT_EQ(gate.TakeNext(), &unfinished);
   EXPECT_EQ(gate.TakeNext(), &node);
   EXPECT_FALSE(node.waits_to_be_read());
-  EXPECT_TRUE(gate.Admit(&node, 0));
+  EXPECT_TRUE(gate.Admit(&node, 0, false));
 }
 
 TEST(ReadGateTest, IsFreeWhileItIsOpenAndNobodyWaits) {
@@ -29,13 +29,13 @@ TEST(ReadGateTest, IsFreeWhileItIsOpenAndNobodyWaits) {
   EXPECT_TRUE(gate.is_free());
   gate.CountHeld(100);
   EXPECT_FALSE(gate.is_free());
-  EXPECT_FALSE(gate.Admit(&node, 0));
+  EXPECT_FALSE(gate.Admit(&node, 0, false));
   gate.CountHeld(-100);
   EXPECT_FALSE(gate.is_free()) << "somebody waits";
   gate.Leave(&node);
   EXPECT_TRUE(gate.is_free());
   gate.CountHeld(100);
-  EXPECT_FALSE(gate.Admit(&unfinished, 50));
+  EXPECT_FALSE(gate.Admit(&unfinished, 50, false));
   gate.CountHeld(-100);
   EXPECT_FALSE(gate.is_free());
   gate.Leave(&unfinished);
@@ -55,7 +55,7 @@ TEST(ReadGateTest, SmallMessagesDoNotKeepItClosed) {
   ReadGate gate(100);
   ReadNode node;
   gate.CountHeld(100);
-  EXPECT_FALSE(gate.Admit(&node, 0));
+  EXPECT_FALSE(gate.Admit(&node, 0, false));
   gate.CountSmallHeld(1'000);
   gate.CountHeld(-1);
   EXPECT_EQ(gate.TakeNext(), &node);
@@ -66,13 +66,13 @@ TEST(ReadGateTest, NodesGoOnInTheOrderInWhichTheyCame) {
   ReadGate gate(100);
   ReadNode first, second, third, newcomer;
   gate.CountHeld(100);
-  for (ReadNode* node : {&first, &second, &third}) EXPECT_FALSE(gate.Admit(node, 0));
+  for (ReadNode* node : {&first, &second, &third}) EXPECT_FALSE(gate.Admit(node, 0, false));
   gate.CountHeld(-100);
-  EXPECT_FALSE(gate.Admit(&newcomer, 0)) << "it must not overtake";
+  EXPECT_FALSE(gate.Admit(&newcomer, 0, false)) << "it must not overtake";
   EXPECT_EQ(gate.TakeNext(), &first);
   // What it reads may close the gate again.
   gate.CountHeld(100);
-  EXPECT_FALSE(gate.Admit(&first, 0));
+  EXPECT_FALSE(gate.Admit(&first, 0, false));
   EXPECT_EQ(gate.TakeNext(), nullptr);
   gate.CountHeld(-100);
   for (ReadNode* node : {&second, &third, &newcomer, &first}) EXPECT_EQ(gate.TakeNext(), node);
@@ -84,9 +84,9 @@ TEST(ReadGateTest, UnfinishedMessagesGoFirstAndCountForTheOthers) {
   ReadGate gate(100);
   ReadNode other, first, second;
   gate.CountHeld(100);
-  EXPECT_FALSE(gate.Admit(&other, 0));
-  EXPECT_FALSE(gate.Admit(&first, 150));
-  EXPECT_FALSE(gate.Admit(&second, 70));
+  EXPECT_FALSE(gate.Admit(&other, 0, false));
+  EXPECT_FALSE(gate.Admit(&first, 150, false));
+  EXPECT_FALSE(gate.Admit(&second, 70, false));
   EXPECT_EQ(gate.waiting_bytes(), 220u);
   gate.CountHeld(-50);
   EXPECT_EQ(gate.TakeNext(), &first);
@@ -103,11 +103,11 @@ TEST(ReadGateTest, OthersWaitWhileUnfinishedMessagesFillIt) {
   ReadGate gate(100);
   ReadNode other, unfinished, waiting;
   gate.CountHeld(100);
-  gate.Admit(&unfinished, 40);
-  gate.Admit(&waiting, 70);
+  gate.Admit(&unfinished, 40, false);
+  gate.Admit(&waiting, 70, false);
   gate.CountHeld(-60);
   EXPECT_EQ(gate.TakeNext(), &unfinished);
-  EXPECT_FALSE(gate.Admit(&other, 0)) << "40 bytes are held and 70 wait";
+  EXPECT_FALSE(gate.Admit(&other, 0, false)) << "40 bytes are held and 70 wait";
   EXPECT_EQ(gate.TakeNext(), &waiting);
   EXPECT_EQ(gate.TakeNext(), &other);
 }
@@ -116,9 +116,9 @@ TEST(ReadGateTest, ANodeThatLeavesDoesNotWait) {
   ReadGate gate(100);
   gate.CountHeld(100);
   ReadNode left, unfinished, last;
-  gate.Admit(&left, 0);
-  gate.Admit(&unfinished, 60);
-  gate.Admit(&last, 0);
+  gate.Admit(&left, 0, false);
+  gate.Admit(&unfinished, 60, false);
+  gate.Admit(&last, 0, false);
   for (int i = 0; i < 2; ++i) {
     gate.Leave(&left);
     gate.Leave(&unfinished);
@@ -127,6 +127,50 @@ TEST(ReadGateTest, ANodeThatLeavesDoesNotWait) {
   gate.CountHeld(-100);
   EXPECT_EQ(gate.TakeNext(), &last);
   EXPECT_FALSE(gate.has_next());
+}
+
+TEST(ReadGateTest, ThoseBeyondTheirShareLetTheOthersGoFirst) {
+  ReadGate gate(100);
+  ReadNode greedy, modest, late;
+  gate.CountHeld(100);
+  for (const size_t unfinished_bytes : {0, 5}) {
+    EXPECT_FALSE(gate.Admit(&greedy, unfinished_bytes, true));
+    EXPECT_FALSE(gate.Admit(&modest, unfinished_bytes, false));
+    gate.CountHeld(-50);
+    EXPECT_FALSE(gate.Admit(&late, unfinished_bytes, true)) << "it overtakes nobody";
+    EXPECT_EQ(gate.TakeNext(), &modest);
+    EXPECT_TRUE(gate.Admit(&modest, unfinished_bytes, false));
+    EXPECT_EQ(gate.TakeNext(), &greedy);
+    EXPECT_EQ(gate.TakeNext(), &late);
+    gate.CountHeld(50);
+  }
+}
+
+TEST(ReadGateTest, MuchInputWaitsForItsTurnAlsoAtAnOpenGate) {
+  ReadGate gate(100);
+  ReadNode greedy, modest, other;
+  EXPECT_FALSE(gate.has_turn());
+  EXPECT_EQ(gate.TakeTurn(), nullptr);
+  gate.WaitForTurn(&greedy, true);
+  gate.WaitForTurn(&modest, false);
+  EXPECT_TRUE(greedy.waits_to_be_read());
+  EXPECT_TRUE(gate.has_turn());
+  EXPECT_FALSE(gate.has_next());
+  EXPECT_TRUE(gate.is_free()) << "the others need not ask";
+  EXPECT_TRUE(gate.Admit(&other, 0, true));
+  EXPECT_EQ(gate.TakeTurn(), &modest);
+  EXPECT_EQ(gate.TakeTurn(), &greedy);
+  EXPECT_FALSE(gate.has_turn());
+}
+
+TEST(ReadGateTest, ANodeMayLeaveBeforeItsTurn) {
+  ReadGate gate(100);
+  ReadNode first, second;
+  gate.WaitForTurn(&first, true);
+  gate.WaitForTurn(&second, true);
+  gate.Leave(&first);
+  EXPECT_FALSE(first.waits_to_be_read());
+  EXPECT_EQ(gate.TakeTurn(), &second);
 }
 
 }  // namespace

@@ -80,26 +80,40 @@ void Session::OnEvents(uint32_t events) {
     unsent_bytes_ = 0;
     Touch();
   }
-  if ((events & EPOLLIN) != 0) return Read(/*admitted=*/false);
+  if ((events & EPOLLIN) != 0) {
+    if (waits_to_be_read()) return StopReading();
+    if (waits_for_turns_ || Read(/*admitted=*/false, kSmallMessageBytesMax)) {
+      host_->WaitForTurn(this);
+    }
+    return;
+  }
   // A hang-up with nothing left to read. While reading is paused, the session first reads the
   // remaining bytes later.
   if ((events & EPOLLHUP) != 0) End();
 }
 
-void Session::Read(bool admitted) {
-  for (int i = 0; i < kReadsPerTurn && reads() && !ended(); ++i) {
+bool Session::Read(bool admitted, size_t bytes_max) {
+  size_t bytes = 0;
+  for (int i = 0; i < kReadsPerTurn && reads() && !ended() && bytes < bytes_max; ++i) {
     reads_small_ = false;
     size_t space = admitted ? read_bytes_ : AskToRead();
-    if (space == 0) return;
+    if (space == 0) return false;
+    space = std::min(space, bytes_max - bytes);
     // The last read of a turn begins no message that would wait unfinished.
     const uint64_t frame_left = decoder_.frame_bytes_left();
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
     const ssize_t count = read(socket_.get(), read_buffer.data(), space);
-    if (count == 0) return OnPeerClosed();
+    if (count == 0) {
+      OnPeerClosed();
+      return false;
+    }
     if (count < 0) {
       if (errno != EAGAIN && errno != EINTR) End();
-      return;
+      return false;
     }
+    bytes += static_cast<size_t>(count);
+    input_share.Count(static_cast<size_t>(count), loop_->now());
+    waits_for_turns_ = bytes >= kSmallMessageBytesMax;
     host_->OnActivity(this);
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kHandshake) {
@@ -107,11 +121,12 @@ void Session::Read(bool admitted) {
     } else if (state_ == State::kOpen) {
       ReadFrames(input);
     }
-    if (static_cast<size_t>(count) < space) return;
+    if (static_cast<size_t>(count) < space) return false;
     if (held_ == nullptr) {
       read_bytes_ = std::min<uint32_t>(2 * read_bytes_, read_buffer.size());
     }
   }
+  return reads() && !ended();
 }
 
 size_t Session::AskToRead() {
@@ -148,11 +163,11 @@ void Session::StopCommands() {
   host_->OnReadEnds(this);
 }
 
-void Session::ReadOn() {
+void Session::ReadOn(bool admitted) {
   if (held_ != nullptr || ended()) return;
   WatchFor(watched_ | EPOLLIN);
   CountInput();
-  Read(/*admitted=*/true);
+  if (Read(admitted, kReadsPerTurn * read_buffer.size())) host_->WaitForTurn(this);
 }
 
 void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }

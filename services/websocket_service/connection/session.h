@@ -63,6 +63,8 @@ class SessionHost {
   // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
   // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
   virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
+  // The session has much to read. The host calls Session::ReadOn later, in its turn.
+  virtual void WaitForTurn(Session* session) = 0;
   // The session reads no more, and need not wait for ReadOn.
   virtual void OnReadEnds(Session* session) = 0;
   // Bytes came from the peer.
@@ -121,8 +123,9 @@ class Session final : public Member,
   // Whether commands that it has read still wait.
   bool holds_commands() const { return held_ != nullptr; }
 
-  // Reads now, and reads on as usual later. After MayRead has returned false.
-  void ReadOn();
+  // Reads now, and reads on as usual later. After WaitForTurn, or after MayRead has returned false.
+  // `admitted`: it need not ask again.
+  void ReadOn(bool admitted);
 
   // Writes the waiting frames until the socket is full. Returns the number of completely written
   // frames.
@@ -139,7 +142,7 @@ class Session final : public Member,
   bool slow() const { return slow_; }
   // Whether it reads. It does not while its commands wait for the channel, nor while it waits for
   // ReadOn.
-  bool reads() const { return (watched_ & EPOLLIN) != 0; }
+  bool reads() const { return (watched_ & EPOLLIN) != 0 && !waits_to_be_read(); }
   PeerAddress peer_address() const { return PeerAddressOf(socket_.get()); }
 
   // For the worker: its index in the list of all sessions.
@@ -167,7 +170,8 @@ class Session final : public Member,
   };
 
   void OnEvents(uint32_t events) override;
-  void Read(bool admitted);
+  // Reads until the socket is empty or this number of bytes has come. True: there may be more.
+  bool Read(bool admitted, size_t bytes_max);
   void OnPeerClosed();
   // The peer has gone, or both sides have closed.
   void End();
@@ -193,12 +197,13 @@ class Session final : public Member,
   bool was_open_ = false;
   bool slow_ = false;
   bool reads_commands_ = true;
-  bool write_blocked_ = false;  // the socket was full; it is watched for room
-  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
-  bool peer_closed_ = false;    // the peer's side is closed
-  bool registered_ = false;     // in the loop
-  uint32_t watched_ = 0;        // epoll bits
-  uint32_t unsent_bytes_ = 0;   // in the kernel, when the socket was found full
+  bool write_blocked_ = false;    // the socket was full; it is watched for room
+  bool sent_shutdown_ = false;    // our side of the TCP connection is closed
+  bool peer_closed_ = false;      // the peer's side is closed
+  bool registered_ = false;       // in the loop
+  bool waits_for_turns_ = false;  // its last input was much, so it reads in turns with others
+  uint32_t watched_ = 0;          // epoll bits
+  uint32_t unsent_bytes_ = 0;     // in the kernel, when the socket was found full
   // The size of the next read, at least of the first one after commands had to wait. It is small
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
