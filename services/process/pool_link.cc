@@ -1,5 +1,7 @@
 #include "services/process/pool_link.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +23,16 @@ constexpr int kAcceptsPerTurn = 64;
 
 constexpr int kOwnSocket = -1;
 
+// Whether connections may not have this descriptor. The kernel gives the lowest free number. So the
+// number also tells that all below it are in use. The limit may change while the process runs
+// (prlimit(1)).
+bool IsReserved(int descriptor) {
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const auto files = static_cast<int64_t>(limit.rlim_cur);
+  return descriptor >= files - PoolLink::Reserve(files);
+}
+
 }  // namespace
 
 // Accepts on one listening socket.
@@ -41,6 +53,8 @@ class PoolLink::Acceptor final : public EventHandler {
   // watched until then.
   void Retry() {
     if (watching_) return;
+    const Fd lowest(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!lowest.valid() || IsReserved(lowest.get())) return;
     if (Start().ok()) OnEvents(EPOLLIN);
   }
 
@@ -48,15 +62,13 @@ class PoolLink::Acceptor final : public EventHandler {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (accepted.valid()) {
+        const bool is_last = IsReserved(accepted.get() + 1);
         link_->callbacks_.on_accepted(std::move(accepted));
-        continue;
+        if (!is_last) continue;
+        return Pause("all open files but a reserve are in use: raise the limit (ulimit -n)");
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        spdlog::error("cannot accept: {}; trying again in a moment",
-                      std::string(ErrnoStatus("accept").message()));
-        link_->loop_->Remove(socket_.get(), this);
-        watching_ = false;
-        return;
+        return Pause(ErrnoStatus("accept").message());
       }
       if (errno == EAGAIN) return;
       // Anything else concerns that one connection (accept(2)).
@@ -64,6 +76,12 @@ class PoolLink::Acceptor final : public EventHandler {
   }
 
  private:
+  void Pause(absl::string_view why) {
+    spdlog::error("cannot accept: {}; new connections wait until others end", std::string(why));
+    link_->loop_->Remove(socket_.get(), this);
+    watching_ = false;
+  }
+
   PoolLink* const link_;
   Fd socket_;
   bool watching_ = false;

@@ -1,6 +1,8 @@
 #ifndef GROUPCAST_SERVICES_PROCESS_POOL_LINK_H_
 #define GROUPCAST_SERVICES_PROCESS_POOL_LINK_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +16,9 @@ namespace groupcast::service {
 
 // A worker's half of the pool. It accepts connections on the worker's own listening socket and on
 // the sockets that the supervisor lends it. It tells the worker when to drain.
+//
+// It leaves the last descriptors of the process free: a worker that is full of connections must
+// still be able to reach its channel. Connections wait in the kernel until others end.
 //
 // Not thread-safe: it lives on its worker's loop, and makes its callbacks only from there.
 class PoolLink {
@@ -33,6 +38,9 @@ class PoolLink {
   ~PoolLink();
   PoolLink(const PoolLink&) = delete;
   PoolLink& operator=(const PoolLink&) = delete;
+
+  // The number of descriptors that stay free under a limit of open files.
+  static int64_t Reserve(int64_t limit) { return std::min<int64_t>(limit / 4, 64); }
 
   // Accepts again on sockets that it stopped because the process had no free descriptors. The
   // worker calls it on each tick.

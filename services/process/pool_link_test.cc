@@ -2,11 +2,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/process/listener.h"
@@ -14,6 +16,19 @@
 
 namespace groupcast::service {
 namespace {
+
+class OpenFilesLimit {
+ public:
+  explicit OpenFilesLimit(rlim_t limit) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit lowered = {limit, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+  }
+  ~OpenFilesLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 class PoolLinkTest : public testing::Test {
  protected:
@@ -26,9 +41,14 @@ class PoolLinkTest : public testing::Test {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     supervisor_ = Fd(ends[0]);
     loop_ = *EventLoop::Create();
-    absl::StatusOr<std::unique_ptr<PoolLink>> link = PoolLink::Create(
-        loop_.get(), std::move(own_.sockets[0]), Fd(ends[1]),
-        {.on_accepted = [this](Fd) { ++accepted_; }, .on_drain = [this] { ++drains_; }});
+    absl::StatusOr<std::unique_ptr<PoolLink>> link =
+        PoolLink::Create(loop_.get(), std::move(own_.sockets[0]), Fd(ends[1]),
+                         {.on_accepted =
+                              [this](Fd socket) {
+                                ++accepted_;
+                                if (keeps_) kept_.push_back(std::move(socket));
+                              },
+                          .on_drain = [this] { ++drains_; }});
     EXPECT_TRUE(link.ok()) << link.status();
     link_ = *std::move(link);
   }
@@ -60,6 +80,8 @@ class PoolLinkTest : public testing::Test {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<PoolLink> link_;
   int accepted_ = 0;
+  bool keeps_ = false;
+  std::vector<Fd> kept_;
   int drains_ = 0;
 };
 
@@ -78,6 +100,30 @@ TEST_F(PoolLinkTest, AcceptsOnItsOwnSocketAndOnOneThatIsLentUntilItIsTakenBack) 
   const Fd third = Connect(lent_.port);
   Turn();
   EXPECT_EQ(accepted_, 2);
+}
+
+// Otherwise a worker that is full could not reach its channel again.
+TEST_F(PoolLinkTest, LeavesTheLastDescriptorsFree) {
+  keeps_ = true;
+  std::vector<Fd> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(Connect(own_.port));
+  const Fd lowest(dup(clients[0].get()));
+  ASSERT_TRUE(lowest.valid());
+  // The numbers from `lowest` + 1 on are free, and two of them are not in the reserve.
+  int limit = lowest.get();
+  while (limit - PoolLink::Reserve(limit) < lowest.get() + 3) ++limit;
+  const OpenFilesLimit lowered(static_cast<rlim_t>(limit));
+  TurnUntil(accepted_, 2);
+  for (int i = 0; i < 5; ++i) Turn();
+  link_->RetryAccepts();
+  EXPECT_EQ(accepted_, 2);
+  EXPECT_TRUE(Fd(dup(lowest.get())).valid());
+
+  kept_.pop_back();
+  link_->RetryAccepts();
+  EXPECT_EQ(accepted_, 3);
+  for (int i = 0; i < 5; ++i) Turn();
+  EXPECT_EQ(accepted_, 3);
 }
 
 TEST_F(PoolLinkTest, AfterItHasStoppedItTakesNoSockets) {
