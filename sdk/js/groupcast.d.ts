@@ -83,6 +83,7 @@ export type ErrorCode =
   | 'message_missing'
   | 'message_too_large'
   | 'too_many_groups'
+  | 'rate_limited'
   | 'unavailable'
   | 'outcome_unknown'
   | 'internal'

@@ -88,14 +88,17 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   if (command == nullptr) {
     if (member->pending_answers > 0) return false;
     ++counters_.commands;
+    TakeTokens(member, 1);
     Refuse(member, std::get<CommandError>(parsed));
     return true;
   }
   if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
+  if (!HasTokens(member, *command)) return true;
   const std::optional<SendQueue::Weight> weight =
       command->kind == Command::Kind::kSendToGroup ? AdmitSend(member, *command) : std::nullopt;
   if (member->waits_for_room) return false;
   ++counters_.commands;
+  TakeTokens(member, std::max<size_t>(1, command->group_ids.size()));
   switch (command->kind) {
     case Command::Kind::kAddGroup:
       if (gives_up_) {
@@ -133,6 +136,27 @@ bool GroupService::MayRun(const Member& member, const Command& command) {
   if (command.kind != Command::Kind::kAddGroup) return false;
   const Group* const group = table_.Find(command.group_ids.front().id);
   return group == nullptr || !table_.IsMember(*group, member);
+}
+
+bool GroupService::HasTokens(Member* member, const Command& command) {
+  const TokenRate& rate = options_.command_rate;
+  if (rate.per_second <= 0 || member->command_tokens.Available(rate, clock_->Now()) >= 1) {
+    return true;
+  }
+  ++counters_.commands;
+  ++counters_.rate_limited;
+  Refuse(member, {.code = ErrorCode::kRateLimited,
+                  .message = absl::StrCat("more than ", rate.per_second,
+                                          " commands a second, after ", rate.burst, " at once"),
+                  .id = command.id,
+                  .cmd = std::string(CommandName(command.kind))});
+  return false;
+}
+
+void GroupService::TakeTokens(Member* member, size_t commands) {
+  const TokenRate& rate = options_.command_rate;
+  if (rate.per_second <= 0) return;
+  member->command_tokens.Take(static_cast<double>(commands), rate, clock_->Now());
 }
 
 bool GroupService::MayWaitForRoom() const {

@@ -14,6 +14,7 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/encoded_message.h"
 #include "services/groups/group_table.h"
 #include "services/groups/history_reads.h"
@@ -29,6 +30,9 @@ namespace groupcast::service {
 struct GroupServiceOptions {
   CommandLimits commands;
   size_t groups_per_connection_max = 128;
+  // The commands of one connection. A command to several groups costs one for each. A rate of zero
+  // per second is no limit.
+  TokenRate command_rate = {.per_second = 0, .burst = 256};
   // If the channel has not answered a join after this time, the join fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
   HistoryReadsOptions history_reads;
@@ -46,6 +50,7 @@ class GroupService final : public ChannelListener {
   struct Counters {
     uint64_t commands = 0;
     uint64_t errors = 0;           // commands answered with an error
+    uint64_t rate_limited = 0;     // of these, with `rate_limited`
     uint64_t messages = 0;         // messages from the channel, each counted once
     uint64_t deliveries = 0;       // messages × members
     uint64_t gaps = 0;             // each for all live members, or for one recovering member
@@ -110,6 +115,10 @@ class GroupService final : public ChannelListener {
   bool MayRun(const Member& member, const Command& command);
   bool MayWaitForRoom() const;
   // nullopt: the member waits (Member::waits_for_room), or the send is refused.
+  // Whether the member's rate lets it run a command now. If not, it has the answer.
+  bool HasTokens(Member* member, const Command& command);
+  // Takes the tokens of a command that runs, or of text that is no command.
+  void TakeTokens(Member* member, size_t commands);
   std::optional<SendQueue::Weight> AdmitSend(Member* member, const Command& command);
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);

@@ -453,5 +453,71 @@ TEST_F(GroupServiceTest, SendsDoNotWaitForRoomWhileTheChannelIsAwayForLong) {
   EXPECT_EQ(member->received.size(), 2u);
 }
 
+class CommandRateTest : public GroupServiceFixture {
+ protected:
+  CommandRateTest() : GroupServiceFixture({.command_rate = {.per_second = 10, .burst = 3}}) {}
+
+  // Whether the answers to `count` pings are pongs, in their order.
+  static std::string Answers(FakeMember* member, int count) {
+    member->received.clear();
+    for (int i = 0; i < count; ++i) member->Do(R"({"cmd":"ping","id":1})");
+    std::string answers;
+    for (const std::string& text : member->received) {
+      answers += absl::StrContains(text, R"("pong":true)")             ? 'p'
+                 : absl::StrContains(text, R"("code":"rate_limited")") ? 'l'
+                                                                       : '?';
+    }
+    return answers;
+  }
+};
+
+TEST_F(CommandRateTest, ABurstAndThenTheRate) {
+  const auto client = V1();
+  EXPECT_EQ(Answers(client.get(), 5), "pppll");
+  clock_.Advance(absl::Milliseconds(99));
+  EXPECT_EQ(Answers(client.get(), 1), "l");
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(Answers(client.get(), 2), "pl") << "what is refused costs nothing";
+  EXPECT_EQ(client->received.back(),
+            R"({"event":"error","id":1,"cmd":"ping","code":"rate_limited",)"
+            R"("message":"more than 10 commands a second, after 3 at once","retry":true})");
+  EXPECT_EQ(service_.counters().rate_limited, 4u);
+  EXPECT_EQ(Answers(V1().get(), 3), "ppp") << "each connection has its own";
+}
+
+TEST_F(CommandRateTest, WhatIsNoCommandCostsToo) {
+  const auto client = V1();
+  for (int i = 0; i < 3; ++i) client->Do("{");
+  EXPECT_EQ(Answers(client.get(), 1), "l");
+}
+
+TEST_F(CommandRateTest, ACommandToSeveralGroupsCostsOneForEach) {
+  const auto client = V1();
+  client->Do(R"({"cmd":"send_to_group","group_ids":["a","b","c","d"],"message":1,"id":1})");
+  hub_.Pump();
+  EXPECT_TRUE(absl::StrContains(client->received.back(), R"("event":"reply")")) << "one may go";
+  clock_.Advance(absl::Milliseconds(199));
+  EXPECT_EQ(Answers(client.get(), 1), "l") << "one below zero, and one is needed";
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(Answers(client.get(), 2), "pl");
+}
+
+// A command that waits is looked at several times.
+TEST_F(CommandRateTest, ACommandThatWaitsCostsOnce) {
+  const auto client = V1();
+  client->Do(R"({"cmd":"add_group","group_id":"g"})");
+  client->Do(R"({"cmd":"send_to_group","group_id":"g","message":1,"id":1})");
+  client->ResumeCommands();
+  client->ResumeCommands();
+  hub_.Pump();
+  EXPECT_EQ(Answers(client.get(), 2), "pl");
+}
+
+TEST_F(GroupServiceTest, WithoutARateNothingIsLimited) {
+  const auto client = V1();
+  for (int i = 0; i < 10'000; ++i) client->Do(R"({"cmd":"ping"})");
+  EXPECT_EQ(service_.counters().rate_limited, 0u);
+}
+
 }  // namespace
 }  // namespace groupcast::service

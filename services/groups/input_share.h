@@ -1,11 +1,10 @@
 #ifndef GROUPCAST_SERVICES_GROUPS_INPUT_SHARE_H_
 #define GROUPCAST_SERVICES_GROUPS_INPUT_SHARE_H_
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 
 #include "absl/time/time.h"
+#include "services/common/token_bucket.h"
 
 namespace groupcast::service {
 
@@ -16,16 +15,15 @@ class InputShare {
  public:
   // `bytes` have come. `now` is of a monotonic clock.
   void Count(size_t bytes, absl::Time now) {
-    constexpr int64_t kNsPerByte = 1'000'000'000 / (64 << 10);
-    const int64_t now_ns = absl::ToUnixNanos(now);
-    paid_until_ns_ = std::max(paid_until_ns_, now_ns) + static_cast<int64_t>(bytes) * kNsPerByte;
-    is_exceeded_ = paid_until_ns_ - now_ns > kNsPerByte * (128 << 10);
+    constexpr TokenRate kShare = {.per_second = 64 << 10, .burst = 128 << 10};
+    bucket_.Take(static_cast<double>(bytes), kShare, now);
+    is_exceeded_ = bucket_.Available(kShare, now) < 0;
   }
   // Whether the connection was beyond its share when the last bytes came.
   bool is_exceeded() const { return is_exceeded_; }
 
  private:
-  int64_t paid_until_ns_ = 0;
+  TokenBucket bucket_;
   bool is_exceeded_ = false;
 };
 

@@ -44,7 +44,7 @@ TEST_F(InputShareTest, ALongPauseGivesNoMoreThanOneBurst) {
 
 TEST_F(InputShareTest, WhatWasTooMuchIsPaidWithTime) {
   EXPECT_TRUE(Exceeded(1 << 20));
-  now_ += absl::Seconds(14);
+  now_ += absl::Seconds(14.1);
   EXPECT_FALSE(Exceeded(1));
 }
 

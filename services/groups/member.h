@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "services/channel/fingerprint.h"
 #include "services/common/shared_bytes.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/encoding.h"
 #include "services/groups/input_share.h"
 #include "services/groups/traffic_class.h"
@@ -66,6 +67,8 @@ class Member {
   uint32_t recoveries = 0;
   // Its next read of history begins here at the earliest, on the scale of HistoryReads.
   uint64_t read_bytes = 0;
+  // What its commands may still cost. GroupService counts.
+  TokenBucket command_tokens;
   // What it has sent of late. The connection counts.
   InputShare input_share;
   // It is in the queue of members with sends that wait for room in the channel.

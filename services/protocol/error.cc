@@ -16,6 +16,8 @@ absl::string_view ErrorWord(ErrorCode code) {
       return "message_too_large";
     case ErrorCode::kTooManyGroups:
       return "too_many_groups";
+    case ErrorCode::kRateLimited:
+      return "rate_limited";
     case ErrorCode::kUnavailable:
       return "unavailable";
     case ErrorCode::kOutcomeUnknown:
@@ -27,8 +29,8 @@ absl::string_view ErrorWord(ErrorCode code) {
 }
 
 bool MayWorkLater(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kOutcomeUnknown ||
-         code == ErrorCode::kInternal;
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnavailable ||
+         code == ErrorCode::kOutcomeUnknown || code == ErrorCode::kInternal;
 }
 
 ErrorCode ErrorCodeOf(const absl::Status& channel_status) {

@@ -43,6 +43,14 @@ ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
 ABSL_FLAG(int64_t, max_frame_bytes, 1 << 20,
           "largest frame from a client, in bytes; over it: close 1009");
 ABSL_FLAG(int64_t, max_groups_per_connection, 128, "groups that one connection may be in");
+ABSL_FLAG(
+    double, commands_per_second, 0,
+    "commands of one connection per second; a command to several groups counts once for each. "
+    "Over it: error rate_limited. 0 is no limit");
+ABSL_FLAG(
+    double, command_burst, 256,
+    "commands that one connection may send at once after a pause, if --commands_per_second is "
+    "set; a client that reconnects joins all its groups at once");
 ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
@@ -154,6 +162,17 @@ absl::StatusOr<Configuration> ReadConfiguration() {
       !status.ok()) {
     return status;
   }
+  // Written so that NaN fails too.
+  const double commands_per_second = absl::GetFlag(FLAGS_commands_per_second);
+  const double command_burst = absl::GetFlag(FLAGS_command_burst);
+  for (const absl::Status& status :
+       {Check(commands_per_second == 0 ||
+                  (commands_per_second >= 0.001 && commands_per_second <= 1e6),
+              "--commands_per_second must be 0 (no limit), or between 0.001 and 1000000"),
+        Check(command_burst >= 1 && command_burst <= 1e6,
+              "--command_burst must be between 1 and 1000000")}) {
+    if (!status.ok()) return status;
+  }
   const std::string log_level = absl::GetFlag(FLAGS_log_level);
   if (absl::Status status = CheckLogLevel(log_level); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("--log_level: ", status.message()));
@@ -171,6 +190,8 @@ absl::StatusOr<Configuration> ReadConfiguration() {
       static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
   worker.groups.groups_per_connection_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
+  worker.groups.command_rate = {.per_second = absl::GetFlag(FLAGS_commands_per_second),
+                                .burst = absl::GetFlag(FLAGS_command_burst)};
   worker.groups.join_timeout = absl::GetFlag(FLAGS_channel_timeout);
   worker.handshake_timeout = absl::GetFlag(FLAGS_handshake_timeout);
   worker.ping_interval = absl::GetFlag(FLAGS_ping_interval);

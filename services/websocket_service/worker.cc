@@ -51,6 +51,7 @@ enum Counter : size_t {
   kMemberships,
   kDeliveries,
   kErrors,
+  kLimited,
   kGaps,
   kSlow,
   kRecovered,
@@ -88,6 +89,7 @@ std::vector<CounterColumn> Worker::Counters() {
   columns[kMemberships] = {"memberships", 12};
   columns[kDeliveries] = {"deliveries", 12};
   columns[kErrors] = {"errors", 8};
+  columns[kLimited] = {"limited", 9};
   columns[kGaps] = {"gaps", 6};
   columns[kSlow] = {"slow", 6};
   columns[kRecovered] = {"recovered", 10};
@@ -311,6 +313,7 @@ void Worker::Report() {
   shared[kMemberships] = groups_.table().membership_count();
   shared[kDeliveries] = counters.deliveries;
   shared[kErrors] = counters.errors;
+  shared[kLimited] = counters.rate_limited;
   shared[kGaps] = counters.gaps;
   shared[kSlow] = slow_consumers_;
   shared[kRecovered] = counters.recoveries;

@@ -133,7 +133,8 @@ std::vector<WebSocketService::WorkerRow> WebSocketService::Table() {
     WorkerRow row;
     if (!in_table || !absl::SimpleAtoi(first, &row.number) ||
         !(words >> row.pid >> row.state >> row.connections >> row.groups >> row.memberships >>
-          row.deliveries >> row.errors >> row.gaps >> row.slow >> row.recovered >> row.lost)) {
+          row.deliveries >> row.errors >> row.limited >> row.gaps >> row.slow >> row.recovered >>
+          row.lost)) {
       in_table = false;
       continue;
     }

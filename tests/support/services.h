@@ -59,6 +59,7 @@ class WebSocketService {
     int64_t memberships = 0;
     int64_t deliveries = 0;
     int64_t errors = 0;
+    int64_t limited = 0;
     int64_t gaps = 0;
     int64_t slow = 0;
     int64_t recovered = 0;
