@@ -84,6 +84,27 @@ TEST_F(BrokerFullDiskTest, ASubscribedGroupStaysWhenItsPublicationsAreTakenBack)
   EXPECT_EQ(server_.EndTurn(), Words({"head new 0 floor 0"}));
 }
 
+// The log knows it, so it is not one of those that nobody knows.
+TEST_F(BrokerFullDiskTest, ARestoredGroupStaysWhenItsPublicationsAreTakenBack) {
+  server_.Publish(kA, 1, "message");
+  server_.Subscribe("known");
+  server_.EndTurn();
+  const std::unique_ptr<BrokerHarness> records = server_.Restart();
+  server_.Rotate();
+  const std::unique_ptr<BrokerHarness> snapshot = server_.Restart();
+  server_.BeginAnew();
+  const std::unique_ptr<BrokerHarness> image = server_.Restart();
+  for (BrokerHarness* const restarted : {records.get(), snapshot.get(), image.get()}) {
+    const std::string before = All(restarted, "message");
+    restarted->sink.log_works = false;
+    EXPECT_EQ(restarted->Publish(kA, 2, "known"), "0→2");
+    EXPECT_EQ(restarted->Publish(kA, 3, "message"), "1→3");
+    restarted->EndTurn();
+    EXPECT_EQ(restarted->broker.group_count(), 2u);
+    EXPECT_EQ(All(restarted, "message"), before);
+  }
+}
+
 TEST_F(BrokerFullDiskTest, AnUnusedGroupIsIdleAgainWhenItsPublicationIsTakenBack) {
   server_.Subscribe("x");
   server_.EndTurn();
