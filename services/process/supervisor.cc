@@ -177,7 +177,9 @@ absl::Status Supervisor::StartWorker(int socket) {
                         .socket = socket,
                         .slot = free_slot,
                         .control = std::move(ours),
-                        .started = clock_.Now()});
+                        .started = clock_.Now(),
+                        .drain_time = options_.drain_time(),
+                        .configuration = configuration_});
   return absl::OkStatus();
 }
 
@@ -197,15 +199,15 @@ void Supervisor::Reap() {
 
 void Supervisor::OnExit(const Process& process, int status) {
   if (process.retiring || stopping_) return;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured && configuration_is_new()) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured && configuration_is_new() &&
+      process.configuration == configuration_) {
     if (to_replace_.empty()) {
       failure_ = absl::FailedPreconditionError(slot(process).failure);
       BeginStop("misconfigured");
       return;
     }
     spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
-    to_replace_.clear();
-    reload_.roll_back();
+    RollBack();
     if (Serving(process.socket) != nullptr) return;
   }
   Socket& socket = sockets_[process.socket];
@@ -248,6 +250,7 @@ void Supervisor::CheckProcesses() {
     CheckReady();
     CheckWaits();
     ReplaceNext();
+    CheckKept();
   }
 }
 
@@ -301,7 +304,7 @@ void Supervisor::TakeBack(int socket) {
 void Supervisor::Retire(Process* process) {
   if (process->retiring) return;
   process->retiring = true;
-  process->kill_at = clock_.Now() + options_.drain_time + kDrainGrace;
+  process->kill_at = clock_.Now() + process->drain_time + kDrainGrace;
   kill(process->pid, SIGTERM);
   // It stops accepting also on the sockets that it was lent.
   for (const int socket : std::exchange(process->borrowed, {})) {
@@ -327,10 +330,20 @@ void Supervisor::ReplaceAll() {
     return;
   }
   spdlog::info("SIGHUP: replacing {} workers", sockets_.size());
+  ++configuration_;
+  // Successors of an earlier SIGHUP that are not ready may wait for ever: their configuration may
+  // be what this one mends.
+  for (Process& process : processes_) {
+    if (IsUnreadySuccessor(process)) Retire(&process);
+  }
   to_replace_.clear();
   for (const Process& process : processes_) {
     if (!process.retiring) to_replace_.push_back(process.socket);
   }
+}
+
+bool Supervisor::IsUnreadySuccessor(const Process& process) {
+  return !process.retiring && !process.ready_seen && Serving(process.socket) != &process;
 }
 
 // One worker at a time: the new one shares its predecessor's socket, and when it is ready the old
@@ -350,7 +363,7 @@ void Supervisor::ReplaceNext() {
       if (sockets_[socket].start_at > clock_.Now()) return;
       if (absl::Status status = StartWorker(socket); !status.ok()) {
         spdlog::error("SIGHUP: {}; the old workers stay", std::string(status.message()));
-        to_replace_.clear();
+        RollBack();
       }
       return;
     } else if (!successor->ready_seen) {
@@ -360,6 +373,24 @@ void Supervisor::ReplaceNext() {
       Retire(old);
     }
   }
+}
+
+void Supervisor::RollBack() {
+  to_replace_.clear();
+  ++configuration_;
+  reload_.roll_back();
+}
+
+void Supervisor::CheckKept() {
+  if (kept_ == configuration_ || !to_replace_.empty()) return;
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    const Process* const process = Serving(socket);
+    if (process == nullptr || !process->ready_seen || process->configuration != configuration_) {
+      return;
+    }
+  }
+  kept_ = configuration_;
+  reload_.keep();
 }
 
 void Supervisor::BeginStop(absl::string_view why) {

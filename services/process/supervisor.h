@@ -61,8 +61,9 @@ struct SupervisorOptions {
   // have become ready. Null: no call.
   std::function<void(absl::Time)> when_ready;
 
-  // The time for workers to drain. The supervisor kills a worker that takes 1 s longer.
-  absl::Duration drain_time = absl::Seconds(5);
+  // The time for a worker to drain, at the worker's start. The supervisor kills a worker that takes
+  // 1 s longer.
+  std::function<absl::Duration()> drain_time = [] { return absl::Seconds(5); };
 
   // If a worker's loop does not turn for this time, the supervisor kills and replaces the worker.
   absl::Duration stall_timeout = absl::Seconds(10);
@@ -86,7 +87,10 @@ class Supervisor {
     // Loads the new configuration. After an error it must not have changed anything, and the old
     // workers stay.
     std::function<absl::Status()> take_up;
-    // Restores the configuration before: a worker could not work with the new one.
+    // All workers run with the configuration of the last take_up. The first configuration counts as
+    // kept from the beginning.
+    std::function<void()> keep = [] {};
+    // Restores the configuration that was kept last: a worker could not work with the new one.
     std::function<void()> roll_back;
   };
 
@@ -110,6 +114,8 @@ class Supervisor {
     int slot = 0;
     Fd control;
     absl::Time started;
+    absl::Duration drain_time;
+    uint64_t configuration = 0;  // configuration_ at its start
     bool ready_seen = false;
     bool retiring = false;  // it drains, and gets no further successor
     absl::Time kill_at = absl::InfiniteFuture();
@@ -136,6 +142,8 @@ class Supervisor {
   void KillOverdue();
   void ReplaceAll();
   void ReplaceNext();
+  void RollBack();
+  void CheckKept();
   void CheckReady();
   void CheckWaits();
   void BeginStop(absl::string_view why);
@@ -145,6 +153,8 @@ class Supervisor {
   Fd& listener(int socket) {
     return kinds_[sockets_[socket].kind].listeners.sockets[sockets_[socket].index];
   }
+  // A reload's successor of `process` for the same socket, which is not ready yet.
+  bool IsUnreadySuccessor(const Process& process);
   bool configuration_is_new() const { return !ready_told_ || !to_replace_.empty(); }
   // The name of a socket's worker in the log: "worker 2", with several kinds "http worker 2".
   std::string NameOf(int socket) const;
@@ -161,6 +171,8 @@ class Supervisor {
   std::vector<Process> processes_;
   std::vector<Socket> sockets_;
   std::vector<int> to_replace_;  // sockets with workers that SIGHUP still has to replace
+  uint64_t configuration_ = 0;   // grows with each that is taken up or restored
+  uint64_t kept_ = 0;            // the last of them that all workers have run with
   bool ready_told_ = false;
   WaitNotice wait_notice_;
   bool waiting_told_ = false;

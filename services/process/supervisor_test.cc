@@ -18,11 +18,13 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
@@ -92,7 +94,7 @@ class SupervisorTest : public testing::Test {
     ASSERT_GE(supervisor_, 0);
     if (supervisor_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      SupervisorOptions options{.service = "test"};
+      SupervisorOptions options{.service = "test", .drain_time = drain_time_};
       options.when_ready = [pipe = pipe_.get(), said = false](absl::Time) mutable {
         if (!std::exchange(said, true)) Say(pipe, "ready");
       };
@@ -148,6 +150,7 @@ class SupervisorTest : public testing::Test {
   std::unique_ptr<FILE, Close> output_;
   Fd pipe_;
   pid_t supervisor_ = 0;
+  std::function<absl::Duration()> drain_time_ = [] { return absl::Seconds(5); };
 };
 
 std::vector<std::string> Names(const std::map<std::string, pid_t>& pids) {
@@ -250,6 +253,141 @@ TEST_F(SupervisorTest, ASuccessorThatIsMisconfiguredIsReplacedLikeAnyOther) {
   EXPECT_EQ(Await(1, "drained").size(), 1u);
   EXPECT_EQ(ExitCode(), 0);
   munmap(starts, sizeof(*starts));
+}
+
+// The configurations of the tests below are words, and SIGHUP takes up one after the other. A
+// worker says the word that it has:
+//   good...    it serves
+//   stubborn   it serves, and does not end
+//   waits      it is never ready
+//   wrong...   it is misconfigured
+//   late       it is misconfigured after SIGUSR2
+class SupervisorReloadTest : public SupervisorTest {
+ protected:
+  void StartWith(std::vector<std::string> words) {
+    std::vector<WorkerKind> kinds;
+    kinds.push_back(Kind("websocket", 1));
+    kinds[0].main = [this](const WorkerKind::Parts& parts) { return Work(parts); };
+    word_ = kept_ = words[0];
+    Start(std::move(kinds), {.take_up =
+                                 [this, words = std::move(words), next = size_t{1}]() mutable {
+                                   word_ = words.at(next++);
+                                   return absl::OkStatus();
+                                 },
+                             .keep =
+                                 [this] {
+                                   kept_ = word_;
+                                   Say(pipe_.get(), "kept " + kept_);
+                                 },
+                             .roll_back =
+                                 [this] {
+                                   word_ = kept_;
+                                   Say(pipe_.get(), "back to " + kept_);
+                                 }});
+  }
+
+  int Work(const WorkerKind::Parts& parts) const {
+    Say(pipe_.get(), absl::StrCat(word_, " ", getpid()));
+    if (absl::StartsWith(word_, "wrong")) return kExitMisconfigured;
+    if (word_ == "waits") pause();
+    if (word_ == "late") {
+      Wait(SIGUSR2, parts);
+      return kExitMisconfigured;
+    }
+    parts.slot->state = SharedSlot::State::kReady;
+    Wait(word_ == "stubborn" ? SIGUSR2 : SIGTERM, parts);
+    return 0;
+  }
+
+  // Waits for a worker with this word and returns its pid. Another line ends the test.
+  pid_t AwaitWorker(const std::string& word) {
+    const std::string line = ReadLine();
+    pid_t pid = 0;
+    if (!absl::StartsWith(line, word + " ") || !absl::SimpleAtoi(line.substr(word.size()), &pid)) {
+      throw std::runtime_error(absl::StrCat("not a worker with ", word, ": ", line));
+    }
+    return pid;
+  }
+
+  static void Wait(int signal, const WorkerKind::Parts& parts) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int blocked : {SIGTERM, SIGUSR2}) sigaddset(&signals, blocked);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    const timespec turn{.tv_nsec = 10'000'000};
+    while (sigtimedwait(&signals, nullptr, &turn) != signal) {
+      parts.slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
+    }
+  }
+
+  std::string word_;  // these two are the supervisor's, after the fork
+  std::string kept_;
+};
+
+TEST_F(SupervisorReloadTest, ARejectedConfigurationGoesBackToTheLastThatWorked) {
+  StartWith({"good-1", "good-2", "wrong-3"});
+  AwaitWorker("good-1");
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("good-2");
+  EXPECT_EQ(ReadLine(), "kept good-2");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("wrong-3");
+  EXPECT_EQ(ReadLine(), "back to good-2");
+}
+
+// What the second SIGHUP replaces has not worked yet, and may never do.
+TEST_F(SupervisorReloadTest, ASecondSighupInTheMiddleOfTheFirstGoesBackToWhatWorked) {
+  StartWith({"good-1", "waits", "wrong-3"});
+  const pid_t first = AwaitWorker("good-1");
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("waits");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("wrong-3");
+  EXPECT_EQ(ReadLine(), "back to good-1");
+  kill(first, SIGKILL);
+  AwaitWorker("good-1");
+}
+
+TEST_F(SupervisorReloadTest, ASecondSighupDoesNotWaitForTheFirst) {
+  StartWith({"good-1", "waits", "good-3"});
+  AwaitWorker("good-1");
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("waits");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("good-3");
+  EXPECT_EQ(ReadLine(), "kept good-3");
+}
+
+// The failure of a worker says nothing about a configuration that came later.
+TEST_F(SupervisorReloadTest, AnOldConfigurationThatFailsLateIsNoReasonToGoBack) {
+  StartWith({"good-1", "late", "waits"});
+  const pid_t first = AwaitWorker("good-1");
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  const pid_t late = AwaitWorker("late");
+  kill(first, SIGKILL);
+  AwaitWorker("late");  // the first "late" is the one that has to be replaced now
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("waits");
+  kill(late, SIGUSR2);
+  AwaitWorker("waits");
+}
+
+TEST_F(SupervisorReloadTest, AWorkerKeepsTheDrainTimeOfItsStart) {
+  drain_time_ = [this] {
+    return word_ == "stubborn" ? absl::ZeroDuration() : absl::InfiniteDuration();
+  };
+  StartWith({"stubborn", "good-2"});
+  const pid_t first = AwaitWorker("stubborn");
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  AwaitWorker("good-2");
+  EXPECT_EQ(ReadLine(), "kept good-2");
+  // It would live for ever with the drain time of now.
+  while (kill(first, 0) == 0) usleep(1'000);
 }
 
 // Only a worker of the same kind can serve the connections of one that is held back.

@@ -288,7 +288,7 @@ absl::Status Main(const std::vector<std::string>& arguments) {
   options.when_ready = [file = *std::move(ready_file), bound_port](absl::Time now) mutable {
     file.Write(bound_port, now);
   };
-  options.drain_time = absl::GetFlag(FLAGS_drain_time);
+  options.drain_time = [&configuration] { return configuration->worker.drain_time; };
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
 
   std::vector<WorkerKind> kinds;
@@ -300,7 +300,7 @@ absl::Status Main(const std::vector<std::string>& arguments) {
                    WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },
        .counters = Worker::Counters()});
 
-  Configuration previous = *configuration;
+  Configuration proven = *configuration;
   absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(
       std::move(options), std::move(kinds),
       {.take_up =
@@ -311,10 +311,11 @@ absl::Status Main(const std::vector<std::string>& arguments) {
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;
              }
-             previous = std::exchange(*configuration, *std::move(fresh));
+             *configuration = *std::move(fresh);
              return absl::OkStatus();
            },
-       .roll_back = [&] { *configuration = previous; }});
+       .keep = [&] { proven = *configuration; },
+       .roll_back = [&] { *configuration = proven; }});
   if (!supervisor.ok()) return supervisor.status();
   return (*supervisor)->Run();
 }
