@@ -68,6 +68,7 @@ def _system_headers_repository_impl(repository_ctx):
         if not repository_ctx.path("/usr/" + path).exists:
             _missing(repository_ctx, "/usr/" + path)
     repository_ctx.symlink("/usr/bin", "bin")
+    repository_ctx.symlink("/usr/include", "include")
     repository_ctx.symlink(repository_ctx.attr.build_file, "BUILD")
 
 system_headers_repository = repository_rule(

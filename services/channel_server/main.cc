@@ -17,6 +17,7 @@
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/configuration/service_configuration.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
@@ -65,12 +66,12 @@ namespace {
 
 absl::Status CheckPort(absl::string_view flag, int port) {
   if (port >= 0 && port <= 65'535) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", port, " is not a port"));
+  return absl::InvalidArgumentError(absl::StrCat(FlagPlace(flag), "=", port, " is not a port"));
 }
 
 absl::Status CheckPositive(absl::string_view flag, int64_t value) {
   if (value > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, " must be above 0"));
+  return absl::InvalidArgumentError(absl::StrCat(FlagPlace(flag), " must be above 0"));
 }
 
 // Logs the fate of the messages after the end of this server, and the report about the log of the
@@ -124,20 +125,25 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
     if (!status.ok()) return status;
   }
   if (port > 65'533 && (subscribe_port == 0 || control_port == 0)) {
-    return absl::InvalidArgumentError("--port leaves no room for the two ports after it");
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("port"), " leaves no room for the two ports after it"));
   }
   if (absl::GetFlag(FLAGS_repair_retention) < absl::Seconds(1)) {
-    return absl::InvalidArgumentError("--repair_retention must be 1s or more");
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("repair_retention"), " must be 1s or more"));
   }
   if (absl::GetFlag(FLAGS_subscriber_patience) < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError("--subscriber_patience must not be below 0");
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("subscriber_patience"), " must not be below 0"));
   }
   if (absl::GetFlag(FLAGS_history_age) < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError("--history_age must not be below 0");
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("history_age"), " must not be below 0"));
   }
   const absl::StatusOr<FsyncMode> fsync = ParseFsyncMode(absl::GetFlag(FLAGS_fsync));
   if (!fsync.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--fsync: ", fsync.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("fsync"), ": ", fsync.status().message()));
   }
   ServerOptions options;
   options.address.host = std::string(WithoutBrackets(absl::GetFlag(FLAGS_bind_address)));
@@ -170,15 +176,18 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   return options;
 }
 
-absl::Status Main() {
+absl::Status Main(const ServiceConfiguration& service) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "channel_server");
       !status.ok()) {
-    return status;
+    return AtPresetPlace("log_level", status);
   }
   const absl::StatusOr<ServerOptions> options = OptionsFromFlags();
   if (!options.ok()) return options.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
-  if (!ready_file.ok()) return ready_file.status();
+  if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());
+  const absl::StatusOr<std::string> answer = service.Answer();
+  if (!answer.ok()) return answer.status();
+  if (!answer->empty()) return WriteAnswer(*answer);
 
   // Blocked before any thread is created, so that only the loop takes them.
   sigset_t stop_signals;
@@ -238,12 +247,14 @@ absl::Status Main() {
 
 int main(int argc, char** argv) {
   groupcast::service::GuardStandardStreams();
+  groupcast::service::ServiceConfiguration service("channel_server");
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Groupcast's channel server: gives every group's messages one order.\n\n"
-      "  channel_server [--port=2206] [--data_dir=DIR] [--socket_dir=DIR]\n\n"
-      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it.");
-  if (absl::Status status = groupcast::service::Main(); !status.ok()) {
+      "  channel_server [--port=2206] [--data_dir=DIR] [--socket_dir=DIR] [--config=FILE]\n\n"
+      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it.",
+      /*operands_max=*/0, [&service] { return service.ReadPresets(); });
+  if (absl::Status status = groupcast::service::Main(service); !status.ok()) {
     groupcast::service::PrintLines(absl::StrCat("channel_server: ", status.message(), "\n"));
     return 1;
   }

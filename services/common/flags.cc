@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -19,6 +19,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "services/common/logging.h"
+#include "services/common/nearest_name.h"
 #include "services/common/version.h"
 
 namespace groupcast::service {
@@ -68,42 +69,17 @@ std::map<std::string, absl::CommandLineFlag*> FlagsByName() {
   return flags;
 }
 
-// The number of characters to add, drop, replace, or swap with their neighbour (optimal string
-// alignment).
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> before(b.size() + 1);  // the row before `last`
-  std::vector<size_t> last(b.size() + 1);
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(last.begin(), last.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      row[j] =
-          std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        row[j] = std::min(row[j], before[j - 2] + 1);
-      }
-    }
-    std::swap(before, last);
-    std::swap(last, row);
-  }
-  return last[b.size()];
-}
-
-// The flag that was meant by a name, most likely: one that looks alike, or the only one that
-// contains it.
 std::optional<std::string> NearestFlag(absl::string_view name) {
   std::vector<std::string> names;
   for (const auto& [known, flag] : FlagsByName()) names.push_back(known);
   for (const CommonFlag& flag : kCommonFlags) names.emplace_back(flag.name);
-  const auto nearest = std::min_element(
-      names.begin(), names.end(),
-      [&](const auto& a, const auto& b) { return EditDistance(name, a) < EditDistance(name, b); });
-  if (EditDistance(name, *nearest) <= std::max<size_t>(1, name.size() / 3)) return *nearest;
-  const auto contains = [&](const std::string& known) { return absl::StrContains(known, name); };
-  const auto only = std::find_if(names.begin(), names.end(), contains);
-  if (only == names.end() || std::any_of(only + 1, names.end(), contains)) return std::nullopt;
-  return *only;
+  return NearestName(name, names);
+}
+
+// The places of the presets that flags have, by the flags' names.
+std::map<std::string, std::string, std::less<>>& Places() {
+  static auto* const places = new std::map<std::string, std::string, std::less<>>();
+  return *places;
 }
 
 // Reads arguments into assignments, and flag files in their place.
@@ -128,23 +104,20 @@ class Reader {
     return absl::OkStatus();
   }
 
-  // Gives the flags the values that were read, and their defaults to the others. After an error
-  // they have the values of before.
-  absl::Status Apply() const {
-    const auto flags = FlagsByName();
+  // Gives the flags the values that were read, then those of `presets`, and their defaults to the
+  // others. After an error they have the values of before.
+  absl::Status Apply(const FlagPresets& presets) const {
     std::map<absl::CommandLineFlag*, std::string> before;
-    for (const auto& [name, flag] : flags) {
-      before.emplace(flag, flag->CurrentValue());
-      Set(flag, flag->DefaultValue());
+    for (const auto& [name, flag] : FlagsByName()) before.emplace(flag, flag->CurrentValue());
+    absl::Status status = SetAll({});
+    if (status.ok() && presets != nullptr) {
+      const absl::StatusOr<std::vector<FlagPreset>> values = presets();
+      status = values.ok() ? SetAll(*values) : values.status();
     }
-    for (const Assignment& assignment : assignments_) {
-      if (Set(assignment.flag, assignment.value)) continue;
+    if (!status.ok()) {
       for (const auto& [flag, value] : before) Set(flag, value);
-      return absl::InvalidArgumentError(absl::StrCat(assignment.file, "--", assignment.flag->Name(),
-                                                     "=", assignment.value, ": the value must be ",
-                                                     FormOf(*assignment.flag).text));
     }
-    return absl::OkStatus();
+    return status;
   }
 
   // Help or version are wanted.
@@ -161,6 +134,34 @@ class Reader {
   static bool Set(absl::CommandLineFlag* flag, absl::string_view value) {
     std::string why;  // names neither the form nor the file
     return flag->ParseFrom(value, &why);
+  }
+
+  static absl::Status WrongValue(absl::string_view place, absl::string_view value,
+                                 const absl::CommandLineFlag& flag) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "=", value, ": the value must be ", FormOf(flag).text));
+  }
+
+  absl::Status SetAll(const std::vector<FlagPreset>& presets) const {
+    std::map<std::string, std::string, std::less<>> places;
+    for (const auto& [name, flag] : FlagsByName()) Set(flag, flag->DefaultValue());
+    for (const FlagPreset& preset : presets) {
+      absl::CommandLineFlag* const flag = absl::FindCommandLineFlag(preset.flag);
+      if (flag == nullptr) {
+        return absl::InternalError(absl::StrCat(preset.place, ": there is no such flag"));
+      }
+      if (!Set(flag, preset.value)) return WrongValue(preset.place, preset.value, *flag);
+      places[preset.flag] = preset.place;
+    }
+    for (const Assignment& assignment : assignments_) {
+      absl::CommandLineFlag& flag = *assignment.flag;
+      if (!Set(&flag, assignment.value)) {
+        return WrongValue(absl::StrCat(assignment.file, "--", flag.Name()), assignment.value, flag);
+      }
+      places.erase(std::string(flag.Name()));
+    }
+    Places() = std::move(places);
+    return absl::OkStatus();
   }
 
   absl::Status Wrong(absl::string_view argument, absl::string_view why) const {
@@ -237,7 +238,7 @@ class Reader {
     int number = 0;
     for (std::string line; std::getline(file, line);) {
       const std::string before = std::exchange(file_, absl::StrCat(path, ":", ++number, ": "));
-      const absl::Status status = ReadLine(std::string(absl::StripAsciiWhitespace(line)));
+      absl::Status status = ReadLine(std::string(absl::StripAsciiWhitespace(line)));
       file_ = before;
       if (!status.ok()) return status;
     }
@@ -291,13 +292,25 @@ absl::Status RefuseOperands(const std::vector<std::string>& operands, size_t ope
 
 }  // namespace
 
-absl::StatusOr<CommandLine> ParseFlags(const std::vector<std::string>& arguments) {
+absl::StatusOr<CommandLine> ParseFlags(const std::vector<std::string>& arguments,
+                                       const FlagPresets& presets) {
   Reader reader;
   if (absl::Status status = reader.Read(arguments); !status.ok()) return status;
   if (!reader.ends_here()) {
-    if (absl::Status status = reader.Apply(); !status.ok()) return status;
+    if (absl::Status status = reader.Apply(presets); !status.ok()) return status;
   }
   return std::move(reader.line());
+}
+
+std::string FlagPlace(absl::string_view flag) {
+  const auto place = Places().find(flag);
+  return place != Places().end() ? place->second : absl::StrCat("--", flag);
+}
+
+absl::Status AtPresetPlace(absl::string_view flag, const absl::Status& status) {
+  const auto place = Places().find(flag);
+  if (status.ok() || place == Places().end()) return status;
+  return absl::Status(status.code(), absl::StrCat(place->second, ": ", status.message()));
 }
 
 std::string FormatHelp(absl::string_view usage) {
@@ -318,11 +331,11 @@ std::string FormatHelp(absl::string_view usage) {
 }
 
 std::vector<std::string> ParseCommandLine(int argc, char** argv, absl::string_view usage,
-                                          size_t operands_max) {
+                                          size_t operands_max, const FlagPresets& presets) {
   std::string program = argc > 0 ? argv[0] : "groupcast";
   program.erase(0, program.rfind('/') + 1);
   absl::StatusOr<CommandLine> line =
-      ParseFlags(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+      ParseFlags(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), presets);
   absl::Status status = line.status();
   if (status.ok() && line->wants_help) {
     std::fputs(FormatHelp(usage).c_str(), stdout);

@@ -48,7 +48,7 @@ class FlagsTest : public ::testing::Test {
 
   // Writes a flag file and returns its path.
   std::string File(absl::string_view name, std::initializer_list<absl::string_view> lines) {
-    const std::string path = absl::StrCat(getenv("TEST_TMPDIR"), "/", name);
+    std::string path = absl::StrCat(getenv("TEST_TMPDIR"), "/", name);
     std::ofstream file(path);
     for (const absl::string_view line : lines) file << line << "\n";
     return path;
@@ -154,6 +154,64 @@ TEST_F(FlagsTest, AnErrorInAFlagFileNamesFileAndLine) {
   const std::string circle =
       File("circle", {absl::StrCat("--flagfile=", getenv("TEST_TMPDIR"), "/circle")});
   EXPECT_THAT(Error({"--flagfile=" + circle}), HasSubstr("name each other"));
+}
+
+// ---- Presets
+
+TEST_F(FlagsTest, APresetIsStrongerThanTheDefaultAndWeakerThanTheArguments) {
+  const std::string file = File("flags", {"--pages=of the flag file"});
+  const FlagPresets presets = [] {
+    return std::vector<FlagPreset>{{"workers", "5", "f:1: workers"},
+                                   {"ping_interval", "2s", "f:2: ping_interval"},
+                                   {"pages", "of the preset", "f:3: pages"},
+                                   {"new_epoch", "true", "f:4: new_epoch"}};
+  };
+  ASSERT_TRUE(ParseFlags({"--ping_interval=3s", "--flagfile=" + file}, presets).ok());
+  EXPECT_EQ(absl::GetFlag(FLAGS_workers), 5);
+  EXPECT_EQ(absl::GetFlag(FLAGS_ping_interval), absl::Seconds(3));
+  EXPECT_EQ(absl::GetFlag(FLAGS_pages), "of the flag file");
+  EXPECT_TRUE(absl::GetFlag(FLAGS_new_epoch));
+  EXPECT_EQ(absl::GetFlag(FLAGS_pong_timeout), absl::Seconds(10));
+}
+
+TEST_F(FlagsTest, PresetsMayDependOnTheArguments) {
+  const FlagPresets presets = [] {
+    return std::vector<FlagPreset>{{"bind_address", absl::GetFlag(FLAGS_pages), "f"}};
+  };
+  ASSERT_TRUE(ParseFlags({"--pages=here"}, presets).ok());
+  EXPECT_EQ(absl::GetFlag(FLAGS_bind_address), "here");
+}
+
+TEST_F(FlagsTest, AnErrorNamesThePlaceOfAPreset) {
+  const FlagPresets presets = [] {
+    return std::vector<FlagPreset>{{"workers", "5", "f:1: workers"}, {"share", "1", "f:2: share"}};
+  };
+  ASSERT_TRUE(ParseFlags({"--workers=6"}, presets).ok());
+  EXPECT_EQ(FlagPlace("workers"), "--workers");
+  EXPECT_EQ(FlagPlace("share"), "f:2: share");
+  EXPECT_EQ(FlagPlace("pages"), "--pages");
+  const absl::Status error = absl::NotFoundError("it is gone");
+  EXPECT_EQ(AtPresetPlace("share", error), absl::NotFoundError("f:2: share: it is gone"));
+  EXPECT_EQ(AtPresetPlace("workers", error), error);
+  EXPECT_EQ(AtPresetPlace("share", absl::OkStatus()), absl::OkStatus());
+  Parse({});
+  EXPECT_EQ(FlagPlace("share"), "--share") << "its preset is gone";
+}
+
+TEST_F(FlagsTest, AWrongPresetChangesNothing) {
+  Parse({"--workers=4"});
+  const auto with = [](const std::string& flag, const std::string& value) {
+    return [=] { return std::vector<FlagPreset>{{flag, value, "f:1: x." + flag}}; };
+  };
+  EXPECT_EQ(ParseFlags({"--workers=5"}, with("ping_interval", "5")).status(),
+            absl::InvalidArgumentError("f:1: x.ping_interval=5: the value must be a duration such "
+                                       "as 5s (units: us, ms, s, m, h)"));
+  EXPECT_EQ(ParseFlags({"--workers=5"}, with("colour", "red")).status(),
+            absl::InternalError("f:1: x.colour: there is no such flag"));
+  EXPECT_EQ(ParseFlags({"--workers=5"}, [] { return absl::NotFoundError("no file"); }).status(),
+            absl::NotFoundError("no file"));
+  EXPECT_EQ(absl::GetFlag(FLAGS_workers), 4);
+  EXPECT_EQ(FlagPlace("ping_interval"), "--ping_interval");
 }
 
 TEST_F(FlagsTest, HelpAndVersionChangeNothing) {

@@ -68,6 +68,8 @@ absl::StatusOr<Fd> Bind(const std::string& text, const Address& address, bool sh
 
 }  // namespace
 
+absl::Status CheckListenAddress(const std::string& text) { return ParseAddress(text, 0).status(); }
+
 absl::StatusOr<Listeners> OpenListeners(const std::string& text, uint16_t port, int count) {
   absl::StatusOr<Address> address = ParseAddress(text, port);
   if (!address.ok()) return address.status();

@@ -11,12 +11,14 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/channel/open_channel.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/configuration/service_configuration.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/pages.h"
@@ -104,7 +106,8 @@ absl::Status Check(bool ok, absl::string_view sentence) {
 absl::StatusOr<ChannelUrl> ReadChannelUrl() {
   absl::StatusOr<ChannelUrl> url = ParseChannelUrl(absl::GetFlag(FLAGS_channel));
   if (!url.ok()) {
-    return absl::Status(url.status().code(), absl::StrCat("--channel: ", url.status().message()));
+    return absl::Status(url.status().code(),
+                        absl::StrCat(FlagPlace("channel"), ": ", url.status().message()));
   }
   for (const auto& [flag, port, to] :
        {std::tuple<absl::string_view, int, uint16_t*>{"channel_subscribe_port",
@@ -113,7 +116,7 @@ absl::StatusOr<ChannelUrl> ReadChannelUrl() {
         {"channel_control_port", absl::GetFlag(FLAGS_channel_control_port),
          &url->server.control_port}}) {
     if (absl::Status status = Check(port >= 0 && port <= 65'535,
-                                    absl::StrCat("--", flag, "=", port, " is not a port"));
+                                    absl::StrCat(FlagPlace(flag), "=", port, " is not a port"));
         !status.ok()) {
       return status;
     }
@@ -138,7 +141,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
         {"held_bytes", absl::GetFlag(FLAGS_held_bytes)}}) {
     if (absl::Status status =
             Check(value > 0 && value <= int64_t{1} << 31,
-                  absl::StrCat("--", flag, "=", value, " is not between 1 and 2^31"));
+                  absl::StrCat(FlagPlace(flag), "=", value, " is not between 1 and 2^31"));
         !status.ok()) {
       return status;
     }
@@ -151,14 +154,15 @@ absl::StatusOr<Configuration> ReadConfiguration() {
         {"channel_timeout", absl::GetFlag(FLAGS_channel_timeout)},
         {"drain_time", absl::GetFlag(FLAGS_drain_time)},
         {"stall_timeout", absl::GetFlag(FLAGS_stall_timeout)}}) {
-    if (absl::Status status = Check(value > absl::ZeroDuration() && value <= absl::Hours(24),
-                                    absl::StrCat("--", flag, " must be above 0 and at most 24h"));
+    if (absl::Status status =
+            Check(value > absl::ZeroDuration() && value <= absl::Hours(24),
+                  absl::StrCat(FlagPlace(flag), " must be above 0 and at most 24h"));
         !status.ok()) {
       return status;
     }
   }
   if (absl::Status status = Check(absl::GetFlag(FLAGS_stall_timeout) >= absl::Seconds(1),
-                                  "--stall_timeout must be at least 1s");
+                                  absl::StrCat(FlagPlace("stall_timeout"), " must be at least 1s"));
       !status.ok()) {
     return status;
   }
@@ -168,14 +172,15 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   for (const absl::Status& status :
        {Check(commands_per_second == 0 ||
                   (commands_per_second >= 0.001 && commands_per_second <= 1e6),
-              "--commands_per_second must be 0 (no limit), or between 0.001 and 1000000"),
+              absl::StrCat(FlagPlace("commands_per_second"),
+                           " must be 0 (no limit), or between 0.001 and 1000000")),
         Check(command_burst >= 1 && command_burst <= 1e6,
-              "--command_burst must be between 1 and 1000000")}) {
+              absl::StrCat(FlagPlace("command_burst"), " must be between 1 and 1000000"))}) {
     if (!status.ok()) return status;
   }
   const std::string log_level = absl::GetFlag(FLAGS_log_level);
   if (absl::Status status = CheckLogLevel(log_level); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--log_level: ", status.message()));
+    return absl::InvalidArgumentError(absl::StrCat(FlagPlace("log_level"), ": ", status.message()));
   }
   const absl::StatusOr<ChannelUrl> channel_url = ReadChannelUrl();
   if (!channel_url.ok()) return channel_url.status();
@@ -202,7 +207,7 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   worker.held_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_held_bytes));
   if (const std::string directory = absl::GetFlag(FLAGS_pages); !directory.empty()) {
     absl::StatusOr<Pages> pages = Pages::Load(directory);
-    if (!pages.ok()) return pages.status();
+    if (!pages.ok()) return AtPresetPlace("pages", pages.status());
     worker.pages = std::make_shared<const Pages>(*std::move(pages));
   }
   configuration.pages = absl::GetFlag(FLAGS_pages);
@@ -239,30 +244,40 @@ int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
 // Each worker has a hub of its own.
 absl::Status CheckEngine(const Configuration& configuration, int workers) {
   return Check(configuration.channel_url.engine != ChannelUrl::Engine::kMemory || workers == 1,
-               "--channel=memory: joins nothing but one process: it needs --workers=1");
+               absl::StrCat(FlagPlace("channel"),
+                            "=memory: joins nothing but one process: it needs --workers=1"));
 }
 
-// `arguments` are read again on SIGHUP: flags in a --flagfile may have changed.
-absl::Status Main(const std::vector<std::string>& arguments) {
+// `arguments` are read again on SIGHUP: the file of --config, and flags in a --flagfile, may have
+// changed.
+absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
       !status.ok()) {
-    return status;
+    return AtPresetPlace("log_level", status);
   }
   absl::StatusOr<Configuration> configuration = ReadConfiguration();
   if (!configuration.ok()) return configuration.status();
+  const std::string address = absl::GetFlag(FLAGS_bind_address);
   const int port = absl::GetFlag(FLAGS_port);
   int workers = absl::GetFlag(FLAGS_workers);
   if (workers == 0) workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   for (const absl::Status& status :
-       {Check(port >= 0 && port <= 65'535, absl::StrCat("--port=", port, " is not a port")),
-        Check(workers >= 1 && workers <= 255, "--workers must be between 0 and 255"),
-        CheckEngine(*configuration, workers)}) {
+       {Check(port >= 0 && port <= 65'535,
+              absl::StrCat(FlagPlace("port"), "=", port, " is not a port")),
+        Check(workers >= 1 && workers <= 255,
+              absl::StrCat(FlagPlace("workers"), " must be between 0 and 255")),
+        CheckEngine(*configuration, workers),
+        AtPresetPlace("bind_address", CheckListenAddress(address))}) {
     if (!status.ok()) return status;
   }
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
-  if (!ready_file.ok()) return ready_file.status();
+  if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());
+  const absl::StatusOr<std::string> answer = service->Answer();
+  if (!answer.ok()) return answer.status();
+  if (!answer->empty()) return WriteAnswer(*answer);
+
+  service->RememberStart();
   RaiseOpenFilesLimit();
-  const std::string address = absl::GetFlag(FLAGS_bind_address);
   absl::StatusOr<Listeners> listeners =
       OpenListeners(address, static_cast<uint16_t>(port), workers);
   if (!listeners.ok()) return listeners.status();
@@ -305,13 +320,19 @@ absl::Status Main(const std::vector<std::string>& arguments) {
       std::move(options), std::move(kinds),
       {.take_up =
            [&] {
-             if (auto parsed = ParseFlags(arguments); !parsed.ok()) return parsed.status();
+             const auto parsed =
+                 ParseFlags(arguments, [service] { return service->ReadPresets(); });
+             if (!parsed.ok()) return parsed.status();
              absl::StatusOr<Configuration> fresh = ReadConfiguration();
              if (!fresh.ok()) return fresh.status();
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;
              }
              *configuration = *std::move(fresh);
+             if (const std::vector<std::string> kept = service->KeptFields(); !kept.empty()) {
+               spdlog::warn("SIGHUP: what a running service keeps until it starts again: {}",
+                            absl::StrJoin(kept, ", "));
+             }
              return absl::OkStatus();
            },
        .keep = [&] { proven = *configuration; },
@@ -325,14 +346,18 @@ absl::Status Main(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   groupcast::service::GuardStandardStreams();
+  groupcast::service::ServiceConfiguration service("websocket_service");
   groupcast::service::ParseCommandLine(
       argc, argv,
       "Groupcast's WebSocket service: serves clients with a pool of worker processes.\n\n"
-      "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]\n\n"
+      "  websocket_service [--port=1234] [--workers=N] [--channel=127.0.0.1:2206] [--pages=DIR]\n"
+      "                    [--config=FILE]\n\n"
       "It runs in the foreground and logs to stderr. SIGTERM or SIGINT drains and stops. SIGHUP\n"
-      "replaces the workers, after it has read the pages and the flags of a --flagfile again.\n"
-      "SIGUSR1 prints numbers.");
-  if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}); !status.ok()) {
+      "replaces the workers, after it has read the pages, the file of --config and the flags of a\n"
+      "--flagfile again. SIGUSR1 prints numbers.",
+      /*operands_max=*/0, [&service] { return service.ReadPresets(); });
+  if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}, &service);
+      !status.ok()) {
     groupcast::service::PrintLines(absl::StrCat("websocket_service: ", status.message(), "\n"));
     return 1;
   }
