@@ -4,10 +4,28 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <optional>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::service {
+namespace {
+
+// An IPv4 address becomes an IPv4-mapped one.
+std::optional<in6_addr> ParseIp(absl::string_view host) {
+  host = WithoutBrackets(host);
+  char text[INET6_ADDRSTRLEN] = {};  // inet_pton needs a zero at the end
+  if (host.size() >= sizeof(text) || absl::StrContains(host, '\0')) return std::nullopt;
+  host.copy(text, host.size());
+  in6_addr ip{};
+  if (inet_pton(AF_INET6, text, &ip) == 1) return ip;
+  if (inet_pton(AF_INET, text, &ip.s6_addr[12]) != 1) return std::nullopt;
+  ip.s6_addr[10] = ip.s6_addr[11] = 0xff;
+  return ip;
+}
+
+}  // namespace
 
 std::string HostPort(absl::string_view host, uint16_t port) {
   return absl::StrCat(UrlHost(host), ":", port);
@@ -23,13 +41,13 @@ absl::string_view WithoutBrackets(absl::string_view host) {
   return bracketed ? host.substr(1, host.size() - 2) : host;
 }
 
+bool IsIpAddress(absl::string_view host) { return ParseIp(host).has_value(); }
+
 bool IsLoopback(absl::string_view host) {
-  const std::string text(WithoutBrackets(host));
-  in_addr v4;
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6;
-  if (inet_pton(AF_INET6, text.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return text == "localhost";
+  const std::optional<in6_addr> ip = ParseIp(host);
+  if (!ip.has_value()) return host == "localhost";
+  if (IN6_IS_ADDR_V4MAPPED(&*ip)) return ip->s6_addr[12] == 127;
+  return IN6_IS_ADDR_LOOPBACK(&*ip);
 }
 
 std::string PeerHost(int socket) {

@@ -20,7 +20,12 @@ std::string UrlHost(absl::string_view host);
 // Removes the brackets around a host. A text without them stays as it is.
 absl::string_view WithoutBrackets(absl::string_view host);
 
-// Whether only this machine reaches the host: "localhost", 127.0.0.0/8 or ::1.
+// Whether the host is an IPv4 address of four decimal numbers, or an IPv6 address. Other spellings
+// of an address, such as 127.1, do not count.
+bool IsIpAddress(absl::string_view host);
+
+// Whether only this machine reaches the host: "localhost", 127.0.0.0/8 (also in an IPv6 address) or
+// ::1.
 bool IsLoopback(absl::string_view host);
 
 // Returns the address of a connected socket's peer, without its port. "a peer without an address"

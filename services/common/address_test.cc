@@ -27,11 +27,25 @@ TEST(AddressTest, OnlyAPairOfBracketsIsRemoved) {
   }
 }
 
+TEST(AddressTest, AnIpAddressHasOneSpellingIfItIsIpv4) {
+  for (const char* host :
+       {"127.0.0.1", "0.0.0.0", "::", "[::1]", "2001:DB8::1", "::ffff:1.2.3.4"}) {
+    EXPECT_TRUE(IsIpAddress(host)) << host;
+  }
+  for (const char* host : {"", "[]", "127.1", "2130706433", "0x7f.0.0.1", "127.0.0.01", "1.2.3.4.",
+                           "256.0.0.1", "fe80::1%eth0", "localhost", "1.2.3.4 ", "[::1", "::1]"}) {
+    EXPECT_FALSE(IsIpAddress(host)) << host;
+  }
+  EXPECT_FALSE(IsIpAddress(absl::string_view("127.0.0.1\0.evil.example", 23)));
+}
+
 TEST(AddressTest, LoopbackIsThisMachineAlone) {
-  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "0::1"}) {
+  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "0::1",
+                           "::ffff:127.0.0.1", "[::ffff:7f01:203]"}) {
     EXPECT_TRUE(IsLoopback(host)) << host;
   }
-  for (const char* host : {"0.0.0.0", "::", "[::]", "10.0.0.1", "128.0.0.1", "example.org", ""}) {
+  for (const char* host : {"0.0.0.0", "::", "[::]", "10.0.0.1", "128.0.0.1", "example.org", "",
+                           "::ffff:10.0.0.1", "::7f00:1", "127.1"}) {
     EXPECT_FALSE(IsLoopback(host)) << host;
   }
 }

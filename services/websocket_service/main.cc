@@ -21,6 +21,7 @@
 #include "services/configuration/service_configuration.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
+#include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
@@ -38,6 +39,17 @@ ABSL_FLAG(int, channel_control_port, 0,
           "the channel server's control port; 0 is its publish port + 2");
 ABSL_FLAG(std::string, pages, "",
           "directory whose files are served to browsers; read at start and on SIGHUP");
+ABSL_FLAG(std::string, allowed_origins, "",
+          "origins of web pages that may connect, with commas between them, such as "
+          "https://app.example:8443 or https://*.example.com; * allows all. Pages of this machine, "
+          "and of the host that they connect to, need no entry");
+ABSL_FLAG(bool, allow_null_origin, true,
+          "whether pages without an origin may connect: files that a person opens, and sandboxed "
+          "frames of any page");
+ABSL_FLAG(std::string, allowed_hosts, "",
+          "hosts that requests may name, with commas between them, such as app.example or "
+          "*.example.com; * allows all. Addresses and localhost need no entry. Without entries, a "
+          "service on a loopback address allows no others, and any other service allows all");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
@@ -125,8 +137,9 @@ absl::StatusOr<ChannelUrl> ReadChannelUrl() {
   return url;
 }
 
-// All that workers need, from the flags as they are now.
-absl::StatusOr<Configuration> ReadConfiguration() {
+// All that workers need, from the flags as they are now. `bind_address` is what the listeners have:
+// the flag may have changed since.
+absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address) {
   for (const auto& [flag, value] :
        {std::pair<absl::string_view, int64_t>{"max_message_bytes",
                                               absl::GetFlag(FLAGS_max_message_bytes)},
@@ -185,8 +198,16 @@ absl::StatusOr<Configuration> ReadConfiguration() {
   const absl::StatusOr<ChannelUrl> channel_url = ReadChannelUrl();
   if (!channel_url.ok()) return channel_url.status();
 
+  absl::StatusOr<OriginPolicy> origins = OriginPolicy::Create(
+      {.allowed_origins = {FlagPlace("allowed_origins"), absl::GetFlag(FLAGS_allowed_origins)},
+       .allowed_hosts = {FlagPlace("allowed_hosts"), absl::GetFlag(FLAGS_allowed_hosts)},
+       .allow_null_origin = absl::GetFlag(FLAGS_allow_null_origin),
+       .is_loopback = IsLoopback(bind_address)});
+  if (!origins.ok()) return origins.status();
+
   Configuration configuration;
   WorkerOptions& worker = configuration.worker;
+  worker.origins = *std::move(origins);
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));
   worker.session.outbox_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_bytes));
   worker.session.burst_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_burst_bytes));
@@ -255,9 +276,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
-  absl::StatusOr<Configuration> configuration = ReadConfiguration();
-  if (!configuration.ok()) return configuration.status();
   const std::string address = absl::GetFlag(FLAGS_bind_address);
+  absl::StatusOr<Configuration> configuration = ReadConfiguration(address);
+  if (!configuration.ok()) return configuration.status();
   const int port = absl::GetFlag(FLAGS_port);
   int workers = absl::GetFlag(FLAGS_workers);
   if (workers == 0) workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -323,7 +344,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
              const auto parsed =
                  ParseFlags(arguments, [service] { return service->ReadPresets(); });
              if (!parsed.ok()) return parsed.status();
-             absl::StatusOr<Configuration> fresh = ReadConfiguration();
+             absl::StatusOr<Configuration> fresh = ReadConfiguration(address);
              if (!fresh.ok()) return fresh.status();
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;

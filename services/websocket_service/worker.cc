@@ -132,7 +132,8 @@ absl::Status Worker::Run() {
 }
 
 HttpContext Worker::http_context() const {
-  return {.pages = options_.pages.get(),
+  return {.origins = &options_.origins,
+          .pages = options_.pages.get(),
           .channel_connected = channel_->connected(),
           .full = open_count_ >= options_.connections_max};
 }
@@ -150,9 +151,9 @@ void Worker::OnAccepted(Fd socket) {
   sessions_.push_back(std::move(session));
 }
 
-void Worker::OnStranger(Stranger stranger, int socket) {
+void Worker::OnRefusal(const HttpAnswer& answer, int socket) {
   const std::optional<std::string> line =
-      stranger_log_.Note(stranger, PeerHost(socket), loop_->now());
+      refusal_log_.Note(answer.refusal, answer.refused, PeerHost(socket), loop_->now());
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 

@@ -25,8 +25,9 @@
 #include "services/websocket_service/connection/read_gate.h"
 #include "services/websocket_service/connection/session.h"
 #include "services/websocket_service/connection/unfinished_pool.h"
+#include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
-#include "services/websocket_service/http/stranger_log.h"
+#include "services/websocket_service/http/refusal_log.h"
 
 namespace groupcast::service {
 
@@ -53,6 +54,8 @@ struct WorkerOptions {
   // While they have so many, the worker reads from no connection (ReadGate).
   size_t held_bytes_max = 64u << 20;
 
+  // The web pages that may connect, and the hosts that requests may name.
+  OriginPolicy origins;
   // Null: the worker serves no pages.
   std::shared_ptr<const Pages> pages;
 };
@@ -83,7 +86,7 @@ class Worker final : private SessionHost {
 
   const SessionOptions& session_options() const override { return options_.session; }
   HttpContext http_context() const override;
-  void OnStranger(Stranger stranger, int socket) override;
+  void OnRefusal(const HttpAnswer& answer, int socket) override;
   void OnOpen(Session* session) override;
   bool OnText(Session* session, absl::string_view text) override;
   bool AllMayRead() const override;
@@ -141,7 +144,7 @@ class Worker final : private SessionHost {
   absl::Time drain_began_;
   size_t drain_total_ = 0;
   bool gave_up_ = false;  // the drain time is over
-  StrangerLog stranger_log_;
+  RefusalLog refusal_log_;
   absl::Status failure_;
 };
 

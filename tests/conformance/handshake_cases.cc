@@ -170,6 +170,8 @@ HANDSHAKE_CASES(
         Accepted("HostWithPort", Request().Set("Host", "localhost:1234")),
         Accepted("EmptyHost", Request().Set("Host", "")),
         Accepted("WithOrigin", Request().Add("Origin", "http://127.0.0.1:1234")),
+        Accepted("WithNullOrigin", Request().Add("Origin", "null")),
+        Accepted("WithOriginInOddCase", Request().Add("oRIGIN", "HTTP://LocalHost:1234")),
         Accepted("WithCookies", Request().Add("Cookie", "a=b").Add("Cookie", "c=d")),
         Accepted("UnknownHeaders", Request().Add("X-Something", "else").Add("Pragma", "no-cache")),
         Accepted("UpgradeInOddCase", Request().Set("Upgrade", "WebSocket")),
@@ -182,7 +184,7 @@ HANDSHAKE_CASES(
                                              .Remove("Sec-WebSocket-Key")
                                              .Add("sEC-wEBSOCKET-kEY", kSampleKey)
                                              .Remove("Host")
-                                             .Add("HOST", "a")),
+                                             .Add("HOST", "localhost")),
         Accepted("ContentLengthOfZero", Request().Add("Content-Length", "0")),
         HandshakeCase{"NoSpaceAfterTheColon", {Request().Bytes("\r\n", ":")}, 101},
         HandshakeCase{"MuchSpaceAroundValues",
@@ -204,6 +206,13 @@ HANDSHAKE_CASES(
         Refused("KeyTwice", 400, Request().Add("Sec-WebSocket-Key", kSampleKey)),
         Refused("NoHost", 400, Request().Remove("Host")),
         Refused("HostTwice", 400, Request().Add("Host", "b")),
+        Refused("HostWithUserInformation", 400, Request().Set("Host", "localhost@a")),
+        Refused("HostWithPortOutOfRange", 400, Request().Set("Host", "localhost:65536")),
+        Refused("OriginTwice", 400,
+                Request().Add("Origin", "http://localhost").Add("Origin", "http://localhost")),
+        Refused("OriginEmpty", 400, Request().Add("Origin", "")),
+        Refused("OriginWithPath", 400, Request().Add("Origin", "http://localhost/")),
+        Refused("OriginWithUserInformation", 400, Request().Add("Origin", "http://localhost@a")),
         Refused("NoUpgrade", 400, Request().Remove("Upgrade")),
         Refused("UpgradeToSomethingElse", 400, Request().Set("Upgrade", "h2c")),
         Refused("UpgradeThatOnlyBeginsRight", 400, Request().Set("Upgrade", "websockets")),
@@ -226,6 +235,16 @@ HANDSHAKE_CASES(
         // RFC 9112 lets a server take a bare LF for the end of a line; this one does not.
         HandshakeCase{"LinesThatEndInLfOnly", {Request().Bytes("\n") + "\r\n\r\n"}, 400},
         HandshakeCase{"LinesThatEndInCrOnly", {Request().Bytes("\r") + "\r\n\r\n"}, 400}));
+
+HANDSHAKE_CASES(
+    Section4_2_2_Forbidden,
+    ::testing::Values(
+        Refused("OriginOfAnotherSite", 403, Request().Add("Origin", "http://evil.example")),
+        Refused("OriginThatBeginsLikeALoopbackAddress", 403,
+                Request().Add("Origin", "http://127.0.0.1.evil.example")),
+        Refused("HostOfAnotherSite", 403, Request().Set("Host", "evil.example")),
+        Refused("OwnOriginOfAnotherSite", 403,
+                Request().Set("Host", "evil.example").Add("Origin", "http://evil.example"))));
 
 HANDSHAKE_CASES(
     Section4_4_Version,
@@ -256,14 +275,15 @@ HANDSHAKE_CASES(
 
 HANDSHAKE_CASES(
     Section4_1_PlainHttp,
-    ::testing::Values(HandshakeCase{"GetWithoutUpgrade",
-                                    {"GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
-                                    426,
-                                    {{"upgrade", "websocket"}, {"sec-websocket-version", "13"}}},
-                      HandshakeCase{"PostWithoutUpgrade",
-                                    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"},
-                                    405},
-                      HandshakeCase{"Healthz", {"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"}, 200}));
+    ::testing::Values(
+        HandshakeCase{"GetWithoutUpgrade",
+                      {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+                      426,
+                      {{"upgrade", "websocket"}, {"sec-websocket-version", "13"}}},
+        HandshakeCase{"PostWithoutUpgrade",
+                      {"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"},
+                      405},
+        HandshakeCase{"Healthz", {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"}, 200}));
 
 HANDSHAKE_CASES(
     Section1_9_Subprotocol,
@@ -325,15 +345,17 @@ HANDSHAKE_CASES(
 // RFC 9112 section 2.2: a server ignores at least one empty line before the request line.
 HANDSHAKE_CASES(
     Rfc9112_Section2_2_EmptyLines,
-    ::testing::Values(
-        Written("One", {"\r\n" + Request().Bytes()}),
-        Written("OneOfBareLf", {"\n" + Request().Bytes()}),
-        Written("Several", {"\r\n\r\n\n" + Request().Bytes()}),
-        Written("InWritesOfOneByte", OneByOne("\r\n\r\n" + Request().Bytes())),
-        Written("WithTheFirstFrame", {"\r\n" + Request().Bytes() + TextFrame(Echo("early"))},
-                {Echoed("early")}),
-        HandshakeCase{"BeforePlainHttp", {"\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"}, 200},
-        HandshakeCase{"WithoutEnd", {std::string(20'000, '\n')}, 431}));
+    ::testing::Values(Written("One", {"\r\n" + Request().Bytes()}),
+                      Written("OneOfBareLf", {"\n" + Request().Bytes()}),
+                      Written("Several", {"\r\n\r\n\n" + Request().Bytes()}),
+                      Written("InWritesOfOneByte", OneByOne("\r\n\r\n" + Request().Bytes())),
+                      Written("WithTheFirstFrame",
+                              {"\r\n" + Request().Bytes() + TextFrame(Echo("early"))},
+                              {Echoed("early")}),
+                      HandshakeCase{"BeforePlainHttp",
+                                    {"\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+                                    200},
+                      HandshakeCase{"WithoutEnd", {std::string(20'000, '\n')}, 431}));
 
 // A client that does not speak HTTP/1 gets its answer at once, and not at the end of a head that it
 // never sends.

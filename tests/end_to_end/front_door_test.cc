@@ -78,14 +78,14 @@ TEST(FrontDoorTest, PagesThatNobodyReadsCostOneBody) {
   std::vector<RawClient> clients;
   for (int i = 0; i < 60; ++i) {
     clients.emplace_back(groupcast.service.port(), /*receive_buffer_bytes=*/4'096);
-    clients.back().Write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients.back().Write("GET /large.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     ASSERT_TRUE(clients.back().ReadMore());
   }
   EXPECT_LT(AnonymousMemoryKib(worker) - before, int64_t{2 * kPageBytes / 1024});
 
   // And a reader gets all of it.
   RawClient reader(groupcast.service.port());
-  reader.Write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  reader.Write("GET /large.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
   reader.ReadToEnd();
   const size_t body = reader.received().find("\r\n\r\n") + 4;
   EXPECT_EQ(reader.received().size() - body, kPageBytes);

@@ -51,7 +51,7 @@ absl::StatusOr<WebSocketClient> WebSocketClient::Connect(uint16_t port, int numb
   if (connect(client.fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0)
     return ErrnoStatus("connect");
   if (absl::Status status = client.Write(
-          "GET / HTTP/1.1\r\nHost: load\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
       !status.ok()) {
     return status;

@@ -186,7 +186,7 @@ void Session::ReadRequest(absl::Span<char> input) {
   request_.reset();
   SharedBytes bytes = SharedBytes::Copy(answer->bytes);
   if (!answer->upgraded) {
-    if (answer->stranger != Stranger::kNone) host_->OnStranger(answer->stranger, socket_.get());
+    if (answer->refusal != Refusal::kNone) host_->OnRefusal(*answer, socket_.get());
     if (answer->body) outbox_.PushLast(std::exchange(bytes, answer->body));
     BeginClosing(std::move(bytes), /*drop_unsent=*/false);
     return;

@@ -49,8 +49,8 @@ class SessionHost {
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
-  // The peer spoke another protocol than HTTP/1, and is refused.
-  virtual void OnStranger(Stranger stranger, int socket) = 0;
+  // The peer's request has this answer, which has a refusal.
+  virtual void OnRefusal(const HttpAnswer& answer, int socket) = 0;
   // The handshake is complete. The session may have commands and messages after this call.
   virtual void OnOpen(Session* session) = 0;
   // One text message has come. False: it must wait, and the session passes it to OnText again after

@@ -30,6 +30,7 @@ constexpr absl::string_view kAcceptGuid =
     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
 constexpr absl::string_view kServerName = "groupcast";
 constexpr size_t kSessionBytesMax = 64;
+constexpr size_t kRefusedBytesMax = 100;
 
 boost::beast::string_view Beast(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -75,9 +76,43 @@ HttpAnswer UpgradeRequired(absl::string_view sentence) {
   return {.bytes = Serialize(std::move(response))};
 }
 
+// What a client wrote, for people: a part of it, and each byte that is not printable as "\xNN".
+std::string Excerpt(absl::string_view text) {
+  return absl::StrCat(absl::CHexEscape(text.substr(0, kRefusedBytesMax)),
+                      text.size() > kRefusedBytesMax ? "..." : "");
+}
+
+HttpAnswer RefuseHost(absl::string_view host) {
+  const std::string excerpt = Excerpt(host);
+  HttpAnswer answer =
+      Refuse(http::status::forbidden,
+             absl::StrCat("This service is not the host \"", excerpt,
+                          "\". The flag --allowed_hosts lists the hosts that requests may name."));
+  answer.refusal = Refusal::kHost;
+  answer.refused = excerpt;
+  return answer;
+}
+
+HttpAnswer RefuseOrigin(absl::string_view origin) {
+  const std::string excerpt = Excerpt(origin);
+  HttpAnswer answer =
+      Refuse(http::status::forbidden,
+             absl::StrCat("Pages of the origin \"", excerpt, "\" may not connect. The flag ",
+                          origin == kNullOrigin ? "--allow_null_origin lets them."
+                                                : "--allowed_origins lists the origins that may."));
+  answer.refusal = Refusal::kOrigin;
+  answer.refused = excerpt;
+  return answer;
+}
+
 size_t Count(const Request& request, http::field field) {
   const auto [from, to] = request.equal_range(field);
   return static_cast<size_t>(std::distance(from, to));
+}
+
+absl::string_view Value(const Request& request, http::field field) {
+  const auto value = request[field];
+  return {value.data(), value.size()};
 }
 
 bool HasToken(const Request& request, http::field field, absl::string_view token) {
@@ -120,7 +155,8 @@ absl::StatusOr<absl::string_view> SessionOf(absl::string_view target) {
   return session;
 }
 
-HttpAnswer Handshake(const Request& request) {
+// `host` is the host that the request names.
+HttpAnswer Handshake(const Request& request, absl::string_view host, const OriginPolicy& origins) {
   if (request.method() != http::verb::get) {
     return Refuse(http::status::bad_request, "A WebSocket handshake is a GET request.");
   }
@@ -141,6 +177,20 @@ HttpAnswer Handshake(const Request& request) {
   if (Count(request, http::field::sec_websocket_key) != 1 || !IsKey({key.data(), key.size()})) {
     return Refuse(http::status::bad_request,
                   "Sec-WebSocket-Key must be there once: 16 bytes in base64.");
+  }
+  if (const size_t count = Count(request, http::field::origin); count > 0) {
+    const absl::string_view origin = Value(request, http::field::origin);
+    // RFC 6455: a malformed origin is an error of the handshake (section 4.2.1). 403 is for one
+    // that is not acceptable (section 4.2.2).
+    const OriginPolicy::Verdict verdict =
+        count == 1 ? origins.CheckOrigin(origin, host) : OriginPolicy::Verdict::kMalformed;
+    if (verdict == OriginPolicy::Verdict::kMalformed) {
+      return Refuse(http::status::bad_request,
+                    absl::StrCat("The header Origin must be there once at most, and be null, "
+                                 "SCHEME://HOST or SCHEME://HOST:PORT, not \"",
+                                 Excerpt(origin), "\"."));
+    }
+    if (verdict == OriginPolicy::Verdict::kRefused) return RefuseOrigin(origin);
   }
   const absl::StatusOr<absl::string_view> session =
       SessionOf({request.target().data(), request.target().size()});
@@ -163,18 +213,24 @@ HttpAnswer Handshake(const Request& request) {
           .bytes = Serialize(std::move(response))};
 }
 
-// The path of a request target, without its query. Servers take the absolute form too (RFC 9112
-// section 3.2.2).
-absl::string_view PathOf(absl::string_view target) {
-  target = target.substr(0, target.find('?'));
-  if (absl::ConsumePrefix(&target, "http://")) {
-    const size_t slash = target.find('/');
-    return slash == absl::string_view::npos ? "/" : target.substr(slash);
+struct Target {
+  absl::string_view host;  // with its port; empty: the target names none
+  absl::string_view path;  // without the query
+};
+
+// Servers take the absolute form too (RFC 9112 section 3.2.2).
+Target ParseTarget(const Request& request) {
+  absl::string_view text(request.target().data(), request.target().size());
+  text = text.substr(0, text.find('?'));
+  if (!absl::ConsumePrefix(&text, "http://") && !absl::ConsumePrefix(&text, "https://")) {
+    return {.path = text};
   }
-  return target;
+  const size_t slash = text.find('/');
+  return {.host = text.substr(0, slash),
+          .path = slash == absl::string_view::npos ? "/" : text.substr(slash)};
 }
 
-HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
+HttpAnswer AnswerPlain(const Request& request, absl::string_view path, const HttpContext& context) {
   const bool head_only = request.method() == http::verb::head;
   if (request.method() != http::verb::get && !head_only) {
     http::response<http::string_body> response =
@@ -182,7 +238,6 @@ HttpAnswer AnswerPlain(const Request& request, const HttpContext& context) {
     response.set(http::field::allow, "GET, HEAD");
     return {.bytes = Serialize(std::move(response))};
   }
-  const absl::string_view path = PathOf({request.target().data(), request.target().size()});
   if (path == "/healthz") {
     return {.bytes = Serialize(context.channel_connected ? Plain(http::status::ok, "ok")
                                                          : Plain(http::status::service_unavailable,
@@ -223,8 +278,25 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
   if (parser.chunked() || parser.content_length().value_or(0) > 0) {
     return Refuse(http::status::bad_request, "A request must not have a body.");
   }
-  if (request.version() >= 11 && Count(request, http::field::host) != 1) {
+  // RFC 9112 section 3.2. Before HTTP/1.1 there was no Host.
+  const size_t hosts = Count(request, http::field::host);
+  if (hosts > 1 || (hosts == 0 && request.version() >= 11)) {
     return Refuse(http::status::bad_request, "The header Host must be there once.");
+  }
+  const Target target = ParseTarget(request);
+  const absl::string_view host =
+      target.host.empty() ? Value(request, http::field::host) : target.host;
+  const OriginPolicy defaults;
+  const OriginPolicy& origins = context.origins == nullptr ? defaults : *context.origins;
+  switch (origins.CheckHost(host)) {
+    case OriginPolicy::Verdict::kPass:
+      break;
+    case OriginPolicy::Verdict::kMalformed:
+      return Refuse(
+          http::status::bad_request,
+          absl::StrCat("The host must be HOST or HOST:PORT, not \"", Excerpt(host), "\"."));
+    case OriginPolicy::Verdict::kRefused:
+      return RefuseHost(host);
   }
   if (context.full) {
     return Refuse(http::status::service_unavailable,
@@ -233,7 +305,8 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
   const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
                                Count(request, http::field::sec_websocket_key) > 0 ||
                                Count(request, http::field::sec_websocket_version) > 0;
-  return wants_websocket ? Handshake(request) : AnswerPlain(request, context);
+  return wants_websocket ? Handshake(request, host, origins)
+                         : AnswerPlain(request, target.path, context);
 }
 
 HttpAnswer AnswerTooLarge() {
@@ -242,25 +315,25 @@ HttpAnswer AnswerTooLarge() {
       absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
 }
 
-HttpAnswer AnswerStranger(Stranger stranger) {
+HttpAnswer AnswerStranger(Refusal protocol) {
   HttpAnswer answer;
-  switch (stranger) {
-    case Stranger::kTls:
+  switch (protocol) {
+    case Refusal::kTls:
       answer = Refuse(http::status::bad_request,
                       "This port has no TLS: it speaks http:// and ws://, not https:// or wss://.");
       break;
-    case Stranger::kHttp2:
+    case Refusal::kHttp2:
       answer = Refuse(http::status::http_version_not_supported,
                       "This service speaks HTTP/1.1, not HTTP/2.");
       break;
-    case Stranger::kProxyProtocol:
+    case Refusal::kProxyProtocol:
       answer = Refuse(http::status::bad_request, "This service has no PROXY protocol.");
       break;
     default:
       answer = Refuse(http::status::bad_request,
                       "This is not HTTP/1.1. A WebSocket connection begins with an HTTP request.");
   }
-  answer.stranger = stranger;
+  answer.refusal = protocol;
   return answer;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "services/channel/fingerprint.h"
 #include "services/common/shared_bytes.h"
+#include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 
 namespace groupcast::service {
@@ -19,22 +20,35 @@ inline constexpr size_t kRequestBytesMax = 8 * 1024;
 inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
 
 struct HttpContext {
-  const Pages* pages = nullptr;  // null: none
+  const OriginPolicy* origins = nullptr;  // null: its defaults
+  const Pages* pages = nullptr;           // null: none
   bool channel_connected = false;
   bool full = false;  // the worker takes no further connection
 };
 
-// What a client speaks instead of HTTP/1. Most likely it, or a proxy before it, is misconfigured.
-enum class Stranger : uint8_t { kNone, kTls, kHttp2, kProxyProtocol, kUnknown };
+// The refusals that an operator may want to know of.
+enum class Refusal : uint8_t {
+  kNone,
+  // The client speaks this instead of HTTP/1. Most likely it, or a proxy before it, is
+  // misconfigured.
+  kTls,
+  kHttp2,
+  kProxyProtocol,
+  kUnknownProtocol,
+  // OriginPolicy refuses what the client names.
+  kHost,
+  kOrigin,
+};
 
 struct HttpAnswer {
   bool upgraded = false;  // the connection now speaks WebSocket; if not, it is closed after the
                           // answer
   bool v1 = false;        // in v1 mode
   Fingerprint session;    // the session that the request names; empty: none
-  Stranger stranger = Stranger::kNone;
-  std::string bytes;  // the response: all of it, or all before its body
-  SharedBytes body;   // null: `bytes` is all. Else the body, which the page shares
+  Refusal refusal = Refusal::kNone;
+  std::string refused;  // the host or origin that is refused: a part that is short and printable
+  std::string bytes;    // the response: all of it, or all before its body
+  SharedBytes body;     // null: `bytes` is all. Else the body, which the page shares
 };
 
 // Answers a request: with the WebSocket handshake (RFC 6455 section 4.2), a page, or an error with
@@ -44,8 +58,8 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
 // Returns the answer to a request with a head over kRequestBytesMax.
 HttpAnswer AnswerTooLarge();
 
-// Returns the answer to a client that does not speak HTTP/1.
-HttpAnswer AnswerStranger(Stranger stranger);
+// Returns the answer to a client that speaks `protocol` instead of HTTP/1.
+HttpAnswer AnswerStranger(Refusal protocol);
 
 // Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).
 std::string AcceptKey(absl::string_view key);

@@ -3,10 +3,16 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/websocket_service/http/origin_policy.h"
 
 namespace groupcast::service {
 namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 
 constexpr char kHandshake[] =
     "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: "
@@ -106,6 +112,104 @@ TEST(HttpTest, WithoutPagesSaysWhatThisIs) {
   EXPECT_EQ(Status(answer), 426);
   EXPECT_TRUE(absl::StrContains(answer.bytes, "WebSocket"));
   EXPECT_EQ(Status(Answer("DELETE / HTTP/1.1\r\nHost: x\r\n")), 405);
+}
+
+// A handshake with these lines instead of its Host.
+std::string HandshakeWith(const std::string& lines) {
+  const std::string host = "Host: server.example.com\r\n";
+  std::string head = kHandshake;
+  return head.replace(head.find(host), host.size(), lines);
+}
+
+TEST(HttpTest, RefusesPagesOfOtherOrigins) {
+  const HttpAnswer answer =
+      Answer(HandshakeWith("Host: a.example\r\nOrigin: http://evil.example\r\n"));
+  EXPECT_EQ(Status(answer), 403);
+  EXPECT_FALSE(answer.upgraded);
+  EXPECT_EQ(answer.refusal, Refusal::kOrigin);
+  EXPECT_EQ(answer.refused, "http://evil.example");
+  EXPECT_THAT(answer.bytes, HasSubstr("Content-Type: text/plain"));
+  EXPECT_THAT(answer.bytes, HasSubstr("\"http://evil.example\""));
+  EXPECT_THAT(answer.bytes, HasSubstr("--allowed_origins"));
+  for (const char* lines : {"Host: a.example\r\nOrigin: http://a.example\r\n",
+                            "Host: a.example\r\nOrigin: http://localhost:3000\r\n",
+                            "Host: a.example\r\nOrigin: null\r\n"}) {
+    EXPECT_EQ(Status(Answer(HandshakeWith(lines))), 101) << lines;
+  }
+}
+
+TEST(HttpTest, NamesTheFlagThatPagesWithoutAnOriginNeed) {
+  const absl::StatusOr<OriginPolicy> policy = OriginPolicy::Create({.allow_null_origin = false});
+  ASSERT_TRUE(policy.ok());
+  const HttpAnswer answer =
+      Answer(HandshakeWith("Host: a\r\nOrigin: null\r\n"), {.origins = &*policy});
+  EXPECT_EQ(Status(answer), 403);
+  EXPECT_THAT(answer.bytes, HasSubstr("--allow_null_origin"));
+}
+
+TEST(HttpTest, AHandshakeWithoutOneOriginIsMalformed) {
+  for (const char* lines : {"Host: a\r\nOrigin: http://localhost\r\nOrigin: http://localhost\r\n",
+                            "Host: a\r\nOrigin: null\r\nOrigin: http://evil.example\r\n",
+                            "Host: a\r\nOrigin:\r\n", "Host: a\r\nOrigin: http://localhost/\r\n",
+                            "Host: a\r\nOrigin: http://localhost@evil.example\r\n"}) {
+    const HttpAnswer answer = Answer(HandshakeWith(lines));
+    EXPECT_EQ(Status(answer), 400) << lines;
+    EXPECT_THAT(answer.bytes, HasSubstr("Origin")) << lines;
+    EXPECT_EQ(answer.refusal, Refusal::kNone) << lines;
+  }
+}
+
+class HostRuleTest : public ::testing::Test {
+ protected:
+  int StatusOf(const std::string& head) { return Status(Answer(head, {.origins = &*policy_})); }
+
+  const absl::StatusOr<OriginPolicy> policy_ = OriginPolicy::Create({.is_loopback = true});
+};
+
+TEST_F(HostRuleTest, HoldsForPagesAndHandshakes) {
+  const HttpAnswer answer =
+      Answer("GET / HTTP/1.1\r\nHost: evil.example:1234\r\n", {.origins = &*policy_, .full = true});
+  EXPECT_EQ(Status(answer), 403);
+  EXPECT_EQ(answer.refusal, Refusal::kHost);
+  EXPECT_EQ(answer.refused, "evil.example:1234");
+  EXPECT_THAT(answer.bytes, HasSubstr("\"evil.example:1234\""));
+  EXPECT_THAT(answer.bytes, HasSubstr("--allowed_hosts"));
+  EXPECT_EQ(StatusOf("HEAD / HTTP/1.1\r\nHost: evil.example\r\n"), 403);
+  EXPECT_EQ(StatusOf("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n"), 403);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.1\r\nHost: localhost:1234\r\n"), 426);
+  EXPECT_EQ(StatusOf(kHandshake), 403);
+  EXPECT_EQ(StatusOf(HandshakeWith("Host: evil.example\r\nOrigin: http://evil.example\r\n")), 403);
+  EXPECT_EQ(StatusOf(HandshakeWith("Host: 127.0.0.1\r\n")), 101);
+  EXPECT_EQ(StatusOf(HandshakeWith("Host:\r\n")), 101);
+}
+
+TEST_F(HostRuleTest, KnowsOneHostOnly) {
+  EXPECT_EQ(StatusOf("GET / HTTP/1.1\r\n"), 400);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n"), 400);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.1\r\nHost: localhost@evil.example\r\n"), 400);
+  // Before HTTP/1.1 a request need not have one.
+  EXPECT_EQ(StatusOf("GET / HTTP/1.0\r\n"), 426);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.0\r\nHost: evil.example\r\n"), 403);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.0\r\nHost: localhost\r\nHost: localhost\r\n"), 400);
+}
+
+// RFC 9112 section 3.2.2: the host of the target is the request's.
+TEST_F(HostRuleTest, TheHostOfTheTargetCounts) {
+  EXPECT_EQ(StatusOf("GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n"), 403);
+  EXPECT_EQ(StatusOf("GET https://evil.example HTTP/1.1\r\nHost: localhost\r\n"), 403);
+  EXPECT_EQ(StatusOf("GET http://localhost@evil.example/ HTTP/1.1\r\nHost: localhost\r\n"), 400);
+  EXPECT_EQ(StatusOf("GET http://localhost:1234/healthz HTTP/1.1\r\nHost: evil.example\r\n"), 503);
+}
+
+TEST_F(HostRuleTest, WhatAClientWroteIsShortAndPrintableInAnAnswer) {
+  const std::string host = std::string(150, 'a') + ".evil.example";
+  const HttpAnswer answer =
+      Answer(absl::StrCat("GET / HTTP/1.1\r\nHost: ", host, "\r\n"), {.origins = &*policy_});
+  EXPECT_EQ(Status(answer), 403);
+  EXPECT_EQ(answer.refused, std::string(100, 'a') + "...");
+  EXPECT_THAT(answer.bytes, HasSubstr("\"" + std::string(100, 'a') + "...\""));
+  const std::string origin = Answer(HandshakeWith("Host: a\r\nOrigin: a\tb\xff\"\r\n")).bytes;
+  EXPECT_THAT(origin, EndsWith("not \"a\\tb\\xff\\\"\".\n"));
 }
 
 TEST(HttpTest, AFullWorkerSaysSo) { EXPECT_EQ(Status(Answer(kHandshake, {.full = true})), 503); }

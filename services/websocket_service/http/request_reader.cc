@@ -58,18 +58,18 @@ std::optional<HttpAnswer> RequestReader::RefuseStranger() {
   const absl::string_view bytes = absl::string_view(bytes_).substr(begin_);
   if (bytes.empty() || bytes == "\r") return std::nullopt;
   for (const auto& [signature, stranger] :
-       {std::pair{kTlsHandshake, Stranger::kTls}, {kProxyBinary, Stranger::kProxyProtocol}}) {
+       {std::pair{kTlsHandshake, Refusal::kTls}, {kProxyBinary, Refusal::kProxyProtocol}}) {
     if (absl::StartsWith(bytes, signature)) return AnswerStranger(stranger);
     if (absl::StartsWith(signature, bytes)) return std::nullopt;
   }
-  if (!IsTokenCharacter(bytes[0])) return AnswerStranger(Stranger::kUnknown);
+  if (!IsTokenCharacter(bytes[0])) return AnswerStranger(Refusal::kUnknownProtocol);
 
   const size_t line_end = bytes.find('\n');
   if (line_end == absl::string_view::npos) return std::nullopt;
   const absl::string_view line = bytes.substr(0, line_end);
-  if (absl::StartsWith(line, kHttp2Preface)) return AnswerStranger(Stranger::kHttp2);
-  if (absl::StartsWith(line, kProxyText)) return AnswerStranger(Stranger::kProxyProtocol);
-  if (!absl::StrContains(line, " HTTP/")) return AnswerStranger(Stranger::kUnknown);
+  if (absl::StartsWith(line, kHttp2Preface)) return AnswerStranger(Refusal::kHttp2);
+  if (absl::StartsWith(line, kProxyText)) return AnswerStranger(Refusal::kProxyProtocol);
+  if (!absl::StrContains(line, " HTTP/")) return AnswerStranger(Refusal::kUnknownProtocol);
   is_http_ = true;
   return std::nullopt;
 }

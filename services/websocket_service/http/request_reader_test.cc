@@ -80,32 +80,32 @@ TEST(RequestReaderTest, TlsIsRefusedAtItsSecondByte) {
   const std::string hello = Bytes({"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", 11});
   EXPECT_EQ(AnsweredAfter(hello), 2u);
   const HttpAnswer answer = *Read(hello, hello.size()).answer;
-  EXPECT_EQ(answer.stranger, Stranger::kTls);
+  EXPECT_EQ(answer.refusal, Refusal::kTls);
   EXPECT_THAT(answer.bytes, StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(answer.bytes, HasSubstr("TLS"));
-  EXPECT_EQ(Read("\x16\x02", 2).answer->stranger, Stranger::kUnknown);
+  EXPECT_EQ(Read("\x16\x02", 2).answer->refusal, Refusal::kUnknownProtocol);
 }
 
 TEST(RequestReaderTest, Http2IsRefusedAtItsFirstLine) {
   const HttpAnswer answer = *Read("PRI * HTTP/2.0\r\n", 1).answer;
-  EXPECT_EQ(answer.stranger, Stranger::kHttp2);
+  EXPECT_EQ(answer.refusal, Refusal::kHttp2);
   EXPECT_THAT(answer.bytes, StartsWith("HTTP/1.1 505 "));
 }
 
 TEST(RequestReaderTest, TheProxyProtocolIsRefusedInBothVersions) {
   const std::string text = "PROXY TCP4 10.0.0.1 10.0.0.2 4000 1234\r\n";
   EXPECT_EQ(AnsweredAfter(text + kHandshake), text.size());
-  EXPECT_EQ(Read(text, 1).answer->stranger, Stranger::kProxyProtocol);
+  EXPECT_EQ(Read(text, 1).answer->refusal, Refusal::kProxyProtocol);
   const std::string binary = Bytes({"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c", 16});
   EXPECT_EQ(AnsweredAfter(binary), 12u);
-  EXPECT_EQ(Read(binary, 1).answer->stranger, Stranger::kProxyProtocol);
+  EXPECT_EQ(Read(binary, 1).answer->refusal, Refusal::kProxyProtocol);
 }
 
 TEST(RequestReaderTest, WhatNoMethodBeginsWithIsRefusedAtItsFirstByte) {
   // A frame without a handshake, SOCKS, ZeroMQ, MQTT.
   for (const char first : {'\x81', '\x05', '\xff', '\x10', ' ', '{', '\x7f'}) {
     EXPECT_EQ(AnsweredAfter(std::string(100, first)), 1u);
-    EXPECT_EQ(Read(std::string(100, first), 1).answer->stranger, Stranger::kUnknown);
+    EXPECT_EQ(Read(std::string(100, first), 1).answer->refusal, Refusal::kUnknownProtocol);
   }
   EXPECT_EQ(AnsweredAfter(Bytes({"\0x", 2})), 2u);
   EXPECT_EQ(AnsweredAfter("\rGET"), 2u);
@@ -115,7 +115,7 @@ TEST(RequestReaderTest, ALineThatIsNoRequestIsRefusedAtItsEnd) {
   for (const std::string line :
        {"SSH-2.0-OpenSSH_9.2\r\n", "EHLO example.org\r\n", "*1\r\n", "GET /\r\n", "hello\n"}) {
     EXPECT_EQ(AnsweredAfter(line + kHandshake), line.size()) << line;
-    EXPECT_EQ(Read(line, 1).answer->stranger, Stranger::kUnknown) << line;
+    EXPECT_EQ(Read(line, 1).answer->refusal, Refusal::kUnknownProtocol) << line;
   }
 }
 
