@@ -21,11 +21,13 @@ constexpr int kGroups = 3'000;  // three parts of a snapshot
 class Life final : private BrokerSink {
  public:
   explicit Life(MemoryStorage* storage, const GroupLogOptions& options = {.boot_id = "boot"},
-                bool begin_new_epoch = false, Epoch first = Epoch{7})
+                bool begin_new_epoch = false, Epoch first = Epoch{7},
+                const RetentionOptions& retention = {})
       : broker_(
             {.new_epoch = [next = static_cast<uint64_t>(first)]() mutable { return Epoch{next++}; },
              .has_log = true,
-             .record_room_bytes = GroupLog::kRecordHeaderBytes},
+             .record_room_bytes = GroupLog::kRecordHeaderBytes,
+             .retention = retention},
             &clock_, &clock_) {
     storage->Kill();
     absl::StatusOr<std::unique_ptr<BrokerLog>> log =
@@ -118,6 +120,45 @@ class BrokerLogTest : public testing::Test {
 
   MemoryStorage storage_;
 };
+
+// The log does not have the bounds of histories. A start applies its own.
+TEST_F(BrokerLogTest, ARestoredGroupHasTheHistoryOfItsPrefix) {
+  RetentionOptions retention;
+  retention.histories = {{"few.", {.messages_max = 2}},
+                         {"short.", {.messages_max = 9, .age_max = absl::Seconds(90)}}};
+  const auto publish = [](Life* life) {
+    for (int i = 0; i < 5; ++i) {
+      for (const char* const group : {"few.x", "short.x", "x"}) life->Publish(group);
+      EXPECT_TRUE(life->EndTurn().ok());
+    }
+  };
+  // A stall of more than some seconds counts as short, so time passes in steps.
+  const auto pass = [](Life* life, int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      life->Pass(absl::Seconds(1));
+      EXPECT_TRUE(life->EndTurn().ok());  // the next turn begins with the new time
+      EXPECT_TRUE(life->EndTurn().ok());
+    }
+  };
+  const GroupLogOptions log{.boot_id = "boot"};
+  {
+    Life life(&storage_, log, false, Epoch{7}, retention);
+    publish(&life);
+  }
+  Life next(&storage_, log, false, Epoch{7}, retention);
+  pass(&next, 59);
+  EXPECT_EQ(next.History("few.x"), 5u);
+  pass(&next, 1);
+  EXPECT_EQ(next.History("few.x"), 2u);
+  EXPECT_EQ(next.History("short.x"), 5u);
+  EXPECT_EQ(next.History("x"), 5u);
+  pass(&next, 29);
+  EXPECT_EQ(next.History("short.x"), 5u);
+  pass(&next, 1);
+  EXPECT_EQ(next.History("short.x"), 0u);
+  EXPECT_EQ(next.History("few.x"), 2u);
+  EXPECT_EQ(next.History("x"), 5u);
+}
 
 TEST_F(BrokerLogTest, ARotationTakesOnePartInATurn) {
   Life life(&storage_);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/match.h"
@@ -17,6 +18,7 @@
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
 #include "spdlog/spdlog.h"
 
@@ -110,7 +112,7 @@ void TellLog(const Server& server, const std::string& data_dir, absl::Duration t
                server.broker().publisher_count());
 }
 
-absl::StatusOr<ServerOptions> OptionsFromFlags() {
+absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
   const int port = absl::GetFlag(FLAGS_port);
   const int subscribe_port = absl::GetFlag(FLAGS_subscribe_port);
   const int control_port = absl::GetFlag(FLAGS_control_port);
@@ -168,11 +170,19 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   options.broker.retention.history_age_max = absl::GetFlag(FLAGS_history_age);
   options.broker.retention.repair_retention = absl::GetFlag(FLAGS_repair_retention);
   options.broker.retention.bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
+  const absl::StatusOr<std::vector<GroupRule>> rules = ReadGroupRules(file);
+  if (!rules.ok()) return rules.status();
+  RetentionOptions& retention = options.broker.retention;
+  for (const GroupRule& rule : *rules) {
+    retention.histories.emplace_back(
+        rule.prefix,
+        RetentionOptions::History{
+            .messages_max = rule.history_count.value_or(retention.history_messages_max),
+            .age_max = rule.history_age.value_or(retention.history_age_max)});
+  }
   // The time for which a restart may need the records, and one segment more.
   options.log.keep =
-      std::max({options.broker.retention.history_age_max, options.broker.retention.repair_retention,
-                options.broker.keys.window}) +
-      options.log.segment_age_max;
+      std::max(LongestKept(retention), options.broker.keys.window) + options.log.segment_age_max;
   return options;
 }
 
@@ -181,7 +191,7 @@ absl::Status Main(const ServiceConfiguration& service) {
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
-  const absl::StatusOr<ServerOptions> options = OptionsFromFlags();
+  const absl::StatusOr<ServerOptions> options = ReadOptions(service.file());
   if (!options.ok()) return options.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());

@@ -79,6 +79,7 @@ class Handler {
     }
     if (!TakeValue(FieldDescriptor::CPPTYPE_MESSAGE, error)) return false;
     levels_.push_back({.type = levels_.back().field->message_type()});
+    lines_.emplace(Path(), line_);
     return true;
   }
   bool on_object_end(size_t, error_code&) {

@@ -41,7 +41,8 @@ TEST(JsonCheckTest, ListsHaveElementsByNumber) {
                       *configuration::testing::Sample::descriptor(), &lines),
             absl::OkStatus());
   EXPECT_THAT(lines,
-              ElementsAre(Pair("entries", 1), Pair("entries[0].on", 1), Pair("entries[1].inner", 2),
+              ElementsAre(Pair("entries", 1), Pair("entries[0]", 1), Pair("entries[0].on", 1),
+                          Pair("entries[1]", 2), Pair("entries[1].inner", 2),
                           Pair("entries[1].inner.on", 2), Pair("words", 3)));
 }
 

@@ -254,6 +254,12 @@ void GroupService::Publish(Member* member, const Command& command,
       sends_.GoOn();
     };
   }
+  const size_t* const bytes_max = options_.message_bytes_by_prefix.Find(group_id);
+  if (bytes_max != nullptr && command.message.size() > *bytes_max) {
+    return done(absl::ResourceExhaustedError(
+        absl::StrCat("the message has ", command.message.size(),
+                     " bytes; the limit of this group is ", *bytes_max)));
+  }
   channel_->Publish(publication, std::move(done));
 }
 

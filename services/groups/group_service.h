@@ -14,6 +14,7 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
+#include "services/common/prefix_map.h"
 #include "services/common/token_bucket.h"
 #include "services/groups/encoded_message.h"
 #include "services/groups/group_table.h"
@@ -29,6 +30,8 @@ namespace groupcast::service {
 
 struct GroupServiceOptions {
   CommandLimits commands;
+  // Lower limits of messages to the groups with these beginnings.
+  PrefixMap<size_t> message_bytes_by_prefix;
   size_t groups_per_connection_max = 128;
   // The commands of one connection. A command to several groups costs one for each. A rate of zero
   // per second is no limit.

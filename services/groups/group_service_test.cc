@@ -231,6 +231,51 @@ TEST_F(GroupServiceTest, WhatTheChannelCouldNotDoIsToldInTheProtocolsWords) {
   }
 }
 
+class MessageRulesTest : public GroupServiceFixture {
+ protected:
+  MessageRulesTest()
+      : GroupServiceFixture({.commands = {.message_bytes_max = 30},
+                             .message_bytes_by_prefix =
+                                 PrefixMap<size_t>({{"", 20}, {"news.", 4}, {"news.long.", 25}})}) {
+  }
+
+  // The answer to a send of `bytes` bytes. Empty: there is no error.
+  std::string Send(const std::string& group, size_t bytes) {
+    const auto client = Bare();
+    client->Do(absl::StrCat(R"({"cmd":"send_to_group","group_id":")", group, R"(","message":")",
+                            std::string(bytes, 'm'), "\"}"));
+    hub_.Pump();
+    return client->received.empty() ? "" : client->received[0];
+  }
+};
+
+TEST_F(MessageRulesTest, TheLimitOfAMessageIsThatOfTheGroupsLongestPrefix) {
+  EXPECT_EQ(Send("x", 20), "");
+  EXPECT_EQ(Send("news.x", 4), "");
+  EXPECT_EQ(Send("news.long.x", 25), "");
+  const auto refusal = [](size_t bytes, size_t limit) {
+    return absl::StrCat(R"({"event":"error","cmd":"send_to_group","code":"message_too_large",)",
+                        R"("message":"the message has )", bytes,
+                        " bytes; the limit of this group is ", limit, R"(","retry":false})");
+  };
+  EXPECT_EQ(Send("x", 21), refusal(21, 20));
+  EXPECT_EQ(Send("news.x", 5), refusal(5, 4));
+  EXPECT_EQ(Send("news.long.x", 26), refusal(26, 25));
+  EXPECT_TRUE(absl::StrContains(Send("news.long.x", 31), "the limit is 30"));
+}
+
+TEST_F(MessageRulesTest, ASendToManyGroupsIsRefusedForThoseWithALowerLimit) {
+  const auto client = Bare();
+  client->Do(R"({"cmd":"send_to_group","group_ids":["x","news.x"],"message":"12345","id":1})");
+  hub_.Pump();
+  ASSERT_EQ(client->received.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(client->received[0], R"("group_id":"x","epoch")"))
+      << client->received[0];
+  EXPECT_TRUE(absl::StrContains(
+      client->received[0], R"("message":"the message has 5 bytes; the limit of this group is 4")"))
+      << client->received[0];
+}
+
 TEST_F(GroupServiceTest, V1MembersAreToldOfAGapAndBareOnesAreDeliveredOn) {
   const auto bare = Bare();
   const auto v1 = V1();

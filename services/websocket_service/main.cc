@@ -17,7 +17,9 @@
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
+#include "services/common/prefix_map.h"
 #include "services/common/ready_file.h"
+#include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
@@ -137,9 +139,10 @@ absl::StatusOr<ChannelUrl> ReadChannelUrl() {
   return url;
 }
 
-// All that workers need, from the flags as they are now. `bind_address` is what the listeners have:
-// the flag may have changed since.
-absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address) {
+// All that workers need, from the flags as they are now and the group rules of the file.
+// `bind_address` is what the listeners have: the flag may have changed since.
+absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
+                                                const ConfigurationFile& file) {
   for (const auto& [flag, value] :
        {std::pair<absl::string_view, int64_t>{"max_message_bytes",
                                               absl::GetFlag(FLAGS_max_message_bytes)},
@@ -214,6 +217,15 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address)
   worker.session.unsent_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unsent_bytes));
   worker.groups.commands.message_bytes_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes));
+  const absl::StatusOr<std::vector<GroupRule>> rules =
+      ReadGroupRules(file, worker.groups.commands.message_bytes_max);
+  if (!rules.ok()) return rules.status();
+  std::vector<std::pair<std::string, size_t>> message_bytes;
+  for (const GroupRule& rule : *rules) {
+    message_bytes.emplace_back(
+        rule.prefix, rule.message_bytes.value_or(worker.groups.commands.message_bytes_max));
+  }
+  worker.groups.message_bytes_by_prefix = PrefixMap<size_t>(std::move(message_bytes));
   worker.groups.groups_per_connection_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
   worker.groups.command_rate = {.per_second = absl::GetFlag(FLAGS_commands_per_second),
@@ -277,7 +289,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     return AtPresetPlace("log_level", status);
   }
   const std::string address = absl::GetFlag(FLAGS_bind_address);
-  absl::StatusOr<Configuration> configuration = ReadConfiguration(address);
+  absl::StatusOr<Configuration> configuration = ReadConfiguration(address, service->file());
   if (!configuration.ok()) return configuration.status();
   const int port = absl::GetFlag(FLAGS_port);
   int workers = absl::GetFlag(FLAGS_workers);
@@ -344,7 +356,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
              const auto parsed =
                  ParseFlags(arguments, [service] { return service->ReadPresets(); });
              if (!parsed.ok()) return parsed.status();
-             absl::StatusOr<Configuration> fresh = ReadConfiguration(address);
+             absl::StatusOr<Configuration> fresh = ReadConfiguration(address, service->file());
              if (!fresh.ok()) return fresh.status();
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;

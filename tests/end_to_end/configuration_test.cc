@@ -149,6 +149,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "2: websocket_service.allowed_hosts: \"here/\" is not a host"},
         WrongFile{"Address", kWebSocketServiceBinary, Service("\"bind_address\": \"here\""),
                   "2: websocket_service.bind_address: \"here\" is not an IP address"},
+        WrongFile{"RuleOverMaximum", kWebSocketServiceBinary,
+                  "{\"group_rules\": [\n{\"prefix\": \"\", \"message_bytes\": 65537}]}",
+                  "2: group_rules[0].message_bytes=65537 is not between 1 and 65536, which is"},
         WrongFile{"ReadyFile", kWebSocketServiceBinary, Service("\"ready_file\": \"/no/such\""),
                   "2: websocket_service.ready_file: the ready file /no/such cannot be written"}),
     [](const auto& info) { return info.param.name; });
@@ -174,6 +177,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "2: channel_server.fsync: fsync is never, interval or always"},
         WrongFile{"LogLevel", kChannelServerBinary, Server("\"log_level\": \"loud\""),
                   "2: channel_server.log_level: log level \"loud\" is not"},
+        WrongFile{"RuleWithoutPrefix", kChannelServerBinary,
+                  "{\"group_rules\": [\n{\"message_bytes\": 1}]}",
+                  "2: group_rules[0] needs a prefix"},
         WrongFile{"ReadyFile", kChannelServerBinary, Server("\"ready_file\": \"/no/such\""),
                   "2: channel_server.ready_file: the ready file /no/such cannot be written"}),
     [](const auto& info) { return info.param.name; });
@@ -261,6 +267,67 @@ TEST_F(ConfigurationTest, EachFlagHasAFieldAndEachFieldHasAFlag) {
             FieldsOf(*configuration::v1::WebSocketService::descriptor()));
   EXPECT_EQ(FlagsOf(kChannelServerBinary),
             FieldsOf(*configuration::v1::ChannelServer::descriptor()));
+}
+
+// ---- Group rules
+
+class GroupRulesTest : public ConfigurationTest {
+ protected:
+  static std::string Send(TestClient* client, const std::string& group, size_t bytes) {
+    client->Send(absl::StrCat(R"({"cmd":"send_to_group","group_id":")", group, R"(","message":")",
+                              std::string(bytes, 'm'), R"(","id":1})"));
+    const Event event = client->NextEvent();
+    return event.name() == "reply" ? "" : event.Text("message");
+  }
+
+  // The number of messages that a client reads.
+  static size_t History(TestClient* client, const std::string& group) {
+    client->Send(absl::StrCat(R"({"cmd":"group_history","group_id":")", group, R"(","id":1})"));
+    const std::string reply = client->NextText();
+    size_t count = 0;
+    for (size_t at = 0; (at = reply.find("\"sent_at\"", at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
+};
+
+TEST_F(GroupRulesTest, EachGroupHasTheRuleOfItsLongestPrefix) {
+  Write(R"({"group_rules": [
+    {"prefix": "news.", "history_count": 2, "message_bytes": 10},
+    {"prefix": "news.now.", "history_age": "0s"}
+  ]})");
+  ChannelServer channel({"--config=" + path_, "--data_dir=" + NewTempPath("data")});
+  WebSocketService service(channel, /*workers=*/1, {"--config=" + path_, "--drain_time=1s"});
+  const auto expect_histories = [&](TestClient* client) {
+    EXPECT_EQ(History(client, "news.x"), 2u);
+    EXPECT_EQ(History(client, "news.now.x"), 0u);
+    EXPECT_EQ(History(client, "x"), 3u);
+  };
+  TestClient client(service.port(), Mode::kV1);
+  for (int i = 0; i < 3; ++i) {
+    for (const char* const group : {"news.x", "news.now.x", "x"}) {
+      EXPECT_EQ(Send(&client, group, 10), "");
+    }
+  }
+  expect_histories(&client);
+  EXPECT_EQ(Send(&client, "news.x", 11), "the message has 11 bytes; the limit of this group is 10");
+  EXPECT_EQ(Send(&client, "news.now.y", 11), "") << "it has a rule of its own";
+  EXPECT_EQ(Send(&client, "y", 11), "");
+  // A restart has the same rules, also for what its log restores.
+  const size_t from = service.process().Output().size();
+  channel.Kill();
+  service.process().WaitForOutput("the channel is away", from);
+  channel.StartAgain();
+  service.process().WaitForOutput("the channel is there", from);
+  expect_histories(&client);
+
+  const std::vector<pid_t> before = service.WorkerPids();
+  Write(R"({"group_rules": [{"prefix": "news.", "message_bytes": 12}]})");
+  service.process().Signal(SIGHUP);
+  WaitUntil("the old workers are gone",
+            [&] { return std::none_of(before.begin(), before.end(), IsAlive); });
+  TestClient next(service.port(), Mode::kV1);
+  EXPECT_EQ(Send(&next, "news.x", 12), "");
+  EXPECT_EQ(Send(&next, "news.x", 13), "the message has 13 bytes; the limit of this group is 12");
 }
 
 // ---- SIGHUP

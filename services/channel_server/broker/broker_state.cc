@@ -10,6 +10,7 @@ void BrokerState::Retain(KnownGroup* group, Retention::MessagePtr message, uint6
   group->head = offset;
   last_handed_out = std::max(last_handed_out, offset);
   group->last_placed = std::max(group->last_placed, offset);
+  retention.SetGroup(group, *group->id);
   retention.Add(group, std::move(message), offset, since);
   UpdateIdle(group);
 }

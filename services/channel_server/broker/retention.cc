@@ -24,8 +24,38 @@ Message* NextIn(List& list, Message& message) {
 
 }  // namespace
 
+absl::Duration LongestKept(const RetentionOptions& options) {
+  absl::Duration longest = std::max(options.history_age_max, options.repair_retention);
+  for (const auto& [prefix, history] : options.histories) {
+    longest = std::max(longest, history.age_max);
+  }
+  return longest;
+}
+
 Retention::Retention(const RetentionOptions& options, Listener* listener)
-    : options_(options), listener_(listener) {}
+    : options_(options),
+      listener_(listener),
+      bounds_(MakeBounds(options.history_messages_max, options.history_age_max)) {
+  std::vector<std::pair<std::string, Bounds>> bounds;
+  for (const auto& [prefix, history] : options.histories) {
+    bounds.emplace_back(prefix, MakeBounds(history.messages_max, history.age_max));
+  }
+  bounds_by_prefix_ = PrefixMap<Bounds>(std::move(bounds));
+}
+
+Retention::Bounds Retention::MakeBounds(size_t messages_max, absl::Duration age_max) {
+  const absl::Duration age = std::max(age_max, options_.repair_retention);
+  auto kept = std::find_if(kept_.begin(), kept_.end(),
+                           [age](const Kept& known) { return known.age == age; });
+  if (kept == kept_.end()) kept = kept_.insert(kept_.end(), {.age = age});
+  return {messages_max, age_max, static_cast<size_t>(kept - kept_.begin())};
+}
+
+void Retention::SetGroup(Chain* chain, absl::string_view group_id) {
+  if (chain->bounds_ != nullptr) return;
+  const Bounds* const own = bounds_by_prefix_.Find(group_id);
+  chain->bounds_ = own != nullptr ? own : &bounds_;
+}
 
 Retention::~Retention() {
   all_.clear_and_dispose([this](Message* message) { Release(message); });
@@ -75,6 +105,9 @@ void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time 
   message->offset_ = offset;
   all_.push_back(*message);
   if (young_ == nullptr) young_ = message;
+  for (Kept& kept : kept_) {
+    if (kept.first == nullptr) kept.first = message;
+  }
   chain->messages_.push_back(message);
   by_size_.Resize(chain, chain->bytes() + message->bytes() + kOverheadBytes);
   const bool shares = message->body_ != message;
@@ -100,7 +133,7 @@ const Retention::Message* Retention::next(const Message& message) const {
 }
 
 void Retention::Trim(Chain* chain) {
-  while (chain->count() > options_.history_messages_max && chain->messages_.front()->old_) {
+  while (chain->count() > BoundsOf(*chain).messages_max && chain->messages_.front()->old_) {
     DropOldest(chain);
   }
 }
@@ -111,16 +144,21 @@ void Retention::DropOldest(Chain* chain) {
   chain->floor_ = dropped->offset_;
   by_size_.Resize(chain, chain->bytes() - dropped->bytes() - kOverheadBytes);
   if (young_ == dropped) young_ = NextIn(all_, *dropped);
+  for (Kept& kept : kept_) {
+    if (kept.first == dropped) kept.first = NextIn(all_, *dropped);
+  }
   all_.erase(all_.iterator_to(*dropped));
   Release(dropped);
   if (chain->empty()) listener_->OnEmptied(chain);
 }
 
 void Retention::Expire(absl::Time now) {
-  const absl::Duration age_max = std::max(options_.history_age_max, options_.repair_retention);
-  while (const Message* const first = oldest()) {
-    if (first->since_ + age_max > now) break;
-    DropOldest(first->chain_);
+  for (Kept& kept : kept_) {
+    while (kept.first != nullptr && kept.first->since_ + kept.age <= now) {
+      Chain* const chain = std::exchange(kept.first, NextIn(all_, *kept.first))->chain_;
+      // It is the oldest of its chain: the earlier ones went the same way.
+      if (&kept_[BoundsOf(*chain).kept] == &kept) DropOldest(chain);
+    }
   }
   while (young_ != nullptr && young_->since_ + options_.repair_retention <= now) {
     Message* const aged = std::exchange(young_, NextIn(all_, *young_));
@@ -158,13 +196,14 @@ Retention::Page Retention::PageAfter(const Chain& chain, uint64_t after) const {
 Retention::Page Retention::NewestPage(const Chain& chain, uint64_t after, size_t count,
                                       absl::Time now) const {
   const size_t first = FirstAfter(chain, after);
-  const size_t limit = std::min(count, options_.history_messages_max);
+  const Bounds& bounds = BoundsOf(chain);
+  const size_t limit = std::min(count, bounds.messages_max);
   Page page{.begin = chain.count(), .end = chain.count(), .floor = chain.floor()};
   size_t bytes = 0;
   for (; page.begin > first && page.end - page.begin < limit; --page.begin) {
     const Message& next = chain.at(page.begin - 1);
     bytes += next.bytes();
-    if (next.since() + options_.history_age_max <= now) break;
+    if (next.since() + bounds.age_max <= now) break;
     if (page.begin < page.end && bytes > options_.page_bytes_max) break;
   }
   if (page.begin > first) page.floor = chain.at(page.begin - 1).offset();

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -13,6 +16,7 @@
 #include "boost/intrusive/list.hpp"
 #include "services/channel/wire.h"
 #include "services/channel_server/broker/size_order.h"
+#include "services/common/prefix_map.h"
 
 namespace groupcast::service {
 
@@ -20,6 +24,14 @@ struct RetentionOptions {
   // The history of a group, which clients read: its newest messages, up to this number and age.
   size_t history_messages_max = 100;
   absl::Duration history_age_max = absl::Seconds(300);
+
+  // The history of the groups whose ids begin with a prefix, instead of that. The longest prefix
+  // counts. The prefixes must differ.
+  struct History {
+    size_t messages_max = 100;
+    absl::Duration age_max = absl::Seconds(300);
+  };
+  std::vector<std::pair<std::string, History>> histories;
 
   // The server keeps every message for this time, even if the group has more messages than its
   // history. Workers and clients repair from it. It must not be zero.
@@ -34,6 +46,9 @@ struct RetentionOptions {
   size_t page_bytes_max = 256 * 1024;
 };
 
+// The longest time for which a message of any group is kept.
+absl::Duration LongestKept(const RetentionOptions& options);
+
 // The retained messages of all groups, and each group's floor.
 //
 // A message that goes to many groups comes as many messages with the same body, one after another
@@ -47,6 +62,14 @@ struct RetentionOptions {
 class Retention {
  public:
   class Chain;
+
+  // What clients may read of a group. A message is kept for the longer of this age and the repair
+  // retention.
+  struct Bounds {
+    size_t messages_max;
+    absl::Duration age_max;
+    size_t kept;  // index in kept_
+  };
 
   // Retention calls it when it has dropped a chain's last message. It must not add or drop
   // messages.
@@ -118,6 +141,7 @@ class Retention {
    private:
     friend class Retention;
     uint64_t floor_ = 0;
+    const Bounds* bounds_ = nullptr;  // null: SetGroup was not called
     // Without a bound of its own. It gives back what a burst took.
     boost::circular_buffer_space_optimized<Message*> messages_{SIZE_MAX};
   };
@@ -144,6 +168,10 @@ class Retention {
   const Message* oldest() const { return all_.empty() ? nullptr : &all_.front(); }
   const Message* next(const Message& message) const;
 
+  // Chooses the history of the chain by its group's id. It must have no messages at the first call;
+  // later calls do nothing. Without a call, the chain has the history of groups without a prefix.
+  void SetGroup(Chain* chain, absl::string_view group_id);
+
   // Adds the newest message of the chain. `offset` must be above the offsets of the chain. Drops
   // messages over a bound.
   void Add(Chain* chain, MessagePtr message, uint64_t offset, absl::Time since);
@@ -166,6 +194,11 @@ class Retention {
   size_t bytes() const { return bytes_; }
 
  private:
+  // A time for which messages are kept. Groups with the same time share it.
+  struct Kept {
+    absl::Duration age;
+    Message* first = nullptr;  // the oldest message, of all chains, that is younger
+  };
   using Messages = boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>>;
 
   static size_t FirstAfter(const Chain& chain, uint64_t offset);
@@ -176,6 +209,11 @@ class Retention {
   // Drops messages over the history's number of messages that repairs do not need any more.
   void Trim(Chain* chain);
 
+  Bounds MakeBounds(size_t messages_max, absl::Duration age_max);
+  const Bounds& BoundsOf(const Chain& chain) const {
+    return chain.bounds_ == nullptr ? bounds_ : *chain.bounds_;
+  }
+
   const RetentionOptions options_;
   Listener* const listener_;
   Messages all_;              // of all chains, oldest first
@@ -184,6 +222,9 @@ class Retention {
   // has no entry.
   absl::flat_hash_map<PublisherId, Message*> newest_bodies_;
   SizeOrder by_size_;
+  std::vector<Kept> kept_;
+  const Bounds bounds_;  // of groups without a prefix
+  PrefixMap<Bounds> bounds_by_prefix_;
   size_t bytes_ = 0;
 };
 

@@ -3,7 +3,10 @@
 #include <malloc.h>
 
 #include <array>
+#include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -353,6 +356,111 @@ TEST_F(RetentionTest, WhatIsTooOldForClientsStaysForRepairs) {
   EXPECT_EQ(Words(retention.PageAfter(chain_, 0)), "10 from 0");
   retention.Expire(Second(11));
   EXPECT_EQ(All(), "from 10");
+}
+
+// ---- Histories by prefix
+
+// The bounds of a group with a prefix are as exact as the defaults.
+TEST_F(RetentionTest, AGroupHasTheHistoryOfItsLongestPrefix) {
+  RetentionOptions options = Options();
+  options.page_bytes_max = 1'000;
+  options.histories = {{"", {.messages_max = 1, .age_max = absl::Seconds(20)}},
+                       {"news.", {.messages_max = 5, .age_max = absl::Seconds(100)}},
+                       {"news.now.", {.messages_max = 5, .age_max = absl::Seconds(5)}}};
+  Retention retention(options, this);
+  Retention::Chain other;
+  Retention::Chain now;
+  retention.SetGroup(&chain_, "news.x");
+  retention.SetGroup(&now, "news.now.x");
+  retention.SetGroup(&other, "news");
+  for (int i = 1; i <= 7; ++i) {
+    for (Retention::Chain* const chain : {&chain_, &now, &other}) Add(&retention, chain, i);
+  }
+  const absl::Duration moment = absl::Nanoseconds(1);
+  // What clients read.
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(8))), "30 40 50 60 70 from 20");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(103) - moment)),
+            "30 40 50 60 70 from 20");
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(103))), "40 50 60 70 from 30");
+  EXPECT_EQ(retention.NewestPage(now, 0, 100, Second(12) - moment).floor, 60u);
+  EXPECT_EQ(retention.NewestPage(now, 0, 100, Second(12)).floor, 70u);
+  EXPECT_EQ(retention.NewestPage(other, 0, 100, Second(8)).floor, 60u);
+  // What is kept: the number after the repair retention, and the longer of the two times.
+  retention.Expire(Second(17) - moment);
+  EXPECT_EQ(chain_.count(), 5u);
+  EXPECT_EQ(now.count(), 1u);
+  EXPECT_EQ(other.count(), 1u);
+  retention.Expire(Second(17));
+  EXPECT_EQ(chain_.count(), 5u);
+  EXPECT_TRUE(now.empty());
+  EXPECT_EQ(now.floor(), 70u);
+  retention.Expire(Second(27) - moment);
+  EXPECT_EQ(other.count(), 1u);
+  retention.Expire(Second(27));
+  EXPECT_TRUE(other.empty());
+  retention.Expire(Second(103) - moment);
+  EXPECT_EQ(All(), "30 40 50 60 70 from 20");
+  retention.Expire(Second(103));
+  EXPECT_EQ(All(), "40 50 60 70 from 30");
+}
+
+// Together, groups have what each has alone in a store with its own bounds as the default.
+TEST_F(RetentionTest, GroupsOfDifferentHistoriesDoNotDisturbEachOther) {
+  const RetentionOptions::History histories[] = {{.messages_max = 1, .age_max = absl::Seconds(40)},
+                                                 {.messages_max = 4, .age_max = absl::Seconds(0)},
+                                                 {.messages_max = 2, .age_max = absl::Seconds(20)},
+                                                 {.messages_max = 9, .age_max = absl::Seconds(40)}};
+  constexpr int kGroups = 4;
+  RetentionOptions options = Options();
+  for (int g = 0; g < kGroups; ++g) {
+    options.histories.emplace_back(absl::StrCat("g", g), histories[g]);
+  }
+  Retention together(options, this);
+  std::vector<std::unique_ptr<Retention>> alone;
+  std::array<Retention::Chain, kGroups> chains;
+  std::array<Retention::Chain, kGroups> lone_chains;
+  for (int g = 0; g < kGroups; ++g) {
+    together.SetGroup(&chains[g], absl::StrCat("g", g));
+    RetentionOptions own = Options();
+    own.history_messages_max = histories[g].messages_max;
+    own.history_age_max = histories[g].age_max;
+    alone.emplace_back(new Retention(own, this));  // the listener is private
+  }
+  std::mt19937 random(1);
+  for (int second = 1; second < 3'000; ++second) {
+    for (int g = 0; g < kGroups; ++g) {
+      if (random() % 5 == 0) {
+        Add(&together, &chains[g], second);
+        Add(alone[g].get(), &lone_chains[g], second);
+      }
+      if (random() % 200 == 0) {
+        together.Clear(&chains[g]);
+        alone[g]->Clear(&lone_chains[g]);
+      }
+    }
+    if (random() % 3 != 0) continue;
+    together.Expire(Second(second));
+    for (int g = 0; g < kGroups; ++g) {
+      alone[g]->Expire(Second(second));
+      ASSERT_EQ(chains[g].count(), lone_chains[g].count()) << "group " << g << " at " << second;
+      ASSERT_EQ(chains[g].floor(), lone_chains[g].floor()) << "group " << g << " at " << second;
+      const Retention::Page page = together.NewestPage(chains[g], 0, 100, Second(second));
+      const Retention::Page lone = alone[g]->NewestPage(lone_chains[g], 0, 100, Second(second));
+      ASSERT_EQ(page.end - page.begin, lone.end - lone.begin) << "group " << g << " at " << second;
+    }
+  }
+  together.ClearAll();
+  for (int g = 0; g < kGroups; ++g) alone[g]->ClearAll();
+}
+
+TEST(LongestKeptTest, IsTheLongestOfAllTimes) {
+  RetentionOptions options{.history_age_max = absl::Seconds(2),
+                           .repair_retention = absl::Seconds(1)};
+  EXPECT_EQ(LongestKept(options), absl::Seconds(2));
+  options.repair_retention = absl::Seconds(3);
+  EXPECT_EQ(LongestKept(options), absl::Seconds(3));
+  options.histories = {{"a", {.age_max = absl::Seconds(5)}}, {"b", {.age_max = absl::Seconds(4)}}};
+  EXPECT_EQ(LongestKept(options), absl::Seconds(5));
 }
 
 // The list of all and the young ones' mark survive every order of coming and going.

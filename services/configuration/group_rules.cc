@@ -1,0 +1,89 @@
+#include "services/configuration/group_rules.h"
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace groupcast::service {
+namespace {
+
+// A group id has no longer prefix.
+constexpr size_t kPrefixBytesMax = 128;
+
+constexpr absl::Duration kAgeMax = absl::Hours(24 * 365);
+
+}  // namespace
+
+absl::StatusOr<std::vector<GroupRule>> ReadGroupRules(const ConfigurationFile& file,
+                                                      std::optional<size_t> message_bytes_max) {
+  const auto& given = file.values().group_rules();
+  std::vector<GroupRule> rules;
+  std::map<std::string, int> numbers;  // of the rules, by their prefixes
+  std::set<absl::Duration> ages;
+  const auto wrong = [&](int number, absl::string_view field, absl::string_view words) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.Place(absl::StrCat("group_rules[", number, "]", field)), words));
+  };
+  for (int i = 0; i < given.size(); ++i) {
+    const configuration::v1::GroupRule& values = given[i];
+    if (rules.size() == GroupRule::kRulesMax) {
+      return wrong(i, "", absl::StrCat(": there may be ", GroupRule::kRulesMax, " rules"));
+    }
+    if (!values.has_prefix()) return wrong(i, "", " needs a prefix; \"\" is for all groups");
+    GroupRule rule{.prefix = values.prefix()};
+    if (rule.prefix.size() > kPrefixBytesMax) {
+      return wrong(i, ".prefix", absl::StrCat(" must have at most ", kPrefixBytesMax, " bytes"));
+    }
+    if (const auto [at, is_new] = numbers.emplace(rule.prefix, i); !is_new) {
+      return wrong(i, ".prefix", absl::StrCat(" is that of group_rules[", at->second, "] too"));
+    }
+    if (values.has_history_count()) {
+      if (values.history_count() < 1) {
+        return wrong(i, ".history_count",
+                     absl::StrCat("=", values.history_count(), " must be above 0"));
+      }
+      rule.history_count = static_cast<size_t>(values.history_count());
+    }
+    if (values.has_history_age()) {
+      absl::Duration age;
+      if (!absl::ParseDuration(values.history_age(), &age)) {
+        return wrong(i, ".history_age",
+                     absl::StrCat("=", values.history_age(),
+                                  ": the value must be a duration such as 5s (units: us, ms, s, "
+                                  "m, h)"));
+      }
+      if (age < absl::ZeroDuration() || age > kAgeMax) {
+        return wrong(i, ".history_age",
+                     absl::StrCat(" must not be below 0 or above ", absl::FormatDuration(kAgeMax)));
+      }
+      ages.insert(age);
+      if (ages.size() > GroupRule::kAgesMax) {
+        return wrong(
+            i, ".history_age",
+            absl::StrCat(": the rules may have ", GroupRule::kAgesMax, " different values of it"));
+      }
+      rule.history_age = age;
+    }
+    if (values.has_message_bytes()) {
+      const int64_t max = message_bytes_max.has_value() ? static_cast<int64_t>(*message_bytes_max)
+                                                        : std::numeric_limits<int64_t>::max();
+      if (values.message_bytes() < 1 || values.message_bytes() > max) {
+        return wrong(i, ".message_bytes",
+                     absl::StrCat("=", values.message_bytes(), " is not between 1 and ",
+                                  message_bytes_max.has_value()
+                                      ? absl::StrCat(max, ", which is max_message_bytes")
+                                      : "2^63"));
+      }
+      rule.message_bytes = static_cast<size_t>(values.message_bytes());
+    }
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+}  // namespace groupcast::service
