@@ -186,8 +186,9 @@ bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
   return false;
 }
 
-void Worker::WaitForTurn(Session* session) {
-  gate_.WaitForTurn(session, session->input_share.is_exceeded());
+void Worker::WaitForTurn(Session* session, size_t unfinished_bytes) {
+  gate_.WaitForTurn(session, unfinished_bytes, session->input_share.is_exceeded());
+  unfinished_.Remove(session);
 }
 
 void Worker::OnReadEnds(Session* session) { gate_.Leave(session); }

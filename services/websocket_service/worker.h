@@ -92,7 +92,7 @@ class Worker final : private SessionHost {
   bool AllMayRead() const override;
   bool MayReadSmall() const override;
   bool MayRead(Session* session, size_t unfinished_bytes) override;
-  void WaitForTurn(Session* session) override;
+  void WaitForTurn(Session* session, size_t unfinished_bytes) override;
   void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;

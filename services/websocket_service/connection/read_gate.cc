@@ -8,10 +8,18 @@ bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share)
   Order& order = unfinished_bytes > 0 ? unfinished_ : others_;
   const bool is_open = unfinished_bytes > 0 ? IsOpenForUnfinished() : IsOpenForOthers();
   if (is_open && !order.HasBefore(beyond_share)) return true;
+  Add(node, unfinished_bytes, &order.queue(beyond_share));
+  return false;
+}
+
+void ReadGate::WaitForTurn(ReadNode* node, size_t unfinished_bytes, bool beyond_share) {
+  Add(node, unfinished_bytes, &turns_.queue(beyond_share));
+}
+
+void ReadGate::Add(ReadNode* node, size_t unfinished_bytes, List* list) {
   node->unfinished_bytes_ = unfinished_bytes;
   waiting_bytes_ += unfinished_bytes;
-  order.queue(beyond_share).push_back(*node);
-  return false;
+  list->push_back(*node);
 }
 
 ReadNode* ReadGate::TakeNext() {

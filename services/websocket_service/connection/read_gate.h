@@ -19,7 +19,7 @@ class ReadNode : public boost::intrusive::list_base_hook<
 
  private:
   friend class ReadGate;
-  size_t unfinished_bytes_ = 0;  // while it waits at the gate
+  size_t unfinished_bytes_ = 0;  // while it waits
 };
 
 // Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
@@ -38,7 +38,8 @@ class ReadNode : public boost::intrusive::list_base_hook<
 //
 // Connections with much input wait in a list of their own, also while the gate is open. The worker
 // reads from them in turns, between the others. So a client does not wait for those that send much.
-// In each list, those beyond their share (input_share.h) let the others go first.
+// Their unfinished messages count as those at the gate do. In each list, those beyond their share
+// (input_share.h) let the others go first.
 //
 // One read may exceed the bound. Each connection waits at most once, so the number of connections
 // bounds the queue. No IO. Not thread-safe.
@@ -67,10 +68,8 @@ class ReadGate {
   // Whether TakeNext would return a node.
   bool has_next() const { return has_next_unfinished() || has_next_other(); }
 
-  // `node` is to be read in its turn. It must not wait.
-  void WaitForTurn(ReadNode* node, bool beyond_share) {
-    turns_.queue(beyond_share).push_back(*node);
-  }
+  // `node` is to be read in its turn, and waits with its `unfinished_bytes`. It must not wait.
+  void WaitForTurn(ReadNode* node, size_t unfinished_bytes, bool beyond_share);
   // Takes the node whose turn it is. It has still to ask for admission. Null: none waits.
   ReadNode* TakeTurn() { return turns_.empty() ? nullptr : Take(&turns_); }
   bool has_turn() const { return !turns_.empty(); }
@@ -86,6 +85,7 @@ class ReadGate {
   using List = boost::intrusive::list<ReadNode, boost::intrusive::constant_time_size<false>>;
   using Order = ShareOrder<List>;
 
+  void Add(ReadNode* node, size_t unfinished_bytes, List* list);
   ReadNode* Take(Order* order);
   bool IsOpenForUnfinished() const { return held_bytes_ < bytes_max_; }
   bool IsOpenForOthers() const { return held_bytes_ + waiting_bytes_ < bytes_max_; }

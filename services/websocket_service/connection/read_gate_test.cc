@@ -151,8 +151,8 @@ TEST(ReadGateTest, MuchInputWaitsForItsTurnAlsoAtAnOpenGate) {
   ReadNode greedy, modest, other;
   EXPECT_FALSE(gate.has_turn());
   EXPECT_EQ(gate.TakeTurn(), nullptr);
-  gate.WaitForTurn(&greedy, true);
-  gate.WaitForTurn(&modest, false);
+  gate.WaitForTurn(&greedy, 0, true);
+  gate.WaitForTurn(&modest, 0, false);
   EXPECT_TRUE(greedy.waits_to_be_read());
   EXPECT_TRUE(gate.has_turn());
   EXPECT_FALSE(gate.has_next());
@@ -163,11 +163,23 @@ TEST(ReadGateTest, MuchInputWaitsForItsTurnAlsoAtAnOpenGate) {
   EXPECT_FALSE(gate.has_turn());
 }
 
+TEST(ReadGateTest, UnfinishedMessagesCountWhileTheyWaitForTheirTurn) {
+  ReadGate gate(100);
+  ReadNode in_turn, other;
+  gate.WaitForTurn(&in_turn, 100, false);
+  EXPECT_EQ(gate.waiting_bytes(), 100u);
+  EXPECT_FALSE(gate.is_free());
+  EXPECT_FALSE(gate.Admit(&other, 0, false));
+  EXPECT_EQ(gate.TakeTurn(), &in_turn);
+  EXPECT_EQ(gate.waiting_bytes(), 0u);
+  EXPECT_EQ(gate.TakeNext(), &other);
+}
+
 TEST(ReadGateTest, ANodeMayLeaveBeforeItsTurn) {
   ReadGate gate(100);
   ReadNode first, second;
-  gate.WaitForTurn(&first, true);
-  gate.WaitForTurn(&second, true);
+  gate.WaitForTurn(&first, 0, true);
+  gate.WaitForTurn(&second, 0, true);
   gate.Leave(&first);
   EXPECT_FALSE(first.waits_to_be_read());
   EXPECT_EQ(gate.TakeTurn(), &second);

@@ -82,15 +82,15 @@ void Session::OnEvents(uint32_t events) {
   }
   if ((events & EPOLLIN) != 0) {
     if (waits_to_be_read()) return StopReading();
-    if (waits_for_turns_ || Read(/*admitted=*/false, kSmallMessageBytesMax)) {
-      host_->WaitForTurn(this);
-    }
+    if (waits_for_turns_ || Read(/*admitted=*/false, kSmallMessageBytesMax)) WaitForTurn();
     return;
   }
   // A hang-up with nothing left to read. While reading is paused, the session first reads the
   // remaining bytes later.
   if ((events & EPOLLHUP) != 0) End();
 }
+
+void Session::WaitForTurn() { host_->WaitForTurn(this, std::exchange(counted_unfinished_, 0)); }
 
 bool Session::Read(bool admitted, size_t bytes_max) {
   size_t bytes = 0;
@@ -167,7 +167,7 @@ void Session::ReadOn(bool admitted) {
   if (held_ != nullptr || ended()) return;
   WatchFor(watched_ | EPOLLIN);
   CountInput();
-  if (Read(admitted, kReadsPerTurn * read_buffer.size())) host_->WaitForTurn(this);
+  if (Read(admitted, kReadsPerTurn * read_buffer.size())) WaitForTurn();
 }
 
 void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }

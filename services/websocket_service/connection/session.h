@@ -63,8 +63,9 @@ class SessionHost {
   // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
   // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
   virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
-  // The session has much to read. The host calls Session::ReadOn later, in its turn.
-  virtual void WaitForTurn(Session* session) = 0;
+  // The session has much to read. The host calls Session::ReadOn later, in its turn. Meanwhile its
+  // `unfinished_bytes` do not count as OnUnfinished.
+  virtual void WaitForTurn(Session* session, size_t unfinished_bytes) = 0;
   // The session reads no more, and need not wait for ReadOn.
   virtual void OnReadEnds(Session* session) = 0;
   // Bytes came from the peer.
@@ -170,6 +171,7 @@ class Session final : public Member,
   };
 
   void OnEvents(uint32_t events) override;
+  void WaitForTurn();
   // Reads until the socket is empty or this number of bytes has come. True: there may be more.
   bool Read(bool admitted, size_t bytes_max);
   void OnPeerClosed();
