@@ -136,20 +136,21 @@ void ZmqChannel::FetchHistory(absl::string_view group_id, const Position& after,
 
 void ZmqChannel::Links::SendPublication(absl::string_view frame) {
   channel_->Touch();
-  if (channel_->batch_bytes_ > 0) channel_->SendOfBatch(zmq::send_flags::sndmore);
-  channel_->last_of_batch_ = zmq::message_t(frame.data(), frame.size());
+  channel_->batch_.emplace_back(frame.data(), frame.size());
   channel_->batch_bytes_ += frame.size();
   if (channel_->batch_bytes_ >= kBatchBytes) channel_->EndBatch();
 }
 
+// All parts at once: ZeroMQ leaks the first parts of a message whose link ends before its last one
+// comes (libzmq 4.3.4).
 void ZmqChannel::EndBatch() {
-  if (batch_bytes_ == 0) return;
-  SendOfBatch(zmq::send_flags::none);
+  for (zmq::message_t& frame : batch_) {
+    const bool is_last = &frame == &batch_.back();
+    publish_.send(frame, (is_last ? zmq::send_flags::none : zmq::send_flags::sndmore) |
+                             zmq::send_flags::dontwait);
+  }
+  batch_.clear();
   batch_bytes_ = 0;
-}
-
-void ZmqChannel::SendOfBatch(zmq::send_flags flags) {
-  publish_.send(last_of_batch_, flags | zmq::send_flags::dontwait);
 }
 
 bool ZmqChannel::Links::SendControl(absl::string_view frame) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -68,7 +69,6 @@ class ZmqChannel final : public Channel, private EventHandler {
   void DrainControl();
   bool DrainSubscribeLink();
   void EndBatch();
-  void SendOfBatch(zmq::send_flags flags);
   void NoteBadInput(absl::string_view link, const absl::Status& status);
 
   class Links final : public ChannelLinks {
@@ -110,8 +110,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   // The publications of a turn are the frames of one ZeroMQ message, up to kBatchBytes, so that
   // they wake ZeroMQ's thread only once. The channel keeps the last one back, because ZeroMQ must
   // know which frame is the last.
-  zmq::message_t last_of_batch_;
-  size_t batch_bytes_ = 0;  // of the batch so far; 0: there is none
+  std::vector<zmq::message_t> batch_;
+  size_t batch_bytes_ = 0;
 
   // ZeroMQ signals a socket once. After any call on it, the channel must read the socket until it
   // is empty.
