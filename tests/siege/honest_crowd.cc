@@ -157,11 +157,12 @@ Returner::Returner(uint16_t port, service::EventLoop* loop)
       sender_(std::make_unique<Peer>(loop, PeerOptions{.port = port}, this, 0)),
       member_(std::make_unique<Peer>(loop, PeerOptions{.port = port}, this, 1)) {
   sender_->Connect();
-  member_->Connect();
 }
 
 void Returner::OnOpen(Peer* peer) {
-  if (peer == member_.get()) peer->SendText(AddGroup(kQuietGroup, "1"));
+  // The sender must be there first: the member asks it to send.
+  if (peer == sender_.get()) return member_->Connect();
+  peer->SendText(AddGroup(kQuietGroup, "1"));
 }
 
 void Returner::OnClosed(Peer* /*peer*/, int /*code*/) {
