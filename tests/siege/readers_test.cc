@@ -1,5 +1,5 @@
-// Many clients that read as much history as they can, beside clients that send. The numbers are in
-// the output; tools/siege measures for longer, and judges them.
+// Many clients that read as much history as they can, beside clients that send. The output has the
+// latencies; tools/siege measures them for longer on a quiet machine, and judges them.
 
 #include <cstdio>
 
@@ -23,9 +23,6 @@ TEST(ReadersTest, DoNotHurtThoseThatSend) {
   EXPECT_TRUE(report.honest.Clean()) << report.honest.Text();
   EXPECT_TRUE(report.each_attack_happened);
   EXPECT_EQ(report.refusals, 0);  // each read is answered too
-  // A hundred times where five are the aim: the machine may do other things in either part. Without
-  // bounds of reads it is some five hundred times.
-  EXPECT_LT(report.p99_ratio(), 100);
 }
 
 }  // namespace
