@@ -1,0 +1,45 @@
+#include "services/access/access_policy.h"
+
+#include <utility>
+
+namespace groupcast::service {
+
+std::optional<Whom> ReadWhom(absl::string_view word) {
+  if (word == "anyone") return Whom::kAnyone;
+  if (word == "authenticated") return Whom::kAuthenticated;
+  if (word == "granted") return Whom::kGranted;
+  if (word == "nobody") return Whom::kNobody;
+  return std::nullopt;
+}
+
+bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, Right right) const {
+  if (needs_token() && identity == nullptr) return false;
+  const bool is_own = identity != nullptr && options_.personal_groups &&
+                      !identity->user().empty() && group_id == PersonalGroup(identity->user());
+  if (is_own && (right == Right::kJoin || right == Right::kRead)) return true;
+  const GroupAccess* const rule = options_.rules.Find(group_id);
+  const std::optional<Whom> ruled =
+      rule == nullptr ? std::nullopt : rule->whom[static_cast<size_t>(right)];
+  switch (ruled.value_or(options_.tokens == nullptr ? Whom::kAnyone : Whom::kGranted)) {
+    case Whom::kAnyone:
+      return true;
+    case Whom::kAuthenticated:
+      return identity != nullptr;
+    case Whom::kGranted:
+      if (identity == nullptr) return false;
+      for (const Token& token : identity->group_tokens) {
+        if (token.group == group_id && token.group_rights.Has(right)) return true;
+      }
+      return identity->token.grants.Of(group_id).Has(right);
+    case Whom::kNobody:
+      return false;
+  }
+  return false;
+}
+
+bool AccessPolicy::NamesSender(absl::string_view group_id) const {
+  const GroupAccess* const rule = options_.rules.Find(group_id);
+  return rule != nullptr && rule->names_sender;
+}
+
+}  // namespace groupcast::service
