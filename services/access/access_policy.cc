@@ -12,11 +12,18 @@ std::optional<Whom> ReadWhom(absl::string_view word) {
   return std::nullopt;
 }
 
+bool AccessPolicy::IsPersonal(const Identity& identity, absl::string_view group_id) const {
+  return options_.personal_groups && !identity.user().empty() &&
+         group_id == PersonalGroup(identity.user());
+}
+
 bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, Right right) const {
-  if (needs_token() && identity == nullptr) return false;
-  const bool is_own = identity != nullptr && options_.personal_groups &&
-                      !identity->user().empty() && group_id == PersonalGroup(identity->user());
-  if (is_own && (right == Right::kJoin || right == Right::kRead)) return true;
+  const bool is_authenticated = identity != nullptr && identity->is_authenticated();
+  if (needs_token() && !is_authenticated) return false;
+  if ((right == Right::kJoin || right == Right::kRead) && identity != nullptr &&
+      IsPersonal(*identity, group_id)) {
+    return true;
+  }
   const GroupAccess* const rule = options_.rules.Find(group_id);
   const std::optional<Whom> ruled =
       rule == nullptr ? std::nullopt : rule->whom[static_cast<size_t>(right)];
@@ -24,13 +31,13 @@ bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, 
     case Whom::kAnyone:
       return true;
     case Whom::kAuthenticated:
-      return identity != nullptr;
+      return is_authenticated;
     case Whom::kGranted:
       if (identity == nullptr) return false;
       for (const Token& token : identity->group_tokens) {
         if (token.group == group_id && token.group_rights.Has(right)) return true;
       }
-      return identity->token.grants.Of(group_id).Has(right);
+      return is_authenticated && identity->token->grants.Of(group_id).Has(right);
     case Whom::kNobody:
       return false;
   }

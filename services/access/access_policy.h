@@ -34,13 +34,15 @@ struct GroupAccess {
   bool names_sender = false;                                // messages carry `from`
 };
 
-// The identity of a connection: the claims of its token.
+// What a connection has shown.
 struct Identity {
-  Token token;
-  // The rights of tokens for single groups, with the group's id in each.
-  std::vector<Token> group_tokens;
+  std::optional<Token> token;       // for the connection
+  std::vector<Token> group_tokens;  // for single groups; their groups differ
 
-  const std::string& user() const { return token.user; }
+  bool is_authenticated() const { return token.has_value(); }
+  absl::string_view user() const {
+    return token.has_value() ? absl::string_view(token->user) : absl::string_view();
+  }
 };
 
 // Who may do what. Threads may share it.
@@ -64,6 +66,9 @@ class AccessPolicy {
   bool personal_groups() const { return options_.personal_groups; }
   // Whether a connection needs a token for any command.
   bool needs_token() const { return options_.tokens != nullptr && !options_.allow_anonymous; }
+
+  // Whether the group is the personal group of the connection's user.
+  bool IsPersonal(const Identity& identity, absl::string_view group_id) const;
 
   // Whether the connection may do this with the group. `identity` is null without a token.
   bool Allows(const Identity* identity, absl::string_view group_id, Right right) const;

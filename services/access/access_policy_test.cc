@@ -24,7 +24,8 @@ std::shared_ptr<const TokenVerifier> SomeKeys() {
 
 Identity User(const std::string& name) {
   Identity identity;
-  identity.token.user = name;
+  identity.token.emplace();
+  identity.token->user = name;
   return identity;
 }
 
@@ -56,8 +57,8 @@ TEST(AccessPolicyTest, WithAuthenticationATokenMustNameTheGroup) {
   const AccessPolicy policy(std::move(options));
   EXPECT_TRUE(policy.needs_token());
   Identity alice = User("alice");
-  alice.token.grants.Add("chat", Rights::All());
-  alice.token.grants.Add("closed:1", Rights::All());
+  alice.token->grants.Add("chat", Rights::All());
+  alice.token->grants.Add("closed:1", Rights::All());
   for (const Right right : kAllRights) {
     EXPECT_TRUE(policy.Allows(&alice, "chat", right));
     EXPECT_FALSE(policy.Allows(&alice, "chat2", right));
@@ -88,7 +89,7 @@ TEST(AccessPolicyTest, EachRightHasItsOwn) {
     Identity bob = User("bob");
     Rights rights;
     rights.Add(granted);
-    bob.token.grants.Add("chat:*", rights);
+    bob.token->grants.Add("chat:*", rights);
     for (const Right right : kAllRights) {
       EXPECT_EQ(policy.Allows(&bob, "chat:1", right), right == granted) << RightName(right);
     }
@@ -106,6 +107,20 @@ TEST(AccessPolicyTest, ATokenForAGroupIsForThatGroup) {
   EXPECT_TRUE(policy.Allows(&bob, "room", Right::kJoin));
   EXPECT_FALSE(policy.Allows(&bob, "room", Right::kSend));
   EXPECT_FALSE(policy.Allows(&bob, "room2", Right::kJoin));
+}
+
+TEST(AccessPolicyTest, ATokenForAGroupDoesNotAuthenticate) {
+  AccessPolicy::Options options = WithRules();
+  options.tokens = SomeKeys();
+  options.allow_anonymous = true;
+  Identity anonymous;
+  Token& token = anonymous.group_tokens.emplace_back();
+  token.group = "room";
+  token.group_rights = Rights::All();
+  EXPECT_FALSE(AccessPolicy(options).Allows(&anonymous, "members:1", Right::kJoin));
+  EXPECT_TRUE(AccessPolicy(options).Allows(&anonymous, "room", Right::kJoin));
+  options.allow_anonymous = false;
+  EXPECT_FALSE(AccessPolicy(options).Allows(&anonymous, "room", Right::kJoin));
 }
 
 TEST(AccessPolicyTest, APersonalGroupIsForItsUser) {

@@ -26,7 +26,10 @@ struct Content {
   int64_t sent_at_ms = 0;  // since 1970 UTC
   // Members of this session get the message's place and not the message. Zero: no session.
   Fingerprint excluded_session;
+  // What its receivers are told of its sender: JSON, at most kFromBytesMax. Empty: nothing.
+  absl::string_view from;
 };
+inline constexpr size_t kFromBytesMax = 320;
 
 // A message that has no place in its group's order yet. The views must be valid during the call.
 struct Publication {
@@ -41,7 +44,7 @@ struct Publication {
 // The size of publications that belong together: of one command, which may go to many groups.
 struct PublicationsSize {
   size_t count = 1;
-  size_t bytes = 0;  // of their group ids and their data
+  size_t bytes = 0;  // of their group ids, their data and their senders (Content::from)
 };
 
 // A message with its place in its group's order. The views are valid during the call.
@@ -72,6 +75,7 @@ struct History {
     std::string data;
     int64_t sent_at_ms = 0;
     Fingerprint excluded_session;
+    std::string from;
   };
   // The position of the group's newest message.
   Position head;

@@ -74,8 +74,8 @@ inline constexpr size_t kKeyBytes = 16;
 inline constexpr size_t kControlHeaderBytes = 4;
 
 // The most bytes of a publication's body besides the message in it: protobuf's tags, the time at
-// which it was sent, a session. The server takes no larger body.
-inline constexpr size_t kContentOverheadBytes = 96;
+// which it was sent, a session, its sender (kFromBytesMax). The server takes no larger body.
+inline constexpr size_t kContentOverheadBytes = 96 + 4 + 320;
 
 // The parts of a live frame. The views point into the frame.
 struct LiveFrame {

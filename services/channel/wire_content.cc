@@ -14,6 +14,11 @@ void ContentToWire(const Content& content, channel::v1::Content* wire) {
   } else {
     wire->set_excluded_session(FingerprintBytes(content.excluded_session));
   }
+  if (content.from.empty()) {
+    wire->clear_from();
+  } else {
+    wire->set_from(content.from.data(), content.from.size());
+  }
 }
 
 bool ContentFromWire(absl::string_view body, channel::v1::Content* wire, Content* content) {
@@ -31,6 +36,7 @@ bool ContentFromWire(absl::string_view body, channel::v1::Content* wire, Content
   content->data = wire->data();
   content->sent_at_ms = wire->sent_at_ms();
   content->excluded_session = {};
+  content->from = wire->from();
   if (const std::string& excluded = wire->excluded_session(); !excluded.empty()) {
     if (excluded.size() != sizeof(Fingerprint)) return false;
     content->excluded_session = FingerprintFromBytes(excluded);

@@ -1,9 +1,12 @@
 #include "services/configuration/group_rules.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,6 +17,8 @@ namespace {
 
 // A group id has no longer prefix.
 constexpr size_t kPrefixBytesMax = 128;
+
+constexpr std::array<absl::string_view, 4> kWhom = {"anyone", "authenticated", "granted", "nobody"};
 
 constexpr absl::Duration kAgeMax = absl::Hours(24 * 365);
 
@@ -81,6 +86,19 @@ absl::StatusOr<std::vector<GroupRule>> ReadGroupRules(const ConfigurationFile& f
       }
       rule.message_bytes = static_cast<size_t>(values.message_bytes());
     }
+    for (const auto& [field, has, value, to] :
+         {std::tuple(".join", values.has_join(), values.join(), &rule.join),
+          std::tuple(".send", values.has_send(), values.send(), &rule.send),
+          std::tuple(".read", values.has_read(), values.read(), &rule.read),
+          std::tuple(".observe", values.has_observe(), values.observe(), &rule.observe)}) {
+      if (!has) continue;
+      if (std::find(kWhom.begin(), kWhom.end(), value) == kWhom.end()) {
+        return wrong(i, field,
+                     absl::StrCat("=", value, " must be anyone, authenticated, granted or nobody"));
+      }
+      *to = value;
+    }
+    rule.names_sender = values.names_sender();
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -23,6 +23,12 @@ struct GroupRule {
   std::optional<size_t> history_count;
   std::optional<absl::Duration> history_age;
   std::optional<size_t> message_bytes;
+  // Words, as in the file: anyone, authenticated, granted or nobody.
+  std::optional<std::string> join;
+  std::optional<std::string> send;
+  std::optional<std::string> read;
+  std::optional<std::string> observe;
+  bool names_sender = false;
 };
 
 // Returns the file's group_rules, in their order.

@@ -8,7 +8,8 @@ EncodedMessage::EncodedMessage(const Position& position, uint64_t previous, cons
       kind_(content.kind),
       sent_at_ms_(content.sent_at_ms),
       excluded_session_(content.excluded_session),
-      data_(content.data) {}
+      data_(content.data),
+      from_(content.from.empty() ? SharedBytes() : SharedBytes::Copy(content.from)) {}
 
 void EncodedMessage::Keep() {
   if (kept_) return;
@@ -26,12 +27,15 @@ const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* membe
   }
   SharedBytes& message = messages_.Of(encoding);
   if (!message) {
-    message = encoding.EncodeMessage(
-        {.group_id = group_id,
-         .epoch = position_.epoch,
-         .offset = position_.offset,
-         .previous = previous_,
-         .content = {.kind = kind_, .data = data_, .sent_at_ms = sent_at_ms_}});
+    message =
+        encoding.EncodeMessage({.group_id = group_id,
+                                .epoch = position_.epoch,
+                                .offset = position_.offset,
+                                .previous = previous_,
+                                .content = {.kind = kind_,
+                                            .data = data_,
+                                            .sent_at_ms = sent_at_ms_,
+                                            .from = from_ ? from_.bytes() : absl::string_view()}});
     if (const absl::string_view content = encoding.ContentIn(message); !kept_ && !content.empty()) {
       kept_ = message;
       data_ = content;
@@ -41,7 +45,8 @@ const SharedBytes& EncodedMessage::For(absl::string_view group_id, Member* membe
 }
 
 size_t EncodedMessage::bytes() const {
-  return sizeof(*this) + copied_bytes_ + messages_.bytes() + excluded_.bytes();
+  return sizeof(*this) + copied_bytes_ + (from_ ? from_.size() : 0) + messages_.bytes() +
+         excluded_.bytes();
 }
 
 }  // namespace groupcast::service

@@ -39,6 +39,7 @@ class EncodedMessage {
   int64_t sent_at_ms_;
   Fingerprint excluded_session_;
   absl::string_view data_;  // of the content
+  SharedBytes from_;        // of the content; null: none
   SharedBytes kept_;        // data_ is in it; null: data_ is still the creator's
   size_t copied_bytes_ = 0;
   BlockPerEncoding messages_;

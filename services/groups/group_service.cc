@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "services/groups/member_access.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -33,11 +34,15 @@ absl::string_view Bytes(const Fingerprint& fingerprint) {
 // A group with more members here than this is flushed in pieces, and several messages at once.
 constexpr size_t kInteractiveMembersMax = 64;
 
-absl::Status Stopping() { return absl::UnavailableError("the service stops"); }
-
-size_t BytesOf(const std::string& group_id, const Command& command) {
-  return group_id.size() + command.message.size();
+absl::Status Forbidden(Right right) {
+  return absl::PermissionDeniedError(
+      absl::StrCat("the connection does not have the right to ", RightName(right),
+                   right == Right::kRead   ? " the history of this group"
+                   : right == Right::kSend ? " to this group"
+                                           : " this group"));
 }
+
+absl::Status Stopping() { return absl::UnavailableError("the service stops"); }
 
 TrafficClass TrafficClassOf(const Group& group) {
   return group.members.size() > kInteractiveMembersMax ? TrafficClass::kBulk
@@ -56,13 +61,18 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
              [this](Member* reader, const absl::Status& why, const std::string& id) {
                Refuse(reader, ErrorOf(why, id, Command::Kind::kGroupHistory));
              }),
+      authenticator_(options.access, clock),
       sends_(options.sends,
              [this](const PublicationsSize& size) { return channel_->HasRoomFor(size); }) {}
 
-void GroupService::Add(Member* member) { members_.emplace(member->connection_id(), member); }
+void GroupService::Add(Member* member) {
+  members_.emplace(member->connection_id(), member);
+  authenticator_.Add(member);
+}
 
 void GroupService::Remove(Member* member) {
   if (members_.erase(member->connection_id()) == 0) return;
+  authenticator_.Remove(member);
   sends_.Remove(member);
   if (member->pending_answers > 0) reads_.Drop(member);
   for (Group* group : table_.LeaveAll(member)) {
@@ -94,6 +104,7 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
   }
   if (member->pending_answers > 0 && !MayRun(*member, *command)) return false;
   if (!HasTokens(member, *command)) return true;
+  if (!HasShownToken(member, *command)) return true;
   const std::optional<SendQueue::Weight> weight =
       command->kind == Command::Kind::kSendToGroup ? AdmitSend(member, *command) : std::nullopt;
   if (member->waits_for_room) return false;
@@ -117,17 +128,148 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
     case Command::Kind::kGroupHistory:
       // Without an id nobody would get the answer.
       if (command->id.empty()) break;
+      if (!authenticator_.Allows(*member, command->group_ids.front().id, Right::kRead)) {
+        ++counters_.refused;
+        Refuse(member, ErrorOf(Forbidden(Right::kRead), command->id, command->kind));
+        break;
+      }
       if (gives_up_) {
         Refuse(member, ErrorOf(Stopping(), command->id, command->kind));
       } else {
         reads_.Read(member, *command);
       }
       break;
+    case Command::Kind::kAuthenticate:
+      Authenticate(member, *command);
+      break;
     case Command::Kind::kPing:
       if (!command->id.empty()) member->Reply(PongReply(command->id));
       break;
   }
   return true;
+}
+
+absl::Status GroupService::Identify(Member* member, absl::string_view token) {
+  return token.empty() ? absl::OkStatus() : authenticator_.Authenticate(member, token);
+}
+
+absl::string_view GroupService::UserOf(const Member& member) {
+  return member.access == nullptr ? absl::string_view() : member.access->identity.user();
+}
+
+void GroupService::Admit(Member* member, const absl::Status& identified) {
+  if (!identified.ok()) {
+    ++counters_.refused;
+    Refuse(member, {.code = ErrorCodeOf(identified), .message = std::string(identified.message())});
+    return member->Disconnect(absl::IsDeadlineExceeded(identified) ? CloseCode::kTokenExpired
+                                                                   : CloseCode::kNotAuthenticated,
+                              identified.message());
+  }
+  JoinPersonalGroup(member);
+}
+
+bool GroupService::HasShownToken(Member* member, const Command& command) {
+  if (command.kind == Command::Kind::kAuthenticate || command.kind == Command::Kind::kPing ||
+      !authenticator_.NeedsToken(*member)) {
+    return true;
+  }
+  ++counters_.commands;
+  ++counters_.refused;
+  TakeTokens(member, 1);
+  Refuse(member, ErrorOf(absl::UnauthenticatedError("show a token first, with authenticate"),
+                         command.id, command.kind));
+  return false;
+}
+
+void GroupService::Authenticate(Member* member, const Command& command) {
+  const absl::Status status = authenticator_.Authenticate(member, command.token);
+  if (!status.ok()) return RefuseToken(member, status, ErrorOf(status, command.id, command.kind));
+  const Token& token = *member->access->identity.token;
+  if (!command.id.empty()) {
+    member->Reply(AuthenticateReply(command.id, token.user, token.valid_until));
+  }
+  LeaveForbidden(member, "the fresh token does not allow it");
+  JoinPersonalGroup(member);
+}
+
+void GroupService::RefuseToken(Member* member, const absl::Status& why, const CommandError& error) {
+  ++counters_.refused;
+  Refuse(member, error);
+  if (!authenticator_.MustGo(*member)) return;
+  member->Disconnect(
+      absl::IsDeadlineExceeded(why) ? CloseCode::kTokenExpired : CloseCode::kNotAuthenticated,
+      why.message());
+}
+
+void GroupService::JoinPersonalGroup(Member* member) {
+  const absl::string_view user = UserOf(*member);
+  if (gives_up_) return;
+  if (user.empty() || !authenticator_.policy().personal_groups()) return;
+  Command join{.kind = Command::Kind::kAddGroup};
+  join.group_ids.push_back({.id = PersonalGroup(user)});
+  const Group* group = table_.Find(join.group_ids.front().id);
+  if (group != nullptr && table_.IsMember(*group, *member)) return;
+  AddGroup(member, join);
+  group = table_.Find(join.group_ids.front().id);
+  member->access->joined_by_service = group != nullptr && table_.IsMember(*group, *member);
+}
+
+bool GroupService::IsPersonal(const Member& member, const Group& group) const {
+  return member.access != nullptr &&
+         authenticator_.policy().IsPersonal(member.access->identity, group.id);
+}
+
+void GroupService::RetryPersonalGroups() {
+  if (!channel_->connected()) return;
+  for (const ConnectionId id : std::exchange(personal_retries_, {})) {
+    if (Member* const member = FindMember(id)) JoinPersonalGroup(member);
+  }
+}
+
+void GroupService::LeaveForbidden(Member* member, absl::string_view reason) {
+  for (Group* group : table_.GroupsOf(*member)) {
+    if (authenticator_.Allows(*member, group->id, Right::kJoin)) continue;
+    ++counters_.refused;
+    Refuse(member, {.code = ErrorCode::kForbidden,
+                    .message = absl::StrCat("the connection has left the group: ", reason),
+                    .cmd = std::string(CommandName(Command::Kind::kAddGroup)),
+                    .group_id = group->id});
+    Leave(group, member);
+  }
+}
+
+void GroupService::EndTokens() {
+  for (const Authenticator::Due& due : authenticator_.TakeDue()) {
+    switch (due.kind) {
+      case Authenticator::Due::Kind::kNotAuthenticated:
+        ++counters_.refused;
+        due.member->Disconnect(CloseCode::kNotAuthenticated, "no token came in time");
+        break;
+      case Authenticator::Due::Kind::kExpired:
+        Refuse(due.member, {.code = ErrorCode::kTokenExpired,
+                            .message = "the token has expired: send a fresh one, with authenticate",
+                            .cmd = std::string(CommandName(Command::Kind::kAuthenticate))});
+        break;
+      case Authenticator::Due::Kind::kGraceOver:
+        ++counters_.refused;
+        due.member->Disconnect(CloseCode::kTokenExpired, "the token has expired");
+        break;
+      case Authenticator::Due::Kind::kGroupGraceOver:
+        Group* const group = table_.Find(due.group_id);
+        if (group == nullptr || !table_.IsMember(*group, *due.member) ||
+            authenticator_.Allows(*due.member, due.group_id, Right::kJoin)) {
+          break;
+        }
+        ++counters_.refused;
+        Refuse(due.member,
+               {.code = ErrorCode::kTokenExpired,
+                .message = "the connection has left the group: the token for it has expired",
+                .cmd = std::string(CommandName(Command::Kind::kAddGroup)),
+                .group_id = due.group_id});
+        Leave(group, due.member);
+        break;
+    }
+  }
 }
 
 // Whether a command may run before the pending answers. Joins run at the same time, one for each
@@ -169,12 +311,44 @@ std::optional<SendQueue::Weight> GroupService::AdmitSend(Member* member, const C
   for (const GroupIdField& field : command.group_ids) {
     if (!field.defect.empty()) continue;
     ++size.count;
-    size.bytes += BytesOf(field.id, command);
+    size.bytes += BytesOf(*member, command, field.id);
   }
   return MayWaitForRoom() ? sends_.Admit(member, size) : sends_.AdmitAtOnce(size);
 }
 
+std::string GroupService::SenderOf(const Member& member, absl::string_view group_id) const {
+  if (!authenticator_.policy().NamesSender(group_id)) return "";
+  return SenderJson(UserOf(member), static_cast<uint64_t>(member.connection_id()));
+}
+
+size_t GroupService::BytesOf(const Member& member, const Command& command,
+                             absl::string_view group_id) const {
+  return group_id.size() + command.message.size() + SenderOf(member, group_id).size();
+}
+
+bool GroupService::MayJoin(Member* member, const Command& command) {
+  const std::string& id = command.group_ids.front().id;
+  if (!command.token.empty()) {
+    const absl::Status status = authenticator_.AddGroupToken(member, command.token, id);
+    if (!status.ok()) {
+      CommandError error = ErrorOf(status, command.id, command.kind);
+      if (absl::IsResourceExhausted(status)) error.code = ErrorCode::kTooManyGroups;
+      RefuseToken(member, status, error);
+      return false;
+    }
+  }
+  for (const Right right : {Right::kJoin, Right::kRead}) {
+    if (right == Right::kRead && command.history == 0) continue;
+    if (authenticator_.Allows(*member, id, right)) continue;
+    ++counters_.refused;
+    Refuse(member, ErrorOf(Forbidden(right), command.id, command.kind));
+    return false;
+  }
+  return true;
+}
+
 void GroupService::AddGroup(Member* member, const Command& command) {
+  if (!MayJoin(member, command)) return;
   const std::string& id = command.group_ids.front().id;
   Group* group = table_.Find(id);
   if (group != nullptr && table_.IsMember(*group, *member)) {
@@ -193,19 +367,32 @@ void GroupService::AddGroup(Member* member, const Command& command) {
     channel_->Subscribe(id);
   }
   table_.Join(group, member);
-  PendingJoin join{.group = group,
-                   .member = member,
-                   .command_id = command.id,
-                   .since = command.since,
-                   .history = command.history,
-                   .deadline = clock_->Now() + options_.join_timeout};
-  if (group->subscribed) return Admit(std::move(join));
+  if (member->access != nullptr) member->access->joined_by_service &= !IsPersonal(*member, *group);
+  PendingJoin join = JoinOf(group, member, command);
+  if (group->subscribed) return BeginDelivery(std::move(join));
   pending_joins_.Add(std::move(join));
   ++member->pending_answers;
 }
 
+PendingJoin GroupService::JoinOf(Group* group, Member* member, const Command& command) const {
+  return {.group = group,
+          .member = member,
+          .command_id = command.id,
+          .since = command.since,
+          .history = command.history,
+          .deadline = clock_->Now() + options_.join_timeout};
+}
+
 // It changes nothing; the reply says where the member is.
 void GroupService::AddGroupAgain(Group* group, Member* member, const Command& command) {
+  // But the client's first join of its personal group is a join: it may ask for what it missed.
+  if (IsPersonal(*member, *group) && std::exchange(member->access->joined_by_service, false) &&
+      (command.since.has_value() || command.history > 0)) {
+    recoveries_.Drop(group, member);
+    table_.Leave(group, member);
+    table_.Join(group, member);
+    return BeginDelivery(JoinOf(group, member, command));
+  }
   if (command.id.empty()) return;
   const Position* const recovering = recoveries_.PositionOf(group, member);
   const Position& present = recovering != nullptr ? *recovering : group->position;
@@ -215,7 +402,7 @@ void GroupService::AddGroupAgain(Group* group, Member* member, const Command& co
 }
 
 // The join's group is subscribed.
-void GroupService::Admit(PendingJoin join) {
+void GroupService::BeginDelivery(PendingJoin join) {
   if (join.since.has_value() || join.history > 0) {
     recoveries_.Begin(std::move(join));
   } else if (!join.command_id.empty()) {
@@ -225,11 +412,15 @@ void GroupService::Admit(PendingJoin join) {
 
 void GroupService::LeaveGroup(Member* member, const Command& command) {
   const std::string& id = command.group_ids.front().id;
-  if (Group* group = table_.Find(id); group != nullptr && table_.Leave(group, member)) {
-    recoveries_.Drop(group, member);
-    RemoveIfUnused(group);
-  }
+  authenticator_.DropGroupToken(member, id);
+  if (Group* group = table_.Find(id); group != nullptr) Leave(group, member);
   if (!command.id.empty()) member->Reply(LeaveReply(command.id, id));
+}
+
+void GroupService::Leave(Group* group, Member* member) {
+  if (!table_.Leave(group, member)) return;
+  recoveries_.Drop(group, member);
+  RemoveIfUnused(group);
 }
 
 void GroupService::Publish(Member* member, const Command& command,
@@ -239,20 +430,27 @@ void GroupService::Publish(Member* member, const Command& command,
     return done(gives_up_ ? Stopping()
                           : absl::UnavailableError("too many publications wait for the channel"));
   }
-  Publication publication{
-      .group_id = group_id,
-      .content = {.kind = command.message_kind, .data = command.message, .sent_at_ms = sent_at_ms}};
+  const std::string sender = SenderOf(*member, group_id);
+  Publication publication{.group_id = group_id,
+                          .content = {.kind = command.message_kind,
+                                      .data = command.message,
+                                      .sent_at_ms = sent_at_ms,
+                                      .from = sender}};
   if (command.exclude_self) publication.content.excluded_session = member->session();
   if (!command.key.empty()) {
     publication.key = FingerprintOf({Bytes(member->session()), group_id, command.key});
   }
   if (*weight == SendQueue::Weight::kHeavy) {
-    done = [this, bytes = BytesOf(group_id, command),
+    done = [this, bytes = BytesOf(*member, command, group_id),
             done = std::move(done)](absl::StatusOr<Position> position) {
       sends_.OnHeavyResult(bytes);
       done(std::move(position));
       sends_.GoOn();
     };
+  }
+  if (!authenticator_.Allows(*member, group_id, Right::kSend)) {
+    ++counters_.refused;
+    return done(Forbidden(Right::kSend));
   }
   const size_t* const bytes_max = options_.message_bytes_by_prefix.Find(group_id);
   if (bytes_max != nullptr && command.message.size() > *bytes_max) {
@@ -337,7 +535,7 @@ void GroupService::OnSubscribed(absl::string_view group_id, const Position& head
   for (PendingJoin& join : pending_joins_.TakeOf(group)) {
     admitted.push_back(join.member);
     --join.member->pending_answers;
-    Admit(std::move(join));
+    BeginDelivery(std::move(join));
   }
   // Last, because resumed commands may change the table.
   for (Member* member : admitted) {
@@ -459,6 +657,8 @@ void GroupService::GiveUp() {
 }
 
 void GroupService::CheckDeadlines() {
+  EndTokens();
+  RetryPersonalGroups();
   FailJoins(clock_->Now(), absl::UnavailableError("the channel did not answer in time"));
   recoveries_.RetryFailed();
   // A member that left may have made room for others.
@@ -484,6 +684,13 @@ void GroupService::FailJoins(absl::Time now, const absl::Status& why) {
 
 void GroupService::RefuseJoin(const PendingJoin& join, const absl::Status& why) {
   table_.Leave(join.group, join.member);
+  const bool is_by_service = IsPersonal(*join.member, *join.group) &&
+                             std::exchange(join.member->access->joined_by_service, false);
+  if (is_by_service && !gives_up_) {
+    // The client has not asked for it, and will not ask again.
+    personal_retries_.push_back(join.member->connection_id());
+    return RemoveIfUnused(join.group);
+  }
   Refuse(join.member, ErrorOf(why, join.command_id, Command::Kind::kAddGroup));
   RemoveIfUnused(join.group);
 }

@@ -16,6 +16,7 @@
 #include "services/common/logging.h"
 #include "services/common/prefix_map.h"
 #include "services/common/token_bucket.h"
+#include "services/groups/authenticator.h"
 #include "services/groups/encoded_message.h"
 #include "services/groups/group_table.h"
 #include "services/groups/history_reads.h"
@@ -38,6 +39,7 @@ struct GroupServiceOptions {
   TokenRate command_rate = {.per_second = 0, .burst = 256};
   // If the channel has not answered a join after this time, the join fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
+  AuthenticatorOptions access;
   HistoryReadsOptions history_reads;
   RecentMessagesOptions recent;
   SendQueueOptions sends;
@@ -54,6 +56,7 @@ class GroupService final : public ChannelListener {
     uint64_t commands = 0;
     uint64_t errors = 0;           // commands answered with an error
     uint64_t rate_limited = 0;     // of these, with `rate_limited`
+    uint64_t refused = 0;          // and for want of a right or of a valid token
     uint64_t messages = 0;         // messages from the channel, each counted once
     uint64_t deliveries = 0;       // messages × members
     uint64_t gaps = 0;             // each for all live members, or for one recovering member
@@ -80,6 +83,15 @@ class GroupService final : public ChannelListener {
   void Add(Member* member);
   // The member leaves its groups. Later answers for it are dropped.
   void Remove(Member* member);
+
+  // Takes the token of a new connection, which may be empty, before any command of it. The member
+  // has its user then. Admit must follow.
+  absl::Status Identify(Member* member, absl::string_view token);
+  // The user of the member's token. Empty: none. Valid until its next token.
+  static absl::string_view UserOf(const Member& member);
+  // Begins the connection's stay, after Identify. If the token was refused, it tells the reason and
+  // ends the connection.
+  void Admit(Member* member, const absl::Status& identified);
 
   // Executes one command. False: this command and all later ones must wait. After
   // Member::ResumeCommands, the caller passes it to HandleCommand again.
@@ -116,6 +128,22 @@ class GroupService final : public ChannelListener {
 
  private:
   bool MayRun(const Member& member, const Command& command);
+  // Whether the member may give any command but those that come before a token. If not, it has the
+  // answer.
+  bool HasShownToken(Member* member, const Command& command);
+  void Authenticate(Member* member, const Command& command);
+  // Tells why a token was refused, and ends the connection if it has to go.
+  void RefuseToken(Member* member, const absl::Status& why, const CommandError& error);
+  // Puts the member into its user's personal group, if it has one.
+  void JoinPersonalGroup(Member* member);
+  void RetryPersonalGroups();
+  bool IsPersonal(const Member& member, const Group& group) const;
+  // Takes the member out of the groups that it may not be in any more.
+  void LeaveForbidden(Member* member, absl::string_view reason);
+  void Leave(Group* group, Member* member);
+  void EndTokens();
+  // Whether the member may do what the join asks for. If not, it has the answer.
+  bool MayJoin(Member* member, const Command& command);
   bool MayWaitForRoom() const;
   // nullopt: the member waits (Member::waits_for_room), or the send is refused.
   // Whether the member's rate lets it run a command now. If not, it has the answer.
@@ -125,7 +153,8 @@ class GroupService final : public ChannelListener {
   std::optional<SendQueue::Weight> AdmitSend(Member* member, const Command& command);
   void AddGroup(Member* member, const Command& command);
   void AddGroupAgain(Group* group, Member* member, const Command& command);
-  void Admit(PendingJoin join);
+  PendingJoin JoinOf(Group* group, Member* member, const Command& command) const;
+  void BeginDelivery(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
   // Without a weight, the command is refused as a whole.
   void SendToGroup(Member* member, const Command& command, std::optional<SendQueue::Weight> weight);
@@ -133,6 +162,9 @@ class GroupService final : public ChannelListener {
                     std::optional<SendQueue::Weight> weight);
   void Publish(Member* member, const Command& command, std::optional<SendQueue::Weight> weight,
                const std::string& group_id, int64_t sent_at_ms, Channel::PublishCallback done);
+  // The sender that a message to the group names (Content::from). Empty: none.
+  std::string SenderOf(const Member& member, absl::string_view group_id) const;
+  size_t BytesOf(const Member& member, const Command& command, absl::string_view group_id) const;
 
   // Follows the channel's maximum.
   void UpdateCommandLimits();
@@ -160,6 +192,7 @@ class GroupService final : public ChannelListener {
   GroupTable table_;
   Recoveries recoveries_;
   HistoryReads reads_;
+  Authenticator authenticator_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
   SendQueue sends_;
@@ -170,6 +203,8 @@ class GroupService final : public ChannelListener {
   // By number, in the order of their commands. The channel's window bounds them.
   absl::flat_hash_map<uint64_t, PendingSend> pending_sends_;
   uint64_t last_send_ = 0;
+  // The connections whose users' groups the channel did not give in time.
+  std::vector<ConnectionId> personal_retries_;
   bool gives_up_ = false;
   absl::Time away_since_;  // the time of the disconnection, while not connected
   Counters counters_;

@@ -35,6 +35,7 @@ class BenchMember final : public Member {
     if (room_ > 0) --room_;
   }
   bool HasRoomFor(size_t) const override { return room_ > 0; }
+  void Disconnect(CloseCode, absl::string_view) override {}
   void ResumeCommands() override {}
 
   void Drain(size_t room) {

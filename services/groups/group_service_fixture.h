@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ class FakeMember final : public Member {
     if (room > 0) --room;
   }
   bool HasRoomFor(size_t bytes) const override { return room > 0 && bytes <= block_bytes_max; }
+  void Disconnect(CloseCode code, absl::string_view reason) override {
+    disconnected = code;
+    disconnect_reason = std::string(reason);
+  }
   void ResumeCommands() override {
     while (!waiting_.empty() && service_->HandleCommand(this, waiting_.front())) {
       waiting_.erase(waiting_.begin());
@@ -53,6 +58,8 @@ class FakeMember final : public Member {
   }
 
   std::function<void()> on_send;  // null: none
+  std::optional<CloseCode> disconnected;
+  std::string disconnect_reason;
   std::vector<std::string> received;
   std::vector<SharedBytes> blocks;
   size_t room = std::numeric_limits<size_t>::max();

@@ -57,6 +57,15 @@ void GroupTable::SetLive(Group* group, const Member& member, bool live) {
   }
 }
 
+std::vector<Group*> GroupTable::GroupsOf(const Member& member) const {
+  std::vector<Group*> groups;
+  groups.reserve(member.memberships_.size());
+  for (const Member::Membership& membership : member.memberships_) {
+    groups.push_back(membership.group);
+  }
+  return groups;
+}
+
 std::vector<Group*> GroupTable::GroupsNotLive(const Member& member) const {
   std::vector<Group*> groups;
   for (const Member::Membership& membership : member.memberships_) {

@@ -55,6 +55,7 @@ class GroupTable {
   bool Leave(Group* group, Member* member);
   // Sets whether a member gets the group's messages at once. A new member is live.
   void SetLive(Group* group, const Member& member, bool live);
+  std::vector<Group*> GroupsOf(const Member& member) const;
   std::vector<Group*> GroupsNotLive(const Member& member) const;
   // Returns the groups that the member has left.
   std::vector<Group*> LeaveAll(Member* member);

@@ -17,6 +17,7 @@ class FakeMember final : public Member {
   explicit FakeMember(uint64_t id) : Member(ConnectionId{id}, &kPlainBareEncoding) {}
   void Send(const SharedBytes&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
+  void Disconnect(CloseCode, absl::string_view) override {}
   void ResumeCommands() override {}
 };
 

@@ -15,7 +15,8 @@ absl::StatusOr<HistoryPage> PageOf(const absl::StatusOr<History>& history) {
                                Content{.kind = entry.kind,
                                        .data = entry.data,
                                        .sent_at_ms = entry.sent_at_ms,
-                                       .excluded_session = entry.excluded_session});
+                                       .excluded_session = entry.excluded_session,
+                                       .from = entry.from});
   }
   return page;
 }

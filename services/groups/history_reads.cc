@@ -13,7 +13,9 @@ constexpr size_t kReadOverheadBytes = 512;
 size_t BytesOf(const absl::StatusOr<History>& history) {
   size_t bytes = 0;
   if (!history.ok()) return bytes;
-  for (const History::Entry& entry : history->messages) bytes += sizeof(entry) + entry.data.size();
+  for (const History::Entry& entry : history->messages) {
+    bytes += sizeof(entry) + entry.data.size() + entry.from.size();
+  }
   return bytes;
 }
 

@@ -48,6 +48,7 @@ class Reader final : public Member {
     replies.emplace_back(bytes.bytes());
   }
   bool HasRoomFor(size_t) const override { return true; }
+  void Disconnect(CloseCode, absl::string_view) override {}
   void ResumeCommands() override { ++resumed; }
 
   const std::string name;

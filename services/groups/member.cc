@@ -1,6 +1,13 @@
 #include "services/groups/member.h"
 
+#include "services/groups/member_access.h"
+
 namespace groupcast::service {
+
+Member::Member(ConnectionId id, const Encoding* encoding)
+    : encoding_(encoding), connection_id_(id) {}
+
+Member::~Member() = default;
 
 void Member::Reply(absl::string_view head, absl::string_view rest, TrafficClass traffic_class) {
   const SharedBytes bytes = encoding().EncodeEvent(head, rest);
@@ -14,6 +21,11 @@ const Fingerprint& Member::session() {
         {"connection", {reinterpret_cast<const char*>(&connection_id_), sizeof(connection_id_)}});
   }
   return session_;
+}
+
+void Member::BindSession(absl::string_view user) {
+  // Three texts, where other sessions have one or two.
+  session_ = FingerprintOf({"user", user, FingerprintBytes(session())});
 }
 
 }  // namespace groupcast::service

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -12,10 +13,12 @@
 #include "services/groups/encoding.h"
 #include "services/groups/input_share.h"
 #include "services/groups/traffic_class.h"
+#include "services/protocol/close_code.h"
 
 namespace groupcast::service {
 
 struct Group;
+struct MemberAccess;
 
 // Ids are random, so clients may see them. They differ between all workers, and between a worker
 // and its successor.
@@ -26,8 +29,8 @@ enum class ConnectionId : uint64_t {};
 class Member {
  public:
   // `encoding` must outlive the member.
-  Member(ConnectionId id, const Encoding* encoding) : encoding_(encoding), connection_id_(id) {}
-  virtual ~Member() = default;
+  Member(ConnectionId id, const Encoding* encoding);
+  virtual ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
 
@@ -44,6 +47,10 @@ class Member {
   // The same, with the event in two parts.
   void Reply(absl::string_view head, absl::string_view rest, TrafficClass traffic_class);
 
+  // Ends the connection, for this reason. The member gets nothing after this call. Must not change
+  // the group table.
+  virtual void Disconnect(CloseCode code, absl::string_view reason) = 0;
+
   // Its commands waited, and may continue now.
   virtual void ResumeCommands() = 0;
 
@@ -54,8 +61,11 @@ class Member {
   size_t group_count() const { return memberships_.size(); }
 
   // The session that the client named. A client without a name for its session has its own session.
+  // The session of a user is of no use to another.
   const Fingerprint& session();
   void set_session(const Fingerprint& session) { session_ = session; }
+  // The session is this user's from now on. It must not be a user's yet.
+  void BindSession(absl::string_view user);
 
   // The number of joins and reads of history that the channel has not answered yet. Other commands
   // wait for them.
@@ -67,6 +77,8 @@ class Member {
   uint32_t recoveries = 0;
   // Its next read of history begins here at the earliest, on the scale of HistoryReads.
   uint64_t read_bytes = 0;
+  // What it has shown of its rights. Null: nothing. Authenticator owns what is in it.
+  std::unique_ptr<MemberAccess> access;
   // What its commands may still cost. GroupService counts.
   TokenBucket command_tokens;
   // What it has sent of late. The connection counts.

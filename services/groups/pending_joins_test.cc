@@ -14,6 +14,7 @@ class FakeMember final : public Member {
   FakeMember() : Member(ConnectionId{1}, &kPlainBareEncoding) {}
   void Send(const SharedBytes&, TrafficClass) override {}
   bool HasRoomFor(size_t) const override { return true; }
+  void Disconnect(CloseCode, absl::string_view) override {}
   void ResumeCommands() override {}
 };
 

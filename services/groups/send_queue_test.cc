@@ -31,6 +31,7 @@ class SendQueueTest : public testing::Test {
     }
     // Its commands have ended with its connection.
     void Forget() { sizes_.clear(); }
+    void Disconnect(CloseCode, absl::string_view) override {}
     void ResumeCommands() override {
       ++resumed;
       if (on_resume) on_resume();

@@ -18,6 +18,9 @@ enum class CloseCode : uint16_t {
   kDraining = 4000,
   kSlowConsumer = 4001,
   kNoPong = 4002,
+  // From 4500 on, a client must not connect again in the same way.
+  kNotAuthenticated = 4500,
+  kTokenExpired = 4501,
 };
 
 }  // namespace groupcast::service

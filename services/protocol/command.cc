@@ -36,6 +36,7 @@ struct Fields {
   absl::string_view since;
   absl::string_view history;
   absl::string_view limit;
+  absl::string_view token;
 };
 
 // Reads an object; of a field that is there twice, the last counts.
@@ -67,7 +68,8 @@ bool ReadFields(JsonReader* reader, Fields* fields) {
                              {"exclude_self", &fields->exclude_self},
                              {"since", &fields->since},
                              {"history", &fields->history},
-                             {"limit", &fields->limit}}) &&
+                             {"limit", &fields->limit},
+                             {"token", &fields->token}}) &&
          reader->ExpectEnd();
 }
 
@@ -140,7 +142,8 @@ class Interpreter {
       : fields_(fields), limits_(limits) {}
 
   std::variant<Command, CommandError> Run() {
-    if (ReadId() && ReadCmd() && ReadGroups() && ReadStart() && ReadMessage() && ReadKey()) {
+    if (ReadId() && ReadCmd() && ReadGroups() && ReadToken() && ReadStart() && ReadMessage() &&
+        ReadKey()) {
       return std::move(command_);
     }
     return std::move(error_);
@@ -175,18 +178,21 @@ class Interpreter {
     AppendJsonText(fields_.cmd, &name);
     for (const Command::Kind kind :
          {Command::Kind::kAddGroup, Command::Kind::kLeaveGroup, Command::Kind::kSendToGroup,
-          Command::Kind::kGroupHistory, Command::Kind::kPing}) {
+          Command::Kind::kGroupHistory, Command::Kind::kAuthenticate, Command::Kind::kPing}) {
       if (name != CommandName(kind)) continue;
       command_.kind = kind;
       error_.cmd = std::move(name);
       return true;
     }
     return Fail(ErrorCode::kUnknownCommand,
-                "cmd is not add_group, leave_group, send_to_group, group_history or ping");
+                "cmd is not add_group, leave_group, send_to_group, group_history, authenticate or "
+                "ping");
   }
 
   bool ReadGroups() {
-    if (command_.kind == Command::Kind::kPing) return true;
+    if (command_.kind == Command::Kind::kPing || command_.kind == Command::Kind::kAuthenticate) {
+      return true;
+    }
     const bool sends = command_.kind == Command::Kind::kSendToGroup;
     if (sends && !fields_.group_ids.empty()) return ReadGroupIds();
     if (fields_.group_id.empty())
@@ -217,6 +223,17 @@ class Interpreter {
       command_.group_ids.push_back(ReadGroupId(raw));
     } while (reader.Accept(','));
     return true;
+  }
+
+  bool ReadToken() {
+    const bool needed = command_.kind == Command::Kind::kAuthenticate;
+    if (!needed && command_.kind != Command::Kind::kAddGroup) return true;
+    if (fields_.token.empty()) {
+      return !needed || Fail(ErrorCode::kBadJson, "authenticate needs a field \"token\"");
+    }
+    if (!IsString(fields_.token)) return Fail(ErrorCode::kBadJson, "token must be a string");
+    AppendJsonText(fields_.token, &command_.token);
+    return !command_.token.empty() || Fail(ErrorCode::kBadJson, "token is empty");
   }
 
   // Where a join or a look into the history begins.
@@ -302,6 +319,8 @@ absl::string_view CommandName(Command::Kind kind) {
       return "send_to_group";
     case Command::Kind::kGroupHistory:
       return "group_history";
+    case Command::Kind::kAuthenticate:
+      return "authenticate";
     case Command::Kind::kPing:
       return "ping";
   }

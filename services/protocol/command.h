@@ -22,7 +22,7 @@ struct GroupIdField {
 
 // A valid command. docs/protocol.md defines the effect of each.
 struct Command {
-  enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kPing };
+  enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kAuthenticate, kPing };
 
   Kind kind = Kind::kPing;
   std::string id;  // the JSON of the field `id`; empty: there is none
@@ -35,6 +35,9 @@ struct Command {
   std::string message;
   std::string key;  // empty: none
   bool exclude_self = false;
+
+  // authenticate, and add_group with a token for the group. Empty: none.
+  std::string token;
 
   // add_group, group_history: the last position that the client has seen.
   std::optional<Position> since;

@@ -18,6 +18,12 @@ absl::string_view ErrorWord(ErrorCode code) {
       return "too_many_groups";
     case ErrorCode::kRateLimited:
       return "rate_limited";
+    case ErrorCode::kUnauthorized:
+      return "unauthorized";
+    case ErrorCode::kTokenExpired:
+      return "token_expired";
+    case ErrorCode::kForbidden:
+      return "forbidden";
     case ErrorCode::kUnavailable:
       return "unavailable";
     case ErrorCode::kOutcomeUnknown:
@@ -33,14 +39,20 @@ bool MayWorkLater(ErrorCode code) {
          code == ErrorCode::kOutcomeUnknown || code == ErrorCode::kInternal;
 }
 
-ErrorCode ErrorCodeOf(const absl::Status& channel_status) {
-  switch (channel_status.code()) {
+ErrorCode ErrorCodeOf(const absl::Status& status) {
+  switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       return ErrorCode::kUnavailable;
     case absl::StatusCode::kUnknown:
       return ErrorCode::kOutcomeUnknown;
     case absl::StatusCode::kResourceExhausted:
       return ErrorCode::kMessageTooLarge;
+    case absl::StatusCode::kUnauthenticated:
+      return ErrorCode::kUnauthorized;
+    case absl::StatusCode::kDeadlineExceeded:
+      return ErrorCode::kTokenExpired;
+    case absl::StatusCode::kPermissionDenied:
+      return ErrorCode::kForbidden;
     default:
       return ErrorCode::kInternal;
   }

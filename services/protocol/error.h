@@ -17,6 +17,9 @@ enum class ErrorCode {
   kMessageTooLarge,
   kTooManyGroups,
   kRateLimited,
+  kUnauthorized,
+  kTokenExpired,
+  kForbidden,
   kUnavailable,
   kOutcomeUnknown,
   kInternal,
@@ -34,10 +37,13 @@ struct CommandError {
   std::string message;  // a sentence for people
   std::string id;       // the JSON of the command's id; empty: none, or it could not be read
   std::string cmd;      // the command's name; empty if it could not be read
+  // The group that the client has lost by a later event, and not by this command. Empty: none.
+  std::string group_id = {};
 };
 
-// Returns the error of a command, from the error `channel_status` of its call to the channel.
-ErrorCode ErrorCodeOf(const absl::Status& channel_status);
+// Returns the error of a command, from the error of its call to the channel, of the check of its
+// token (TokenVerifier), or of the check of its rights (kPermissionDenied).
+ErrorCode ErrorCodeOf(const absl::Status& status);
 
 }  // namespace groupcast::service
 

@@ -53,7 +53,12 @@ struct HistoryItem {
         excluded(!entry->excluded_session.empty() && entry->excluded_session == reader) {
     if (!excluded) end = ",";
     AppendPlace(entry->offset, entry->previous, &end);
-    end += excluded ? ",\"excluded\":true}" : absl::StrCat(",\"sent_at\":", entry->sent_at_ms, "}");
+    if (excluded) {
+      end += ",\"excluded\":true}";
+      return;
+    }
+    if (!entry->from.empty()) absl::StrAppend(&end, ",\"from\":", entry->from);
+    absl::StrAppend(&end, ",\"sent_at\":", entry->sent_at_ms, "}");
   }
 
   size_t bytes() const { return 1 + (excluded ? 0 : ContentBytes(Of(*entry))) + end.size(); }
@@ -78,17 +83,28 @@ const char* JsonBool(bool value) { return value ? "true" : "false"; }
 }  // namespace
 
 std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
-                         const WelcomeLimits& limits) {
-  return absl::StrFormat(R"({"event":"welcome","connection_id":"%016x","ping_interval_ms":%d,)"
-                         R"("limits":{"message_bytes":%d,"groups":%d,"frame_bytes":%d,)"
-                         R"("key_bytes":%d,"key_window_ms":%d}})",
-                         connection_id, absl::ToInt64Milliseconds(ping_interval),
-                         limits.message_bytes, limits.groups, limits.frame_bytes, limits.key_bytes,
-                         absl::ToInt64Milliseconds(limits.key_window));
+                         const WelcomeLimits& limits, absl::string_view user) {
+  return absl::StrFormat(
+      R"({"event":"welcome","connection_id":"%016x",%s"ping_interval_ms":%d,)"
+      R"("limits":{"message_bytes":%d,"groups":%d,"frame_bytes":%d,)"
+      R"("key_bytes":%d,"key_window_ms":%d}})",
+      connection_id, user.empty() ? "" : absl::StrCat("\"user\":", Quoted(user), ","),
+      absl::ToInt64Milliseconds(ping_interval), limits.message_bytes, limits.groups,
+      limits.frame_bytes, limits.key_bytes, absl::ToInt64Milliseconds(limits.key_window));
 }
 
 std::string PongReply(absl::string_view id) {
   return absl::StrCat(R"({"event":"reply","id":)", id, R"(,"pong":true})");
+}
+
+std::string AuthenticateReply(absl::string_view id, absl::string_view user, absl::Time expires) {
+  std::string json = absl::StrCat(R"({"event":"reply","id":)", id);
+  if (!user.empty()) absl::StrAppend(&json, ",\"user\":", Quoted(user));
+  if (expires != absl::InfiniteFuture()) {
+    absl::StrAppend(&json, ",\"expires_at\":", absl::ToUnixMillis(expires));
+  }
+  json += '}';
+  return json;
 }
 
 std::string LeaveReply(absl::string_view id, absl::string_view group_id) {
@@ -160,8 +176,16 @@ std::string ErrorEvent(const CommandError& error) {
   std::string json = R"({"event":"error")";
   if (!error.id.empty()) absl::StrAppend(&json, ",\"id\":", error.id);
   if (!error.cmd.empty()) absl::StrAppend(&json, ",\"cmd\":\"", error.cmd, "\"");
+  if (!error.group_id.empty()) {
+    absl::StrAppend(&json, ",\"group_id\":", Quoted(error.group_id));
+  }
   absl::StrAppend(&json, ",", ErrorFields(error.code, error.message), "}");
   return json;
+}
+
+std::string SenderJson(absl::string_view user, uint64_t connection_id) {
+  return absl::StrCat("{", user.empty() ? "" : absl::StrCat("\"user\":", Quoted(user), ","),
+                      "\"connection_id\":\"", absl::Hex(connection_id, absl::kZeroPad16), "\"}");
 }
 
 std::string MessageEvent(const Message& message) {
@@ -181,6 +205,7 @@ MessageEventWriter::MessageEventWriter(const Message& message)
   before_bytes_ = around_.size();
   around_ += ',';
   AppendPlace(message.offset, message.previous, &around_);
+  if (!content_.from.empty()) absl::StrAppend(&around_, ",\"from\":", content_.from);
   absl::StrAppend(&around_, ",\"sent_at\":", content_.sent_at_ms, "}");
 }
 

@@ -26,11 +26,14 @@ struct WelcomeLimits {
   absl::Duration key_window;
 };
 
+// `user`: of the connection's token; empty: it has none.
 std::string WelcomeEvent(uint64_t connection_id, absl::Duration ping_interval,
-                         const WelcomeLimits& limits);
+                         const WelcomeLimits& limits, absl::string_view user = {});
 
 // `id` is the JSON of the command's id, in all functions below.
 std::string PongReply(absl::string_view id);
+// `expires` is the end of the token's validity; InfiniteFuture: it has none.
+std::string AuthenticateReply(absl::string_view id, absl::string_view user, absl::Time expires);
 std::string LeaveReply(absl::string_view id, absl::string_view group_id);
 // The reply to add_group, and to send_to_group with one group. `recovered` is for an add_group with
 // `since`.
@@ -54,6 +57,9 @@ std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Pos
                              const History& history, const Fingerprint& reader, size_t bytes_max);
 
 std::string ErrorEvent(const CommandError& error);
+
+// The JSON of the field `from` of a message (Content::from). `user`: empty if it has none.
+std::string SenderJson(absl::string_view user, uint64_t connection_id);
 
 std::string MessageEvent(const Message& message);
 // The same for a buffer of the right size, so that the event is written only once.

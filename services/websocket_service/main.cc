@@ -12,6 +12,9 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "services/access/access_policy.h"
+#include "services/access/token_keys.h"
 #include "services/channel/open_channel.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
@@ -21,6 +24,7 @@
 #include "services/common/ready_file.h"
 #include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
+#include "services/groups/authenticator.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/origin_policy.h"
@@ -52,6 +56,26 @@ ABSL_FLAG(std::string, allowed_hosts, "",
           "hosts that requests may name, with commas between them, such as app.example or "
           "*.example.com; * allows all. Addresses and localhost need no entry. Without entries, a "
           "service on a loopback address allows no others, and any other service allows all");
+ABSL_FLAG(std::string, token_keys, "",
+          "files with the keys of JSON Web Tokens, with commas between them: a public key (PEM), a "
+          "JWK set, or a secret of 32 bytes at least; see docs/security.md. Empty: there is no "
+          "authentication");
+ABSL_FLAG(std::string, token_issuer, "", "what the claim iss of tokens must be; empty: anything");
+ABSL_FLAG(std::string, token_audience, "",
+          "what the claim aud of tokens must name; empty: tokens must have no audience");
+ABSL_FLAG(absl::Duration, token_leeway, absl::Seconds(30),
+          "by how much the clocks of the issuer of tokens and of this machine may differ");
+ABSL_FLAG(absl::Duration, token_grace, absl::Seconds(25),
+          "how long a connection may stay after its token has expired, to send a fresh one; over "
+          "it: close 4501");
+ABSL_FLAG(absl::Duration, authentication_timeout, absl::Seconds(10),
+          "how long a connection may stay without a token, if it needs one; over it: close 4500");
+ABSL_FLAG(
+    bool, allow_anonymous, false,
+    "whether clients without a token may connect although there are --token_keys, or although "
+    "the service listens on another address than loopback");
+ABSL_FLAG(bool, personal_groups, true,
+          "whether the connections of a user join the user's personal group, user:SUB");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
@@ -139,6 +163,58 @@ absl::StatusOr<ChannelUrl> ReadChannelUrl() {
   return url;
 }
 
+// `rule` of the file, for the workers.
+GroupAccess AccessOf(const GroupRule& rule) {
+  GroupAccess access{.names_sender = rule.names_sender};
+  for (const auto& [right, word] :
+       {std::pair(Right::kJoin, &rule.join), std::pair(Right::kSend, &rule.send),
+        std::pair(Right::kRead, &rule.read), std::pair(Right::kObserve, &rule.observe)}) {
+    if (word->has_value()) access.whom[static_cast<size_t>(right)] = ReadWhom(**word);
+  }
+  return access;
+}
+
+absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
+                                                const std::vector<GroupRule>& rules) {
+  for (const auto& [flag, value] : {std::pair<absl::string_view, absl::Duration>{
+                                        "token_leeway", absl::GetFlag(FLAGS_token_leeway)},
+                                    {"token_grace", absl::GetFlag(FLAGS_token_grace)}}) {
+    if (absl::Status status =
+            Check(value >= absl::ZeroDuration() && value <= absl::Hours(24),
+                  absl::StrCat(FlagPlace(flag), " must not be below 0 or above 24h"));
+        !status.ok()) {
+      return status;
+    }
+  }
+  AccessPolicy::Options policy{.allow_anonymous = absl::GetFlag(FLAGS_allow_anonymous),
+                               .personal_groups = absl::GetFlag(FLAGS_personal_groups)};
+  const std::string files = absl::GetFlag(FLAGS_token_keys);
+  if (!files.empty()) {
+    absl::StatusOr<TokenKeys> keys = TokenKeys::Load(absl::StrSplit(files, ','));
+    if (!keys.ok()) {
+      return absl::Status(keys.status().code(),
+                          absl::StrCat(FlagPlace("token_keys"), ": ", keys.status().message()));
+    }
+    policy.tokens = std::make_shared<const TokenVerifier>(
+        *std::move(keys), TokenOptions{.issuer = absl::GetFlag(FLAGS_token_issuer),
+                                       .audience = absl::GetFlag(FLAGS_token_audience),
+                                       .leeway = absl::GetFlag(FLAGS_token_leeway)});
+  } else if (!IsLoopback(bind_address) && !policy.allow_anonymous) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        FlagPlace("bind_address"), "=", bind_address,
+        " is not a loopback address, so others may connect. Say who may: --token_keys=FILE lets "
+        "in those that have a token, and --allow_anonymous lets in anyone"));
+  }
+  std::vector<std::pair<std::string, GroupAccess>> by_prefix;
+  for (const GroupRule& rule : rules) by_prefix.emplace_back(rule.prefix, AccessOf(rule));
+  policy.rules = PrefixMap<GroupAccess>(std::move(by_prefix));
+  return AuthenticatorOptions{
+      .policy = std::make_shared<const AccessPolicy>(std::move(policy)),
+      .timeout = absl::GetFlag(FLAGS_authentication_timeout),
+      .grace = absl::GetFlag(FLAGS_token_grace),
+      .group_tokens_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection))};
+}
+
 // All that workers need, from the flags as they are now and the group rules of the file.
 // `bind_address` is what the listeners have: the flag may have changed since.
 absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
@@ -167,6 +243,7 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
                                                      absl::GetFlag(FLAGS_handshake_timeout)},
         {"ping_interval", absl::GetFlag(FLAGS_ping_interval)},
         {"pong_timeout", absl::GetFlag(FLAGS_pong_timeout)},
+        {"authentication_timeout", absl::GetFlag(FLAGS_authentication_timeout)},
         {"channel_timeout", absl::GetFlag(FLAGS_channel_timeout)},
         {"drain_time", absl::GetFlag(FLAGS_drain_time)},
         {"stall_timeout", absl::GetFlag(FLAGS_stall_timeout)}}) {
@@ -220,6 +297,9 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
   const absl::StatusOr<std::vector<GroupRule>> rules =
       ReadGroupRules(file, worker.groups.commands.message_bytes_max);
   if (!rules.ok()) return rules.status();
+  absl::StatusOr<AuthenticatorOptions> access = ReadAccess(bind_address, *rules);
+  if (!access.ok()) return access.status();
+  worker.groups.access = *std::move(access);
   std::vector<std::pair<std::string, size_t>> message_bytes;
   for (const GroupRule& rule : *rules) {
     message_bytes.emplace_back(

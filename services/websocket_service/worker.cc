@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/random/random.h"
 #include "services/common/address.h"
 #include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
@@ -27,9 +26,6 @@ constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 
 // How often a draining worker looks for connections whose commands are answered.
 constexpr absl::Duration kFinishTick = absl::Milliseconds(10);
-
-// Clients of a draining worker are asked to spread their return over this much.
-constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
 // If this number of messages has come since a flush round began, the round continues in large
 // pieces. The worker then takes few further messages meanwhile. So outboxes stay short, and the
@@ -157,10 +153,11 @@ void Worker::OnRefusal(const HttpAnswer& answer, int socket) {
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 
-void Worker::OnOpen(Session* session) {
+void Worker::OnOpen(Session* session, absl::string_view token) {
   ++open_count_;
   silent_.Append(session, loop_->now());
   groups_.Add(session);
+  const absl::Status identified = groups_.Identify(session, token);
   if (session->v1()) {
     session->Reply(WelcomeEvent(static_cast<uint64_t>(session->connection_id()),
                                 options_.ping_interval,
@@ -168,8 +165,10 @@ void Worker::OnOpen(Session* session) {
                                  .groups = options_.groups.groups_per_connection_max,
                                  .frame_bytes = options_.session.frame_bytes_max,
                                  .key_bytes = options_.groups.commands.key_bytes_max,
-                                 .key_window = kKeyWindow}));
+                                 .key_window = kKeyWindow},
+                                groups_.UserOf(*session)));
   }
+  groups_.Admit(session, identified);
 }
 
 bool Worker::OnText(Session* session, absl::string_view text) {
@@ -371,11 +370,8 @@ void Worker::FinishAnswered() {
 }
 
 void Worker::SayGoodbye(Session* session) {
-  if (!session->v1()) return session->Close(CloseCode::kGoingAway, "going away");
-  absl::BitGen random;
-  const absl::Duration after = kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
-  session->Reply(ClosingEvent(CloseCode::kDraining, "draining", after));
-  session->Close(CloseCode::kDraining, "draining");
+  session->v1() ? session->Close(CloseCode::kDraining, "draining")
+                : session->Close(CloseCode::kGoingAway, "going away");
 }
 
 // Its first call tells what remains to be told. The next one, a tick later, ends the connections.

@@ -87,7 +87,7 @@ class Worker final : private SessionHost {
   const SessionOptions& session_options() const override { return options_.session; }
   HttpContext http_context() const override;
   void OnRefusal(const HttpAnswer& answer, int socket) override;
-  void OnOpen(Session* session) override;
+  void OnOpen(Session* session, absl::string_view token) override;
   bool OnText(Session* session, absl::string_view text) override;
   bool AllMayRead() const override;
   bool MayReadSmall() const override;

@@ -103,6 +103,7 @@ void DefectiveChannel::Publish(const Publication& publication, PublishCallback d
   if (Has("loses the kind")) copy.content.kind = Content::Kind::kText;
   if (Has("loses the time")) copy.content.sent_at_ms = 0;
   if (Has("loses the excluded session")) copy.content.excluded_session = {};
+  if (Has("loses the sender")) copy.content.from = {};
   if (Has("ignores keys")) copy.key = {};
   if (Has("gives a repeat another position") && !copy.key.empty() &&
       !UsedKeys().insert(copy.key).second) {
@@ -286,6 +287,7 @@ const std::vector<absl::string_view>& Defects() {
                                          "loses the kind",
                                          "loses the time",
                                          "loses the excluded session",
+                                         "loses the sender",
                                          "ignores keys",
                                          "gives a repeat another position",
                                          "takes any key for the same",

@@ -165,7 +165,8 @@ void Peer::OnMessage(const Message& message) {
                            .kind = message.content.kind,
                            .data = std::string(message.content.data),
                            .sent_at_ms = message.content.sent_at_ms,
-                           .excluded_session = message.content.excluded_session}});
+                           .excluded_session = message.content.excluded_session,
+                           .from = std::string(message.content.from)}});
 }
 
 void Peer::OnGap(absl::string_view group_id, const Gap& gap) {

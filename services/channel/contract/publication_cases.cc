@@ -16,6 +16,7 @@ void ExpectContent(const History::Entry& entry, const Content& content) {
   EXPECT_TRUE(entry.data == content.data) << "the data of " << content.data.size() << " bytes";
   EXPECT_EQ(entry.sent_at_ms, content.sent_at_ms);
   EXPECT_EQ(entry.excluded_session, content.excluded_session);
+  EXPECT_EQ(entry.from, content.from);
 }
 
 }  // namespace
@@ -114,6 +115,7 @@ TEST_P(ChannelContractTest, ContentComesAsItWasSent) {
   const auto subscriber = Join("g");
   const auto publisher = Connect();
   const std::string whole(64 * 1024, 'w');
+  const std::string longest_from = absl::StrCat("\"", std::string(kFromBytesMax - 2, 'f'), "\"");
   const std::vector<Content> contents = {
       {.kind = Content::Kind::kText, .data = "text", .sent_at_ms = 1'700'000'000'123},
       {.kind = Content::Kind::kText, .data = ""},
@@ -124,7 +126,9 @@ TEST_P(ChannelContractTest, ContentComesAsItWasSent) {
        .data = "0",
        .sent_at_ms = 7,
        .excluded_session = {0x1122334455667788, 0x99aabbccddeeff00}},
-      {.kind = Content::Kind::kText, .data = "none excluded again", .sent_at_ms = 8}};
+      {.kind = Content::Kind::kText, .data = "none excluded again", .sent_at_ms = 8},
+      {.kind = Content::Kind::kText, .data = whole, .sent_at_ms = 9, .from = longest_from},
+      {.kind = Content::Kind::kText, .data = "nobody again", .sent_at_ms = 10}};
   for (const Content& content : contents) {
     publisher->Publish({.group_id = "g", .content = content, .key = {}});
   }

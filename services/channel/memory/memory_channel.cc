@@ -85,7 +85,8 @@ void MemoryChannel::Publish(const Publication& publication, PublishCallback done
                       .entry = {.kind = content.kind,
                                 .data = std::string(content.data),
                                 .sent_at_ms = content.sent_at_ms,
-                                .excluded_session = content.excluded_session},
+                                .excluded_session = content.excluded_session,
+                                .from = std::string(content.from)},
                       .key = publication.key,
                       .done = std::move(done)});
   if (!connected_) return;
@@ -263,7 +264,8 @@ void MemoryChannel::Deliver(const std::string& group_id) {
                           .content = {.kind = entry.kind,
                                       .data = entry.data,
                                       .sent_at_ms = entry.sent_at_ms,
-                                      .excluded_session = entry.excluded_session}});
+                                      .excluded_session = entry.excluded_session,
+                                      .from = entry.from}});
   }
 }
 

@@ -30,22 +30,26 @@ constexpr size_t kHistoryThatFits = 5;
 void SimulatedConnection::Send(const SharedBytes& frame, TrafficClass) {
   if (cut) return;
   if (!outbox_.empty() && outbox_bytes_ + frame.size() > host_->plan_.outbox_bytes_max) {
-    // A slow consumer. The worker closes it at the turn's end.
-    host_->events_->After(absl::ZeroDuration(), [self = host_->self_, id = connection_id()] {
-      if (*self == nullptr) return;
-      for (const auto& connection : (*self)->connections_) {
-        if (connection->connection_id() != id) continue;
-        const auto kept = connection;
-        ++(*self)->slow_consumers_;
-        (*self)->Cut(kept);
-        return;
-      }
-    });
-    return;
+    return CutLater(/*slow=*/true);
   }
   outbox_.push_back(frame);
   outbox_bytes_ += frame.size();
   host_->worker_.Wake();
+}
+
+void SimulatedConnection::Disconnect(CloseCode, absl::string_view) { CutLater(/*slow=*/false); }
+
+void SimulatedConnection::CutLater(bool slow) {
+  host_->events_->After(absl::ZeroDuration(), [self = host_->self_, id = connection_id(), slow] {
+    if (*self == nullptr) return;
+    for (const auto& connection : (*self)->connections_) {
+      if (connection->connection_id() != id) continue;
+      const auto kept = connection;
+      if (slow) ++(*self)->slow_consumers_;
+      (*self)->Cut(kept);
+      return;
+    }
+  });
 }
 
 bool SimulatedConnection::HasRoomFor(size_t frame_bytes) const {

@@ -43,6 +43,7 @@ class SimulatedConnection final : public Member {
 
   void Send(const SharedBytes& frame, TrafficClass) override;
   bool HasRoomFor(size_t frame_bytes) const override;
+  void Disconnect(CloseCode code, absl::string_view reason) override;
   void ResumeCommands() override;
 
   // The client sets them. Null: the client does not listen any more.
@@ -52,6 +53,9 @@ class SimulatedConnection final : public Member {
 
  private:
   friend class SimulatedHost;
+  // The worker closes it at the turn's end.
+  void CutLater(bool slow);
+
   SimulatedHost* const host_;
   std::deque<std::string> input_;
   bool held_ = false;

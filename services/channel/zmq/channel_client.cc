@@ -265,7 +265,8 @@ void ChannelClient::GiveHistory(const channel::v1::History& wire,
                                .kind = content.kind,
                                .data = std::string(content.data),
                                .sent_at_ms = content.sent_at_ms,
-                               .excluded_session = content.excluded_session});
+                               .excluded_session = content.excluded_session,
+                               .from = std::string(content.from)});
   }
   question.done(std::move(result));
 }

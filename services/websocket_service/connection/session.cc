@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/random/random.h"
+#include "services/protocol/event.h"
 #include "services/websocket_service/wire/encodings.h"
 
 namespace groupcast::service {
@@ -36,6 +38,14 @@ constexpr int kWritesPerTurn = 8;
 
 // A connection that has taken no bytes for this time gets no room for a burst.
 constexpr absl::Duration kBurstPatience = absl::Seconds(1);
+
+// Clients that are closed at the same time are asked to spread their return over this much.
+constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
+
+absl::Duration ReconnectAfter() {
+  absl::InsecureBitGen random;
+  return kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
+}
 
 // The bytes in the kernel's send queue: SIOCOUTQ with those that the peer has not acknowledged,
 // SIOCOUTQNSD only those that were not sent. tcp(7).
@@ -197,9 +207,9 @@ void Session::ReadRequest(absl::Span<char> input) {
   if (v1_) set_encoding(&kV1Encoding);
   set_session(answer->session);
   Send(bytes, TrafficClass::kInteractive);
-  host_->OnOpen(this);
+  host_->OnOpen(this, answer->token);
   // A client need not wait for the answer to send its first frames.
-  ReadFrames(input);
+  if (state_ == State::kOpen) ReadFrames(input);
 }
 
 void Session::ReadFrames(absl::Span<char> input) {
@@ -300,7 +310,12 @@ void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInt
 void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) {
   if (state_ == State::kHandshake) return Abort();
   if (state_ != State::kOpen) return;
-  BeginClosing(MakeCloseFrame(code, reason), drop_unsent);
+  const SharedBytes last = MakeCloseFrame(code, reason);
+  if (!v1_) return BeginClosing(last, drop_unsent);
+  // In one block with the close frame, so that it has a place in a full outbox.
+  const SharedBytes event =
+      encoding().EncodeEvent(ClosingEvent(code, reason, ReconnectAfter()), {});
+  BeginClosing(SharedBytes::Join({event.bytes(), last.bytes()}), drop_unsent);
 }
 
 void Session::BeginClosing(SharedBytes last, bool drop_unsent) {

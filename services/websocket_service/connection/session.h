@@ -51,8 +51,9 @@ class SessionHost {
 
   // The peer's request has this answer, which has a refusal.
   virtual void OnRefusal(const HttpAnswer& answer, int socket) = 0;
-  // The handshake is complete. The session may have commands and messages after this call.
-  virtual void OnOpen(Session* session) = 0;
+  // The handshake is complete. The session may have commands and messages after this call. `token`
+  // is the one of its request; empty: it has none.
+  virtual void OnOpen(Session* session, absl::string_view token) = 0;
   // One text message has come. False: it must wait, and the session passes it to OnText again after
   // ResumeCommands.
   virtual bool OnText(Session* session, absl::string_view text) = 0;
@@ -104,9 +105,9 @@ class Session final : public Member,
   // Begins to watch the socket.
   absl::Status Start();
 
-  // Sends a close frame, and waits for the close frame of the peer. Before the handshake is
-  // complete, it ends at once. With `drop_unsent` it drops the frames that it has not written yet.
-  // Otherwise it sends them first.
+  // Sends a close frame, and waits for the close frame of the peer. In v1 mode, the event `closing`
+  // comes before the close frame. Before the handshake is complete, it ends at once. With
+  // `drop_unsent` it drops the frames that it has not written yet. Otherwise it sends them first.
   void Close(CloseCode code, absl::string_view reason, bool drop_unsent = false);
   void SendPing();
 
@@ -154,6 +155,7 @@ class Session final : public Member,
 
   void Send(const SharedBytes& frame, TrafficClass traffic_class) override;
   bool HasRoomFor(size_t frame_bytes) const override;
+  void Disconnect(CloseCode code, absl::string_view reason) override { Close(code, reason); }
   void ResumeCommands() override;
 
  private:

@@ -11,6 +11,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <sstream>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
@@ -155,6 +156,46 @@ absl::StatusOr<absl::string_view> SessionOf(absl::string_view target) {
   return session;
 }
 
+// A JSON Web Token in compact form has these characters alone.
+bool IsToken(absl::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.';
+  });
+}
+
+// The token of a request: in the query (`token`), in the header Authorization (RFC 6750 section
+// 2.1), or as an offered subprotocol. Empty: it has none.
+// kInvalidArgument: it has more than one, or one that cannot be a token.
+absl::StatusOr<std::string> TokenOf(const Request& request) {
+  std::vector<std::string> tokens;
+  const absl::string_view target(request.target().data(), request.target().size());
+  if (const size_t query = target.find('?'); query != absl::string_view::npos) {
+    for (absl::string_view field : absl::StrSplit(target.substr(query + 1), '&')) {
+      if (field == "token") field = "token=";
+      if (absl::ConsumePrefix(&field, "token=")) tokens.emplace_back(field);
+    }
+  }
+  const auto [from, to] = request.equal_range(http::field::authorization);
+  for (auto header = from; header != to; ++header) {
+    const absl::string_view value(header->value().data(), header->value().size());
+    // Other schemes are for somebody else, such as a proxy.
+    if (!absl::StartsWithIgnoreCase(value, "bearer ")) continue;
+    tokens.emplace_back(absl::StripAsciiWhitespace(value.substr(7)));
+  }
+  const auto [first, last] = request.equal_range(http::field::sec_websocket_protocol);
+  for (auto header = first; header != last; ++header) {
+    for (const auto& offered : http::token_list{header->value()}) {
+      absl::string_view protocol(offered.data(), offered.size());
+      if (absl::ConsumePrefix(&protocol, kTokenSubprotocol)) tokens.emplace_back(protocol);
+    }
+  }
+  if (tokens.empty()) return std::string();
+  if (tokens.size() > 1 || !IsToken(tokens.front())) {
+    return absl::InvalidArgumentError("not one token");
+  }
+  return std::move(tokens.front());
+}
+
 // `host` is the host that the request names.
 HttpAnswer Handshake(const Request& request, absl::string_view host, const OriginPolicy& origins) {
   if (request.method() != http::verb::get) {
@@ -198,6 +239,12 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
     return Refuse(http::status::bad_request,
                   "session must be there once at most: 1 to 64 characters of A-Z a-z 0-9 _ -.");
   }
+  absl::StatusOr<std::string> token = TokenOf(request);
+  if (!token.ok()) {
+    return Refuse(http::status::bad_request,
+                  "A token must be there once at most, in the query, as a bearer token or as a "
+                  "subprotocol, and be a JSON Web Token.");
+  }
   http::response<http::empty_body> response(http::status::switching_protocols, 11);
   response.set(http::field::server, Beast(kServerName));
   response.set(http::field::upgrade, "websocket");
@@ -210,6 +257,7 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
   return {.upgraded = true,
           .v1 = v1,
           .session = session->empty() ? Fingerprint{} : FingerprintOf({*session}),
+          .token = *std::move(token),
           .bytes = Serialize(std::move(response))};
 }
 

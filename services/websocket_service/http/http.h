@@ -18,6 +18,8 @@ inline constexpr size_t kRequestBytesMax = 8 * 1024;
 
 // The subprotocol of v1 mode.
 inline constexpr absl::string_view kV1Subprotocol = "groupcast.v1.json";
+// The beginning of an offered subprotocol that is a token: browsers set no other header.
+inline constexpr absl::string_view kTokenSubprotocol = "groupcast.token.";
 
 struct HttpContext {
   const OriginPolicy* origins = nullptr;  // null: its defaults
@@ -45,6 +47,7 @@ struct HttpAnswer {
                           // answer
   bool v1 = false;        // in v1 mode
   Fingerprint session;    // the session that the request names; empty: none
+  std::string token;      // the token that the request has; empty: none
   Refusal refusal = Refusal::kNone;
   std::string refused;  // the host or origin that is refused: a part that is short and printable
   std::string bytes;    // the response: all of it, or all before its body

@@ -49,6 +49,7 @@ class FakeMember final : public Member {
   FakeMember(uint64_t id, const Encoding* encoding) : Member(ConnectionId{id}, encoding) {}
   void Send(const SharedBytes& bytes, TrafficClass) override { frames.push_back(bytes); }
   bool HasRoomFor(size_t) const override { return true; }
+  void Disconnect(CloseCode, absl::string_view) override {}
   void ResumeCommands() override {}
 
   std::vector<SharedBytes> frames;

@@ -1,0 +1,175 @@
+#include "services/groups/authenticator.h"
+
+#include <algorithm>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "services/groups/member_access.h"
+
+namespace groupcast::service {
+namespace {
+
+MemberAccess* AccessOf(Member* member) {
+  if (member->access == nullptr) member->access = std::make_unique<MemberAccess>();
+  return member->access.get();
+}
+
+auto FindGroupToken(std::vector<Token>* tokens, absl::string_view group_id) {
+  return std::find_if(tokens->begin(), tokens->end(),
+                      [group_id](const Token& token) { return token.group == group_id; });
+}
+
+}  // namespace
+
+void Authenticator::Add(Member* member) {
+  if (!NeedsToken(*member)) return;
+  AccessOf(member)->authenticate_until = clock_->Now() + options_.timeout;
+  Schedule(member);
+}
+
+void Authenticator::Remove(Member* member) {
+  if (member->access != nullptr) due_.erase({member->access->due, member});
+}
+
+absl::Status Authenticator::Check(Member* member, absl::string_view text, Token* token) {
+  if (policy().tokens() == nullptr) {
+    return absl::UnauthenticatedError("the service has no keys for tokens (--token_keys)");
+  }
+  absl::StatusOr<Token> checked = policy().tokens()->Verify(text, clock_->Now());
+  if (!checked.ok()) {
+    ++AccessOf(member)->refused_tokens;
+    return checked.status();
+  }
+  *token = *std::move(checked);
+  return absl::OkStatus();
+}
+
+absl::Status Authenticator::Authenticate(Member* member, absl::string_view token) {
+  Token fresh;
+  if (absl::Status status = Check(member, token, &fresh); !status.ok()) return status;
+  MemberAccess* const access = AccessOf(member);
+  Identity& identity = access->identity;
+  if (!fresh.group.empty()) {
+    ++access->refused_tokens;
+    return absl::UnauthenticatedError("the token is for one group: add_group takes it");
+  }
+  if (identity.is_authenticated() && identity.user() != fresh.user) {
+    ++access->refused_tokens;
+    return absl::PermissionDeniedError("the token is of another user than the connection's");
+  }
+  if (!identity.is_authenticated() && !fresh.user.empty()) member->BindSession(fresh.user);
+  identity.token = std::move(fresh);
+  access->authenticate_until = absl::InfiniteFuture();
+  access->told_of_expiry = false;
+  Schedule(member);
+  return absl::OkStatus();
+}
+
+absl::Status Authenticator::AddGroupToken(Member* member, absl::string_view token,
+                                          absl::string_view group_id) {
+  Token fresh;
+  if (absl::Status status = Check(member, token, &fresh); !status.ok()) return status;
+  MemberAccess* const access = AccessOf(member);
+  Identity& identity = access->identity;
+  absl::Status refused;
+  if (fresh.group != group_id) {
+    refused = absl::PermissionDeniedError("the token is not for this group");
+  } else if (fresh.user != identity.user()) {
+    refused = absl::PermissionDeniedError("the token is of another user than the connection's");
+  }
+  if (!refused.ok()) {
+    ++access->refused_tokens;
+    return refused;
+  }
+  const auto known = FindGroupToken(&identity.group_tokens, group_id);
+  if (known != identity.group_tokens.end()) {
+    *known = std::move(fresh);
+  } else if (identity.group_tokens.size() < options_.group_tokens_max) {
+    identity.group_tokens.push_back(std::move(fresh));
+  } else {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a connection may have ", options_.group_tokens_max, " tokens for groups"));
+  }
+  Schedule(member);
+  return absl::OkStatus();
+}
+
+void Authenticator::DropGroupToken(Member* member, absl::string_view group_id) {
+  if (member->access == nullptr) return;
+  std::vector<Token>& tokens = member->access->identity.group_tokens;
+  const auto known = FindGroupToken(&tokens, group_id);
+  if (known == tokens.end()) return;
+  tokens.erase(known);
+  Schedule(member);
+}
+
+bool Authenticator::MustGo(const Member& member) const {
+  if (NeedsToken(member)) return true;
+  return member.access != nullptr && member.access->refused_tokens > kRefusedTokensMax;
+}
+
+bool Authenticator::Allows(const Member& member, absl::string_view group_id, Right right) const {
+  return policy().Allows(member.access == nullptr ? nullptr : &member.access->identity, group_id,
+                         right);
+}
+
+bool Authenticator::NeedsToken(const Member& member) const {
+  return policy().needs_token() &&
+         (member.access == nullptr || !member.access->identity.is_authenticated());
+}
+
+std::vector<Authenticator::Due> Authenticator::TakeDue() {
+  const absl::Time now = clock_->Now();
+  std::vector<Due> all;
+  while (!due_.empty() && due_.begin()->first <= now) {
+    Member* const member = due_.begin()->second;
+    MemberAccess* const access = member->access.get();
+    Identity& identity = access->identity;
+    if (access->authenticate_until <= now) {
+      access->authenticate_until = absl::InfiniteFuture();
+      all.push_back({.member = member, .kind = Due::Kind::kNotAuthenticated});
+    }
+    if (identity.is_authenticated() && identity.token->valid_until <= now) {
+      if (!std::exchange(access->told_of_expiry, true)) {
+        all.push_back({.member = member, .kind = Due::Kind::kExpired});
+      }
+      if (identity.token->valid_until + options_.grace <= now) {
+        identity.token->valid_until = absl::InfiniteFuture();  // it is told once
+        all.push_back({.member = member, .kind = Due::Kind::kGraceOver});
+      }
+    }
+    for (auto token = identity.group_tokens.begin(); token != identity.group_tokens.end();) {
+      if (token->valid_until + options_.grace > now) {
+        ++token;
+        continue;
+      }
+      // The join may be under way. Its answer comes first.
+      if (member->pending_answers > 0) {
+        token->valid_until = now - options_.grace + absl::Seconds(1);
+        ++token;
+        continue;
+      }
+      all.push_back(
+          {.member = member, .kind = Due::Kind::kGroupGraceOver, .group_id = token->group});
+      token = identity.group_tokens.erase(token);
+    }
+    Schedule(member);
+  }
+  return all;
+}
+
+void Authenticator::Schedule(Member* member) {
+  MemberAccess* const access = member->access.get();
+  due_.erase({access->due, member});
+  access->due = access->authenticate_until;
+  if (const std::optional<Token>& token = access->identity.token; token.has_value()) {
+    access->due = std::min(access->due, access->told_of_expiry ? token->valid_until + options_.grace
+                                                               : token->valid_until);
+  }
+  for (const Token& token : access->identity.group_tokens) {
+    access->due = std::min(access->due, token.valid_until + options_.grace);
+  }
+  if (access->due != absl::InfiniteFuture()) due_.emplace(access->due, member);
+}
+
+}  // namespace groupcast::service

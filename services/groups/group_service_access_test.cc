@@ -1,0 +1,348 @@
+// Tokens and rights, as a worker's groups keep them.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "services/access/testing/token_maker.h"
+#include "services/groups/group_service_fixture.h"
+
+namespace groupcast::service {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr absl::string_view kSecret = "0123456789abcdef0123456789abcdef";
+
+std::string Signed(absl::string_view claims) { return HmacToken(claims, kSecret); }
+
+GroupServiceOptions Options(bool allow_anonymous) {
+  TokenKeys keys;
+  EXPECT_TRUE(keys.Add(kSecret, /*others_may_access=*/false).ok());
+  AccessPolicy::Options policy;
+  policy.tokens = std::make_shared<const TokenVerifier>(
+      std::move(keys), TokenOptions{.leeway = absl::ZeroDuration()});
+  policy.allow_anonymous = allow_anonymous;
+  GroupAccess named;
+  named.names_sender = true;
+  GroupAccess open;
+  for (std::optional<Whom>& whom : open.whom) whom = Whom::kAnyone;
+  std::vector<std::pair<std::string, GroupAccess>> rules = {{"named:", named}, {"open:", open}};
+  policy.rules = PrefixMap<GroupAccess>(std::move(rules));
+  GroupServiceOptions options;
+  options.access.policy = std::make_shared<const AccessPolicy>(std::move(policy));
+  options.access.timeout = absl::Seconds(10);
+  options.access.grace = absl::Seconds(25);
+  return options;
+}
+
+class AccessTest : public GroupServiceFixture {
+ protected:
+  explicit AccessTest(bool allow_anonymous = false)
+      : GroupServiceFixture(Options(allow_anonymous)) {}
+
+  // A connection with these claims of a token.
+  std::unique_ptr<FakeMember> Connect(absl::string_view claims) {
+    auto member = V1();
+    Show(member.get(), Signed(claims));
+    return member;
+  }
+  void Show(FakeMember* member, absl::string_view token) {
+    service_.Admit(member, service_.Identify(member, token));
+    hub_.Pump();
+  }
+  void Do(FakeMember* member, const std::string& command) {
+    member->received.clear();
+    member->Do(command);
+    hub_.Pump();
+  }
+  // The error of a command with this id, or "" if it had another answer.
+  std::string ErrorOf(FakeMember* member, const std::string& command) {
+    Do(member, command);
+    if (member->received.size() != 1) return "no answer";
+    const std::string& answer = member->received[0];
+    const size_t code = answer.find("\"code\":\"");
+    return code == std::string::npos
+               ? ""
+               : answer.substr(code + 8, answer.find('"', code + 8) - code - 8);
+  }
+  std::string Join(FakeMember* member, const std::string& group, const std::string& more = "") {
+    return ErrorOf(
+        member, absl::StrCat(R"({"cmd":"add_group","id":1,"group_id":")", group, "\"", more, "}"));
+  }
+  std::string SendTo(FakeMember* member, const std::string& group) {
+    return ErrorOf(member, absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_id":")", group,
+                                        R"(","message":"m"})"));
+  }
+  std::string Read(FakeMember* member, const std::string& group) {
+    Do(member, absl::StrCat(R"({"cmd":"group_history","id":1,"group_id":")", group, "\"}"));
+    service_.ServeReaders();
+    hub_.Pump();
+    service_.ServeReaders();
+    if (member->received.size() != 1) return "no answer";
+    return absl::StrContains(member->received[0], "forbidden") ? "forbidden" : "";
+  }
+  void Publish(const std::string& group, const std::string& text) {
+    channel_.Publish({.group_id = group, .content = {.data = text}, .key = {}},
+                     [](const absl::StatusOr<Position>&) {});
+    hub_.Pump();
+  }
+};
+
+TEST_F(AccessTest, WithoutATokenThereIsNothingButTheCommandForOne) {
+  auto member = V1();
+  Show(member.get(), "");
+  EXPECT_THAT(member->received, IsEmpty());
+  EXPECT_EQ(Join(member.get(), "open:1"), "unauthorized");
+  EXPECT_EQ(SendTo(member.get(), "open:1"), "unauthorized");
+  EXPECT_EQ(Read(member.get(), "open:1"), "");  // it is refused before that
+  EXPECT_THAT(member->received[0], HasSubstr("unauthorized"));
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"ping","id":1})"), "");
+  EXPECT_EQ(member->disconnected, std::nullopt);
+  EXPECT_EQ(channel_.connected(), true);
+  EXPECT_EQ(service_.counters().refused, 3u);
+}
+
+TEST_F(AccessTest, WithoutATokenInTimeItIsDisconnected) {
+  auto member = V1();
+  Show(member.get(), "");
+  clock_.Advance(absl::Milliseconds(9'999));
+  service_.CheckDeadlines();
+  EXPECT_EQ(member->disconnected, std::nullopt);
+  clock_.Advance(absl::Milliseconds(1));
+  service_.CheckDeadlines();
+  EXPECT_EQ(member->disconnected, CloseCode::kNotAuthenticated);
+}
+
+TEST_F(AccessTest, ABadTokenAtConnectIsToldAndEndsTheConnection) {
+  auto member = V1();
+  Show(member.get(), "no token");
+  EXPECT_THAT(member->received, ElementsAre(HasSubstr(R"("code":"unauthorized")")));
+  EXPECT_EQ(member->disconnected, CloseCode::kNotAuthenticated);
+  auto late = Connect(R"({"exp":1})");
+  EXPECT_THAT(late->received, ElementsAre(HasSubstr(R"("code":"token_expired")")));
+  EXPECT_EQ(late->disconnected, CloseCode::kTokenExpired);
+}
+
+TEST_F(AccessTest, TheCommandAuthenticate) {
+  auto member = V1();
+  Show(member.get(), "");
+  Do(member.get(),
+     absl::StrCat(R"({"cmd":"authenticate","id":7,"token":")",
+                  Signed(R"({"sub":"alice","exp":99999999999,"groups":["a","b"]})"), "\"}"));
+  EXPECT_THAT(
+      member->received,
+      ElementsAre(R"({"event":"reply","id":7,"user":"alice","expires_at":99999999999000})"));
+  EXPECT_EQ(Join(member.get(), "a"), "");
+  // A refused one says why. The connection keeps its rights.
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"authenticate","id":8,"token":"x"})"), "unauthorized");
+  EXPECT_EQ(SendTo(member.get(), "b"), "");
+  EXPECT_EQ(member->disconnected, std::nullopt);
+}
+
+TEST_F(AccessTest, ARefusedFirstTokenEndsTheConnection) {
+  auto member = V1();
+  Show(member.get(), "");
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"authenticate","token":"x"})"), "unauthorized");
+  EXPECT_EQ(member->disconnected, CloseCode::kNotAuthenticated);
+}
+
+TEST_F(AccessTest, ManyRefusedTokensEndTheConnection) {
+  auto member = Connect("{}");
+  for (int i = 0; i < Authenticator::kRefusedTokensMax; ++i) {
+    Do(member.get(), R"({"cmd":"authenticate","token":"x"})");
+    EXPECT_EQ(member->disconnected, std::nullopt);
+  }
+  Do(member.get(), R"({"cmd":"add_group","group_id":"a","token":"x"})");
+  EXPECT_EQ(member->disconnected, CloseCode::kNotAuthenticated);
+}
+
+TEST_F(AccessTest, EachCommandNeedsItsRight) {
+  for (const Right right : kAllRights) {
+    auto member = Connect(absl::StrCat(R"({"groups":{")", RightName(right), R"(":["a"]}})"));
+    EXPECT_EQ(SendTo(member.get(), "a"), right == Right::kSend ? "" : "forbidden");
+    EXPECT_EQ(Read(member.get(), "a"), right == Right::kRead ? "" : "forbidden");
+    EXPECT_EQ(Join(member.get(), "a"), right == Right::kJoin ? "" : "forbidden");
+    EXPECT_EQ(Join(member.get(), "b"), "forbidden");
+  }
+}
+
+TEST_F(AccessTest, AJoinWithHistoryNeedsTheRightToRead) {
+  auto joins = Connect(R"({"groups":{"join":["a"]}})");
+  EXPECT_EQ(Join(joins.get(), "a", R"(,"history":5)"), "forbidden");
+  EXPECT_EQ(Join(joins.get(), "a", R"(,"since":{"epoch":"000000000000000a","offset":0})"), "");
+  auto reads = Connect(R"({"groups":{"join":["b"],"read":["b"]}})");
+  EXPECT_EQ(Join(reads.get(), "b", R"(,"history":5)"), "");
+}
+
+TEST_F(AccessTest, OfManyGroupsTheForbiddenOnesAreRefused) {
+  auto member = Connect(R"({"groups":{"send":["a"]}})");
+  Do(member.get(), R"({"cmd":"send_to_group","id":1,"group_ids":["a","b"],"message":"m"})");
+  ASSERT_EQ(member->received.size(), 1u);
+  EXPECT_THAT(member->received[0], HasSubstr(R"({"group_id":"a","epoch")"));
+  EXPECT_THAT(member->received[0], HasSubstr(R"({"group_id":"b","code":"forbidden")"));
+}
+
+TEST_F(AccessTest, WhatIsSentToAUserReachesAllItsConnections) {
+  auto first = Connect(R"({"sub":"alice"})");
+  auto second = Connect(R"({"sub":"alice"})");
+  auto other = Connect(R"({"sub":"bob"})");
+  auto sender = Connect(R"({"groups":{"send":["user:*"]}})");
+  EXPECT_EQ(SendTo(sender.get(), "user:alice"), "");
+  EXPECT_THAT(first->received, ElementsAre(HasSubstr(R"("message":"m")")));
+  EXPECT_THAT(second->received, ElementsAre(HasSubstr(R"("message":"m")")));
+  EXPECT_THAT(other->received, IsEmpty());
+  EXPECT_EQ(Join(other.get(), "user:alice"), "forbidden");
+}
+
+TEST_F(AccessTest, APersonalGroupRecovers) {
+  auto first = Connect(R"({"sub":"alice"})");
+  Publish("user:alice", "one");
+  ASSERT_EQ(first->received.size(), 1u);
+  // Its position is known from a join, which changes nothing else.
+  EXPECT_EQ(Join(first.get(), "user:alice"), "");
+  const std::string position = first->received[0].substr(first->received[0].find("\"epoch\""));
+  first.reset();
+  Publish("user:alice", "two");
+  auto second = Connect(R"({"sub":"alice"})");
+  Publish("user:alice", "three");
+  EXPECT_THAT(second->received, ElementsAre(HasSubstr("three")));
+  second->received.clear();
+  second->Do(absl::StrCat(R"({"cmd":"add_group","id":2,"group_id":"user:alice","since":{)",
+                          position, "}"));
+  hub_.Pump();
+  EXPECT_THAT(second->received,
+              ElementsAre(HasSubstr(R"("recovered":true)"), HasSubstr("two"), HasSubstr("three")));
+  // From now on it is a membership like any other.
+  second->received.clear();
+  second->Do(absl::StrCat(R"({"cmd":"add_group","id":3,"group_id":"user:alice","since":{)",
+                          position, "}"));
+  hub_.Pump();
+  EXPECT_THAT(second->received, ElementsAre(HasSubstr(R"("recovered":false)")));
+  Publish("user:alice", "four");
+  EXPECT_EQ(second->received.size(), 2u);
+}
+
+TEST_F(AccessTest, APersonalGroupIsJoinedWhenTheChannelIsBack) {
+  channel_.SetConnected(false);
+  hub_.Pump();
+  auto member = Connect(R"({"sub":"alice"})");
+  clock_.Advance(absl::Seconds(6));
+  service_.CheckDeadlines();
+  EXPECT_THAT(member->received, IsEmpty());  // the client has not asked for it
+  channel_.SetConnected(true);
+  hub_.Pump();
+  service_.CheckDeadlines();
+  hub_.Pump();
+  Publish("user:alice", "one");
+  EXPECT_THAT(member->received, ElementsAre(HasSubstr("one")));
+}
+
+TEST_F(AccessTest, TheExpiryIsToldAndThenEndsTheConnection) {
+  const int64_t end = absl::ToUnixSeconds(clock_.Now()) + 60;
+  auto member = Connect(absl::StrCat(R"({"exp":)", end, R"(,"groups":["a"]})"));
+  clock_.Advance(absl::Seconds(60));
+  service_.CheckDeadlines();
+  EXPECT_THAT(member->received, ElementsAre(HasSubstr(R"("code":"token_expired")")));
+  EXPECT_EQ(member->disconnected, std::nullopt);
+  EXPECT_EQ(SendTo(member.get(), "a"), "");  // within the grace
+  clock_.Advance(absl::Seconds(25));
+  service_.CheckDeadlines();
+  EXPECT_EQ(member->disconnected, CloseCode::kTokenExpired);
+}
+
+TEST_F(AccessTest, AFreshTokenMayTakeGroupsAway) {
+  auto member = Connect(R"({"sub":"alice","groups":["a","b"]})");
+  EXPECT_EQ(Join(member.get(), "a"), "");
+  EXPECT_EQ(Join(member.get(), "b"), "");
+  Do(member.get(), absl::StrCat(R"({"cmd":"authenticate","id":1,"token":")",
+                                Signed(R"({"sub":"alice","groups":["b"]})"), "\"}"));
+  ASSERT_EQ(member->received.size(), 2u);
+  EXPECT_THAT(member->received[1], HasSubstr(R"("group_id":"a","code":"forbidden")"));
+  member->received.clear();
+  Publish("a", "one");
+  Publish("b", "two");
+  Publish("user:alice", "three");
+  EXPECT_THAT(member->received, ElementsAre(HasSubstr("two"), HasSubstr("three")));
+}
+
+TEST_F(AccessTest, ATokenForAGroup) {
+  const int64_t end = absl::ToUnixSeconds(clock_.Now()) + 60;
+  auto member = Connect(R"({"sub":"alice"})");
+  EXPECT_EQ(Join(member.get(), "room"), "forbidden");
+  const std::string token =
+      Signed(absl::StrCat(R"({"sub":"alice","group":"room","exp":)", end, "}"));
+  EXPECT_EQ(Join(member.get(), "other", absl::StrCat(R"(,"token":")", token, "\"")), "forbidden");
+  EXPECT_EQ(Join(member.get(), "room", absl::StrCat(R"(,"token":")", token, "\"")), "");
+  clock_.Advance(absl::Seconds(84));
+  service_.CheckDeadlines();
+  Publish("room", "one");
+  EXPECT_THAT(member->received.back(), HasSubstr("one"));
+  member->received.clear();
+  clock_.Advance(absl::Seconds(1));
+  service_.CheckDeadlines();
+  Publish("room", "two");
+  EXPECT_THAT(member->received,
+              ElementsAre(HasSubstr(R"("group_id":"room","code":"token_expired")")));
+  EXPECT_EQ(member->disconnected, std::nullopt);
+}
+
+TEST_F(AccessTest, TheLeaveOfAGroupEndsItsToken) {
+  auto member = Connect(R"({"sub":"alice"})");
+  const std::string token = Signed(R"({"sub":"alice","group":"room"})");
+  EXPECT_EQ(Join(member.get(), "room", absl::StrCat(R"(,"token":")", token, "\"")), "");
+  Do(member.get(), R"({"cmd":"leave_group","group_id":"room"})");
+  EXPECT_EQ(Join(member.get(), "room"), "forbidden");
+}
+
+TEST_F(AccessTest, MessagesNameTheirSenderWhereTheRuleSaysSo) {
+  auto sender = Connect(R"({"sub":"al\"ice","groups":["named:1","other"]})");
+  auto reader = Connect(R"({"groups":["named:1","other"]})");
+  EXPECT_EQ(Join(reader.get(), "named:1"), "");
+  EXPECT_EQ(Join(reader.get(), "other"), "");
+  const std::string from = absl::StrCat(
+      R"("from":{"user":"al\"ice","connection_id":")",
+      absl::Hex(static_cast<uint64_t>(sender->connection_id()), absl::kZeroPad16), "\"}");
+  Do(reader.get(), R"({"cmd":"ping"})");
+  // What a client says of itself counts for nothing.
+  Do(sender.get(), R"({"cmd":"send_to_group","group_id":"named:1","message":"m","from":"x"})");
+  Do(sender.get(), R"({"cmd":"send_to_group","group_id":"other","message":"m","from":"x"})");
+  ASSERT_EQ(reader->received.size(), 2u);
+  EXPECT_THAT(reader->received[0], HasSubstr(from));
+  EXPECT_THAT(reader->received[1], ::testing::Not(HasSubstr("from")));
+  // In the history and in recovery too.
+  EXPECT_EQ(Read(reader.get(), "named:1"), "");
+  EXPECT_THAT(reader->received[0], HasSubstr(from));
+  auto late = Connect(R"({"groups":["named:1"]})");
+  late->Do(R"({"cmd":"add_group","id":1,"group_id":"named:1","history":1})");
+  hub_.Pump();
+  EXPECT_THAT(late->received.back(), HasSubstr(from));
+}
+
+class AnonymousAccessTest : public AccessTest {
+ protected:
+  AnonymousAccessTest() : AccessTest(/*allow_anonymous=*/true) {}
+};
+
+TEST_F(AnonymousAccessTest, HasWhatIsForAnyone) {
+  auto member = V1();
+  Show(member.get(), "");
+  EXPECT_EQ(Join(member.get(), "open:1"), "");
+  EXPECT_EQ(Join(member.get(), "closed"), "forbidden");
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"authenticate","id":1,"token":"x"})"), "unauthorized");
+  EXPECT_EQ(member->disconnected, std::nullopt);
+}
+
+TEST_F(AnonymousAccessTest, ABadTokenAtConnectIsNotAnonymity) {
+  auto member = V1();
+  Show(member.get(), "no token");
+  EXPECT_EQ(member->disconnected, CloseCode::kNotAuthenticated);
+}
+
+}  // namespace
+}  // namespace groupcast::service

@@ -1,0 +1,27 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_MEMBER_ACCESS_H_
+#define GROUPCAST_SERVICES_GROUPS_MEMBER_ACCESS_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "services/access/access_policy.h"
+
+namespace groupcast::service {
+
+// A connection's tokens, and what Authenticator remembers of them.
+struct MemberAccess {
+  Identity identity;
+  // The time at which something of it ends. InfiniteFuture: never.
+  absl::Time due = absl::InfiniteFuture();
+  // Without a token yet: the end of the time for one.
+  absl::Time authenticate_until = absl::InfiniteFuture();
+  bool told_of_expiry = false;
+  uint8_t refused_tokens = 0;
+  // It is in its user's personal group because the service put it there, and the client has not
+  // joined the group itself.
+  bool joined_by_service = false;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_MEMBER_ACCESS_H_
