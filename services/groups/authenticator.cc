@@ -9,6 +9,8 @@
 namespace groupcast::service {
 namespace {
 
+const CalendarClock kCalendar;
+
 MemberAccess* AccessOf(Member* member) {
   if (member->access == nullptr) member->access = std::make_unique<MemberAccess>();
   return member->access.get();
@@ -21,6 +23,11 @@ auto FindGroupToken(std::vector<Token>* tokens, absl::string_view group_id) {
 
 }  // namespace
 
+Authenticator::Authenticator(const AuthenticatorOptions& options, const Clock* clock)
+    : options_(options),
+      clock_(clock),
+      calendar_(options.calendar == nullptr ? &kCalendar : options.calendar) {}
+
 void Authenticator::Add(Member* member) {
   if (!NeedsToken(*member)) return;
   AccessOf(member)->authenticate_until = clock_->Now() + options_.timeout;
@@ -31,61 +38,64 @@ void Authenticator::Remove(Member* member) {
   if (member->access != nullptr) due_.erase({member->access->due, member});
 }
 
-absl::Status Authenticator::Check(Member* member, absl::string_view text, Token* token) {
+absl::StatusOr<Token> Authenticator::Check(Member* member, absl::string_view text) {
   if (policy().tokens() == nullptr) {
     return absl::UnauthenticatedError("the service has no keys for tokens (--token_keys)");
   }
-  absl::StatusOr<Token> checked = policy().tokens()->Verify(text, clock_->Now());
-  if (!checked.ok()) {
-    ++AccessOf(member)->refused_tokens;
-    return checked.status();
-  }
-  *token = *std::move(checked);
-  return absl::OkStatus();
+  absl::StatusOr<Token> token = policy().tokens()->Verify(text, calendar_->Now());
+  if (!token.ok()) ++AccessOf(member)->refused_tokens;
+  return token;
 }
 
-absl::Status Authenticator::Authenticate(Member* member, absl::string_view token) {
-  Token fresh;
-  if (absl::Status status = Check(member, token, &fresh); !status.ok()) return status;
+absl::Time Authenticator::FromDate(absl::Time date) const {
+  return clock_->Now() + (date - calendar_->Now());
+}
+
+absl::StatusOr<absl::Time> Authenticator::Authenticate(Member* member, absl::string_view token) {
+  absl::StatusOr<Token> fresh = Check(member, token);
+  if (!fresh.ok()) return fresh.status();
   MemberAccess* const access = AccessOf(member);
   Identity& identity = access->identity;
-  if (!fresh.group.empty()) {
+  if (!fresh->group.empty()) {
     ++access->refused_tokens;
     return absl::UnauthenticatedError("the token is for one group: add_group takes it");
   }
-  if (identity.is_authenticated() && identity.user() != fresh.user) {
+  if (identity.is_authenticated() && identity.user() != fresh->user) {
     ++access->refused_tokens;
     return absl::PermissionDeniedError("the token is of another user than the connection's");
   }
-  if (!identity.is_authenticated() && !fresh.user.empty()) member->BindSession(fresh.user);
-  identity.token = std::move(fresh);
+  if (!identity.is_authenticated() && !fresh->user.empty()) member->BindSession(fresh->user);
+  const absl::Time end = fresh->valid_until;
+  fresh->valid_until = FromDate(end);
+  identity.token = *std::move(fresh);
   access->authenticate_until = absl::InfiniteFuture();
   access->told_of_expiry = false;
   Schedule(member);
-  return absl::OkStatus();
+  return end;
 }
 
 absl::Status Authenticator::AddGroupToken(Member* member, absl::string_view token,
                                           absl::string_view group_id) {
-  Token fresh;
-  if (absl::Status status = Check(member, token, &fresh); !status.ok()) return status;
+  absl::StatusOr<Token> fresh = Check(member, token);
+  if (!fresh.ok()) return fresh.status();
   MemberAccess* const access = AccessOf(member);
   Identity& identity = access->identity;
   absl::Status refused;
-  if (fresh.group != group_id) {
+  if (fresh->group != group_id) {
     refused = absl::PermissionDeniedError("the token is not for this group");
-  } else if (fresh.user != identity.user()) {
+  } else if (fresh->user != identity.user()) {
     refused = absl::PermissionDeniedError("the token is of another user than the connection's");
   }
   if (!refused.ok()) {
     ++access->refused_tokens;
     return refused;
   }
+  fresh->valid_until = FromDate(fresh->valid_until);
   const auto known = FindGroupToken(&identity.group_tokens, group_id);
   if (known != identity.group_tokens.end()) {
-    *known = std::move(fresh);
+    *known = *std::move(fresh);
   } else if (identity.group_tokens.size() < options_.group_tokens_max) {
-    identity.group_tokens.push_back(std::move(fresh));
+    identity.group_tokens.push_back(*std::move(fresh));
   } else {
     return absl::ResourceExhaustedError(
         absl::StrCat("a connection may have ", options_.group_tokens_max, " tokens for groups"));

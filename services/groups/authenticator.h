@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/access/access_policy.h"
@@ -26,6 +27,8 @@ struct AuthenticatorOptions {
   absl::Duration grace = absl::Seconds(25);
   // The tokens for groups that one connection may have.
   size_t group_tokens_max = 128;
+  // The date, for tokens. Null: CalendarClock.
+  const Clock* calendar = nullptr;
 };
 
 // The tokens of a worker's connections: takes them, and knows when they end. Without tokens it
@@ -37,9 +40,8 @@ class Authenticator {
   // More refused tokens than this end a connection, because each costs the check of a signature.
   static constexpr int kRefusedTokensMax = 5;
 
-  // `clock` must outlive it.
-  Authenticator(const AuthenticatorOptions& options, const Clock* clock)
-      : options_(options), clock_(clock) {}
+  // The clocks must outlive it.
+  Authenticator(const AuthenticatorOptions& options, const Clock* clock);
 
   const AccessPolicy& policy() const { return *options_.policy; }
 
@@ -48,10 +50,11 @@ class Authenticator {
   // The connection is gone.
   void Remove(Member* member);
 
-  // Takes a token for the connection, or a fresh one.
+  // Takes a token for the connection, or a fresh one. Returns the end of its validity, as a date. A
+  // later change of the date does not move that end.
   // kUnauthenticated, kDeadlineExceeded: as TokenVerifier says. kPermissionDenied: the token is of
   // another user. The member keeps what it had.
-  absl::Status Authenticate(Member* member, absl::string_view token);
+  absl::StatusOr<absl::Time> Authenticate(Member* member, absl::string_view token);
   // The same with a token for one group, which `group_id` must be.
   // Also kResourceExhausted: the connection has too many of them.
   absl::Status AddGroupToken(Member* member, absl::string_view token, absl::string_view group_id);
@@ -81,11 +84,14 @@ class Authenticator {
   std::vector<Due> TakeDue();
 
  private:
-  absl::Status Check(Member* member, absl::string_view text, Token* token);
+  absl::StatusOr<Token> Check(Member* member, absl::string_view text);
+  // The time of `clock_` at which the date will be `date`.
+  absl::Time FromDate(absl::Time date) const;
   void Schedule(Member* member);
 
   const AuthenticatorOptions options_;
   const Clock* const clock_;
+  const Clock* const calendar_;
   std::set<std::pair<absl::Time, Member*>> due_;
 };
 

@@ -30,7 +30,7 @@ class FakeMember final : public Member {
   void ResumeCommands() override {}
 };
 
-AuthenticatorOptions Options(bool allow_anonymous = false) {
+AuthenticatorOptions Options(const Clock* calendar, bool allow_anonymous = false) {
   TokenKeys keys;
   EXPECT_TRUE(keys.Add(kSecret, /*others_may_access=*/false).ok());
   AccessPolicy::Options policy;
@@ -40,14 +40,15 @@ AuthenticatorOptions Options(bool allow_anonymous = false) {
   return {.policy = std::make_shared<const AccessPolicy>(std::move(policy)),
           .timeout = absl::Seconds(10),
           .grace = absl::Seconds(25),
-          .group_tokens_max = 3};
+          .group_tokens_max = 3,
+          .calendar = calendar};
 }
 
 class AuthenticatorTest : public ::testing::Test {
  protected:
   // A token that is valid for this time.
   std::string TokenFor(absl::Duration validity, absl::string_view claims) {
-    return HmacToken(absl::StrCat("{\"exp\":", absl::ToUnixSeconds(clock_.Now() + validity),
+    return HmacToken(absl::StrCat("{\"exp\":", absl::ToUnixSeconds(calendar_.Now() + validity),
                                   claims.empty() ? "" : ",", claims, "}"),
                      kSecret);
   }
@@ -57,17 +58,22 @@ class AuthenticatorTest : public ::testing::Test {
   std::string GroupToken(absl::string_view group, absl::Duration validity = absl::Hours(1)) {
     return TokenFor(validity, absl::StrCat(R"("sub":"alice","group":")", group, "\""));
   }
+  void Pass(absl::Duration time) {
+    clock_.Advance(time);
+    calendar_.Advance(time);
+  }
   // What has ended by now, after this time.
   std::vector<Kind> After(absl::Duration time) {
-    clock_.Advance(time);
+    Pass(time);
     std::vector<Kind> kinds;
     for (const Authenticator::Due& due : authenticator_.TakeDue()) kinds.push_back(due.kind);
     return kinds;
   }
 
   FakeClock clock_;
+  FakeClock calendar_;
   FakeMember member_;
-  Authenticator authenticator_{Options(), &clock_};
+  Authenticator authenticator_{Options(&calendar_), &clock_};
 };
 
 TEST_F(AuthenticatorTest, AConnectionHasATimeForItsToken) {
@@ -86,11 +92,11 @@ TEST_F(AuthenticatorTest, WithATokenItMayStay) {
 }
 
 TEST_F(AuthenticatorTest, AnonymousConnectionsMayStay) {
-  Authenticator authenticator(Options(/*allow_anonymous=*/true), &clock_);
+  Authenticator authenticator(Options(&calendar_, /*allow_anonymous=*/true), &clock_);
   authenticator.Add(&member_);
   EXPECT_EQ(member_.access, nullptr);
   EXPECT_FALSE(authenticator.NeedsToken(member_));
-  clock_.Advance(absl::Hours(1));
+  Pass(absl::Hours(1));
   EXPECT_THAT(authenticator.TakeDue(), IsEmpty());
 }
 
@@ -102,6 +108,20 @@ TEST_F(AuthenticatorTest, ItIsToldOfTheExpiryAndHasAGrace) {
   EXPECT_THAT(After(absl::Seconds(24)), IsEmpty());
   EXPECT_THAT(After(absl::Seconds(1)), ElementsAre(Kind::kGraceOver));
   EXPECT_THAT(After(absl::Hours(1)), IsEmpty());
+}
+
+// An administrator sets the clock.
+TEST_F(AuthenticatorTest, AChangeOfTheDateMovesNoEnd) {
+  calendar_.Advance(absl::Hours(24 * 365));
+  authenticator_.Add(&member_);
+  const auto end = authenticator_.Authenticate(&member_, User("alice", absl::Seconds(60)));
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(*end, calendar_.Now() + absl::Seconds(60));
+  calendar_.Advance(absl::Hours(1));
+  EXPECT_THAT(authenticator_.TakeDue(), IsEmpty());
+  calendar_.Advance(-absl::Hours(2));
+  EXPECT_THAT(After(absl::Seconds(59)), IsEmpty());
+  EXPECT_THAT(After(absl::Seconds(1)), ElementsAre(Kind::kExpired));
 }
 
 TEST_F(AuthenticatorTest, AFreshTokenWithinTheGraceIsEnough) {
@@ -122,11 +142,13 @@ TEST_F(AuthenticatorTest, LateForBothAtOnce) {
 TEST_F(AuthenticatorTest, ARefusedTokenChangesNothing) {
   authenticator_.Add(&member_);
   ASSERT_TRUE(authenticator_.Authenticate(&member_, User("alice", absl::Seconds(60))).ok());
-  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate(&member_, "no token")));
-  EXPECT_TRUE(absl::IsPermissionDenied(authenticator_.Authenticate(&member_, User("bob"))));
-  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate(&member_, GroupToken("room"))));
+  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate(&member_, "no token").status()));
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(authenticator_.Authenticate(&member_, User("bob")).status()));
+  EXPECT_TRUE(
+      absl::IsUnauthenticated(authenticator_.Authenticate(&member_, GroupToken("room")).status()));
   EXPECT_TRUE(absl::IsDeadlineExceeded(
-      authenticator_.Authenticate(&member_, User("alice", absl::ZeroDuration()))));
+      authenticator_.Authenticate(&member_, User("alice", absl::ZeroDuration())).status()));
   EXPECT_EQ(member_.access->identity.user(), "alice");
   EXPECT_THAT(After(absl::Seconds(60)), ElementsAre(Kind::kExpired));
 }
@@ -174,7 +196,7 @@ TEST_F(AuthenticatorTest, ATokenForAGroup) {
   EXPECT_TRUE(authenticator_.Allows(member_, "room", Right::kJoin));
   EXPECT_FALSE(authenticator_.Allows(member_, "room", Right::kSend));
   EXPECT_THAT(After(absl::Seconds(84)), IsEmpty());
-  clock_.Advance(absl::Seconds(1));
+  Pass(absl::Seconds(1));
   const auto due = authenticator_.TakeDue();
   ASSERT_EQ(due.size(), 1u);
   EXPECT_EQ(due[0].kind, Kind::kGroupGraceOver);
@@ -217,7 +239,8 @@ TEST_F(AuthenticatorTest, WithoutKeysNoTokenIsTaken) {
   Authenticator authenticator({}, &clock_);
   authenticator.Add(&member_);
   EXPECT_FALSE(authenticator.NeedsToken(member_));
-  EXPECT_TRUE(absl::IsUnauthenticated(authenticator.Authenticate(&member_, User("alice"))));
+  EXPECT_TRUE(
+      absl::IsUnauthenticated(authenticator.Authenticate(&member_, User("alice")).status()));
   EXPECT_TRUE(authenticator.Allows(member_, "any", Right::kSend));
 }
 

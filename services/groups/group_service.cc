@@ -150,7 +150,7 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
 }
 
 absl::Status GroupService::Identify(Member* member, absl::string_view token) {
-  return token.empty() ? absl::OkStatus() : authenticator_.Authenticate(member, token);
+  return token.empty() ? absl::OkStatus() : authenticator_.Authenticate(member, token).status();
 }
 
 absl::string_view GroupService::UserOf(const Member& member) {
@@ -182,11 +182,12 @@ bool GroupService::HasShownToken(Member* member, const Command& command) {
 }
 
 void GroupService::Authenticate(Member* member, const Command& command) {
-  const absl::Status status = authenticator_.Authenticate(member, command.token);
-  if (!status.ok()) return RefuseToken(member, status, ErrorOf(status, command.id, command.kind));
-  const Token& token = *member->access->identity.token;
+  const absl::StatusOr<absl::Time> end = authenticator_.Authenticate(member, command.token);
+  if (!end.ok()) {
+    return RefuseToken(member, end.status(), ErrorOf(end.status(), command.id, command.kind));
+  }
   if (!command.id.empty()) {
-    member->Reply(AuthenticateReply(command.id, token.user, token.valid_until));
+    member->Reply(AuthenticateReply(command.id, UserOf(*member), *end));
   }
   LeaveForbidden(member, "the fresh token does not allow it");
   JoinPersonalGroup(member);

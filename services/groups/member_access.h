@@ -8,7 +8,8 @@
 
 namespace groupcast::service {
 
-// A connection's tokens, and what Authenticator remembers of them.
+// A connection's tokens, and what Authenticator remembers of them. Times are of the worker's clock,
+// not dates: the tokens' valid_until too.
 struct MemberAccess {
   Identity identity;
   // The time at which something of it ends. InfiniteFuture: never.

@@ -161,6 +161,22 @@ TEST(CommandTest, ReadsWhereAJoinBegins) {
   EXPECT_EQ(history("99999999999999999999"), 100u);
 }
 
+TEST(CommandTest, ReadsTokens) {
+  const Command authenticate = Parse(R"({"cmd":"authenticate","token":"a\u002eb"})");
+  EXPECT_EQ(authenticate.kind, Command::Kind::kAuthenticate);
+  EXPECT_EQ(authenticate.token, "a.b");
+  EXPECT_EQ(Parse(R"({"cmd":"add_group","group_id":"g","token":"t"})").token, "t");
+  EXPECT_EQ(Parse(R"({"cmd":"add_group","group_id":"g"})").token, "");
+  EXPECT_EQ(Parse(R"({"cmd":"leave_group","group_id":"g","token":1})").token, "");
+  for (const char* fields :
+       {R"("cmd":"authenticate")", R"("cmd":"authenticate","token":"")",
+        R"("cmd":"authenticate","token":1)", R"("cmd":"authenticate","token":null)",
+        R"("cmd":"add_group","group_id":"g","token":1)",
+        R"("cmd":"add_group","group_id":"g","token":"")"}) {
+    EXPECT_EQ(Refusal("{" + std::string(fields) + "}"), "bad_json") << fields;
+  }
+}
+
 TEST(CommandTest, RefusesStartsThatAreNone) {
   const auto refusal = [](const std::string& fields) {
     return Refusal(R"({"cmd":"add_group","group_id":"g",)" + fields + "}");

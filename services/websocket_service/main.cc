@@ -369,6 +369,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     return AtPresetPlace("log_level", status);
   }
   const std::string address = absl::GetFlag(FLAGS_bind_address);
+  if (absl::Status status = CheckListenAddress(address); !status.ok()) {
+    return AtPresetPlace("bind_address", status);
+  }
   absl::StatusOr<Configuration> configuration = ReadConfiguration(address, service->file());
   if (!configuration.ok()) return configuration.status();
   const int port = absl::GetFlag(FLAGS_port);
@@ -379,8 +382,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
               absl::StrCat(FlagPlace("port"), "=", port, " is not a port")),
         Check(workers >= 1 && workers <= 255,
               absl::StrCat(FlagPlace("workers"), " must be between 0 and 255")),
-        CheckEngine(*configuration, workers),
-        AtPresetPlace("bind_address", CheckListenAddress(address))}) {
+        CheckEngine(*configuration, workers)}) {
     if (!status.ok()) return status;
   }
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));

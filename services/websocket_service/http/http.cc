@@ -179,8 +179,9 @@ absl::StatusOr<std::string> TokenOf(const Request& request) {
   for (auto header = from; header != to; ++header) {
     const absl::string_view value(header->value().data(), header->value().size());
     // Other schemes are for somebody else, such as a proxy.
-    if (!absl::StartsWithIgnoreCase(value, "bearer ")) continue;
-    tokens.emplace_back(absl::StripAsciiWhitespace(value.substr(7)));
+    const absl::string_view scheme = value.substr(0, value.find(' '));
+    if (!absl::EqualsIgnoreCase(scheme, "bearer")) continue;
+    tokens.emplace_back(absl::StripAsciiWhitespace(value.substr(scheme.size())));
   }
   const auto [first, last] = request.equal_range(http::field::sec_websocket_protocol);
   for (auto header = first; header != last; ++header) {

@@ -90,6 +90,43 @@ TEST(HttpTest, ReadsTheSessionFromTheTarget) {
   }
 }
 
+TEST(HttpTest, TakesATokenFromEachPlace) {
+  const auto with = [](const std::string& target, const std::string& headers) {
+    std::string head = kHandshake;
+    head.replace(head.find("/chat"), 5, target);
+    return Answer(head + headers);
+  };
+  EXPECT_EQ(with("/?token=aZ_9-.b.c", "").token, "aZ_9-.b.c");
+  EXPECT_EQ(with("/?x=1&token=a.b.c&session=s", "").token, "a.b.c");
+  EXPECT_EQ(with("/", "Authorization: Bearer a.b.c\r\n").token, "a.b.c");
+  EXPECT_EQ(with("/", "Authorization: bearer  a.b.c \r\n").token, "a.b.c");
+  const HttpAnswer offered =
+      with("/", "Sec-WebSocket-Protocol: groupcast.v1.json, groupcast.token.a.b.c\r\n");
+  EXPECT_EQ(offered.token, "a.b.c");
+  EXPECT_TRUE(offered.v1);
+  EXPECT_FALSE(absl::StrContains(offered.bytes, "a.b.c"));
+  // Others are none.
+  EXPECT_EQ(with("/?tokens=a&xtoken=b", "Authorization: Basic YTpi\r\n").token, "");
+  EXPECT_EQ(with("/?tokens=a&xtoken=b", "Authorization: Basic YTpi\r\n").upgraded, true);
+}
+
+TEST(HttpTest, RefusesWhatIsNotOneToken) {
+  const auto status = [](const std::string& target, const std::string& headers) {
+    std::string head = kHandshake;
+    head.replace(head.find("/chat"), 5, target);
+    return Status(Answer(head + headers));
+  };
+  EXPECT_EQ(status("/?token=", ""), 400);
+  EXPECT_EQ(status("/?token", ""), 400);
+  EXPECT_EQ(status("/?token=a%2eb", ""), 400);
+  EXPECT_EQ(status("/?token=a&token=a", ""), 400);
+  EXPECT_EQ(status("/?token=a", "Authorization: Bearer a\r\n"), 400);
+  EXPECT_EQ(status("/", "Authorization: Bearer \r\nAuthorization: Bearer a\r\n"), 400);
+  EXPECT_EQ(status("/", "Authorization: Bearer a b\r\n"), 400);
+  EXPECT_EQ(status("/", "Sec-WebSocket-Protocol: groupcast.token.\r\n"), 400);
+  EXPECT_EQ(status("/?token=a", "Sec-WebSocket-Protocol: groupcast.token.a\r\n"), 400);
+}
+
 TEST(HttpTest, TellsClientsOfOtherVersionsWhichOneItSpeaks) {
   std::string head = kHandshake;
   head.replace(head.find("13"), 2, "12");
