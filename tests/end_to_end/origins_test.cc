@@ -175,7 +175,7 @@ TEST_F(OriginsTest, AListedHostServesItsOwnPages) {
 }
 
 TEST_F(OriginsTest, OnOtherAddressesEveryHostIsTheServicesOwn) {
-  const uint16_t port = Serve({"--bind_address=0.0.0.0"});
+  const uint16_t port = Serve({"--bind_address=0.0.0.0", "--allow_anonymous"});
   EXPECT_EQ(Page(port, "app.example").body, "the page");
   ExpectAnswers(port, {{"app.example", "https://app.example", 101},
                        {"app.example:1234", "http://APP.example:1234", 101},
@@ -183,7 +183,8 @@ TEST_F(OriginsTest, OnOtherAddressesEveryHostIsTheServicesOwn) {
 }
 
 TEST_F(OriginsTest, OnOtherAddressesListedHostsAreEnforced) {
-  const uint16_t port = Serve({"--bind_address=0.0.0.0", "--allowed_hosts=app.example"});
+  const uint16_t port =
+      Serve({"--bind_address=0.0.0.0", "--allow_anonymous", "--allowed_hosts=app.example"});
   ExpectAnswers(port, {{"app.example", "https://app.example", 101},
                        {"evil.example", "http://evil.example", 403}});
   EXPECT_EQ(Page(port, "evil.example").status, 403);

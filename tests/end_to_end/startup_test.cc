@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                    {"\"here\" is not an IP address"}},
         WrongFlags{"AddressOfSomebodyElse",
                    kWebSocketServiceBinary,
-                   {"--port=0", "--bind_address=192.0.2.1"},
+                   {"--port=0", "--bind_address=192.0.2.1", "--allow_anonymous"},
                    {"192.0.2.1", "Cannot assign requested address"}},
         WrongFlags{"OriginWithPath",
                    kWebSocketServiceBinary,

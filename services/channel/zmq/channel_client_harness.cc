@@ -70,7 +70,7 @@ void FakeListener::OnMisconfigured(const absl::Status& why) {
 
 ChannelClientTest::ChannelClientTest(absl::Duration digest_timeout)
     : client_({.publisher = kPublisher,
-               .window = {.bytes_max = 1000, .wait_max = absl::Seconds(30)},
+               .window = {.bytes_max = 2000, .wait_max = absl::Seconds(30)},
                .digest_timeout = digest_timeout},
               &clock_, &links_, &listener_) {}
 

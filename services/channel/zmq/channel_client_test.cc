@@ -106,7 +106,7 @@ TEST_F(ChannelClientTest, AServerThatIsBackWithASmallerMaximumIsFollowed) {
 
 TEST_F(ChannelClientTest, ASmallerMaximumVoidsWhatIsTooLargeInTheWindow) {
   Connect();
-  const std::string large(110, 'x');
+  const std::string large(10 + kContentOverheadBytes, 'x');
   Publish(large);
   Publish("small");
   Sent();
@@ -125,7 +125,7 @@ TEST_F(ChannelClientTest, ASmallerMaximumVoidsWhatIsTooLargeInTheWindow) {
 
 TEST_F(ChannelClientTest, WhatAnEarlierServerMayHaveTakenIsInDoubt) {
   Connect();
-  const std::string large(110, 'x');
+  const std::string large(10 + kContentOverheadBytes, 'x');
   Publish(large);
   client_.OnControlDown();
   client_.OnControlUp();

@@ -72,9 +72,12 @@ TEST_F(BrokerTest, AcknowledgesAtTheEndOfTheTurnInOneRunPerPublisher) {
 }
 
 TEST_F(BrokerTest, RefusesWhatIsTooLargeOrNoPublicationAndGoesOn) {
-  EXPECT_EQ(server_.Publish(kA, 1, "x", {.body = std::string(200, 'b')}), "INVALID_ARGUMENT");
+  EXPECT_EQ(
+      server_.Publish(kA, 1, "x", {.body = std::string(100 + kContentOverheadBytes + 1, 'b')}),
+      "INVALID_ARGUMENT");
   EXPECT_EQ(server_.Publish(kA, 2, "x", {.kind = LiveKind::kMessage}), "INVALID_ARGUMENT");
-  EXPECT_EQ(server_.Publish(kA, 3, "x", {.body = std::string(196, 'b')}), "0→1");
+  EXPECT_EQ(server_.Publish(kA, 3, "x", {.body = std::string(100 + kContentOverheadBytes, 'b')}),
+            "0→1");
   EXPECT_EQ(server_.EndTurn(), Words({"to 1: from 1: 0 0 1 1 TOO_LARGE 2 MALFORMED"}));
 }
 
