@@ -319,6 +319,8 @@ TEST_F(AccessTest, MessagesNameTheirSenderWhereTheRuleSaysSo) {
   // In the history and in recovery too.
   EXPECT_EQ(Read(reader.get(), "named:1"), "");
   EXPECT_THAT(reader->received[0], HasSubstr(from));
+  // From the channel too, when the worker has no member and no recent message of the group.
+  Do(reader.get(), R"({"cmd":"leave_group","group_id":"named:1"})");
   auto late = Connect(R"({"groups":["named:1"]})");
   late->Do(R"({"cmd":"add_group","id":1,"group_id":"named:1","history":1})");
   hub_.Pump();
