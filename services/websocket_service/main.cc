@@ -29,6 +29,7 @@
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
+#include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
 
@@ -76,6 +77,14 @@ ABSL_FLAG(
     "the service listens on another address than loopback");
 ABSL_FLAG(bool, personal_groups, true,
           "whether the connections of a user join the user's personal group, user:SUB");
+ABSL_FLAG(std::string, tls_certificate, "",
+          "file with the server's certificate and its chain, in PEM; with it, the port speaks TLS "
+          "alone: wss:// and https://. A changed file is taken up by itself, and on SIGHUP");
+ABSL_FLAG(std::string, tls_key, "",
+          "file with the private key of --tls_certificate, in PEM without a passphrase; users "
+          "other than its owner and its group must have no right on it");
+ABSL_FLAG(int64_t, max_tls_handshakes_per_worker, 512,
+          "TLS handshakes of one worker that are under way; further ones wait for their turn");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
@@ -138,6 +147,21 @@ struct Configuration {
 
 absl::Status Check(bool ok, absl::string_view sentence) {
   return ok ? absl::OkStatus() : absl::InvalidArgumentError(sentence);
+}
+
+// What SIGHUP keeps of the configuration before.
+struct Kept {
+  std::string bind_address;  // what the listeners have: the flag may have changed since
+  TicketKeys tickets;
+};
+
+// Null: the service is plain.
+absl::StatusOr<std::shared_ptr<const TlsContext>> ReadTls(const TicketKeys& tickets) {
+  const TlsFiles files = {
+      .certificate = {FlagPlace("tls_certificate"), absl::GetFlag(FLAGS_tls_certificate)},
+      .key = {FlagPlace("tls_key"), absl::GetFlag(FLAGS_tls_key)}};
+  if (files.certificate.path.empty() && files.key.path.empty()) return nullptr;
+  return TlsContext::Load(files, tickets);
 }
 
 // The ports of the other two links have flags of their own.
@@ -216,15 +240,14 @@ absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
 }
 
 // All that workers need, from the flags as they are now and the group rules of the file.
-// `bind_address` is what the listeners have: the flag may have changed since.
-absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
-                                                const ConfigurationFile& file) {
+absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const ConfigurationFile& file) {
   for (const auto& [flag, value] :
        {std::pair<absl::string_view, int64_t>{"max_message_bytes",
                                               absl::GetFlag(FLAGS_max_message_bytes)},
         {"max_frame_bytes", absl::GetFlag(FLAGS_max_frame_bytes)},
         {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
+        {"max_tls_handshakes_per_worker", absl::GetFlag(FLAGS_max_tls_handshakes_per_worker)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
         {"burst_bytes", absl::GetFlag(FLAGS_burst_bytes)},
         {"unsent_bytes", absl::GetFlag(FLAGS_unsent_bytes)},
@@ -282,12 +305,17 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
       {.allowed_origins = {FlagPlace("allowed_origins"), absl::GetFlag(FLAGS_allowed_origins)},
        .allowed_hosts = {FlagPlace("allowed_hosts"), absl::GetFlag(FLAGS_allowed_hosts)},
        .allow_null_origin = absl::GetFlag(FLAGS_allow_null_origin),
-       .is_loopback = IsLoopback(bind_address)});
+       .is_loopback = IsLoopback(kept.bind_address)});
   if (!origins.ok()) return origins.status();
+  absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ReadTls(kept.tickets);
+  if (!tls.ok()) return tls.status();
 
   Configuration configuration;
   WorkerOptions& worker = configuration.worker;
   worker.origins = *std::move(origins);
+  worker.tls = *std::move(tls);
+  worker.tls_handshakes_max =
+      static_cast<size_t>(absl::GetFlag(FLAGS_max_tls_handshakes_per_worker));
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));
   worker.session.outbox_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_bytes));
   worker.session.burst_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_burst_bytes));
@@ -297,7 +325,7 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& bind_address,
   const absl::StatusOr<std::vector<GroupRule>> rules =
       ReadGroupRules(file, worker.groups.commands.message_bytes_max);
   if (!rules.ok()) return rules.status();
-  absl::StatusOr<AuthenticatorOptions> access = ReadAccess(bind_address, *rules);
+  absl::StatusOr<AuthenticatorOptions> access = ReadAccess(kept.bind_address, *rules);
   if (!access.ok()) return access.status();
   worker.groups.access = *std::move(access);
   std::vector<std::pair<std::string, size_t>> message_bytes;
@@ -372,7 +400,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   if (absl::Status status = CheckListenAddress(address); !status.ok()) {
     return AtPresetPlace("bind_address", status);
   }
-  absl::StatusOr<Configuration> configuration = ReadConfiguration(address, service->file());
+  Kept kept = {.bind_address = address};
+  absl::StatusOr<Configuration> configuration = ReadConfiguration(kept, service->file());
   if (!configuration.ok()) return configuration.status();
   const int port = absl::GetFlag(FLAGS_port);
   int workers = absl::GetFlag(FLAGS_workers);
@@ -407,11 +436,20 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   options.waits_for = [channel_url] {
     return absl::StrCat("the channel server at ", channel_url());
   };
-  options.notes = [&configuration, channel_url, host_port = HostPort(address, bound_port)] {
+  // A service has TLS or not from its start to its end.
+  const bool has_tls = configuration->worker.tls != nullptr;
+  options.notes = [&configuration, channel_url, has_tls,
+                   host_port = HostPort(address, bound_port)] {
     std::vector<std::string> notes = {absl::StrCat("channel server: ", channel_url())};
-    if (!configuration->pages.empty()) {
+    if (has_tls) {
+      const TlsContext& tls = *configuration->worker.tls;
       notes.push_back(
-          absl::StrCat("pages:          http://", host_port, "/ (", configuration->pages, ")"));
+          absl::StrCat("certificate:    ", tls.files().certificate.path, ", valid until ",
+                       absl::FormatTime("%Y-%m-%d", tls.valid_until(), absl::UTCTimeZone())));
+    }
+    if (!configuration->pages.empty()) {
+      notes.push_back(absl::StrCat("pages:          ", has_tls ? "https://" : "http://", host_port,
+                                   "/ (", configuration->pages, ")"));
     }
     return notes;
   };
@@ -424,7 +462,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   std::vector<WorkerKind> kinds;
   kinds.push_back(
       {.name = "websocket",
-       .url = absl::StrCat("ws://", HostPort(address, bound_port)),
+       .url = absl::StrCat(has_tls ? "wss://" : "ws://", HostPort(address, bound_port)),
        .listeners = *std::move(listeners),
        .main = [&configuration](
                    WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },
@@ -438,12 +476,20 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
              const auto parsed =
                  ParseFlags(arguments, [service] { return service->ReadPresets(); });
              if (!parsed.ok()) return parsed.status();
-             absl::StatusOr<Configuration> fresh = ReadConfiguration(address, service->file());
+             const Kept next = {.bind_address = kept.bind_address, .tickets = kept.tickets.Next()};
+             absl::StatusOr<Configuration> fresh = ReadConfiguration(next, service->file());
              if (!fresh.ok()) return fresh.status();
+             if ((fresh->worker.tls != nullptr) != has_tls) {
+               return absl::FailedPreconditionError(absl::StrCat(
+                   FlagPlace("tls_certificate"),
+                   ": a running service does not change between TLS and plain connections; it "
+                   "must start again"));
+             }
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;
              }
              *configuration = *std::move(fresh);
+             kept = next;
              if (const std::vector<std::string> kept = service->KeptFields(); !kept.empty()) {
                spdlog::warn("SIGHUP: what a running service keeps until it starts again: {}",
                             absl::StrJoin(kept, ", "));

@@ -24,6 +24,11 @@ constexpr double kDrainPerSecondMin = 1'000;
 // without a request.)
 constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 
+// While TLS handshakes wait for their turn, the others have this time.
+constexpr absl::Duration kHurriedHandshake = absl::Seconds(2);
+
+constexpr absl::Duration kCertificateCheck = absl::Seconds(2);
+
 // How often a draining worker looks for connections whose commands are answered.
 constexpr absl::Duration kFinishTick = absl::Milliseconds(10);
 
@@ -76,7 +81,9 @@ Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<E
       groups_(options.groups, &clock_),
       unfinished_(options.unfinished_bytes_max),
       gate_(options.held_bytes_max),
-      touched_(&clock_) {}
+      handshakes_(options.tls_handshakes_max),
+      touched_(&clock_),
+      tls_(options.tls) {}
 
 std::vector<CounterColumn> Worker::Counters() {
   std::vector<CounterColumn> columns(kLost + 1);
@@ -153,6 +160,19 @@ void Worker::OnRefusal(const HttpAnswer& answer, int socket) {
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 
+bool Worker::MayBeginTls(Session* session) { return handshakes_.Admit(session); }
+
+void Worker::OnTlsHandshakeEnds(Session*) { handshakes_.Release(); }
+
+void Worker::BeginWaitingHandshakes() {
+  while (ReadNode* const node = handshakes_.TakeNext()) {
+    auto* const session = static_cast<Session*>(node);
+    // Its time begins now.
+    handshaking_.Append(session, loop_->now());
+    session->ReadOn(/*admitted=*/true);
+  }
+}
+
 void Worker::OnOpen(Session* session, absl::string_view token) {
   ++open_count_;
   silent_.Append(session, loop_->now());
@@ -177,10 +197,14 @@ bool Worker::OnText(Session* session, absl::string_view text) {
 
 bool Worker::AllMayRead() const { return gate_.is_free(); }
 
-bool Worker::MayReadSmall() const { return gate_.MayPassSmall(); }
+bool Worker::MayReadSmall(bool unseen) const {
+  return unseen ? gate_.MayPassUnseen() : gate_.MayPassSmall();
+}
 
-bool Worker::MayRead(Session* session, size_t unfinished_bytes) {
-  if (gate_.Admit(session, unfinished_bytes, session->input_share.is_exceeded())) return true;
+bool Worker::MayRead(Session* session, size_t unfinished_bytes, size_t unseen_bytes) {
+  if (gate_.Admit(session, unfinished_bytes, session->input_share.is_exceeded(), unseen_bytes)) {
+    return true;
+  }
   unfinished_.Remove(session);
   return false;
 }
@@ -235,6 +259,7 @@ bool Worker::ReadWaiting() {
 }
 
 absl::Time Worker::FlushTouched() {
+  if (handshakes_.has_waiting()) BeginWaitingHandshakes();
   const bool more_to_read = ReadWaiting();
   const uint64_t messages = groups_.counters().messages;
   const bool hurry = messages - messages_before_round_ > kMessagesPerRound;
@@ -269,6 +294,7 @@ void Worker::Destroy(Session* session) {
 
 void Worker::Tick() {
   CheckDeadlines();
+  CheckCertificate();
   groups_.CheckDeadlines();
   pool_->RetryAccepts();
   heap_trim_.OnTime(loop_->now());
@@ -278,7 +304,10 @@ void Worker::Tick() {
 
 void Worker::CheckDeadlines() {
   const absl::Time now = loop_->now();
-  while (DeadlineNode* node = handshaking_.FirstSince(now - options_.handshake_timeout)) {
+  const absl::Duration handshake_timeout =
+      handshakes_.has_waiting() ? std::min(kHurriedHandshake, options_.handshake_timeout)
+                                : options_.handshake_timeout;
+  while (DeadlineNode* node = handshaking_.FirstSince(now - handshake_timeout)) {
     auto* const session = static_cast<Session*>(node);
     handshaking_.Append(session, now);
     // The worker has not read its request: the time begins again.
@@ -303,6 +332,25 @@ void Worker::CheckDeadlines() {
     node->Unlink();
     static_cast<Session*>(node)->Abort();
   }
+}
+
+void Worker::CheckCertificate() {
+  if (tls_ == nullptr || draining_ || loop_->now() < check_certificate_at_) return;
+  check_certificate_at_ = loop_->now() + kCertificateCheck;
+  if (!tls_->IsOutdated()) return;
+  absl::StatusOr<std::shared_ptr<const TlsContext>> fresh =
+      TlsContext::Load(tls_->files(), tls_->tickets());
+  if (fresh.ok()) {
+    tls_ = *std::move(fresh);
+    certificate_error_.clear();
+    spdlog::info("took up the changed certificate, valid until {}",
+                 absl::FormatTime(tls_->valid_until(), absl::UTCTimeZone()));
+    return;
+  }
+  // The second of the two files may not be there yet. A lasting error is told once.
+  if (certificate_error_ == fresh.status().message()) return;
+  certificate_error_ = std::string(fresh.status().message());
+  spdlog::error("{}; the certificate of before stays", certificate_error_);
 }
 
 void Worker::Report() {

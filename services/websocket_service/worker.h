@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,12 +23,14 @@
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/handshake_gate.h"
 #include "services/websocket_service/connection/read_gate.h"
 #include "services/websocket_service/connection/session.h"
 #include "services/websocket_service/connection/unfinished_pool.h"
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/http/refusal_log.h"
+#include "services/websocket_service/tls/tls_context.h"
 
 namespace groupcast::service {
 
@@ -53,6 +56,11 @@ struct WorkerOptions {
   // The bound of the bytes of commands that wait, and of the input behind them, of all connections.
   // While they have so many, the worker reads from no connection (ReadGate).
   size_t held_bytes_max = 64u << 20;
+
+  // Null: connections are plain. The worker takes up changed files by itself.
+  std::shared_ptr<const TlsContext> tls;
+  // TLS handshakes that may be under way. Further ones wait (HandshakeGate).
+  size_t tls_handshakes_max = 512;
 
   // The web pages that may connect, and the hosts that requests may name.
   OriginPolicy origins;
@@ -86,12 +94,15 @@ class Worker final : private SessionHost {
 
   const SessionOptions& session_options() const override { return options_.session; }
   HttpContext http_context() const override;
+  const std::shared_ptr<const TlsContext>& tls() const override { return tls_; }
+  bool MayBeginTls(Session* session) override;
+  void OnTlsHandshakeEnds(Session* session) override;
   void OnRefusal(const HttpAnswer& answer, int socket) override;
   void OnOpen(Session* session, absl::string_view token) override;
   bool OnText(Session* session, absl::string_view text) override;
   bool AllMayRead() const override;
-  bool MayReadSmall() const override;
-  bool MayRead(Session* session, size_t unfinished_bytes) override;
+  bool MayReadSmall(bool unseen) const override;
+  bool MayRead(Session* session, size_t unfinished_bytes, size_t unseen_bytes) override;
   void WaitForTurn(Session* session, size_t unfinished_bytes) override;
   void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;
@@ -106,6 +117,10 @@ class Worker final : private SessionHost {
   void Destroy(Session* session);
   void Tick();
   void CheckDeadlines();
+  // Loads the certificate anew if its files have changed.
+  void CheckCertificate();
+  // Begins TLS handshakes that have waited.
+  void BeginWaitingHandshakes();
   // Returns whether there are more to read.
   bool ReadWaiting();
   void Report();
@@ -127,6 +142,7 @@ class Worker final : private SessionHost {
   // Before the sessions, which leave them when they are destroyed.
   UnfinishedPool unfinished_;
   ReadGate gate_;
+  HandshakeGate handshakes_;
   std::vector<std::unique_ptr<Session>> sessions_;
   FlushQueue touched_;
   uint64_t messages_before_round_ = 0;
@@ -144,6 +160,9 @@ class Worker final : private SessionHost {
   absl::Time drain_began_;
   size_t drain_total_ = 0;
   bool gave_up_ = false;  // the drain time is over
+  std::shared_ptr<const TlsContext> tls_;
+  absl::Time check_certificate_at_ = absl::InfinitePast();
+  std::string certificate_error_;  // of the last look at changed files
   RefusalLog refusal_log_;
   absl::Status failure_;
 };

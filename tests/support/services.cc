@@ -41,7 +41,18 @@ int ThreeFreePorts() {
   }
 }
 
+// Empty, if the tests are plain.
+Flags DefaultTlsFlags() {
+  if (!TestsUseTls()) return {};
+  static const auto* const files = new service::CertificateFiles;
+  return TlsFlags(*files);
+}
+
 }  // namespace
+
+Flags TlsFlags(const service::CertificateFiles& files) {
+  return {"--tls_certificate=" + files.certificate, "--tls_key=" + files.key};
+}
 
 uint16_t WaitForReady(Process* process, const std::string& ready_file) {
   std::string text;
@@ -95,9 +106,12 @@ void ChannelServer::StartAgain() { Start(); }
 WebSocketService::WebSocketService(const ChannelServer& channel, int workers, Flags flags,
                                    std::optional<int> output) {
   const std::string ready_file = NewTempPath("websocket_service.ready");
-  Flags all = {"--port=0", absl::StrCat("--workers=", workers),
-               absl::StrCat("--channel=127.0.0.1:", channel.port()),
-               absl::StrCat("--ready_file=", ready_file)};
+  Flags all = DefaultTlsFlags();
+  for (std::string flag : Flags{"--port=0", absl::StrCat("--workers=", workers),
+                                absl::StrCat("--channel=127.0.0.1:", channel.port()),
+                                absl::StrCat("--ready_file=", ready_file)}) {
+    all.push_back(std::move(flag));
+  }
   all.insert(all.end(), flags.begin(), flags.end());
   process_ = std::make_unique<Process>(kWebSocketServiceBinary, all, output);
   port_ = WaitForReady(process_.get(), ready_file);

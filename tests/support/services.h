@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "services/websocket_service/tls/testing/certificates.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_client.h"
 
 namespace groupcast::tests {
 
@@ -46,7 +48,10 @@ class ChannelServer {
   std::unique_ptr<Process> process_;
 };
 
-// A WebSocket service on a free port that is ready.
+// The flags of a WebSocket service with this certificate.
+Flags TlsFlags(const service::CertificateFiles& files);
+
+// A WebSocket service on a free port that is ready. It has TLS if TestsUseTls.
 class WebSocketService {
  public:
   // A line of the table that SIGUSR1 prints. Workers refresh their numbers four times a second.

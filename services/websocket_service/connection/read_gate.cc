@@ -4,11 +4,14 @@
 
 namespace groupcast::service {
 
-bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share) {
+bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share,
+                     size_t unseen_bytes) {
   Order& order = unfinished_bytes > 0 ? unfinished_ : others_;
   const bool is_open = unfinished_bytes > 0 ? IsOpenForUnfinished() : IsOpenForOthers();
   if (is_open && !order.HasBefore(beyond_share)) return true;
   Add(node, unfinished_bytes, &order.queue(beyond_share));
+  node->unseen_bytes_ = static_cast<uint32_t>(unseen_bytes);
+  unseen_bytes_ += unseen_bytes;
   return false;
 }
 
@@ -17,7 +20,7 @@ void ReadGate::WaitForTurn(ReadNode* node, size_t unfinished_bytes, bool beyond_
 }
 
 void ReadGate::Add(ReadNode* node, size_t unfinished_bytes, List* list) {
-  node->unfinished_bytes_ = unfinished_bytes;
+  node->unfinished_bytes_ = static_cast<uint32_t>(unfinished_bytes);
   waiting_bytes_ += unfinished_bytes;
   list->push_back(*node);
 }
@@ -41,6 +44,7 @@ void ReadGate::Leave(ReadNode* node) {
   List& any = turns_.queue(/*beyond=*/false);
   any.erase(any.iterator_to(*node));
   waiting_bytes_ -= std::exchange(node->unfinished_bytes_, 0);
+  unseen_bytes_ -= std::exchange(node->unseen_bytes_, 0);
 }
 
 }  // namespace groupcast::service

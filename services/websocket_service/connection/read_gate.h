@@ -19,7 +19,9 @@ class ReadNode : public boost::intrusive::list_base_hook<
 
  private:
   friend class ReadGate;
-  size_t unfinished_bytes_ = 0;  // while it waits
+  // While it waits. No message has 4 GiB.
+  uint32_t unfinished_bytes_ = 0;
+  uint32_t unseen_bytes_ = 0;
 };
 
 // Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
@@ -55,13 +57,17 @@ class ReadGate {
   void CountSmallHeld(int64_t change) { small_held_bytes_ += static_cast<size_t>(change); }
 
   // Whether `node` may be read now. If not, it waits with its `unfinished_bytes`, and TakeNext
-  // returns it later. `beyond_share`: it lets others go first. `node` must not wait.
-  bool Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share);
+  // returns it later. `unseen_bytes` of these are encrypted. `beyond_share`: it lets others go
+  // first. `node` must not wait.
+  bool Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share, size_t unseen_bytes = 0);
 
   // Whether Admit lets every node pass, because the gate is open and none waits.
   bool is_free() const { return IsOpenForOthers() && unfinished_.empty() && others_.empty(); }
   // Whether a small message may pass a closed gate.
   bool MayPassSmall() const { return small_held_bytes_ < bytes_max_ / 4; }
+  // The same for a message whose size shows only when a part of it has been read, because it is
+  // encrypted. If it is large, that part waits with its node, as its `unseen_bytes`.
+  bool MayPassUnseen() const { return small_held_bytes_ + unseen_bytes_ < bytes_max_ / 4; }
 
   // Takes the node that is to be read next. Null: none waits, or the gate is closed.
   ReadNode* TakeNext();
@@ -96,6 +102,7 @@ class ReadGate {
   size_t held_bytes_ = 0;
   size_t small_held_bytes_ = 0;
   size_t waiting_bytes_ = 0;
+  size_t unseen_bytes_ = 0;  // a part of waiting_bytes_
   Order unfinished_;
   Order others_;
   Order turns_;

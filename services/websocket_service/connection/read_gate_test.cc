@@ -185,5 +185,26 @@ TEST(ReadGateTest, ANodeMayLeaveBeforeItsTurn) {
   EXPECT_EQ(gate.TakeTurn(), &second);
 }
 
+// What had to be read to see that it is large has the bound of small messages.
+TEST(ReadGateTest, EncryptedMessagesPassUntilTooManyWereLarge) {
+  ReadGate gate(100);
+  gate.CountHeld(100);
+  ReadNode seen, large, larger;
+  EXPECT_FALSE(gate.Admit(&seen, 60, false));
+  EXPECT_TRUE(gate.MayPassUnseen()) << "what its sender has shown as large does not count";
+  EXPECT_FALSE(gate.Admit(&large, 30, false, 20));
+  EXPECT_EQ(gate.waiting_bytes(), 90u);
+  EXPECT_TRUE(gate.MayPassUnseen());
+  gate.CountSmallHeld(5);
+  EXPECT_FALSE(gate.MayPassUnseen());
+  EXPECT_TRUE(gate.MayPassSmall());
+  gate.CountSmallHeld(-5);
+  EXPECT_FALSE(gate.Admit(&larger, 10, false, 5));
+  EXPECT_FALSE(gate.MayPassUnseen());
+  gate.Leave(&large);
+  EXPECT_TRUE(gate.MayPassUnseen());
+  EXPECT_EQ(gate.waiting_bytes(), 70u);
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -32,6 +32,9 @@ constexpr uint32_t kFirstReadBytes = 8 * 1024;
 // A message of this size is small, with its header. Small ones pass a closed read gate.
 constexpr size_t kSmallMessageBytesMax = 20 * 1024;
 
+// Large messages come in large records. A record's header is not encrypted (RFC 8446 section 5.1).
+constexpr unsigned kSmallRecordBytesMax = 8 * 1024;
+
 // How many frames one system call takes, and how many calls one connection gets in a turn.
 constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
@@ -47,6 +50,10 @@ absl::Duration ReconnectAfter() {
   return kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
 }
 
+// The first byte of a TLS connection: the type of the record that has the ClientHello (RFC 8446
+// section 5.1).
+constexpr char kTlsHandshakeRecord = 0x16;
+
 // The bytes in the kernel's send queue: SIOCOUTQ with those that the peer has not acknowledged,
 // SIOCOUTQNSD only those that were not sent. tcp(7).
 uint32_t KernelQueueBytes(int socket, unsigned long which) {
@@ -61,6 +68,7 @@ Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
       host_(host),
       loop_(loop),
       socket_(std::move(socket)),
+      awaits_tls_(host->tls() != nullptr),
       read_bytes_(read_buffer.size()) {}
 
 Session::~Session() {
@@ -84,11 +92,15 @@ absl::Status Session::Start() {
 }
 
 void Session::OnEvents(uint32_t events) {
-  if ((events & EPOLLERR) != 0) return End();
+  if ((events & EPOLLERR) != 0) {
+    if (tls_ == nullptr || !awaits_tls_) return End();
+    events |= EPOLLIN;  // the peer's alert may have come before the reset
+  }
   if ((events & EPOLLOUT) != 0) {
     write_blocked_ = false;
     unsent_bytes_ = 0;
     Touch();
+    if (awaits_tls_) events |= EPOLLIN;
   }
   if ((events & EPOLLIN) != 0) {
     if (waits_to_be_read()) return StopReading();
@@ -103,6 +115,10 @@ void Session::OnEvents(uint32_t events) {
 void Session::WaitForTurn() { host_->WaitForTurn(this, std::exchange(counted_unfinished_, 0)); }
 
 bool Session::Read(bool admitted, size_t bytes_max) {
+  if (awaits_tls_) {
+    if (!ContinueTls(admitted)) return false;
+    admitted = false;
+  }
   size_t bytes = 0;
   for (int i = 0; i < kReadsPerTurn && reads() && !ended() && bytes < bytes_max; ++i) {
     reads_small_ = false;
@@ -112,13 +128,18 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     // The last read of a turn begins no message that would wait unfinished.
     const uint64_t frame_left = decoder_.frame_bytes_left();
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
-    const ssize_t count = read(socket_.get(), read_buffer.data(), space);
+    const ssize_t count = tls_ == nullptr ? read(socket_.get(), read_buffer.data(), space)
+                                          : tls_->Read(read_buffer.data(), space);
     if (count == 0) {
       OnPeerClosed();
       return false;
     }
     if (count < 0) {
-      if (errno != EAGAIN && errno != EINTR) End();
+      if (errno != EAGAIN && errno != EINTR) {
+        End();
+      } else if (tls_ != nullptr) {
+        CountInput();  // a part of a record
+      }
       return false;
     }
     bytes += static_cast<size_t>(count);
@@ -128,10 +149,11 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kHandshake) {
       ReadRequest(input);
+      if (tls_ != nullptr) CountInput();
     } else if (state_ == State::kOpen) {
       ReadFrames(input);
     }
-    if (static_cast<size_t>(count) < space) return false;
+    if (static_cast<size_t>(count) < space) return has_hidden_input() && !ended();
     if (held_ == nullptr) {
       read_bytes_ = std::min<uint32_t>(2 * read_bytes_, read_buffer.size());
     }
@@ -139,10 +161,65 @@ bool Session::Read(bool admitted, size_t bytes_max) {
   return reads() && !ended();
 }
 
+bool Session::ContinueTls(bool admitted) {
+  if (tls_ == nullptr) {
+    if (!admitted) {
+      char first = 0;
+      const ssize_t count = recv(socket_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+      if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+      if (count <= 0) {
+        End();
+        return false;
+      }
+      if (first != kTlsHandshakeRecord) {
+        awaits_tls_ = false;
+        const HttpAnswer answer = AnswerStranger(Refusal::kPlain);
+        host_->OnRefusal(answer, socket_.get());
+        BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
+        return false;
+      }
+      if (!host_->MayBeginTls(this)) {
+        StopReading();
+        return false;
+      }
+    }
+    shakes_hands_ = true;
+    tls_ = TlsStream::Create(host_->tls(), socket_.get());
+    if (tls_ == nullptr) {
+      Abort();
+      return false;
+    }
+  }
+  const TlsStream::Progress progress = tls_->Handshake();
+  const bool has_unsent = tls_->unsent_bytes() > 0;
+  WatchFor(has_unsent ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
+  if (progress == TlsStream::Progress::kUnfinished) return false;
+  awaits_tls_ = false;
+  shakes_hands_ = false;
+  host_->OnTlsHandshakeEnds(this);
+  if (progress == TlsStream::Progress::kFailed) {
+    OnTlsFailed();
+    return false;
+  }
+  write_blocked_ = has_unsent;
+  return true;
+}
+
+void Session::OnTlsFailed() {
+  if (tls_->failure().empty()) return End();
+  HttpAnswer answer;
+  answer.refusal = Refusal::kTlsHandshake;
+  answer.refused = tls_->failure();
+  host_->OnRefusal(answer, socket_.get());
+  // The alert is in the kernel. An orderly end lets the peer read it.
+  tls_.reset();
+  BeginClosing(SharedBytes(), /*drop_unsent=*/false);
+}
+
 size_t Session::AskToRead() {
   // What comes while it closes is not held.
   if (state_ == State::kClosing || host_->AllMayRead()) return read_bytes_;
-  if (host_->MayReadSmall()) {
+  if (MayReadSmall()) {
     if (state_ == State::kHandshake) {
       reads_small_ = true;  // also the commands that follow at once
       return kSmallMessageBytesMax;
@@ -150,8 +227,13 @@ size_t Session::AskToRead() {
     std::array<char, 14> header;
     ssize_t count = 0;
     if (decoder_.frame_bytes_left() == 0) {
-      count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
-      if (count < 0) return 0;   // an error comes as an event
+      if (tls_ == nullptr) {
+        count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+        if (count < 0) return 0;  // an error comes as an event
+      } else {
+        count = tls_->Peek(header.data(), header.size());
+        if (count < 0) return errno == EAGAIN ? 0 : 1;
+      }
       if (count == 0) return 1;  // the peer has closed
     }
     const uint64_t bytes =
@@ -161,10 +243,25 @@ size_t Session::AskToRead() {
       return bytes;
     }
   }
-  if (host_->MayRead(this, counted_unfinished_)) return read_bytes_;
+  const size_t unseen_bytes = tls_ == nullptr ? 0 : tls_->input_bytes();
+  if (host_->MayRead(this, decoder_.buffered_bytes() + unseen_bytes, unseen_bytes)) {
+    return read_bytes_;
+  }
   counted_unfinished_ = 0;
   StopReading();
   return 0;
+}
+
+bool Session::MayReadSmall() const {
+  // A request is small. So is what OpenSSL has already.
+  if (tls_ == nullptr || state_ == State::kHandshake || tls_->input_bytes() > 0) {
+    return host_->MayReadSmall(/*unseen=*/false);
+  }
+  std::array<unsigned char, 5> header;
+  const ssize_t count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+  const bool is_small = count < static_cast<ssize_t>(header.size()) ||
+                        header[3] * 256u + header[4] <= kSmallRecordBytesMax;
+  return is_small && host_->MayReadSmall(/*unseen=*/true);
 }
 
 void Session::StopCommands() {
@@ -183,7 +280,7 @@ void Session::ReadOn(bool admitted) {
 void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }
 
 void Session::OnPeerClosed() {
-  if (state_ != State::kClosing || outbox_.empty()) return End();
+  if (state_ != State::kClosing || !has_unsent()) return End();
   // It may still read our last bytes.
   peer_closed_ = true;
   StopReading();
@@ -245,7 +342,9 @@ void Session::ReadFrames(absl::Span<char> input) {
 }
 
 void Session::CountInput() {
-  const size_t held = held_ == nullptr ? 0 : held_->command.capacity() + held_->input.capacity();
+  const size_t tls_bytes = tls_ == nullptr ? 0 : tls_->input_bytes();
+  const size_t held =
+      held_ == nullptr ? 0 : held_->command.capacity() + held_->input.capacity() + tls_bytes;
   const bool small = held_ != nullptr && held_->small;
   if (held != counted_held_ || small != counted_small_) {
     host_->OnHeld(-static_cast<int64_t>(counted_held_), counted_small_);
@@ -253,7 +352,11 @@ void Session::CountInput() {
     counted_held_ = held;
     counted_small_ = small;
   }
-  CountUnfinished(decoder_.buffered_bytes());
+  // Whole records wait for this worker, and parts of one for the peer. A session that closes has
+  // left the pool.
+  const bool waits_for_peer = held_ == nullptr && tls_bytes > 0 && !tls_->has_input() &&
+                              (state_ == State::kHandshake || state_ == State::kOpen);
+  CountUnfinished(decoder_.buffered_bytes() + (waits_for_peer ? tls_bytes : 0));
 }
 
 void Session::CountUnfinished(size_t bytes) {
@@ -271,7 +374,10 @@ void Session::ResumeCommands() {
   }
   reads_small_ = false;
   ReadFrames(absl::MakeSpan(held->input));
-  if (held_ == nullptr && state_ == State::kOpen && reads_commands_) WatchFor(watched_ | EPOLLIN);
+  if (held_ == nullptr && state_ == State::kOpen && reads_commands_) {
+    WatchFor(watched_ | EPOLLIN);
+    if (has_hidden_input()) WaitForTurn();
+  }
 }
 
 void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
@@ -320,13 +426,14 @@ void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) 
 
 void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
   if (drop_unsent) outbox_.DropUnsent();
-  outbox_.PushLast(std::move(last));
+  if (last) outbox_.PushLast(std::move(last));
   state_ = State::kClosing;
   held_.reset();
   decoder_ = FrameDecoder();  // nothing of the peer's is read any more
   CountInput();
   host_->OnReadEnds(this);
   WatchFor(watched_ | EPOLLIN);
+  if (has_hidden_input()) WaitForTurn();
   host_->OnClosing(this);
   Touch();
 }
@@ -341,7 +448,7 @@ void Session::Abort() {
   End();
 }
 
-void Session::EndOrAbort() { outbox_.empty() ? End() : Abort(); }
+void Session::EndOrAbort() { has_unsent() ? Abort() : End(); }
 
 void Session::End() {
   if (state_ == State::kEnded) return;
@@ -352,6 +459,7 @@ void Session::End() {
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
   }
   state_ = State::kEnded;
+  if (std::exchange(shakes_hands_, false)) host_->OnTlsHandshakeEnds(this);
   host_->OnReadEnds(this);
   CountUnfinished(0);  // the message itself goes with the session, at the end of the turn
   if (registered_) loop_->Remove(socket_.get(), this);
@@ -360,14 +468,10 @@ void Session::End() {
 }
 
 size_t Session::Flush() {
-  if (ended() || write_blocked_) return 0;
+  if (ended() || write_blocked_ || awaits_tls_) return 0;
   const size_t frames = outbox_.frames();
-  std::array<iovec, kFramesPerWrite> vectors;
-  for (int i = 0; i < kWritesPerTurn && !outbox_.empty(); ++i) {
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = static_cast<size_t>(outbox_.Gather(absl::MakeSpan(vectors)));
-    const ssize_t written = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  for (int i = 0; i < kWritesPerTurn && has_unsent(); ++i) {
+    const ssize_t written = WriteFrames();
     if (written < 0) {
       if (errno == EAGAIN) break;
       if (errno == EINTR) continue;
@@ -379,10 +483,14 @@ size_t Session::Flush() {
     // A page may be large and its reader slow: while it reads, its time begins again.
     if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
   }
-  write_blocked_ = !outbox_.empty();
-  if (write_blocked_) unsent_bytes_ = KernelQueueBytes(socket_.get(), SIOCOUTQNSD);
+  if (tls_ != nullptr && state_ == State::kClosing && outbox_.empty()) tls_->SendCloseNotify();
+  write_blocked_ = has_unsent();
+  if (write_blocked_) {
+    unsent_bytes_ = KernelQueueBytes(socket_.get(), SIOCOUTQNSD);
+    if (tls_ != nullptr) unsent_bytes_ += static_cast<uint32_t>(tls_->unsent_bytes());
+  }
   WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
-  if (state_ == State::kClosing && outbox_.empty() && !sent_shutdown_) {
+  if (state_ == State::kClosing && !write_blocked_ && !sent_shutdown_) {
     // Not close(2): with unread input it would reset the connection, and the peer might not get our
     // last bytes.
     shutdown(socket_.get(), SHUT_WR);
@@ -390,6 +498,16 @@ size_t Session::Flush() {
     if (peer_closed_) End();
   }
   return frames - outbox_.frames();
+}
+
+ssize_t Session::WriteFrames() {
+  std::array<iovec, kFramesPerWrite> vectors;
+  const auto count = static_cast<size_t>(outbox_.Gather(absl::MakeSpan(vectors)));
+  if (tls_ != nullptr) return tls_->Write(absl::MakeConstSpan(vectors.data(), count));
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  return sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 // Half of the bound remains in any case: the kernel's buffers are coarse.

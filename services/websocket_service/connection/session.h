@@ -21,6 +21,8 @@
 #include "services/websocket_service/connection/unfinished_pool.h"
 #include "services/websocket_service/http/http.h"
 #include "services/websocket_service/http/request_reader.h"
+#include "services/websocket_service/tls/tls_context.h"
+#include "services/websocket_service/tls/tls_stream.h"
 #include "services/websocket_service/wire/frame.h"
 #include "services/websocket_service/wire/frame_codec.h"
 
@@ -49,6 +51,14 @@ class SessionHost {
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
+  // Null: connections are plain.
+  virtual const std::shared_ptr<const TlsContext>& tls() const = 0;
+  // Whether the session may begin its TLS handshake now. If not, the host calls Session::ReadOn
+  // later. If so, OnTlsHandshakeEnds follows.
+  virtual bool MayBeginTls(Session* session) = 0;
+  // The handshake has ended, in whatever way.
+  virtual void OnTlsHandshakeEnds(Session* session) = 0;
+
   // The peer's request has this answer, which has a refusal.
   virtual void OnRefusal(const HttpAnswer& answer, int socket) = 0;
   // The handshake is complete. The session may have commands and messages after this call. `token`
@@ -59,11 +69,13 @@ class SessionHost {
   virtual bool OnText(Session* session, absl::string_view text) = 0;
   // Whether all sessions may read. Otherwise they ask with the two methods that follow.
   virtual bool AllMayRead() const = 0;
-  // Whether the session may read one small message now.
-  virtual bool MayReadSmall() const = 0;
+  // Whether the session may read one small message now. `unseen`: the worker must read a part of
+  // the message before it knows the size.
+  virtual bool MayReadSmall(bool unseen) const = 0;
   // Whether the session, which holds `unfinished_bytes` of an unfinished message, may read now. If
   // not, the host calls Session::ReadOn later. Meanwhile these bytes do not count as OnUnfinished.
-  virtual bool MayRead(Session* session, size_t unfinished_bytes) = 0;
+  // `unseen_bytes` of them are encrypted.
+  virtual bool MayRead(Session* session, size_t unfinished_bytes, size_t unseen_bytes) = 0;
   // The session has much to read. The host calls Session::ReadOn later, in its turn. Meanwhile its
   // `unfinished_bytes` do not count as OnUnfinished.
   virtual void WaitForTurn(Session* session, size_t unfinished_bytes) = 0;
@@ -86,9 +98,9 @@ class SessionHost {
   ~SessionHost() = default;
 };
 
-// One connection, from accept to its end: HTTP until the handshake is complete, then RFC 6455, then
-// the closing handshake. It owns the socket. All sessions of a worker read into one buffer, so an
-// idle connection holds no buffer.
+// One connection, from accept to its end: TLS if the host has it, HTTP until the handshake is
+// complete, then RFC 6455, then the closing handshake. It owns the socket. All sessions of a worker
+// read into one buffer, so an idle connection holds no buffer.
 //
 // It ends in steps, so that no caller uses a destroyed session. Close and errors only change its
 // state. The worker destroys it at the end of a turn, once `ended`.
@@ -125,8 +137,8 @@ class Session final : public Member,
   // Whether commands that it has read still wait.
   bool holds_commands() const { return held_ != nullptr; }
 
-  // Reads now, and reads on as usual later. After WaitForTurn, or after MayRead has returned false.
-  // `admitted`: it need not ask again.
+  // Reads now, and reads on as usual later. After WaitForTurn, or after MayRead or MayBeginTls has
+  // returned false. `admitted`: it need not ask again.
   void ReadOn(bool admitted);
 
   // Writes the waiting frames until the socket is full. Returns the number of completely written
@@ -176,11 +188,20 @@ class Session final : public Member,
   void WaitForTurn();
   // Reads until the socket is empty or this number of bytes has come. True: there may be more.
   bool Read(bool admitted, size_t bytes_max);
+  // Goes on with the TLS handshake. False: there is nothing to read yet, or ever.
+  bool ContinueTls(bool admitted);
+  void OnTlsFailed();
+  // Whether there is input that the socket does not show any more, and that may be read.
+  bool has_hidden_input() const { return tls_ != nullptr && tls_->has_input() && reads(); }
+  bool has_unsent() const { return !outbox_.empty() || (tls_ && tls_->unsent_bytes() > 0); }
+  // Writes the first frames. As sendmsg(2).
+  ssize_t WriteFrames();
   void OnPeerClosed();
   // The peer has gone, or both sides have closed.
   void End();
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
+  // `last` may be null.
   void BeginClosing(SharedBytes last, bool drop_unsent);
   void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
   void CountInput();
@@ -188,6 +209,7 @@ class Session final : public Member,
   void StopReading();
   // The bytes that may be read now. 0: none; the host calls ReadOn, or the next event comes.
   size_t AskToRead();
+  bool MayReadSmall() const;
   void WatchFor(uint32_t events);
   // The bound of the outbox: less while the kernel has unsent bytes, because these wait too.
   size_t outbox_bytes_max() const;
@@ -205,12 +227,15 @@ class Session final : public Member,
   bool sent_shutdown_ = false;    // our side of the TCP connection is closed
   bool peer_closed_ = false;      // the peer's side is closed
   bool registered_ = false;       // in the loop
+  bool awaits_tls_;               // its TLS handshake is not complete
+  bool shakes_hands_ = false;     // in TLS: the host counts it
   bool waits_for_turns_ = false;  // its last input was much, so it reads in turns with others
   uint32_t watched_ = 0;          // epoll bits
   uint32_t unsent_bytes_ = 0;     // in the kernel, when the socket was found full
   // The size of the next read, at least of the first one after commands had to wait. It is small
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
+  std::unique_ptr<TlsStream> tls_;  // null: the connection is plain
   FrameDecoder decoder_;
   absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.

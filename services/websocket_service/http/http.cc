@@ -378,6 +378,10 @@ HttpAnswer AnswerStranger(Refusal protocol) {
     case Refusal::kProxyProtocol:
       answer = Refuse(http::status::bad_request, "This service has no PROXY protocol.");
       break;
+    case Refusal::kPlain:
+      answer = Refuse(http::status::bad_request,
+                      "This port has TLS: it speaks https:// and wss://, not http:// or ws://.");
+      break;
     default:
       answer = Refuse(http::status::bad_request,
                       "This is not HTTP/1.1. A WebSocket connection begins with an HTTP request.");

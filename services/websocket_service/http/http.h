@@ -37,6 +37,8 @@ enum class Refusal : uint8_t {
   kHttp2,
   kProxyProtocol,
   kUnknownProtocol,
+  kPlain,         // no TLS, on a port that has it
+  kTlsHandshake,  // the TLS handshake has failed; HttpAnswer::refused has the reason
   // OriginPolicy refuses what the client names.
   kHost,
   kOrigin,
@@ -49,7 +51,7 @@ struct HttpAnswer {
   Fingerprint session;    // the session that the request names; empty: none
   std::string token;      // the token that the request has; empty: none
   Refusal refusal = Refusal::kNone;
-  std::string refused;  // the host or origin that is refused: a part that is short and printable
+  std::string refused;  // what is refused: a part that is short and printable
   std::string bytes;    // the response: all of it, or all before its body
   SharedBytes body;     // null: `bytes` is all. Else the body, which the page shares
 };
@@ -61,7 +63,7 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context);
 // Returns the answer to a request with a head over kRequestBytesMax.
 HttpAnswer AnswerTooLarge();
 
-// Returns the answer to a client that speaks `protocol` instead of HTTP/1.
+// Returns the answer to a client that speaks `protocol` instead of HTTP/1. kPlain: instead of TLS.
 HttpAnswer AnswerStranger(Refusal protocol);
 
 // Returns the value of Sec-WebSocket-Accept for a client's key (section 4.2.2).

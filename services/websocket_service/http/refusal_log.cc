@@ -30,6 +30,13 @@ std::optional<Words> WordsFor(Refusal refusal, absl::string_view refused) {
                    refused == kNullOrigin
                        ? "only --allow_null_origin lets pages without an origin connect"
                        : "--allowed_origins must list it, if its pages may connect"};
+    case Refusal::kPlain:
+      return Words{5, "spoke without TLS to this TLS port",
+                   "clients must use wss:// or https:// here"};
+    case Refusal::kTlsHandshake:
+      return Words{6, "did not complete the TLS handshake: ",
+                   "it needs TLS 1.2 or 1.3 with forward secrecy, and trust in the certificate of "
+                   "--tls_certificate"};
     case Refusal::kNone:
     case Refusal::kUnknownProtocol:
       break;

@@ -25,8 +25,9 @@ class RefusalLog {
  private:
   static constexpr absl::Duration kPeriod = absl::Minutes(1);
 
-  std::array<LogLimit, 5> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
-                                     LogLimit(kPeriod), LogLimit(kPeriod)};
+  std::array<LogLimit, 7> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
+                                     LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
+                                     LogLimit(kPeriod)};
 };
 
 }  // namespace groupcast::service
