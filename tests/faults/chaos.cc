@@ -9,6 +9,8 @@
 #include <condition_variable>
 #include <csignal>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,6 +29,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "sdk/cpp/groupcast/client.h"
+#include "services/access/testing/token_maker.h"
 #include "tests/faults/flaky_proxy.h"
 #include "tests/support/process.h"
 #include "tests/support/services.h"
@@ -123,6 +126,23 @@ class ReturnClock {
   std::vector<absl::Duration> times_;
 };
 
+// Each client is a user with a token for all groups, and messages name their senders.
+constexpr absl::string_view kSecret = "the secret of all clients in chaos";
+
+Flags AccessFlags() {
+  const std::string key = NewTempPath("key");
+  std::ofstream(key) << kSecret;
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+  const std::string configuration = NewTempPath("configuration");
+  std::ofstream(configuration) << R"({"group_rules":[{"prefix":"","names_sender":true}]})";
+  return {absl::StrCat("--token_keys=", key), absl::StrCat("--config=", configuration)};
+}
+
+std::string TokenOf(int client) {
+  return service::HmacToken(absl::StrCat(R"({"sub":"client )", client, R"(","groups":["*"]})"),
+                            kSecret);
+}
+
 // A client in its groups, which tells the ledger what happens.
 class Participant {
  public:
@@ -130,7 +150,7 @@ class Participant {
               ReturnClock* return_clock)
       : number_(number), groups_(std::move(groups)), ledger_(ledger), return_clock_(return_clock) {
     ClientOptions options;
-    options.url = absl::StrCat("ws://127.0.0.1:", port);
+    options.url = absl::StrCat("ws://127.0.0.1:", port, "/?token=", TokenOf(number));
     options.backoff_base = absl::Milliseconds(100);
     options.backoff_cap = absl::Seconds(1);
     absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
@@ -265,7 +285,7 @@ class Chaos {
                  With({absl::StrCat("--channel=127.0.0.1:", links_.port(0)),
                        absl::StrCat("--channel_subscribe_port=", links_.port(1)),
                        absl::StrCat("--channel_control_port=", links_.port(2))},
-                      options.service_flags)),
+                      With(AccessFlags(), options.service_flags))),
         client_links_({service_.port()}) {
     for (size_t kind = 0; kind < kFaultKinds; ++kind) first_kinds_.push_back(kind);
     std::shuffle(first_kinds_.begin(), first_kinds_.end(), random_);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "sdk/cpp/groupcast/event.h"
 #include "services/channel/fingerprint.h"
+#include "services/channel/testing/simulated_access.h"
 #include "services/protocol/event.h"
 #include "services/websocket_service/wire/frame.h"
 
@@ -68,6 +69,7 @@ SimulatedHost::SimulatedHost(const WorkerPlan& plan, const ConnectionPlan& conne
       events_(events),
       random_(random),
       truth_(truth),
+      has_tokens_(options.access.policy->tokens() != nullptr),
       service_(options, events),
       worker_(plan, events, random, network, truth),
       self_(std::make_shared<SimulatedHost*>(this)) {
@@ -94,11 +96,15 @@ std::shared_ptr<SimulatedConnection> SimulatedHost::Connect(bool v1, const std::
   if (!session.empty()) connection->set_session(FingerprintOf({session}));
   connections_.push_back(connection);
   service_.Add(connection.get());
+  const bool shows_token = has_tokens_ && !session.empty();
+  const absl::Status identified =
+      service_.Identify(connection.get(), shows_token ? SimulatedToken(session) : "");
   if (v1) {
     connection->Reply(
         WelcomeEvent(static_cast<uint64_t>(connection->connection_id()), absl::Seconds(25),
                      {.message_bytes = 65536, .groups = 128, .frame_bytes = 1 << 20}));
   }
+  service_.Admit(connection.get(), identified);
   return connection;
 }
 

@@ -94,6 +94,7 @@ class SimulatedHost {
   EventQueue* const events_;
   Random* const random_;
   Truth* const truth_;
+  const bool has_tokens_;
   GroupService service_;
   SimulatedWorker worker_;
   std::vector<std::shared_ptr<SimulatedConnection>> connections_;

@@ -1,6 +1,7 @@
 #include "services/channel/testing/world_plan.h"
 
 #include "absl/strings/str_cat.h"
+#include "services/channel/testing/simulated_access.h"
 
 namespace groupcast::service::testing {
 namespace {
@@ -128,7 +129,11 @@ WorldPlan PlanWorld(Random* random) {
     recent.bytes_max = static_cast<size_t>(random->Between(0, 3'000));
   }
   plan.groups = random->Between(1, 4);
-  if (random->OneIn(64)) PlanManyGroups(random, &plan);
+  if (random->OneIn(64)) {
+    PlanManyGroups(random, &plan);
+  } else if (random->OneIn(4)) {
+    plan.service.access.policy = SimulatedAccess();
+  }
   return plan;
 }
 
@@ -143,6 +148,7 @@ std::string WorldPlan::Description() const {
       server.subscriber_patience > absl::ZeroDuration() ? "waits for subscribers, " : "",
       window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
       keyed_senders > 0 ? "keys for seconds, " : "", keys_alike ? "keys alike, " : "",
+      service.access.policy->tokens() != nullptr ? "tokens, " : "",
       absence > absl::ZeroDuration() ? "a long absence, " : "", groups + more_groups, " groups");
 }
 
