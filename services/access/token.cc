@@ -129,6 +129,13 @@ class ClaimReader {
   absl::Status status_;
 };
 
+std::optional<Right> ReadRight(absl::string_view name) {
+  for (const Right right : kAllRights) {
+    if (name == RightName(right)) return right;
+  }
+  return std::nullopt;
+}
+
 // An array of patterns, for all rights; or an object that has such an array for each right.
 void ReadGrants(ClaimReader* claims, Grants* grants) {
   const std::optional<absl::string_view> raw = claims->Find("groups");
@@ -145,10 +152,9 @@ void ReadGrants(ClaimReader* claims, Grants* grants) {
   const std::optional<JsonMembers> members = ReadJsonMembers(*raw);
   if (!members.has_value()) return claims->Fail(kForm);
   for (const auto& [name, value] : *members) {
-    const auto right = std::find_if(kAllRights.begin(), kAllRights.end(),
-                                    [&name](Right any) { return name == RightName(any); });
+    const std::optional<Right> right = ReadRight(name);
     const auto patterns = ClaimReader::TextsOf(value);
-    if (right == kAllRights.end() || !patterns.has_value()) return claims->Fail(kForm);
+    if (!right.has_value() || !patterns.has_value()) return claims->Fail(kForm);
     Rights rights;
     rights.Add(*right);
     for (const std::string& pattern : *patterns) grants->Add(pattern, rights);
@@ -165,9 +171,8 @@ Rights ReadGroupRights(ClaimReader* claims) {
     return rights;
   }
   for (const std::string& name : *names) {
-    const auto right = std::find_if(kAllRights.begin(), kAllRights.end(),
-                                    [&name](Right any) { return name == RightName(any); });
-    if (right == kAllRights.end()) {
+    const std::optional<Right> right = ReadRight(name);
+    if (!right.has_value()) {
       claims->Fail("the claim rights must name join, send, read or observe");
       break;
     }

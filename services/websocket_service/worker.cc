@@ -186,7 +186,7 @@ void Worker::OnOpen(Session* session, absl::string_view token) {
                                  .frame_bytes = options_.session.frame_bytes_max,
                                  .key_bytes = options_.groups.commands.key_bytes_max,
                                  .key_window = kKeyWindow},
-                                groups_.UserOf(*session)));
+                                GroupService::UserOf(*session)));
   }
   groups_.Admit(session, identified);
 }

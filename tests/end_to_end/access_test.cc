@@ -36,7 +36,7 @@ using ::testing::Not;
 constexpr absl::string_view kSecret = "0123456789abcdef0123456789abcdef";
 
 std::string WriteKey(absl::string_view content, mode_t mode = 0600) {
-  const std::string path = NewTempPath("key");
+  std::string path = NewTempPath("key");
   std::ofstream(path) << content;
   chmod(path.c_str(), mode);
   return path;
