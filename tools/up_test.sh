@@ -43,7 +43,7 @@ epoch_of() { grep -o '"epoch":"[^"]*"' <<<"$1"; }
 # Options.
 run "$UP" --help
 expect_equal "--help succeeds" "$status" 0
-for option in --workers --port --bind_address --channel_port --data_dir --no_data_dir --detach --no_build --verbose --quiet; do
+for option in --workers --port --bind_address --allow_anonymous --config --channel_port --data_dir --no_data_dir --detach --no_build --verbose --quiet; do
   expect_contains "--help tells of $option" "$output" "$option"
 done
 run "$UP" --wrokers=2
@@ -64,6 +64,8 @@ run "$UP" --port
 expect_contains "a value must be there" "$output" '--port needs a value.'
 run "$UP" --data_dir=
 expect_contains "a directory must be named" "$output" '--data_dir needs a directory; --no_data_dir does without one.'
+run "$UP" --config=/no/such/file
+expect_contains "a configuration must be there" "$output" "--config: there is no file /no/such/file that can be read."
 run "$DOWN" --now
 expect_contains "tools/down refuses unknown options too" "$output" "there is no option --now."
 
@@ -101,6 +103,17 @@ expect_equal "tools/down stops it" "$status" 0
 expect_equal "websocket_service is gone" "$(start_time "$websocket_service")" ''
 expect_equal "channel_server is gone" "$(start_time "$channel_server")" ''
 expect_equal "nothing listens any more" "$(listeners "$port")" ''
+
+# With a configuration, on an address that others can reach.
+printf '{"websocket_service": {"max_message_bytes": 3}}' >"$TEST_TMPDIR/configuration.json"
+run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0
+expect_equal "anyone is let in only on demand" "$status" 1
+expect_contains "and what to say is told" "$output" "--allow_anonymous"
+run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0 --allow_anonymous \
+  --no_data_dir --config "$TEST_TMPDIR/configuration.json"
+expect_equal "tools/up starts with a configuration" "$status" 0
+expect_contains "which counts" "$(say_in_kept long)" '"code":"message_too_large"'
+run "$DOWN"
 
 # IPv6, with brackets around the address as in a URL.
 if [[ -e /proc/net/if_inet6 ]] && grep -q '^0*1 ' /proc/net/if_inet6; then
