@@ -38,6 +38,9 @@ class SharedBytes {
   static SharedBytes Make(size_t size, absl::FunctionRef<void(char*)> write);
   static SharedBytes Copy(absl::string_view bytes) { return Join({bytes}); }
 
+  // The memory of all blocks of this thread. Each counts once, however many references it has.
+  static int64_t live_bytes();
+
   // False: null.
   explicit operator bool() const { return block_ != nullptr; }
 

@@ -21,8 +21,12 @@ class TokenBucket {
   // The tokens that are there; below zero after a debt.
   double Available(const TokenRate& rate, absl::Time now) const {
     const int64_t missing_ns = std::max<int64_t>(0, full_at_ns_ - absl::ToUnixNanos(now));
-    return rate.burst - static_cast<double>(missing_ns) * 1e-9 * rate.per_second;
+    // In this order, the last token of a burst is not lost to rounding.
+    return rate.burst - static_cast<double>(missing_ns) * rate.per_second / 1e9;
   }
+
+  // Whether it has all tokens that it can hold.
+  bool IsFull(absl::Time now) const { return full_at_ns_ <= absl::ToUnixNanos(now); }
 
   // Takes tokens, also those that are not there: they are a debt. `rate.per_second` must be above
   // zero.

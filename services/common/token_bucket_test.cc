@@ -48,5 +48,30 @@ TEST_F(TokenBucketTest, AnotherRateCountsFromNowOn) {
   EXPECT_DOUBLE_EQ(bucket_.Available(twice, now_), 5);
 }
 
+TEST(TokenBucketRoundingTest, AllOfABurstIsThereAtOnce) {
+  const absl::Time now = absl::FromUnixSeconds(1'000);
+  for (const double per_second : {0.001, 0.01, 0.1, 0.3, 1.0, 7.0, 1e6}) {
+    const TokenRate rate = {.per_second = per_second, .burst = 100};
+    TokenBucket bucket;
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_GE(bucket.Available(rate, now), 1) << per_second << ", token " << i;
+      bucket.Take(1, rate, now);
+    }
+    EXPECT_LT(bucket.Available(rate, now), 1);
+  }
+}
+
+TEST(TokenBucketFullTest, WhenNoTokenIsMissing) {
+  constexpr TokenRate kTwoASecond = {.per_second = 2, .burst = 3};
+  absl::Time now = absl::FromUnixSeconds(1'000);
+  TokenBucket bucket;
+  EXPECT_TRUE(bucket.IsFull(now));
+  bucket.Take(1, kTwoASecond, now);
+  now += absl::Milliseconds(499);
+  EXPECT_FALSE(bucket.IsFull(now));
+  now += absl::Milliseconds(1);
+  EXPECT_TRUE(bucket.IsFull(now));
+}
+
 }  // namespace
 }  // namespace groupcast::service

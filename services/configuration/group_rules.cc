@@ -99,6 +99,22 @@ absl::StatusOr<std::vector<GroupRule>> ReadGroupRules(const ConfigurationFile& f
       *to = value;
     }
     rule.names_sender = values.names_sender();
+    // Written so that NaN fails too.
+    if (values.has_send_rate()) {
+      if (!(values.send_rate() >= 0.001 && values.send_rate() <= 1e6)) {
+        return wrong(i, ".send_rate",
+                     absl::StrCat("=", values.send_rate(), " is not between 0.001 and 1000000"));
+      }
+      rule.send_rate = values.send_rate();
+    }
+    if (values.has_send_burst()) {
+      if (!rule.send_rate.has_value()) return wrong(i, ".send_burst", " needs a send_rate");
+      if (!(values.send_burst() >= 1 && values.send_burst() <= 1e6)) {
+        return wrong(i, ".send_burst",
+                     absl::StrCat("=", values.send_burst(), " is not between 1 and 1000000"));
+      }
+      rule.send_burst = values.send_burst();
+    }
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -29,6 +29,8 @@ struct GroupRule {
   std::optional<std::string> read;
   std::optional<std::string> observe;
   bool names_sender = false;
+  std::optional<double> send_rate;   // messages per second from one connection
+  std::optional<double> send_burst;  // not without send_rate
 };
 
 // Returns the file's group_rules, in their order.

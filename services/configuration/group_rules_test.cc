@@ -41,6 +41,28 @@ TEST(GroupRulesTest, ARuleHasWhatIsGiven) {
   EXPECT_TRUE(ReadGroupRules(ConfigurationFile())->empty());
 }
 
+TEST(GroupRulesTest, ARateOfSendsIsWithinItsBounds) {
+  const auto rule = [](const std::string& fields) {
+    return absl::StrCat("{\"prefix\": \"\", ", fields, "}");
+  };
+  for (const char* const rate : {"0.001", "1e6"}) {
+    EXPECT_TRUE(Read(rule(absl::StrCat("\"send_rate\": ", rate))).ok()) << rate;
+  }
+  for (const char* const rate : {"0.0009", "0", "-1", "1000001"}) {
+    EXPECT_THAT(Error(rule(absl::StrCat("\"send_rate\": ", rate))),
+                testing::AllOf(testing::StartsWith("f.json:2: group_rules[0].send_rate="),
+                               testing::EndsWith(" is not between 0.001 and 1000000")));
+  }
+  const auto rules = Read(rule("\"send_rate\": 0.5, \"send_burst\": 1"));
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  EXPECT_EQ((*rules)[0].send_rate, 0.5);
+  EXPECT_EQ((*rules)[0].send_burst, 1);
+  EXPECT_EQ(Error(rule("\"send_rate\": 1, \"send_burst\": 0.5")),
+            "f.json:2: group_rules[0].send_burst=0.5 is not between 1 and 1000000");
+  EXPECT_EQ(Error(rule("\"send_burst\": 5")),
+            "f.json:2: group_rules[0].send_burst needs a send_rate");
+}
+
 TEST(GroupRulesTest, AnErrorNamesThePlace) {
   EXPECT_EQ(Error("{\"prefix\": \"a\"},\n{}"),
             "f.json:3: group_rules[1] needs a prefix; \"\" is for all groups");

@@ -453,13 +453,28 @@ void GroupService::Publish(Member* member, const Command& command,
     ++counters_.refused;
     return done(Forbidden(Right::kSend));
   }
-  const size_t* const bytes_max = options_.message_bytes_by_prefix.Find(group_id);
-  if (bytes_max != nullptr && command.message.size() > *bytes_max) {
-    return done(absl::ResourceExhaustedError(
-        absl::StrCat("the message has ", command.message.size(),
-                     " bytes; the limit of this group is ", *bytes_max)));
+  if (absl::Status status = CheckGroupRule(member, command, group_id); !status.ok()) {
+    return done(std::move(status));
   }
   channel_->Publish(publication, std::move(done));
+}
+
+absl::Status GroupService::CheckGroupRule(Member* member, const Command& command,
+                                          absl::string_view group_id) {
+  const size_t* const bytes_max = options_.message_bytes_by_prefix.Find(group_id);
+  if (bytes_max != nullptr && command.message.size() > *bytes_max) {
+    return absl::ResourceExhaustedError(absl::StrCat("the message has ", command.message.size(),
+                                                     " bytes; the limit of this group is ",
+                                                     *bytes_max));
+  }
+  const TokenRate* const rate = options_.send_rate_by_prefix.Find(group_id);
+  if (rate == nullptr || rate->per_second <= 0) return absl::OkStatus();
+  if (member->send_rates == nullptr) member->send_rates = std::make_unique<SendRates>();
+  if (member->send_rates->Take(group_id, *rate, clock_->Now())) return absl::OkStatus();
+  ++counters_.sends_limited;
+  return absl::AbortedError(absl::StrCat("this group takes ", rate->per_second,
+                                         " messages a second from one connection, after ",
+                                         rate->burst, " at once"));
 }
 
 void GroupService::SendToGroup(Member* member, const Command& command,
@@ -502,6 +517,7 @@ void GroupService::SendToGroups(Member* member, const Command& command,
     const bool is_last = --sending->left == 0;
     Member* const sender = is_last ? EndSend(number) : FindSender(number);
     if (sender == nullptr) return;
+    if (!position.ok() && !id.empty()) CountError(code);
     if (id.empty() && !position.ok()) {
       Refuse(sender, {.code = code,
                       .message = absl::StrCat(result.group_id, ": ", result.error),
@@ -704,7 +720,13 @@ void GroupService::RemoveIfUnused(Group* group) {
 
 void GroupService::Refuse(Member* member, const CommandError& error) {
   ++counters_.errors;
+  CountError(error.code);
   member->Reply(ErrorEvent(error));
+}
+
+void GroupService::CountError(ErrorCode code) {
+  if (code == ErrorCode::kTooManyGroups) ++counters_.too_many_groups;
+  if (code == ErrorCode::kMessageTooLarge) ++counters_.message_too_large;
 }
 
 Member* GroupService::FindMember(ConnectionId id) const {

@@ -33,6 +33,9 @@ struct GroupServiceOptions {
   CommandLimits commands;
   // Lower limits of messages to the groups with these beginnings.
   PrefixMap<size_t> message_bytes_by_prefix;
+  // The messages that each group with such a beginning takes from one connection. Zero per second
+  // is no limit.
+  PrefixMap<TokenRate> send_rate_by_prefix;
   size_t groups_per_connection_max = 128;
   // The commands of one connection. A command to several groups costs one for each. A rate of zero
   // per second is no limit.
@@ -54,9 +57,13 @@ class GroupService final : public ChannelListener {
  public:
   struct Counters {
     uint64_t commands = 0;
-    uint64_t errors = 0;           // commands answered with an error
-    uint64_t rate_limited = 0;     // of these, with `rate_limited`
-    uint64_t refused = 0;          // and for want of a right or of a valid token
+    uint64_t errors = 0;        // commands answered with an error
+    uint64_t rate_limited = 0;  // of these, with `rate_limited`
+    uint64_t refused = 0;       // and for want of a right or of a valid token
+    // Commands, or groups of a command, that are over a limit.
+    uint64_t too_many_groups = 0;
+    uint64_t message_too_large = 0;
+    uint64_t sends_limited = 0;    // by the rate of the group's rule
     uint64_t messages = 0;         // messages from the channel, each counted once
     uint64_t deliveries = 0;       // messages × members
     uint64_t gaps = 0;             // each for all live members, or for one recovering member
@@ -165,6 +172,11 @@ class GroupService final : public ChannelListener {
   // The sender that a message to the group names (Content::from). Empty: none.
   std::string SenderOf(const Member& member, absl::string_view group_id) const;
   size_t BytesOf(const Member& member, const Command& command, absl::string_view group_id) const;
+
+  // OK: the message may go to the group. kResourceExhausted: it is too large for the group.
+  // kAborted: it is over the rate of the group.
+  absl::Status CheckGroupRule(Member* member, const Command& command, absl::string_view group_id);
+  void CountError(ErrorCode code);
 
   // Follows the channel's maximum.
   void UpdateCommandLimits();

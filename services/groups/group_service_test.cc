@@ -498,6 +498,84 @@ TEST_F(GroupServiceTest, SendsDoNotWaitForRoomWhileTheChannelIsAwayForLong) {
   EXPECT_EQ(member->received.size(), 2u);
 }
 
+class SendRateRulesTest : public GroupServiceFixture {
+ protected:
+  SendRateRulesTest()
+      : GroupServiceFixture({.message_bytes_by_prefix = PrefixMap<size_t>({{"chat.", 9}}),
+                             .send_rate_by_prefix = PrefixMap<TokenRate>(
+                                 {{"chat.", {.per_second = 2, .burst = 3}}, {"chat.vip.", {}}})}) {}
+
+  // For each of `count` sends: whether it was published.
+  std::string Answers(FakeMember* member, const std::string& group, int count) {
+    std::string answers;
+    for (int i = 0; i < count; ++i) {
+      member->received.clear();
+      member->Do(
+          absl::StrCat(R"({"cmd":"send_to_group","id":1,"message":1,"group_id":")", group, "\"}"));
+      hub_.Pump();
+      answers += absl::StrContains(member->received.at(0), R"("event":"reply")")         ? 'r'
+                 : absl::StrContains(member->received.at(0), R"("code":"rate_limited")") ? 'l'
+                                                                                         : '?';
+    }
+    return answers;
+  }
+};
+
+TEST_F(SendRateRulesTest, AGroupTakesABurstFromOneConnectionAndThenTheRate) {
+  const auto client = V1();
+  EXPECT_EQ(Answers(client.get(), "chat.a", 5), "rrrll");
+  EXPECT_EQ(client->received.back(),
+            R"({"event":"error","id":1,"cmd":"send_to_group","code":"rate_limited","message":)"
+            R"("this group takes 2 messages a second from one connection, after 3 at once",)"
+            R"("retry":true})");
+  EXPECT_EQ(Answers(client.get(), "chat.b", 1), "r") << "each group has its own";
+  EXPECT_EQ(Answers(V1().get(), "chat.a", 1), "r") << "each connection has its own";
+  EXPECT_EQ(Answers(client.get(), "chat.vip.a", 9), "rrrrrrrrr") << "the longest prefix counts";
+  EXPECT_EQ(Answers(client.get(), "other", 9), "rrrrrrrrr");
+  clock_.Advance(absl::Milliseconds(500));
+  EXPECT_EQ(Answers(client.get(), "chat.a", 2), "rl");
+  EXPECT_EQ(service_.counters().sends_limited, 3u);
+}
+
+TEST_F(SendRateRulesTest, AMessageThatIsTooLargeCostsNothing) {
+  const auto client = V1();
+  for (int i = 0; i < 4; ++i) {
+    client->Do(R"({"cmd":"send_to_group","id":1,"message":"0123456789","group_id":"chat.a"})");
+    EXPECT_TRUE(absl::StrContains(client->received.back(), "message_too_large"));
+  }
+  EXPECT_EQ(Answers(client.get(), "chat.a", 4), "rrrl");
+  EXPECT_EQ(service_.counters().message_too_large, 4u);
+}
+
+TEST_F(SendRateRulesTest, ASendToManyGroupsIsRefusedForThoseOverTheirRate) {
+  const auto client = V1();
+  ASSERT_EQ(Answers(client.get(), "chat.a", 3), "rrr");
+  client->Do(R"({"cmd":"send_to_group","group_ids":["chat.a","other"],"message":1,"id":2})");
+  hub_.Pump();
+  EXPECT_TRUE(absl::StrContains(client->received.back(),
+                                R"({"group_id":"chat.a","code":"rate_limited","message":)"))
+      << client->received.back();
+  EXPECT_TRUE(absl::StrContains(client->received.back(), R"({"group_id":"other","epoch":)"));
+}
+
+TEST_F(GroupServiceTest, CountsTheLimitsOfCommandsByName) {
+  const auto client = V1();
+  for (int i = 0; i <= 3; ++i) {
+    client->Do(absl::StrCat(R"({"cmd":"add_group","group_id":)", i, "}"));
+    EXPECT_EQ(service_.counters().too_many_groups, i < 3 ? 0u : 1u) << i;
+  }
+  hub_.Pump();
+  const auto send = [&](size_t bytes) {
+    client->Do(absl::StrCat(R"({"cmd":"send_to_group","group_ids":["x"],"id":1,"message":")",
+                            std::string(bytes, 'm'), "\"}"));
+    hub_.Pump();
+  };
+  send(64 * 1024);
+  EXPECT_EQ(service_.counters().message_too_large, 0u);
+  send(64 * 1024 + 1);
+  EXPECT_EQ(service_.counters().message_too_large, 1u);
+}
+
 class CommandRateTest : public GroupServiceFixture {
  protected:
   CommandRateTest() : GroupServiceFixture({.command_rate = {.per_second = 10, .burst = 3}}) {}

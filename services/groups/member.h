@@ -12,6 +12,7 @@
 #include "services/common/token_bucket.h"
 #include "services/groups/encoding.h"
 #include "services/groups/input_share.h"
+#include "services/groups/send_rates.h"
 #include "services/groups/traffic_class.h"
 #include "services/protocol/close_code.h"
 
@@ -81,6 +82,8 @@ class Member {
   std::unique_ptr<MemberAccess> access;
   // What its commands may still cost. GroupService counts.
   TokenBucket command_tokens;
+  // What it may still send to groups with a rate. Null: it has sent to none. GroupService counts.
+  std::unique_ptr<SendRates> send_rates;
   // What it has sent of late. The connection counts.
   InputShare input_share;
   // It is in the queue of members with sends that wait for room in the channel.

@@ -49,10 +49,9 @@ class PoolLink::Acceptor final : public EventHandler {
     return status;
   }
 
-  // After the process was out of descriptors: a listening socket stays readable, so it is not
-  // watched until then.
+  // After a pause: a listening socket stays readable, so it is not watched until then.
   void Retry() {
-    if (watching_) return;
+    if (watching_ || !link_->MayAccept()) return;
     const Fd lowest(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
     if (!lowest.valid() || IsReserved(lowest.get())) return;
     if (Start().ok()) OnEvents(EPOLLIN);
@@ -60,9 +59,15 @@ class PoolLink::Acceptor final : public EventHandler {
 
   void OnEvents(uint32_t) override {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      if (!link_->MayAccept()) {
+        if (i > 0) return;  // nobody may be waiting: the next event tells
+        ++link_->accept_pauses_;
+        return StopWatching();
+      }
       Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (accepted.valid()) {
         const bool is_last = IsReserved(accepted.get() + 1);
+        link_->CountAccept();
         link_->callbacks_.on_accepted(std::move(accepted));
         if (!is_last) continue;
         return Pause("all open files but a reserve are in use: raise the limit (ulimit -n)");
@@ -78,6 +83,10 @@ class PoolLink::Acceptor final : public EventHandler {
  private:
   void Pause(absl::string_view why) {
     spdlog::error("cannot accept: {}; new connections wait until others end", std::string(why));
+    StopWatching();
+  }
+
+  void StopWatching() {
     link_->loop_->Remove(socket_.get(), this);
     watching_ = false;
   }
@@ -114,16 +123,17 @@ class PoolLink::Watch final : public EventHandler {
 };
 
 absl::StatusOr<std::unique_ptr<PoolLink>> PoolLink::Create(EventLoop* loop, Fd listener, Fd control,
-                                                           Callbacks callbacks) {
-  std::unique_ptr<PoolLink> link(new PoolLink(loop, std::move(callbacks)));
+                                                           Callbacks callbacks,
+                                                           const TokenRate& accept_rate) {
+  std::unique_ptr<PoolLink> link(new PoolLink(loop, std::move(callbacks), accept_rate));
   if (absl::Status status = link->Start(std::move(listener), std::move(control)); !status.ok()) {
     return status;
   }
   return link;
 }
 
-PoolLink::PoolLink(EventLoop* loop, Callbacks callbacks)
-    : loop_(loop), callbacks_(std::move(callbacks)) {}
+PoolLink::PoolLink(EventLoop* loop, Callbacks callbacks, const TokenRate& accept_rate)
+    : loop_(loop), callbacks_(std::move(callbacks)), accept_rate_(accept_rate) {}
 
 PoolLink::~PoolLink() = default;
 
@@ -169,6 +179,14 @@ void PoolLink::OnControl() {
     case SocketMessage::Kind::kNone:
       break;
   }
+}
+
+bool PoolLink::MayAccept() const {
+  return accept_rate_.per_second <= 0 || accept_tokens_.Available(accept_rate_, loop_->now()) >= 1;
+}
+
+void PoolLink::CountAccept() {
+  if (accept_rate_.per_second > 0) accept_tokens_.Take(1, accept_rate_, loop_->now());
 }
 
 void PoolLink::RetryAccepts() {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
+#include "services/common/token_bucket.h"
 
 namespace groupcast::service {
 
@@ -18,7 +19,8 @@ namespace groupcast::service {
 // the sockets that the supervisor lends it. It tells the worker when to drain.
 //
 // It leaves the last descriptors of the process free: a worker that is full of connections must
-// still be able to reach its channel. Connections wait in the kernel until others end.
+// still be able to reach its channel. Connections wait in the kernel until others end. Those over
+// the rate of accepts wait there too.
 //
 // Not thread-safe: it lives on its worker's loop, and makes its callbacks only from there.
 class PoolLink {
@@ -32,9 +34,11 @@ class PoolLink {
   };
 
   // `loop` must outlive it. `listener` is a listening socket; `control` is the worker's end of
-  // socket_loan.h. SIGTERM must be blocked.
+  // socket_loan.h. `accept_rate` is for all sockets together; zero per second is no limit. SIGTERM
+  // must be blocked.
   static absl::StatusOr<std::unique_ptr<PoolLink>> Create(EventLoop* loop, Fd listener, Fd control,
-                                                          Callbacks callbacks);
+                                                          Callbacks callbacks,
+                                                          const TokenRate& accept_rate = {});
   ~PoolLink();
   PoolLink(const PoolLink&) = delete;
   PoolLink& operator=(const PoolLink&) = delete;
@@ -42,9 +46,12 @@ class PoolLink {
   // The number of descriptors that stay free under a limit of open files.
   static int64_t Reserve(int64_t limit) { return std::min<int64_t>(limit / 4, 64); }
 
-  // Accepts again on sockets that it stopped because the process had no free descriptors. The
-  // worker calls it on each tick.
+  // Accepts again on sockets that it stopped because the process had no free descriptors, or
+  // because of the rate. The worker calls it on each tick.
   void RetryAccepts();
+
+  // How often the rate has made connections wait.
+  uint64_t accept_pauses() const { return accept_pauses_; }
 
   // Closes all listening sockets of this worker, and takes no further ones.
   void StopAccepting();
@@ -53,14 +60,19 @@ class PoolLink {
   class Acceptor;
   class Watch;
 
-  PoolLink(EventLoop* loop, Callbacks callbacks);
+  PoolLink(EventLoop* loop, Callbacks callbacks, const TokenRate& accept_rate);
   absl::Status Start(Fd listener, Fd control);
   absl::Status Accept(int index, Fd socket);
   void OnSignal();
   void OnControl();
+  bool MayAccept() const;
+  void CountAccept();
 
   EventLoop* const loop_;
   const Callbacks callbacks_;
+  const TokenRate accept_rate_;
+  TokenBucket accept_tokens_;
+  uint64_t accept_pauses_ = 0;
   bool stopped_ = false;
   std::unique_ptr<Watch> signals_;
   std::unique_ptr<Watch> control_;

@@ -40,15 +40,21 @@ class PoolLinkTest : public testing::Test {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     supervisor_ = Fd(ends[0]);
+    control_ = Fd(ends[1]);
     loop_ = *EventLoop::Create();
+    CreateLink({});
+  }
+
+  void CreateLink(const TokenRate& accept_rate) {
     absl::StatusOr<std::unique_ptr<PoolLink>> link =
-        PoolLink::Create(loop_.get(), std::move(own_.sockets[0]), Fd(ends[1]),
+        PoolLink::Create(loop_.get(), Fd(dup(own_.sockets[0].get())), Fd(dup(control_.get())),
                          {.on_accepted =
                               [this](Fd socket) {
                                 ++accepted_;
                                 if (keeps_) kept_.push_back(std::move(socket));
                               },
-                          .on_drain = [this] { ++drains_; }});
+                          .on_drain = [this] { ++drains_; }},
+                         accept_rate);
     EXPECT_TRUE(link.ok()) << link.status();
     link_ = *std::move(link);
   }
@@ -77,6 +83,7 @@ class PoolLinkTest : public testing::Test {
   Listeners own_;
   Listeners lent_;
   Fd supervisor_;
+  Fd control_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<PoolLink> link_;
   int accepted_ = 0;
@@ -124,6 +131,35 @@ TEST_F(PoolLinkTest, LeavesTheLastDescriptorsFree) {
   EXPECT_EQ(accepted_, 3);
   for (int i = 0; i < 5; ++i) Turn();
   EXPECT_EQ(accepted_, 3);
+}
+
+TEST_F(PoolLinkTest, ConnectionsOverTheRateWaitInTheKernel) {
+  // So few a second that none comes back while the test runs.
+  CreateLink({.per_second = 0.001, .burst = 3});
+  std::vector<Fd> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(Connect(own_.port));
+  TurnUntil(accepted_, 3);
+  Turn();
+  EXPECT_EQ(link_->accept_pauses(), 0u) << "as many as the rate allows";
+
+  LendSocket(supervisor_.get(), 3, lent_.sockets[0].get());
+  for (const uint16_t port : {own_.port, lent_.port}) clients.push_back(Connect(port));
+  while (link_->accept_pauses() < 2) loop_->RunOnce(absl::Seconds(1));
+  link_->RetryAccepts();
+  for (int i = 0; i < 5; ++i) Turn();
+  EXPECT_EQ(accepted_, 3) << "the rate is for all sockets together";
+  EXPECT_EQ(link_->accept_pauses(), 2u) << "it does not look at them in between";
+}
+
+TEST_F(PoolLinkTest, ConnectionsThatWaitedForTheRateAreAcceptedLater) {
+  CreateLink({.per_second = 100, .burst = 1});
+  std::vector<Fd> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(Connect(own_.port));
+  while (accepted_ < 4) {
+    loop_->RunOnce(absl::Milliseconds(5));
+    link_->RetryAccepts();
+  }
+  EXPECT_GE(link_->accept_pauses(), 1u);
 }
 
 TEST_F(PoolLinkTest, AfterItHasStoppedItTakesNoSockets) {

@@ -26,19 +26,46 @@ void AppendLine(std::string line, std::string* text) {
   absl::StrAppend(text, "  ", line, "\n");
 }
 
+void AppendHeads(const PoolTable::Kind& kind, bool limits, std::string* line) {
+  for (const CounterColumn& column : kind.columns) {
+    if (column.is_limit == limits) absl::StrAppendFormat(line, "%-*s ", column.width, column.name);
+  }
+}
+
+void AppendCounters(const PoolTable::Kind& kind, const PoolTable::Worker& worker, bool limits,
+                    std::string* line) {
+  for (size_t i = 0; i < kind.columns.size(); ++i) {
+    if (kind.columns[i].is_limit != limits) continue;
+    absl::StrAppendFormat(line, "%-*d ", kind.columns[i].width, worker.counters[i]);
+  }
+}
+
 void AppendWorkers(const PoolTable::Kind& kind, absl::string_view title, std::string* text) {
   std::string head = absl::StrFormat("%-8s %-8s %-10s ", title, "pid", "state");
-  for (const CounterColumn& column : kind.columns) {
-    absl::StrAppendFormat(&head, "%-*s ", column.width, column.name);
-  }
+  AppendHeads(kind, /*limits=*/false, &head);
   *text += '\n';
   AppendLine(std::move(head), text);
   for (const PoolTable::Worker& worker : kind.workers) {
     std::string line =
         absl::StrFormat("%-8d %-8d %-10s ", worker.number, worker.pid, StateWord(worker.state));
-    for (size_t i = 0; i < kind.columns.size(); ++i) {
-      absl::StrAppendFormat(&line, "%-*d ", kind.columns[i].width, worker.counters[i]);
-    }
+    AppendCounters(kind, worker, /*limits=*/false, &line);
+    AppendLine(std::move(line), text);
+  }
+}
+
+// How often each limit was met.
+void AppendLimits(const PoolTable::Kind& kind, absl::string_view title, std::string* text) {
+  if (std::none_of(kind.columns.begin(), kind.columns.end(),
+                   [](const CounterColumn& column) { return column.is_limit; })) {
+    return;
+  }
+  std::string head = absl::StrFormat("%-8s ", title);
+  AppendHeads(kind, /*limits=*/true, &head);
+  *text += '\n';
+  AppendLine(std::move(head), text);
+  for (const PoolTable::Worker& worker : kind.workers) {
+    std::string line = absl::StrFormat("%-8d ", worker.number);
+    AppendCounters(kind, worker, /*limits=*/true, &line);
     AppendLine(std::move(line), text);
   }
 }
@@ -66,7 +93,9 @@ std::string FormatPoolTable(const PoolTable& table) {
   if (!table.notes.empty()) text += '\n';
   for (const std::string& note : table.notes) AppendLine(note, &text);
   for (const PoolTable::Kind& kind : table.kinds) {
-    if (table.with_workers) AppendWorkers(kind, is_one_kind ? "worker" : kind.name, &text);
+    if (!table.with_workers) continue;
+    AppendWorkers(kind, is_one_kind ? "worker" : kind.name, &text);
+    AppendLimits(kind, is_one_kind ? "limits" : absl::StrCat(kind.name, " limits"), &text);
   }
   absl::StrAppendFormat(
       &text,

@@ -17,6 +17,8 @@ namespace groupcast::service {
 struct CounterColumn {
   std::string name;
   int width = 0;
+  // It counts how often a limit was met. Such columns are in a table of their own below the others.
+  bool is_limit = false;
 };
 
 // The contents of the table that a supervisor prints at its start and on SIGUSR1.

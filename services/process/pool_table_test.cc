@@ -84,5 +84,30 @@ TEST(PoolTableTest, SeveralKindsHaveALineAndNumbersOfTheirOwn) {
             "\n");
 }
 
+TEST(PoolTableTest, LimitsHaveATableOfTheirOwn) {
+  PoolTable table{.service = "websocket_service",
+                  .status = "running",
+                  .kinds = {WebSocketKind()},
+                  .with_workers = true};
+  PoolTable::Kind& kind = table.kinds[0];
+  kind.columns.insert(kind.columns.begin() + 1, {"address", 8, /*is_limit=*/true});
+  kind.columns.push_back({"pong", 0, /*is_limit=*/true});
+  kind.workers = {
+      {.number = 1, .pid = 78, .state = SharedSlot::State::kReady, .counters = {5, 9, 600, 7, 0}},
+      {.number = 2, .pid = 79, .state = SharedSlot::State::kReady, .counters = {1, 0, 2, 3, 11}}};
+  const std::string text = FormatPoolTable(table);
+  const size_t begin = text.find("\n\n", 1) + 1;
+  EXPECT_EQ(text.substr(begin, text.find("  stop:") - begin),
+            "\n"
+            "  worker   pid      state      connections  groups     lost\n"
+            "  1        78       ready      5            600        7\n"
+            "  2        79       ready      1            2          3\n"
+            "\n"
+            "  limits   address  pong\n"
+            "  1        9        0\n"
+            "  2        0        11\n"
+            "\n");
+}
+
 }  // namespace
 }  // namespace groupcast::service

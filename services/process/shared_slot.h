@@ -16,7 +16,7 @@ namespace groupcast::service {
 struct SharedSlot {
   enum class State : uint32_t { kStarting, kReady, kDraining };
 
-  static constexpr size_t kCountersMax = 16;
+  static constexpr size_t kCountersMax = 64;
 
   std::atomic<State> state{State::kStarting};
   std::atomic<bool> waits{false};        // for what its pool cannot do without (waits_for)

@@ -85,10 +85,12 @@ Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds,
       sockets_.push_back({.kind = static_cast<int>(kind), .index = static_cast<int>(index)});
     }
   }
-  slot_count_ = static_cast<int>(sockets_.size()) * kSlotsPerWorker;
+  slot_count_ = SlotCount(static_cast<int>(sockets_.size()));
   sigemptyset(&signals_);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals_, signal);
 }
+
+int Supervisor::SlotCount(int workers) { return workers * kSlotsPerWorker; }
 
 Supervisor::~Supervisor() {
   if (slots_ != nullptr) munmap(slots_, slot_count_ * sizeof(SharedSlot));
@@ -167,6 +169,7 @@ absl::Status Supervisor::StartWorker(int socket) {
                             .listener = std::move(listener(socket)),
                             .control = std::move(theirs),
                             .slot = shared,
+                            .slot_number = free_slot,
                             .configuration_is_new = configuration_is_new()};
     ours.Reset();
     for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
@@ -193,6 +196,9 @@ void Supervisor::Reap() {
     if (found == processes_.end()) continue;
     const Process process = std::move(*found);
     processes_.erase(found);
+    if (const WorkerKind& kind = kinds_[sockets_[process.socket].kind]; kind.on_end != nullptr) {
+      kind.on_end(process.slot);
+    }
     OnExit(process, status);
   }
 }

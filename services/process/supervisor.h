@@ -31,6 +31,7 @@ struct WorkerKind {
     Fd listener;
     Fd control;  // the worker's end of socket_loan.h
     SharedSlot* slot = nullptr;
+    int slot_number = 0;  // below Supervisor::SlotCount; no other live worker has it
     // The service is starting, or reloads: an error of the configuration should be found. Otherwise
     // the configuration was usable before, and the worker should go on as far as it can.
     bool configuration_is_new = true;
@@ -47,6 +48,9 @@ struct WorkerKind {
 
   // The columns of the slot's counters, in their order.
   std::vector<CounterColumn> counters;
+
+  // The worker with this slot_number has ended, and nobody has the slot yet. Null: nothing to do.
+  std::function<void(int slot_number)> on_end;
 };
 
 struct SupervisorOptions {
@@ -102,6 +106,10 @@ class Supervisor {
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
+
+  // The slots of a pool with this number of workers. A worker that drains keeps its slot while its
+  // successor has another.
+  static int SlotCount(int workers);
 
   // Runs until it is stopped. On return, no child is left. kFailedPrecondition: workers are
   // misconfigured.

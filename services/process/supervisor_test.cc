@@ -215,6 +215,31 @@ TEST_F(SupervisorTest, SighupReplacesTheWorkersOfAllKinds) {
   EXPECT_EQ(ExitCode(), 0);
 }
 
+// What a worker had in shared memory goes with it, before its successor can have the slot.
+TEST_F(SupervisorTest, TellsWhichSlotAnEndedWorkerHad) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds[0].main = [pipe = pipe_.get()](const WorkerKind::Parts& parts) {
+    Say(pipe, absl::StrCat("slot ", parts.slot_number));
+    return ServeNobody(pipe, "websocket", parts);
+  };
+  kinds[0].on_end = [pipe = pipe_.get()](int slot) { Say(pipe, absl::StrCat("ended ", slot)); };
+  Start(std::move(kinds));
+  const std::vector<std::string> first = Await(1, "slot");
+  const pid_t pid = AwaitStarts(1)["websocket 1"];
+  Await(1, "ready");
+  kill(pid, SIGKILL);
+  EXPECT_EQ(Await(1, "ended"), first);
+  const std::vector<std::string> second = Await(1, "slot");
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_LT(std::stoi(second[0]), Supervisor::SlotCount(1));
+  AwaitStarts(1);
+  kill(supervisor_, SIGTERM);
+  Await(1, "drained");
+  EXPECT_EQ(Await(1, "ended"), second);
+  EXPECT_EQ(ExitCode(), 0);
+}
+
 TEST_F(SupervisorTest, AMisconfiguredWorkerOfAnyKindStopsTheService) {
   std::vector<WorkerKind> kinds;
   kinds.push_back(Kind("websocket", 1));

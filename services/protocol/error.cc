@@ -45,6 +45,8 @@ ErrorCode ErrorCodeOf(const absl::Status& status) {
       return ErrorCode::kUnavailable;
     case absl::StatusCode::kUnknown:
       return ErrorCode::kOutcomeUnknown;
+    case absl::StatusCode::kAborted:
+      return ErrorCode::kRateLimited;
     case absl::StatusCode::kResourceExhausted:
       return ErrorCode::kMessageTooLarge;
     case absl::StatusCode::kUnauthenticated:

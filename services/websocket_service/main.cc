@@ -22,9 +22,11 @@
 #include "services/common/posix.h"
 #include "services/common/prefix_map.h"
 #include "services/common/ready_file.h"
+#include "services/common/token_bucket.h"
 #include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
 #include "services/groups/authenticator.h"
+#include "services/process/address_tables.h"
 #include "services/process/listener.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/origin_policy.h"
@@ -102,6 +104,25 @@ ABSL_FLAG(
     "set; a client that reconnects joins all its groups at once");
 ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
+ABSL_FLAG(int64_t, max_connections_per_address, 0,
+          "connections of one address to all workers; an IPv6 address is its /64 network. Over it: "
+          "HTTP 429. 0 is no limit");
+ABSL_FLAG(double, accepts_per_second, 0,
+          "new connections of one worker per second; those over it wait in the kernel. 0 is no "
+          "limit");
+ABSL_FLAG(double, accept_burst, 1000,
+          "new connections that one worker may take at once, if --accepts_per_second is set; at "
+          "least a quarter of it");
+ABSL_FLAG(
+    int64_t, input_bytes_per_second, 0,
+    "bytes per second that a worker reads from one connection, at least 16384; the rest waits "
+    "in the kernel. 0 is no limit");
+ABSL_FLAG(int64_t, input_burst_bytes, 256 << 10,
+          "bytes that a worker reads from one connection at once, if --input_bytes_per_second is "
+          "set; at least a quarter of it");
+ABSL_FLAG(int64_t, outbox_total_bytes, 1 << 30,
+          "memory of all outboxes of one worker, in bytes; over it: close 4001 for those that take "
+          "nothing, the largest first");
 ABSL_FLAG(int64_t, outbox_bytes, 1 << 20,
           "bytes that wait to be sent to one connection; over it: close 4001");
 ABSL_FLAG(int64_t, burst_bytes, 4 << 20,
@@ -239,6 +260,42 @@ absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
       .group_tokens_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection))};
 }
 
+// Limits of new connections and of input. A worker looks at those that wait four times a second or
+// more often, so a burst must be at least what comes in a quarter of a second.
+absl::Status CheckRates() {
+  const double accepts = absl::GetFlag(FLAGS_accepts_per_second);
+  const double accept_burst = absl::GetFlag(FLAGS_accept_burst);
+  const int64_t input = absl::GetFlag(FLAGS_input_bytes_per_second);
+  const int64_t input_burst = absl::GetFlag(FLAGS_input_burst_bytes);
+  const int64_t per_address = absl::GetFlag(FLAGS_max_connections_per_address);
+  const auto connections_max = static_cast<int64_t>(Worker::kConnectionsMaxWithAddresses);
+  // Written so that NaN fails too.
+  for (const absl::Status& status :
+       {Check(accepts == 0 || (accepts >= 0.001 && accepts <= 1e6),
+              absl::StrCat(FlagPlace("accepts_per_second"),
+                           " must be 0 (no limit), or between 0.001 and 1000000")),
+        Check(accept_burst >= 1 && accept_burst <= 1e6 && accept_burst >= accepts / 4,
+              absl::StrCat(FlagPlace("accept_burst"),
+                           " must be between 1 and 1000000, and at least a quarter of "
+                           "accepts_per_second")),
+        Check(input == 0 || (input >= 16'384 && input <= int64_t{1} << 31),
+              absl::StrCat(FlagPlace("input_bytes_per_second"),
+                           " must be 0 (no limit), or between 16384 and 2^31")),
+        Check(input_burst >= input / 4, absl::StrCat(FlagPlace("input_burst_bytes"),
+                                                     " must be at least a quarter of "
+                                                     "input_bytes_per_second")),
+        Check(per_address >= 0 && per_address <= 1'000'000,
+              absl::StrCat(FlagPlace("max_connections_per_address"),
+                           " must be 0 (no limit), or between 1 and 1000000")),
+        Check(
+            per_address == 0 || absl::GetFlag(FLAGS_max_connections_per_worker) <= connections_max,
+            absl::StrCat(FlagPlace("max_connections_per_address"),
+                         " needs max_connections_per_worker of at most ", connections_max))}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 // All that workers need, from the flags as they are now and the group rules of the file.
 absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const ConfigurationFile& file) {
   for (const auto& [flag, value] :
@@ -248,6 +305,8 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
         {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
         {"max_tls_handshakes_per_worker", absl::GetFlag(FLAGS_max_tls_handshakes_per_worker)},
+        {"outbox_total_bytes", absl::GetFlag(FLAGS_outbox_total_bytes)},
+        {"input_burst_bytes", absl::GetFlag(FLAGS_input_burst_bytes)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
         {"burst_bytes", absl::GetFlag(FLAGS_burst_bytes)},
         {"unsent_bytes", absl::GetFlag(FLAGS_unsent_bytes)},
@@ -294,6 +353,7 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
               absl::StrCat(FlagPlace("command_burst"), " must be between 1 and 1000000"))}) {
     if (!status.ok()) return status;
   }
+  if (absl::Status status = CheckRates(); !status.ok()) return status;
   const std::string log_level = absl::GetFlag(FLAGS_log_level);
   if (absl::Status status = CheckLogLevel(log_level); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(FlagPlace("log_level"), ": ", status.message()));
@@ -329,11 +389,17 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   if (!access.ok()) return access.status();
   worker.groups.access = *std::move(access);
   std::vector<std::pair<std::string, size_t>> message_bytes;
+  std::vector<std::pair<std::string, TokenRate>> send_rates;
   for (const GroupRule& rule : *rules) {
     message_bytes.emplace_back(
         rule.prefix, rule.message_bytes.value_or(worker.groups.commands.message_bytes_max));
+    const double rate = rule.send_rate.value_or(0);
+    send_rates.emplace_back(
+        rule.prefix,
+        TokenRate{.per_second = rate, .burst = rule.send_burst.value_or(std::max(1.0, rate))});
   }
   worker.groups.message_bytes_by_prefix = PrefixMap<size_t>(std::move(message_bytes));
+  worker.groups.send_rate_by_prefix = PrefixMap<TokenRate>(std::move(send_rates));
   worker.groups.groups_per_connection_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
   worker.groups.command_rate = {.per_second = absl::GetFlag(FLAGS_commands_per_second),
@@ -344,6 +410,14 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   worker.pong_timeout = absl::GetFlag(FLAGS_pong_timeout);
   worker.drain_time = absl::GetFlag(FLAGS_drain_time);
   worker.connections_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_connections_per_worker));
+  worker.connections_per_address_max =
+      static_cast<uint32_t>(absl::GetFlag(FLAGS_max_connections_per_address));
+  worker.accept_rate = {.per_second = absl::GetFlag(FLAGS_accepts_per_second),
+                        .burst = absl::GetFlag(FLAGS_accept_burst)};
+  worker.session.input_rate = {
+      .per_second = static_cast<double>(absl::GetFlag(FLAGS_input_bytes_per_second)),
+      .burst = static_cast<double>(absl::GetFlag(FLAGS_input_burst_bytes))};
+  worker.outbox_total_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_total_bytes));
   worker.unfinished_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unfinished_bytes));
   worker.held_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_held_bytes));
   if (const std::string directory = absl::GetFlag(FLAGS_pages); !directory.empty()) {
@@ -359,7 +433,8 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   return configuration;
 }
 
-int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
+int RunWorker(const Configuration& configuration, AddressTables* addresses,
+              WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
   const absl::Status logging =
       InitLogging(configuration.log_level, absl::StrCat("websocket_service worker ", parts.number));
@@ -370,9 +445,9 @@ int RunWorker(const Configuration& configuration, WorkerKind::Parts parts) {
     options.server_may_take_less = !parts.configuration_is_new;
     return OpenChannel(configuration.channel_url, loop, listener, options);
   };
-  absl::StatusOr<std::unique_ptr<Worker>> worker =
-      Worker::Create(configuration.worker, make_channel, std::move(parts.listener),
-                     std::move(parts.control), slot);
+  absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Create(
+      configuration.worker, make_channel, std::move(parts.listener), std::move(parts.control),
+      {.slot = slot, .addresses = addresses, .table = parts.slot_number});
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));
@@ -459,14 +534,21 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   options.drain_time = [&configuration] { return configuration->worker.drain_time; };
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
 
+  // Always, because SIGHUP may set the limit later. Nothing is in memory until then.
+  absl::StatusOr<std::unique_ptr<AddressTables>> addresses =
+      AddressTables::Create(Supervisor::SlotCount(workers));
+  if (!addresses.ok()) return addresses.status();
+
   std::vector<WorkerKind> kinds;
-  kinds.push_back(
-      {.name = "websocket",
-       .url = absl::StrCat(has_tls ? "wss://" : "ws://", HostPort(address, bound_port)),
-       .listeners = *std::move(listeners),
-       .main = [&configuration](
-                   WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },
-       .counters = Worker::Counters()});
+  kinds.push_back({.name = "websocket",
+                   .url = absl::StrCat(has_tls ? "wss://" : "ws://", HostPort(address, bound_port)),
+                   .listeners = *std::move(listeners),
+                   .main =
+                       [&configuration, shared = addresses->get()](WorkerKind::Parts parts) {
+                         return RunWorker(*configuration, shared, std::move(parts));
+                       },
+                   .counters = Worker::Counters(),
+                   .on_end = [shared = addresses->get()](int slot) { shared->Clear(slot); }});
 
   Configuration proven = *configuration;
   absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(

@@ -1,11 +1,14 @@
 #include "services/websocket_service/worker.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "services/common/address.h"
 #include "services/protocol/event.h"
+#include "services/websocket_service/connection/outbox.h"
+#include "services/websocket_service/connection/peer_address.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -13,8 +16,13 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(250);
 
-// The number of connections over the limit that get an answer. Further ones are dropped.
+// The number of connections over the limit that get an answer. Further ones are dropped. The same
+// number holds for those over the limit of their address.
 constexpr size_t kRefusalsMax = 1'000;
+static_assert(Worker::kConnectionsMaxWithAddresses + kRefusalsMax <= AddressTables::kAddressesMax);
+
+// How long connections over their rate of input wait at most.
+constexpr absl::Duration kRatePeriod = absl::Milliseconds(125);
 
 // A draining worker closes at least this number of connections per second.
 constexpr double kDrainPerSecondMin = 1'000;
@@ -57,16 +65,25 @@ enum Counter : size_t {
   kSlow,
   kRecovered,
   kLost,
+  kFirstLimit,  // in the order of Limit
+  kTooManyGroups = kFirstLimit + kLimits,
+  kMessageTooLarge,
+  kSendRate,
+  kCounters,
 };
+
+// 0 is no address in AddressTables.
+uint64_t AddressKey(PeerAddress address) { return static_cast<uint64_t>(address) + 1; }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& options,
                                                        const ChannelFactory& make_channel,
-                                                       Fd listener, Fd control, SharedSlot* slot) {
+                                                       Fd listener, Fd control,
+                                                       const WorkerShare& share) {
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
   if (!loop.ok()) return loop.status();
-  std::unique_ptr<Worker> worker(new Worker(options, slot, *std::move(loop)));
+  std::unique_ptr<Worker> worker(new Worker(options, share, *std::move(loop)));
   if (absl::Status status = worker->Start(make_channel, std::move(listener), std::move(control));
       !status.ok()) {
     return status;
@@ -74,19 +91,22 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const WorkerOptions& opti
   return worker;
 }
 
-Worker::Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop)
+Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
+               std::unique_ptr<EventLoop> loop)
     : options_(options),
-      slot_(slot),
+      share_(share),
       loop_(std::move(loop)),
       groups_(options.groups, &clock_),
       unfinished_(options.unfinished_bytes_max),
       gate_(options.held_bytes_max),
       handshakes_(options.tls_handshakes_max),
       touched_(&clock_),
+      outbox_budget_(static_cast<int64_t>(options.outbox_total_bytes_max)),
+      memory_before_(OutboxMemory()),
       tls_(options.tls) {}
 
 std::vector<CounterColumn> Worker::Counters() {
-  std::vector<CounterColumn> columns(kLost + 1);
+  std::vector<CounterColumn> columns(kCounters);
   columns[kConnections] = {"connections", 12};
   columns[kGroups] = {"groups", 10};
   columns[kMemberships] = {"memberships", 12};
@@ -97,6 +117,26 @@ std::vector<CounterColumn> Worker::Counters() {
   columns[kSlow] = {"slow", 6};
   columns[kRecovered] = {"recovered", 10};
   columns[kLost] = {"lost", 0};
+  const auto limit = [&](size_t counter, const char* name) {
+    columns[counter] = {
+        .name = name, .width = static_cast<int>(strlen(name)) + 1, .is_limit = true};
+  };
+  for (const auto& [of, name] : {std::pair{Limit::kConnections, "worker"},
+                                 {Limit::kAddress, "address"},
+                                 {Limit::kAccepts, "accepts"},
+                                 {Limit::kHandshake, "handshake"},
+                                 {Limit::kHead, "head"},
+                                 {Limit::kFrame, "frame"},
+                                 {Limit::kUnfinished, "unfinished"},
+                                 {Limit::kHeld, "held"},
+                                 {Limit::kInput, "input"},
+                                 {Limit::kOutboxes, "outboxes"},
+                                 {Limit::kPong, "pong"}}) {
+    limit(kFirstLimit + static_cast<size_t>(of), name);
+  }
+  limit(kTooManyGroups, "groups");
+  limit(kMessageTooLarge, "message");
+  limit(kSendRate, "sends");
   return columns;
 }
 
@@ -117,12 +157,16 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   // After the channel's hook: a turn flushes its own frames.
   loop_->AddTurnHook(
       [this] { return groups_.ServeReaders() ? absl::InfinitePast() : absl::InfiniteFuture(); });
-  loop_->AddTurnHook([this] { return FlushTouched(); });
+  loop_->AddTurnHook([this] {
+    RelieveOutboxes();
+    return FlushTouched();
+  });
   loop_->RunEvery(kTick, [this] { Tick(); });
   absl::StatusOr<std::unique_ptr<PoolLink>> pool =
       PoolLink::Create(loop_.get(), std::move(listener), std::move(control),
                        {.on_accepted = [this](Fd socket) { OnAccepted(std::move(socket)); },
-                        .on_drain = [this] { BeginDrain(); }});
+                        .on_drain = [this] { BeginDrain(); }},
+                       options_.accept_rate);
   if (!pool.ok()) return pool.status();
   pool_ = *std::move(pool);
   Report();
@@ -144,17 +188,37 @@ HttpContext Worker::http_context() const {
 void Worker::OnAccepted(Fd socket) {
   // Above the limit the worker answers a handshake with 503, but only for kRefusalsMax connections
   // at the same time.
-  if (sessions_.size() >= options_.connections_max + kRefusalsMax) return;
+  if (sessions_.size() >= options_.connections_max + kRefusalsMax) {
+    return limits_.Add(Limit::kConnections);
+  }
   SessionHost* const host = this;
   auto session =
       std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
-  if (!session->Start().ok()) return;
+  if (!session->Start().ok() || !CountAddress(session.get())) return;
   handshaking_.Append(session.get(), loop_->now());
   session->place = static_cast<uint32_t>(sessions_.size());
   sessions_.push_back(std::move(session));
 }
 
+bool Worker::CountAddress(Session* session) {
+  const uint32_t max = options_.connections_per_address_max;
+  if (max == 0 || share_.addresses == nullptr) return true;
+  const PeerAddress address = session->peer_address();
+  if (share_.addresses->AddBelow(max, AddressKey(address), share_.table)) {
+    session->counted_address = address;
+    session->is_counted = true;
+    return true;
+  }
+  limits_.Add(Limit::kAddress);
+  if (over_address_limit_ >= kRefusalsMax) return false;
+  ++over_address_limit_;
+  session->is_over_address_limit = true;
+  return true;
+}
+
 void Worker::OnRefusal(const HttpAnswer& answer, int socket) {
+  if (answer.refusal == Refusal::kHeadTooLarge) limits_.Add(Limit::kHead);
+  if (answer.refusal == Refusal::kWorkerFull) limits_.Add(Limit::kConnections);
   const std::optional<std::string> line =
       refusal_log_.Note(answer.refusal, answer.refused, PeerHost(socket), loop_->now());
   if (line.has_value()) spdlog::warn("{}", *line);
@@ -214,6 +278,47 @@ void Worker::WaitForTurn(Session* session, size_t unfinished_bytes) {
   unfinished_.Remove(session);
 }
 
+void Worker::WaitForRate(Session* session) {
+  gate_.WaitForRate(session);
+  if (std::exchange(rate_timer_is_set_, true)) return;
+  loop_->RunAfter(kRatePeriod, [this] { ReadOverRate(); });
+}
+
+void Worker::ReadOverRate() {
+  gate_.RateIsDue();
+  while (ReadNode* const node = gate_.TakeDue()) {
+    static_cast<Session*>(node)->ReadOn(/*admitted=*/false);
+  }
+  rate_timer_is_set_ = gate_.has_over_rate();
+  if (rate_timer_is_set_) loop_->RunAfter(kRatePeriod, [this] { ReadOverRate(); });
+}
+
+int64_t Worker::OutboxMemory() const { return SharedBytes::live_bytes() + Outbox::queue_bytes(); }
+
+void Worker::RelieveOutboxes() {
+  const auto measure = [this] { return OutboxMemory() - memory_before_; };
+  if (!outbox_budget_.IsExceeded(measure())) return;
+  std::vector<OutboxBudget::Consumer> consumers;
+  for (const std::unique_ptr<Session>& session : sessions_) {
+    if (!session->is_open() || session->outbox_bytes() == 0) continue;
+    consumers.push_back({.connection = session.get(),
+                         .outbox_bytes = session->outbox_bytes(),
+                         .takes_bytes = session->takes_bytes()});
+  }
+  const size_t closed = outbox_budget_.Relieve(
+      std::move(consumers),
+      [this](const OutboxBudget::Consumer& consumer) {
+        limits_.Add(Limit::kOutboxes);
+        static_cast<Session*>(consumer.connection)
+            ->Close(CloseCode::kSlowConsumer, "too slow: the outboxes of all are full",
+                    /*drop_unsent=*/true);
+      },
+      measure);
+  if (outbox_log_limit_.Admit(loop_->now()) > 0) {
+    spdlog::warn("all outboxes together were over their bound: closed {} connections", closed);
+  }
+}
+
 void Worker::OnReadEnds(Session* session) { gate_.Leave(session); }
 
 void Worker::OnActivity(Session* session) {
@@ -240,6 +345,7 @@ void Worker::OnUnfinished(Session* session, size_t bytes) {
       spdlog::warn("unfinished messages take {} bytes: closed {} of their connections",
                    unfinished_.bytes(), count);
     }
+    limits_.Add(Limit::kUnfinished);
     // It leaves the pool when it closes.
     static_cast<Session*>(victim)->Close(CloseCode::kTooBig, "too many unfinished messages");
   }
@@ -286,6 +392,10 @@ void Worker::Destroy(Session* session) {
   groups_.Remove(session);
   if (session->was_open()) --open_count_;
   if (session->slow()) ++slow_consumers_;
+  if (session->is_counted) {
+    share_.addresses->Remove(AddressKey(session->counted_address), share_.table);
+  }
+  if (session->is_over_address_limit) --over_address_limit_;
   const uint32_t place = session->place;
   std::swap(sessions_[place], sessions_.back());
   sessions_[place]->place = place;
@@ -311,7 +421,9 @@ void Worker::CheckDeadlines() {
     auto* const session = static_cast<Session*>(node);
     handshaking_.Append(session, now);
     // The worker has not read its request: the time begins again.
-    if (session->reads()) session->Abort();
+    if (!session->reads()) continue;
+    limits_.Add(Limit::kHandshake);
+    session->Abort();
   }
   while (DeadlineNode* node = silent_.FirstSince(now - options_.ping_interval)) {
     pinged_.Append(node, now);
@@ -323,6 +435,7 @@ void Worker::CheckDeadlines() {
     // the client has ended, its host answers the ping with a reset, which the worker sees.
     pinged_.Append(session, now);
     if (session->reads()) {
+      limits_.Add(Limit::kPong);
       session->Close(CloseCode::kNoPong, "no pong", /*drop_unsent=*/true);
     } else {
       session->SendPing();
@@ -355,8 +468,8 @@ void Worker::CheckCertificate() {
 
 void Worker::Report() {
   const GroupService::Counters counters = groups_.counters();
-  slot_->heartbeat_ms = MonotonicMs(clock_.Now());
-  auto& shared = slot_->counters;
+  share_.slot->heartbeat_ms = MonotonicMs(clock_.Now());
+  auto& shared = share_.slot->counters;
   shared[kConnections] = open_count_;
   shared[kGroups] = groups_.table().group_count();
   shared[kMemberships] = groups_.table().membership_count();
@@ -367,16 +480,21 @@ void Worker::Report() {
   shared[kSlow] = slow_consumers_;
   shared[kRecovered] = counters.recoveries;
   shared[kLost] = counters.recoveries_lost;
-  slot_->waits = !channel_->connected();
-  if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
-    slot_->state = SharedSlot::State::kReady;
+  for (size_t i = 0; i < kLimits; ++i) shared[kFirstLimit + i] = limits_.Of(static_cast<Limit>(i));
+  shared[kFirstLimit + static_cast<size_t>(Limit::kAccepts)] = pool_->accept_pauses();
+  shared[kTooManyGroups] = counters.too_many_groups;
+  shared[kMessageTooLarge] = counters.message_too_large;
+  shared[kSendRate] = counters.sends_limited;
+  share_.slot->waits = !channel_->connected();
+  if (share_.slot->state == SharedSlot::State::kStarting && channel_->connected()) {
+    share_.slot->state = SharedSlot::State::kReady;
   }
 }
 
 void Worker::BeginDrain() {
   if (draining_) return;
   draining_ = true;
-  slot_->state = SharedSlot::State::kDraining;
+  share_.slot->state = SharedSlot::State::kDraining;
   pool_->StopAccepting();
   drain_began_ = loop_->now();
   drain_total_ = sessions_.size();

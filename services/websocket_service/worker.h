@@ -17,13 +17,17 @@
 #include "services/common/heap_trim.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/group_service.h"
+#include "services/process/address_tables.h"
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/handshake_gate.h"
+#include "services/websocket_service/connection/limit.h"
+#include "services/websocket_service/connection/outbox_budget.h"
 #include "services/websocket_service/connection/read_gate.h"
 #include "services/websocket_service/connection/session.h"
 #include "services/websocket_service/connection/unfinished_pool.h"
@@ -50,6 +54,14 @@ struct WorkerOptions {
 
   // Above it, the worker answers a handshake with 503.
   size_t connections_max = 100'000;
+  // Connections of one address to all workers of the service. Above it, the answer is 429. Zero is
+  // no limit.
+  uint32_t connections_per_address_max = 0;
+  // New connections of this worker. Those over it wait in the kernel. Zero per second is no limit.
+  TokenRate accept_rate;
+  // The memory of all outboxes together. Over it, the worker closes consumers with 4001, as
+  // OutboxBudget chooses them.
+  size_t outbox_total_bytes_max = 1u << 30;
   // The bound of the bytes of unfinished messages of all connections. Over it, the worker closes
   // connections with 1009, as UnfinishedPool chooses them.
   size_t unfinished_bytes_max = 64u << 20;
@@ -68,6 +80,14 @@ struct WorkerOptions {
   std::shared_ptr<const Pages> pages;
 };
 
+// The memory that a worker shares with the others of its pool.
+struct WorkerShare {
+  SharedSlot* slot = nullptr;
+  // Null: nothing is counted by address.
+  AddressTables* addresses = nullptr;
+  int table = 0;  // the worker's own, in `addresses`
+};
+
 // One process of the pool. It accepts connections and serves them, on one thread and without locks.
 // Create it after fork(2).
 class Worker final : private SessionHost {
@@ -75,21 +95,25 @@ class Worker final : private SessionHost {
   using ChannelFactory =
       std::function<absl::StatusOr<std::unique_ptr<Channel>>(EventLoop*, ChannelListener*)>;
 
+  // With a limit for addresses, connections_max may not be above it.
+  static constexpr size_t kConnectionsMaxWithAddresses = 110'000;
+
   // The columns of the counters in its slot.
   static std::vector<CounterColumn> Counters();
 
-  // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. `slot` must
-  // outlive the worker.
+  // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. The memory of
+  // `share` must outlive the worker.
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
                                                         const ChannelFactory& make_channel,
-                                                        Fd listener, Fd control, SharedSlot* slot);
+                                                        Fd listener, Fd control,
+                                                        const WorkerShare& share);
   ~Worker();
 
   // Serves until SIGTERM, then drains. SIGTERM must be blocked. kFailedPrecondition: misconfigured.
   absl::Status Run();
 
  private:
-  Worker(const WorkerOptions& options, SharedSlot* slot, std::unique_ptr<EventLoop> loop);
+  Worker(const WorkerOptions& options, const WorkerShare& share, std::unique_ptr<EventLoop> loop);
   absl::Status Start(const ChannelFactory& make_channel, Fd listener, Fd control);
 
   const SessionOptions& session_options() const override { return options_.session; }
@@ -104,6 +128,8 @@ class Worker final : private SessionHost {
   bool MayReadSmall(bool unseen) const override;
   bool MayRead(Session* session, size_t unfinished_bytes, size_t unseen_bytes) override;
   void WaitForTurn(Session* session, size_t unfinished_bytes) override;
+  void WaitForRate(Session* session) override;
+  void OnLimit(Limit limit) override { limits_.Add(limit); }
   void OnReadEnds(Session* session) override;
   void OnActivity(Session* session) override;
   void OnClosing(Session* session) override;
@@ -112,6 +138,12 @@ class Worker final : private SessionHost {
   void OnHeld(int64_t change, bool small) override;
 
   void OnAccepted(Fd socket);
+  // Counts the session under its address. False: there are too many refused ones already.
+  bool CountAddress(Session* session);
+  void ReadOverRate();
+  int64_t OutboxMemory() const;
+  // Closes consumers if all outboxes together are over their bound.
+  void RelieveOutboxes();
   absl::Time FlushTouched();
   size_t Flush(Session* session);
   void Destroy(Session* session);
@@ -132,7 +164,7 @@ class Worker final : private SessionHost {
   void EndDrain();
 
   const WorkerOptions options_;
-  SharedSlot* const slot_;
+  const WorkerShare share_;
   MonotonicClock clock_;
   std::unique_ptr<EventLoop> loop_;
   GroupService groups_;
@@ -148,6 +180,12 @@ class Worker final : private SessionHost {
   uint64_t messages_before_round_ = 0;
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
+  size_t over_address_limit_ = 0;  // sessions that wait to be told so
+  LimitCounts limits_;
+  OutboxBudget outbox_budget_;
+  const int64_t memory_before_;  // of blocks that the worker found at its start, such as pages
+  bool rate_timer_is_set_ = false;
+  LogLimit outbox_log_limit_;
   LogLimit unfinished_log_limit_;
   HeapTrim heap_trim_;
   DeadlineList handshaking_;

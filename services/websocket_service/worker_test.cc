@@ -93,7 +93,7 @@ TEST(WorkerTest, RecoveryIsPacedByTheOutbox) {
   options.session.outbox_bytes_max = 8'192;
   SharedSlot slot;
   absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Create(
-      options, make_channel, std::move(listeners->sockets[0]), Fd(control[1]), &slot);
+      options, make_channel, std::move(listeners->sockets[0]), Fd(control[1]), {.slot = &slot});
   ASSERT_TRUE(worker.ok()) << worker.status();
 
   std::string received;

@@ -157,6 +157,31 @@ std::vector<WebSocketService::WorkerRow> WebSocketService::Table() {
   return rows;
 }
 
+std::map<std::string, int64_t> WebSocketService::Limits() {
+  const size_t before = process_->Output().size();
+  process_->Signal(SIGUSR1);
+  process_->WaitForOutput("numbers: kill -USR1", before);
+  std::map<std::string, int64_t> limits;
+  std::vector<std::string> names;
+  std::istringstream lines(process_->Output().substr(before));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string first;
+    words >> first;
+    int number = 0;
+    if (first == "limits") {
+      for (std::string name; words >> name;) names.push_back(name);
+    } else if (!names.empty() && absl::SimpleAtoi(first, &number)) {
+      for (const std::string& name : names) {
+        int64_t count = 0;
+        if (!(words >> count)) throw Failure(absl::StrCat("no number of ", name, " in: ", line));
+        limits[name] += count;
+      }
+    }
+  }
+  return limits;
+}
+
 WebSocketService::WorkerRow WebSocketService::RowOf(pid_t worker) {
   for (const WorkerRow& row : Table()) {
     if (row.pid == worker) return row;

@@ -2,6 +2,7 @@
 #define GROUPCAST_TESTS_SUPPORT_SERVICES_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,8 @@ class WebSocketService {
   Process& process() { return *process_; }
   std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
   std::vector<WorkerRow> Table();
+  // How often each limit was met, by name, by all workers together.
+  std::map<std::string, int64_t> Limits();
   // The row of one worker, which must exist.
   WorkerRow RowOf(pid_t worker);
 

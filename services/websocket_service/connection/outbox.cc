@@ -15,7 +15,17 @@ constexpr size_t kFrameOverheadBytes = 64;
 // An outbox that grew beyond this gives its memory back when it is empty.
 constexpr uint32_t kKeptCapacity = 16;
 
+constinit thread_local int64_t queue_bytes_of_thread = 0;
+
+int64_t QueueBytes(uint32_t capacity) {
+  return static_cast<int64_t>(capacity) * static_cast<int64_t>(sizeof(SharedBytes));
+}
+
 }  // namespace
+
+Outbox::~Outbox() { queue_bytes_of_thread -= QueueBytes(capacity_); }
+
+int64_t Outbox::queue_bytes() { return queue_bytes_of_thread; }
 
 absl::Status Outbox::Push(SharedBytes frame, size_t bytes_max) {
   if (count_ != 0 && cost() + frame.size() + kFrameOverheadBytes > bytes_max) {
@@ -34,7 +44,7 @@ bool Outbox::IsDrained(size_t bytes_max) const { return count_ == 0 || cost() <=
 size_t Outbox::cost() const { return bytes_ + count_ * kFrameOverheadBytes; }
 
 void Outbox::PushLast(SharedBytes frame) {
-  if (count_ == capacity_) Grow();
+  if (count_ == capacity_) SetCapacity(std::max(kFirstCapacity, capacity_ * 2));
   bytes_ += frame.size();
   At(count_++) = std::move(frame);
 }
@@ -60,10 +70,7 @@ void Outbox::Consume(size_t bytes) {
     bytes -= left;
     PopFront();
   }
-  if (count_ == 0 && capacity_ > kKeptCapacity) {
-    ring_.reset();
-    capacity_ = 0;
-  }
+  if (count_ == 0 && capacity_ > kKeptCapacity) SetCapacity(0);
 }
 
 void Outbox::DropUnsent() {
@@ -74,13 +81,15 @@ void Outbox::DropUnsent() {
     SharedBytes dropped = std::move(At(--count_));
     bytes_ -= dropped.size();
   }
+  if (capacity_ > kKeptCapacity) SetCapacity(kFirstCapacity);
 }
 
-void Outbox::Grow() {
-  const uint32_t capacity = std::max(kFirstCapacity, capacity_ * 2);
-  auto ring = std::make_unique<SharedBytes[]>(capacity);
+void Outbox::SetCapacity(uint32_t capacity) {
+  std::unique_ptr<SharedBytes[]> ring;
+  if (capacity > 0) ring = std::make_unique<SharedBytes[]>(capacity);
   for (uint32_t i = 0; i < count_; ++i) ring[i] = std::move(At(i));
   ring_ = std::move(ring);
+  queue_bytes_of_thread += QueueBytes(capacity) - QueueBytes(capacity_);
   capacity_ = capacity;
   first_ = 0;
 }

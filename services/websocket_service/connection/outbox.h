@@ -21,6 +21,7 @@ namespace groupcast::service {
 class Outbox {
  public:
   Outbox() = default;
+  ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
@@ -49,6 +50,9 @@ class Outbox {
   // Drops all frames, except the unwritten bytes of a frame that was written in part.
   void DropUnsent();
 
+  // The memory of all outboxes of this thread besides their frames.
+  static int64_t queue_bytes();
+
   bool empty() const { return count_ == 0; }
   size_t bytes() const { return bytes_; }
   size_t frames() const { return count_; }
@@ -56,7 +60,7 @@ class Outbox {
  private:
   SharedBytes& At(uint32_t index) const { return ring_[(first_ + index) & (capacity_ - 1)]; }
   size_t cost() const;
-  void Grow();
+  void SetCapacity(uint32_t capacity);
   void PopFront();
 
   std::unique_ptr<SharedBytes[]> ring_;  // capacity_ is 0 or a power of two

@@ -19,6 +19,13 @@ void ReadGate::WaitForTurn(ReadNode* node, size_t unfinished_bytes, bool beyond_
   Add(node, unfinished_bytes, &turns_.queue(beyond_share));
 }
 
+ReadNode* ReadGate::TakeDue() {
+  if (due_.empty()) return nullptr;
+  ReadNode* const node = &due_.front();
+  Leave(node);
+  return node;
+}
+
 void ReadGate::Add(ReadNode* node, size_t unfinished_bytes, List* list) {
   node->unfinished_bytes_ = static_cast<uint32_t>(unfinished_bytes);
   waiting_bytes_ += unfinished_bytes;

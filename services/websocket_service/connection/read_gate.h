@@ -43,6 +43,9 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // Their unfinished messages count as those at the gate do. In each list, those beyond their share
 // (input_share.h) let the others go first.
 //
+// Connections over their own rate of input wait in a further list until the caller takes all of it,
+// some times a second. Their unfinished messages do not wait with them.
+//
 // One read may exceed the bound. Each connection waits at most once, so the number of connections
 // bounds the queue. No IO. Not thread-safe.
 class ReadGate {
@@ -80,6 +83,14 @@ class ReadGate {
   ReadNode* TakeTurn() { return turns_.empty() ? nullptr : Take(&turns_); }
   bool has_turn() const { return !turns_.empty(); }
 
+  // `node` is over its own rate. It must not wait.
+  void WaitForRate(ReadNode* node) { Add(node, /*unfinished_bytes=*/0, &over_rate_); }
+  // The nodes that wait now are due for TakeDue. Later ones wait for the next call.
+  void RateIsDue() { due_.splice(due_.end(), over_rate_); }
+  // Takes the next of them. It has still to ask for admission. Null: there is none.
+  ReadNode* TakeDue();
+  bool has_over_rate() const { return !over_rate_.empty() || !due_.empty(); }
+
   // `node` waits no longer. It need not have waited.
   void Leave(ReadNode* node);
 
@@ -106,6 +117,8 @@ class ReadGate {
   Order unfinished_;
   Order others_;
   Order turns_;
+  List over_rate_;
+  List due_;
 };
 
 }  // namespace groupcast::service

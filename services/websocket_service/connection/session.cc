@@ -40,7 +40,7 @@ constexpr size_t kFramesPerWrite = 64;
 constexpr int kWritesPerTurn = 8;
 
 // A connection that has taken no bytes for this time gets no room for a burst.
-constexpr absl::Duration kBurstPatience = absl::Seconds(1);
+constexpr absl::Duration kTakesBytesMax = absl::Seconds(1);
 
 // Clients that are closed at the same time are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
@@ -54,8 +54,8 @@ absl::Duration ReconnectAfter() {
 // section 5.1).
 constexpr char kTlsHandshakeRecord = 0x16;
 
-// The bytes in the kernel's send queue: SIOCOUTQ with those that the peer has not acknowledged,
-// SIOCOUTQNSD only those that were not sent. tcp(7).
+// The bytes in a queue of the kernel. The send queue: SIOCOUTQ with those that the peer has not
+// acknowledged, SIOCOUTQNSD only those that were not sent. The receive queue: FIONREAD. tcp(7).
 uint32_t KernelQueueBytes(int socket, unsigned long which) {
   int bytes = 0;
   return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
@@ -120,11 +120,22 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     admitted = false;
   }
   size_t bytes = 0;
+  const TokenRate& rate = host_->session_options().input_rate;
   for (int i = 0; i < kReadsPerTurn && reads() && !ended() && bytes < bytes_max; ++i) {
     reads_small_ = false;
+    // What comes while it closes is discarded.
+    const bool is_limited = rate.per_second > 0 && state_ != State::kClosing;
+    const double tokens = is_limited ? input_tokens_.Available(rate, loop_->now()) : 0;
+    if (is_limited && tokens < 1 &&
+        (KernelQueueBytes(socket_.get(), FIONREAD) > 0 || has_hidden_input())) {
+      host_->OnLimit(Limit::kInput);
+      host_->WaitForRate(this);
+      return false;
+    }
     size_t space = admitted ? read_bytes_ : AskToRead();
     if (space == 0) return false;
     space = std::min(space, bytes_max - bytes);
+    if (is_limited) space = std::min(space, std::max<size_t>(1, static_cast<size_t>(tokens)));
     // The last read of a turn begins no message that would wait unfinished.
     const uint64_t frame_left = decoder_.frame_bytes_left();
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
@@ -143,6 +154,7 @@ bool Session::Read(bool admitted, size_t bytes_max) {
       return false;
     }
     bytes += static_cast<size_t>(count);
+    if (is_limited) input_tokens_.Take(static_cast<double>(count), rate, loop_->now());
     input_share.Count(static_cast<size_t>(count), loop_->now());
     waits_for_turns_ = bytes >= kSmallMessageBytesMax;
     host_->OnActivity(this);
@@ -247,6 +259,7 @@ size_t Session::AskToRead() {
   if (host_->MayRead(this, decoder_.buffered_bytes() + unseen_bytes, unseen_bytes)) {
     return read_bytes_;
   }
+  host_->OnLimit(Limit::kHeld);
   counted_unfinished_ = 0;
   StopReading();
   return 0;
@@ -288,7 +301,9 @@ void Session::OnPeerClosed() {
 
 void Session::ReadRequest(absl::Span<char> input) {
   if (request_ == nullptr) request_ = std::make_unique<RequestReader>();
-  const std::optional<HttpAnswer> answer = request_->Read(&input, host_->http_context());
+  HttpContext context = host_->http_context();
+  context.address_full = is_over_address_limit;
+  const std::optional<HttpAnswer> answer = request_->Read(&input, context);
   if (!answer.has_value()) return;
   request_.reset();
   SharedBytes bytes = SharedBytes::Copy(answer->bytes);
@@ -334,6 +349,7 @@ void Session::ReadFrames(absl::Span<char> input) {
         BeginClosing(MakeCloseFrame(decoder_.close_code(), ""), /*drop_unsent=*/false);
         break;
       default:
+        if (decoder_.close_code() == CloseCode::kTooBig) host_->OnLimit(Limit::kFrame);
         Close(decoder_.close_code(), decoder_.payload());
     }
     break;
@@ -399,11 +415,11 @@ void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
 
 absl::Status Session::Push(const SharedBytes& frame) {
   absl::Status queued = outbox_.Push(frame, outbox_bytes_max());
-  if (queued.ok() || !frame.is_shared() || loop_->now() - took_bytes_at_ > kBurstPatience) {
-    return queued;
-  }
+  if (queued.ok() || !frame.is_shared() || !takes_bytes()) return queued;
   return outbox_.Push(frame, outbox_bytes_max() + host_->session_options().burst_bytes_max);
 }
+
+bool Session::takes_bytes() const { return loop_->now() - took_bytes_at_ <= kTakesBytesMax; }
 
 bool Session::HasRoomFor(size_t frame_bytes) const {
   return is_open() && outbox_.HasRoomFor(frame_bytes, outbox_bytes_max());

@@ -11,10 +11,12 @@
 #include "absl/types/span.h"
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/member.h"
 #include "services/groups/traffic_class.h"
 #include "services/websocket_service/connection/deadline_list.h"
 #include "services/websocket_service/connection/flush_queue.h"
+#include "services/websocket_service/connection/limit.h"
 #include "services/websocket_service/connection/outbox.h"
 #include "services/websocket_service/connection/peer_address.h"
 #include "services/websocket_service/connection/read_gate.h"
@@ -40,6 +42,9 @@ struct SessionOptions {
   // A burst may exceed outbox_bytes_max by this, if the connection takes bytes: its last ones are
   // at most a second old. Only messages may do so: members of a group share them.
   size_t burst_bytes_max = 4u << 20;
+  // The bytes that the worker reads from one connection. Over it, the connection waits to be read.
+  // A rate of zero per second is no limit.
+  TokenRate input_rate;
   // The longest time that a closing connection may take. Also for the kernel, if it still has bytes
   // when the peer has closed its side.
   absl::Duration close_timeout = absl::Seconds(5);
@@ -79,6 +84,10 @@ class SessionHost {
   // The session has much to read. The host calls Session::ReadOn later, in its turn. Meanwhile its
   // `unfinished_bytes` do not count as OnUnfinished.
   virtual void WaitForTurn(Session* session, size_t unfinished_bytes) = 0;
+  // The session is over its rate of input. The host calls Session::ReadOn some times a second.
+  virtual void WaitForRate(Session* session) = 0;
+  // The session has met a limit.
+  virtual void OnLimit(Limit limit) = 0;
   // The session reads no more, and need not wait for ReadOn.
   virtual void OnReadEnds(Session* session) = 0;
   // Bytes came from the peer.
@@ -161,6 +170,16 @@ class Session final : public Member,
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
+  // For the worker: AddressTables counts it under this address.
+  PeerAddress counted_address{};
+  bool is_counted = false;
+  // Its address has as many connections as it may have. The answer to its request says so.
+  bool is_over_address_limit = false;
+
+  // The bytes of its outbox.
+  size_t outbox_bytes() const { return outbox_.bytes(); }
+  // Whether the kernel has taken bytes for it within the last second.
+  bool takes_bytes() const;
 
   // Whether its outbox has drained far enough for recoveries to continue.
   bool drained() const;
@@ -236,6 +255,7 @@ class Session final : public Member,
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
   std::unique_ptr<TlsStream> tls_;  // null: the connection is plain
+  TokenBucket input_tokens_;
   FrameDecoder decoder_;
   absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.

@@ -32,6 +32,8 @@ constexpr absl::string_view kAcceptGuid =
 constexpr absl::string_view kServerName = "groupcast";
 constexpr size_t kSessionBytesMax = 64;
 constexpr size_t kRefusedBytesMax = 100;
+// When a client that is over a limit of connections should try again.
+constexpr absl::string_view kRetryAfterSeconds = "5";
 
 boost::beast::string_view Beast(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -66,6 +68,15 @@ http::response<http::string_body> Plain(http::status status, absl::string_view s
 
 HttpAnswer Refuse(http::status status, absl::string_view sentence) {
   return {.bytes = Serialize(Plain(status, sentence))};
+}
+
+// Refuses a client because of others that are connected. Later there may be room.
+HttpAnswer RefuseForNow(http::status status, Refusal refusal, absl::string_view sentence) {
+  http::response<http::string_body> response = Plain(status, sentence);
+  response.set(http::field::retry_after, Beast(kRetryAfterSeconds));
+  HttpAnswer answer = {.bytes = Serialize(std::move(response))};
+  answer.refusal = refusal;
+  return answer;
 }
 
 HttpAnswer UpgradeRequired(absl::string_view sentence) {
@@ -347,9 +358,13 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
     case OriginPolicy::Verdict::kRefused:
       return RefuseHost(host);
   }
+  if (context.address_full) {
+    return RefuseForNow(http::status::too_many_requests, Refusal::kAddressFull,
+                        "Your address has as many connections as it may have.");
+  }
   if (context.full) {
-    return Refuse(http::status::service_unavailable,
-                  "This worker has as many connections as it may have.");
+    return RefuseForNow(http::status::service_unavailable, Refusal::kWorkerFull,
+                        "This worker has as many connections as it may have.");
   }
   const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
                                Count(request, http::field::sec_websocket_key) > 0 ||
@@ -359,9 +374,11 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
 }
 
 HttpAnswer AnswerTooLarge() {
-  return Refuse(
+  HttpAnswer answer = Refuse(
       http::status::request_header_fields_too_large,
       absl::StrCat("Request line and header must not be over ", kRequestBytesMax, " bytes."));
+  answer.refusal = Refusal::kHeadTooLarge;
+  return answer;
 }
 
 HttpAnswer AnswerStranger(Refusal protocol) {

@@ -25,7 +25,8 @@ struct HttpContext {
   const OriginPolicy* origins = nullptr;  // null: its defaults
   const Pages* pages = nullptr;           // null: none
   bool channel_connected = false;
-  bool full = false;  // the worker takes no further connection
+  bool full = false;          // the worker takes no further connection
+  bool address_full = false;  // the client's address has as many connections as it may have
 };
 
 // The refusals that an operator may want to know of.
@@ -42,6 +43,10 @@ enum class Refusal : uint8_t {
   // OriginPolicy refuses what the client names.
   kHost,
   kOrigin,
+  // Over a limit: of the request's head, of the worker's connections, of those of one address.
+  kHeadTooLarge,
+  kWorkerFull,
+  kAddressFull,
 };
 
 struct HttpAnswer {

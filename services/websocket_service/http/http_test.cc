@@ -249,7 +249,19 @@ TEST_F(HostRuleTest, WhatAClientWroteIsShortAndPrintableInAnAnswer) {
   EXPECT_THAT(origin, EndsWith("not \"a\\tb\\xff\\\"\".\n"));
 }
 
-TEST(HttpTest, AFullWorkerSaysSo) { EXPECT_EQ(Status(Answer(kHandshake, {.full = true})), 503); }
+TEST(HttpTest, AFullWorkerSaysSo) {
+  const HttpAnswer answer = Answer(kHandshake, {.full = true});
+  EXPECT_EQ(Status(answer), 503);
+  EXPECT_THAT(answer.bytes, HasSubstr("\r\nRetry-After: 5\r\n"));
+  EXPECT_EQ(answer.refusal, Refusal::kWorkerFull);
+}
+
+TEST(HttpTest, AnAddressWithTooManyConnectionsIsTold) {
+  const HttpAnswer answer = Answer(kHandshake, {.full = true, .address_full = true});
+  EXPECT_EQ(Status(answer), 429);
+  EXPECT_THAT(answer.bytes, HasSubstr("\r\nRetry-After: 5\r\n"));
+  EXPECT_EQ(answer.refusal, Refusal::kAddressFull);
+}
 
 }  // namespace
 }  // namespace groupcast::service

@@ -37,6 +37,11 @@ std::optional<Words> WordsFor(Refusal refusal, absl::string_view refused) {
       return Words{6, "did not complete the TLS handshake: ",
                    "it needs TLS 1.2 or 1.3 with forward secrecy, and trust in the certificate of "
                    "--tls_certificate"};
+    case Refusal::kAddressFull:
+      return Words{7, "has as many connections as an address may have",
+                   "--max_connections_per_address is the limit"};
+    case Refusal::kHeadTooLarge:
+    case Refusal::kWorkerFull:
     case Refusal::kNone:
     case Refusal::kUnknownProtocol:
       break;

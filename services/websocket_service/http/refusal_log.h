@@ -18,16 +18,16 @@ class RefusalLog {
  public:
   // Returns the line that is due for this refusal, if any. `refused` is HttpAnswer::refused.
   // Clients that speak nothing known get no line: a port that the internet reaches sees them all
-  // the time.
+  // the time. Nor do requests over limits that SIGUSR1's table counts, and that are of no address.
   std::optional<std::string> Note(Refusal refusal, absl::string_view refused,
                                   absl::string_view peer, absl::Time now);
 
  private:
   static constexpr absl::Duration kPeriod = absl::Minutes(1);
 
-  std::array<LogLimit, 7> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
+  std::array<LogLimit, 8> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
                                      LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
-                                     LogLimit(kPeriod)};
+                                     LogLimit(kPeriod), LogLimit(kPeriod)};
 };
 
 }  // namespace groupcast::service

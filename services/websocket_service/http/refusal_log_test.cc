@@ -30,6 +30,12 @@ TEST(RefusalLogTest, NamesTheHostOrOriginAndTheFlagThatAllowsIt) {
       "pages without an origin connect (1 since the last such line)");
 }
 
+TEST(RefusalLogTest, NamesTheAddressWithTooManyConnections) {
+  EXPECT_EQ(RefusalLog().Note(Refusal::kAddressFull, "", "10.0.0.5", absl::UnixEpoch()),
+            "10.0.0.5 has as many connections as an address may have and was refused: "
+            "--max_connections_per_address is the limit (1 since the last such line)");
+}
+
 TEST(RefusalLogTest, OneLineAMinuteForEachKind) {
   RefusalLog log;
   absl::Time now = absl::UnixEpoch();
@@ -52,6 +58,8 @@ TEST(RefusalLogTest, AnythingElseIsNotWorthALine) {
   RefusalLog log;
   EXPECT_EQ(log.Note(Refusal::kUnknownProtocol, "", "a", absl::UnixEpoch()), std::nullopt);
   EXPECT_EQ(log.Note(Refusal::kNone, "", "a", absl::UnixEpoch()), std::nullopt);
+  EXPECT_EQ(log.Note(Refusal::kHeadTooLarge, "", "a", absl::UnixEpoch()), std::nullopt);
+  EXPECT_EQ(log.Note(Refusal::kWorkerFull, "", "a", absl::UnixEpoch()), std::nullopt);
 }
 
 }  // namespace
