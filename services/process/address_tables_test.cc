@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -103,18 +102,25 @@ TEST(AddressTablesTest, AReaderSeesNoTableInTheMiddleOfAChange) {
 // Two workers count at the same time, again and again: never is one too many let in.
 TEST(AddressTablesTest, TwoWorkersAtTheSameMomentDoNotExceedTheLimit) {
   const auto tables = Make(2, 8);
-  std::barrier together(2);
+  // A barrier that spins: a thread that sleeps wakes too late to meet the other.
+  std::atomic<int> arrivals = 0;
+  const auto meet = [&arrivals](int meeting) {
+    ++arrivals;
+    for (int spins = 1; arrivals < 2 * meeting; ++spins) {
+      if (spins % 10'000 == 0) std::this_thread::yield();
+    }
+  };
   std::array<std::atomic<bool>, 2> in = {};
   std::atomic<int> too_many = 0;
   std::vector<std::thread> workers;
   for (int table = 0; table < 2; ++table) {
     workers.emplace_back([&, table] {
       for (int i = 0; i < 20'000; ++i) {
-        together.arrive_and_wait();
+        meet(3 * i + 1);
         in[table] = tables->AddBelow(1, kAddress, table);
-        together.arrive_and_wait();
+        meet(3 * i + 2);
         if (in[0] && in[1]) ++too_many;
-        together.arrive_and_wait();
+        meet(3 * i + 3);
         if (in[table]) tables->Remove(kAddress, table);
       }
     });
