@@ -10,6 +10,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
 #include "services/common/address.h"
@@ -186,25 +187,58 @@ absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
   return options;
 }
 
-absl::Status Main(const ServiceConfiguration& service) {
+// The rules of the file, for comparison.
+std::string RulesOf(const ConfigurationFile& file) {
+  configuration::v1::Configuration rules;
+  *rules.mutable_group_rules() = file.values().group_rules();
+  return rules.SerializeAsString();
+}
+
+// SIGHUP: checks the configuration anew, takes up the log level, and says what it keeps.
+// `rules_at_start` is RulesOf the file that the server runs with.
+void TakeUp(const std::vector<std::string>& arguments, const std::string& rules_at_start,
+            ServiceConfiguration* service) {
+  absl::Status status =
+      ParseFlags(arguments, [service] { return service->ReadPresets(); }).status();
+  if (status.ok()) status = ReadOptions(service->file()).status();
+  const std::string level = absl::GetFlag(FLAGS_log_level);
+  if (status.ok()) status = AtPresetPlace("log_level", CheckLogLevel(level));
+  if (!status.ok()) {
+    spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
+                  std::string(status.message()));
+    return;
+  }
+  spdlog::set_level(spdlog::level::from_str(level));
+  std::vector<std::string> kept = service->KeptFields();
+  if (RulesOf(service->file()) != rules_at_start) kept.push_back("group_rules");
+  if (kept.empty()) {
+    spdlog::info("SIGHUP: the configuration is taken up");
+  } else {
+    spdlog::warn("SIGHUP: what a running service keeps until it starts again: {}",
+                 absl::StrJoin(kept, ", "));
+  }
+}
+
+absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
   if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "channel_server");
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
-  const absl::StatusOr<ServerOptions> options = ReadOptions(service.file());
+  const absl::StatusOr<ServerOptions> options = ReadOptions(service->file());
   if (!options.ok()) return options.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());
-  const absl::StatusOr<std::string> answer = service.Answer();
+  const absl::StatusOr<std::string> answer = service->Answer();
   if (!answer.ok()) return answer.status();
   if (!answer->empty()) return WriteAnswer(*answer);
 
+  service->RememberStart();
+  const std::string rules = RulesOf(service->file());
   // Blocked before any thread is created, so that only the loop takes them.
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  sigprocmask(SIG_BLOCK, &stop_signals, nullptr);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
 
   RaiseOpenFilesLimit();
   const absl::Time begin = absl::Now();
@@ -233,10 +267,13 @@ absl::Status Main(const ServiceConfiguration& service) {
                  address.socket_dir);
   }
   HeapTrim heap_trim;
-  const absl::StatusOr<int> signal = (*server)->Run(stop_signals, [&](absl::Time now) {
-    ready_file->Write(address.publish_port, now);
-    heap_trim.OnTime(now);
-  });
+  const absl::StatusOr<int> signal = (*server)->Run(
+      signals,
+      [&](absl::Time now) {
+        ready_file->Write(address.publish_port, now);
+        heap_trim.OnTime(now);
+      },
+      [&] { TakeUp(arguments, rules, service); });
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(
@@ -262,9 +299,12 @@ int main(int argc, char** argv) {
       argc, argv,
       "Groupcast's channel server: gives every group's messages one order.\n\n"
       "  channel_server [--port=2206] [--data_dir=DIR] [--socket_dir=DIR] [--config=FILE]\n\n"
-      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it.",
+      "It runs in the foreground and logs to stderr. SIGTERM or SIGINT stops it. SIGHUP checks "
+      "the\n"
+      "configuration again, and says what a restart would change.",
       /*operands_max=*/0, [&service] { return service.ReadPresets(); });
-  if (absl::Status status = groupcast::service::Main(service); !status.ok()) {
+  if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}, &service);
+      !status.ok()) {
     groupcast::service::PrintLines(absl::StrCat("channel_server: ", status.message(), "\n"));
     return 1;
   }

@@ -170,10 +170,11 @@ absl::Status Server::BindAt(const ChannelEndpoints& endpoints) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
-                                const std::function<void(absl::Time)>& on_turn) {
-  Fd signals(signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals.valid()) return ErrnoStatus("signalfd");
+absl::StatusOr<int> Server::Run(const sigset_t& signals,
+                                const std::function<void(absl::Time)>& on_turn,
+                                const std::function<void()>& on_hangup) {
+  Fd pending(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!pending.valid()) return ErrnoStatus("signalfd");
   retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!retry_timer_.valid()) return ErrnoStatus("timerfd_create");
   // poll(2) on the sockets' descriptors, and not zmq_poll(3), which looks at each socket twice.
@@ -182,7 +183,7 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
     watched.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
     return watched.size() - 1;
   };
-  const size_t of_signals = watch(signals.get());
+  const size_t of_signals = watch(pending.get());
   const size_t of_retry_timer = watch(retry_timer_.get());
   const size_t of_publish = watch(publish_.get(zmq::sockopt::fd));
   watch(subscribe_.get(zmq::sockopt::fd));
@@ -201,7 +202,11 @@ absl::StatusOr<int> Server::Run(const sigset_t& stop_signals,
     }
     signalfd_siginfo info;
     if (watched[of_signals].revents != 0 &&
-        read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
+        read(pending.get(), &info, sizeof(info)) == sizeof(info)) {
+      if (info.ssi_signo == SIGHUP) {
+        if (on_hangup != nullptr) on_hangup();
+        continue;
+      }
       if (absl::Status closed = CloseLog(); !closed.ok()) return closed;
       return static_cast<int>(info.ssi_signo);
     }

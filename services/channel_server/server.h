@@ -64,10 +64,12 @@ class Server final : private BrokerSink {
   // The ports in use.
   const ChannelAddress& address() const { return address_; }
 
-  // Serves until a signal of `stop_signals`, and returns the signal. The caller must have blocked
-  // these signals. It calls `on_turn` with the monotonic time in every turn. Null: no call.
-  absl::StatusOr<int> Run(const sigset_t& stop_signals,
-                          const std::function<void(absl::Time)>& on_turn = nullptr);
+  // Serves until a signal of `signals` other than SIGHUP, and returns the signal. The caller must
+  // have blocked these signals. It calls `on_turn` with the monotonic time in every turn, and
+  // `on_hangup` at SIGHUP. Null: no call.
+  absl::StatusOr<int> Run(const sigset_t& signals,
+                          const std::function<void(absl::Time)>& on_turn = nullptr,
+                          const std::function<void()>& on_hangup = nullptr);
 
   const Broker& broker() const { return broker_; }
   // The report about the log at the start.

@@ -143,6 +143,18 @@ INSTANTIATE_TEST_SUITE_P(
                   "2: websocket_service.log_level: log level \"loud\" is not"},
         WrongFile{"Pages", kWebSocketServiceBinary, Service("\"pages\": \"/no/such\""),
                   "2: websocket_service.pages: pages: there is no directory /no/such"},
+        WrongFile{"TokenKeys", kWebSocketServiceBinary, Service("\"token_keys\": \"/no/such\""),
+                  "2: websocket_service.token_keys: reading /no/such"},
+        WrongFile{"TokenLeeway", kWebSocketServiceBinary, Service("\"token_leeway\": \"-1s\""),
+                  "2: websocket_service.token_leeway must not be below 0 or above 24h"},
+        WrongFile{"TokenGrace", kWebSocketServiceBinary, Service("\"token_grace\": \"25h\""),
+                  "2: websocket_service.token_grace must not be below 0 or above 24h"},
+        WrongFile{"AuthenticationTimeout", kWebSocketServiceBinary,
+                  Service("\"authentication_timeout\": \"0s\""),
+                  "2: websocket_service.authentication_timeout must be above 0 and at most 24h"},
+        WrongFile{"RuleOfRights", kWebSocketServiceBinary,
+                  "{\"group_rules\": [\n{\"prefix\": \"\", \"join\": \"all\"}]}",
+                  "2: group_rules[0].join=all must be anyone, authenticated, granted or nobody"},
         WrongFile{"Origins", kWebSocketServiceBinary, Service("\"allowed_origins\": \"here\""),
                   "2: websocket_service.allowed_origins: \"here\" is not an origin"},
         WrongFile{"Hosts", kWebSocketServiceBinary, Service("\"allowed_hosts\": \"here/\""),
@@ -402,6 +414,32 @@ TEST_F(ReloadConfigurationTest, NamesWhatARunningServiceKeeps) {
   WaitUntilGone(before);
   EXPECT_EQ(groupcast().service.port(), port);
   EXPECT_EQ(PingIntervalMs(&groupcast().service), 7'000);
+}
+
+// It went on before only if nobody sent the signal: the default of SIGHUP is death.
+TEST_F(ConfigurationTest, TheChannelServerChecksItsConfigurationAtSighup) {
+  Write(Server("\"log_level\": \"info\""));
+  ChannelServer server({"--config=" + path_});
+  WebSocketService service(server, 1);
+  TestClient client(service.port(), Mode::kV1);
+  const auto hang_up = [&](const std::string& line) {
+    const size_t from = server.process().Output().size();
+    server.process().Signal(SIGHUP);
+    server.process().WaitForOutput(line, from);
+  };
+  hang_up("SIGHUP: the configuration is taken up");
+  Write(Server("\"log_level\": \"info\", \"history_messages\": 7"));
+  hang_up(
+      "SIGHUP: what a running service keeps until it starts again: history_messages (100, not 7)");
+  Write("{\"group_rules\": [{\"prefix\": \"a\", \"history_count\": 1}]}");
+  hang_up("SIGHUP: what a running service keeps until it starts again: group_rules");
+  Write(Server("\"history_messages\": 0"));
+  hang_up("SIGHUP: the configuration is not usable, nothing changes: ");
+  Write(Server("\"log_level\": \"error\""));
+  server.process().Signal(SIGHUP);
+  // It served all the time.
+  client.Join("g");
+  EXPECT_TRUE(client.IsQuiet());
 }
 
 // The first SIGHUP names a channel server that is not there. The second is refused by the channel
