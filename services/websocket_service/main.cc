@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -31,6 +32,7 @@
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
+#include "services/websocket_service/proxy/forwarded.h"
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/worker.h"
 #include "spdlog/spdlog.h"
@@ -87,6 +89,18 @@ ABSL_FLAG(std::string, tls_key, "",
           "other than its owner and its group must have no right on it");
 ABSL_FLAG(int64_t, max_tls_handshakes_per_worker, 512,
           "TLS handshakes of one worker that are under way; further ones wait for their turn");
+ABSL_FLAG(
+    std::string, trusted_proxies, "",
+    "addresses and networks of proxies before this service, with commas between them, such as "
+    "10.0.0.5,10.1.0.0/16. What they write about clients' addresses counts: "
+    "--forwarded_header, and --proxy_protocol");
+ABSL_FLAG(std::string, forwarded_header, "x-forwarded-for",
+          "the header in which trusted proxies write the addresses of clients: x-forwarded-for or "
+          "forwarded (RFC 7239)");
+ABSL_FLAG(
+    bool, proxy_protocol, false,
+    "whether trusted proxies begin each connection with the PROXY protocol, version 2; all of "
+    "them must then");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
 ABSL_FLAG(int64_t, max_message_bytes, 64 * 1024,
@@ -175,6 +189,27 @@ struct Kept {
   std::string bind_address;  // what the listeners have: the flag may have changed since
   TicketKeys tickets;
 };
+
+absl::StatusOr<ProxyPolicy> ReadProxies() {
+  absl::StatusOr<IpNetworks> trusted =
+      IpNetworks::Create(FlagPlace("trusted_proxies"), absl::GetFlag(FLAGS_trusted_proxies));
+  if (!trusted.ok()) return trusted.status();
+  ProxyPolicy policy{.trusted = *std::move(trusted),
+                     .proxy_protocol = absl::GetFlag(FLAGS_proxy_protocol)};
+  const std::string header = absl::AsciiStrToLower(absl::GetFlag(FLAGS_forwarded_header));
+  if (header == "forwarded") {
+    policy.header = ForwardedHeader::kForwarded;
+  } else if (header != "x-forwarded-for") {
+    return absl::InvalidArgumentError(absl::StrCat(FlagPlace("forwarded_header"), ": \"", header,
+                                                   "\" is not x-forwarded-for or forwarded"));
+  }
+  if (policy.proxy_protocol && policy.trusted.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(FlagPlace("proxy_protocol"),
+                                                   " needs --trusted_proxies: only trusted proxies "
+                                                   "may speak it"));
+  }
+  return policy;
+}
 
 // Null: the service is plain.
 absl::StatusOr<std::shared_ptr<const TlsContext>> ReadTls(const TicketKeys& tickets) {
@@ -369,11 +404,14 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   if (!origins.ok()) return origins.status();
   absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ReadTls(kept.tickets);
   if (!tls.ok()) return tls.status();
+  absl::StatusOr<ProxyPolicy> proxies = ReadProxies();
+  if (!proxies.ok()) return proxies.status();
 
   Configuration configuration;
   WorkerOptions& worker = configuration.worker;
   worker.origins = *std::move(origins);
   worker.tls = *std::move(tls);
+  worker.proxies = *std::move(proxies);
   worker.tls_handshakes_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_tls_handshakes_per_worker));
   worker.session.frame_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_frame_bytes));

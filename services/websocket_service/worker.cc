@@ -194,7 +194,10 @@ void Worker::OnAccepted(Fd socket) {
   SessionHost* const host = this;
   auto session =
       std::make_unique<Session>(host, loop_.get(), std::move(socket), ConnectionId{RandomId()});
-  if (!session->Start().ok() || !CountAddress(session.get())) return;
+  if (!session->Start().ok()) return;
+  // Whom a trusted proxy has connected shows in the request.
+  const bool is_proxy = proxies() != nullptr && proxies()->trusted.Contains(session->peer_ip());
+  if (!is_proxy && !CountAddress(session.get())) return;
   handshaking_.Append(session.get(), loop_->now());
   session->place = static_cast<uint32_t>(sessions_.size());
   sessions_.push_back(std::move(session));
@@ -216,11 +219,16 @@ bool Worker::CountAddress(Session* session) {
   return true;
 }
 
-void Worker::OnRefusal(const HttpAnswer& answer, int socket) {
+void Worker::OnAddress(Session* session) {
+  if (session->is_counted || session->is_over_address_limit) return;
+  if (!CountAddress(session)) session->Abort();
+}
+
+void Worker::OnRefusal(const HttpAnswer& answer, Session* session) {
   if (answer.refusal == Refusal::kHeadTooLarge) limits_.Add(Limit::kHead);
   if (answer.refusal == Refusal::kWorkerFull) limits_.Add(Limit::kConnections);
   const std::optional<std::string> line =
-      refusal_log_.Note(answer.refusal, answer.refused, PeerHost(socket), loop_->now());
+      refusal_log_.Note(answer.refusal, answer.refused, session->address_text(), loop_->now());
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 

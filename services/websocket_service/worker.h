@@ -34,6 +34,7 @@
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/http/refusal_log.h"
+#include "services/websocket_service/proxy/forwarded.h"
 #include "services/websocket_service/tls/tls_context.h"
 
 namespace groupcast::service {
@@ -69,6 +70,8 @@ struct WorkerOptions {
   // While they have so many, the worker reads from no connection (ReadGate).
   size_t held_bytes_max = 64u << 20;
 
+  // The proxies whose words about clients' addresses count.
+  ProxyPolicy proxies;
   // Null: connections are plain. The worker takes up changed files by itself.
   std::shared_ptr<const TlsContext> tls;
   // TLS handshakes that may be under way. Further ones wait (HandshakeGate).
@@ -118,10 +121,14 @@ class Worker final : private SessionHost {
 
   const SessionOptions& session_options() const override { return options_.session; }
   HttpContext http_context() const override;
+  const ProxyPolicy* proxies() const override {
+    return options_.proxies.trusted.empty() ? nullptr : &options_.proxies;
+  }
   const std::shared_ptr<const TlsContext>& tls() const override { return tls_; }
   bool MayBeginTls(Session* session) override;
   void OnTlsHandshakeEnds(Session* session) override;
-  void OnRefusal(const HttpAnswer& answer, int socket) override;
+  void OnAddress(Session* session) override;
+  void OnRefusal(const HttpAnswer& answer, Session* session) override;
   void OnOpen(Session* session, absl::string_view token) override;
   bool OnText(Session* session, absl::string_view text) override;
   bool AllMayRead() const override;

@@ -34,7 +34,8 @@ TEST(FrontDoorTest, AStrangerIsRefusedAtOnceAndTheLogSaysWhatToDo) {
   } cases[] = {
       {"\x16\x03\x01", "This port has no TLS", "127.0.0.1 spoke TLS to this plain port"},
       {"PRI * HTTP/2.0\r\n", "HTTP/1.1 505", "127.0.0.1 spoke HTTP/2 to this plain port"},
-      {proxy_v2, "no PROXY protocol", "127.0.0.1 spoke the PROXY protocol to this plain port"},
+      {proxy_v2, "takes the PROXY protocol from trusted",
+       "127.0.0.1 spoke the PROXY protocol to this plain port"},
   };
   for (const auto& stranger : cases) {
     for (int i = 0; i < 50; ++i) {

@@ -48,6 +48,9 @@ class RawClient {
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&& other) noexcept;
 
+  // Begins TLS on a plain connection. Throws as the constructor.
+  void StartTls(const TlsClientOptions& options = {}) { ConnectTls(options); }
+
   // Writes with one write(2) if the kernel takes all bytes in one. False: the peer takes no more,
   // because it has closed.
   bool Write(absl::string_view bytes, absl::Duration patience = kPatience);

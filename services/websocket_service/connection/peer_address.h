@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "services/common/ip_address.h"
+
 namespace groupcast::service {
 
 // What counts as one address for shares of memory: an IPv4 address, or the /64 network of an IPv6
@@ -13,6 +15,7 @@ namespace groupcast::service {
 enum class PeerAddress : uint64_t {};
 
 PeerAddress PeerAddressOf(const sockaddr_storage& address);
+PeerAddress PeerAddressOf(const IpAddress& address);
 
 // Of the peer of a connected socket. Zero: the peer has gone.
 PeerAddress PeerAddressOf(int socket);

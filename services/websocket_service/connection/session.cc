@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -14,7 +15,9 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "services/common/address.h"
 #include "services/protocol/event.h"
+#include "services/websocket_service/proxy/proxy_header.h"
 #include "services/websocket_service/wire/encodings.h"
 
 namespace groupcast::service {
@@ -61,6 +64,12 @@ uint32_t KernelQueueBytes(int socket, unsigned long which) {
   return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
 }
 
+// The socket counts as readable when it has this number of bytes, or its end.
+void WakeFrom(int socket, size_t bytes) {
+  const int low_water = static_cast<int>(bytes);
+  setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+}
+
 }  // namespace
 
 Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
@@ -85,6 +94,12 @@ absl::Status Session::Start() {
       std::min(options.unsent_bytes_max, std::max<size_t>(1, options.outbox_bytes_max / 4)));
   // If it fails, the kernel's own limits hold (tcp_wmem).
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
+  const ProxyPolicy* const proxies = host_->proxies();
+  if (proxies != nullptr && proxies->proxy_protocol) {
+    const std::optional<IpAddress> peer = IpAddress::OfPeer(socket_.get());
+    awaits_proxy_header_ = peer.has_value() && proxies->trusted.Contains(*peer);
+    if (awaits_proxy_header_) WakeFrom(socket_.get(), ProxyHeader::kFixedBytes);
+  }
   watched_ = EPOLLIN;
   absl::Status status = loop_->Add(socket_.get(), watched_, this);
   registered_ = status.ok();
@@ -115,6 +130,7 @@ void Session::OnEvents(uint32_t events) {
 void Session::WaitForTurn() { host_->WaitForTurn(this, std::exchange(counted_unfinished_, 0)); }
 
 bool Session::Read(bool admitted, size_t bytes_max) {
+  if (awaits_proxy_header_ && !ReadProxyHeader()) return false;
   if (awaits_tls_) {
     if (!ContinueTls(admitted)) return false;
     admitted = false;
@@ -173,6 +189,51 @@ bool Session::Read(bool admitted, size_t bytes_max) {
   return reads() && !ended();
 }
 
+bool Session::ReadProxyHeader() {
+  // The socket keeps the bytes until the header is whole, because TLS may begin right behind it.
+  const ssize_t count =
+      recv(socket_.get(), read_buffer.data(), ProxyHeader::kBytesMax, MSG_PEEK | MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (count <= 0) {
+    End();
+    return false;
+  }
+  ProxyHeader header =
+      ProxyHeader::Read(absl::string_view(read_buffer.data(), static_cast<size_t>(count)));
+  if (header.result == ProxyHeader::Result::kNeedMore) {
+    WakeFrom(socket_.get(), header.bytes);
+    pollfd end{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+    if (poll(&end, 1, 0) > 0) End();  // the rest will not come
+    return false;
+  }
+  awaits_proxy_header_ = false;
+  WakeFrom(socket_.get(), 1);
+  if (header.result == ProxyHeader::Result::kInvalid) {
+    awaits_tls_ = false;
+    HttpAnswer answer = AnswerStranger(Refusal::kNoProxyHeader);
+    answer.refused = std::move(header.error);
+    host_->OnRefusal(answer, this);
+    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
+    return false;
+  }
+  if (recv(socket_.get(), read_buffer.data(), header.bytes, MSG_DONTWAIT) !=
+      static_cast<ssize_t>(header.bytes)) {
+    Abort();
+    return false;
+  }
+  if (header.client.has_value()) TakeAddress(*header.client);
+  return true;
+}
+
+void Session::TakeAddress(const IpAddress& address) {
+  if (told_address_ == nullptr && IpAddress::OfPeer(socket_.get()) == address) return;
+  told_address_ = std::make_unique<IpAddress>(address);
+}
+
+std::string Session::address_text() const {
+  return told_address_ == nullptr ? PeerHost(socket_.get()) : told_address_->Text();
+}
+
 bool Session::ContinueTls(bool admitted) {
   if (tls_ == nullptr) {
     if (!admitted) {
@@ -186,7 +247,7 @@ bool Session::ContinueTls(bool admitted) {
       if (first != kTlsHandshakeRecord) {
         awaits_tls_ = false;
         const HttpAnswer answer = AnswerStranger(Refusal::kPlain);
-        host_->OnRefusal(answer, socket_.get());
+        host_->OnRefusal(answer, this);
         BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
         return false;
       }
@@ -222,7 +283,7 @@ void Session::OnTlsFailed() {
   HttpAnswer answer;
   answer.refusal = Refusal::kTlsHandshake;
   answer.refused = tls_->failure();
-  host_->OnRefusal(answer, socket_.get());
+  host_->OnRefusal(answer, this);
   // The alert is in the kernel. An orderly end lets the peer read it.
   tls_.reset();
   BeginClosing(SharedBytes(), /*drop_unsent=*/false);
@@ -303,12 +364,21 @@ void Session::ReadRequest(absl::Span<char> input) {
   if (request_ == nullptr) request_ = std::make_unique<RequestReader>();
   HttpContext context = host_->http_context();
   context.address_full = is_over_address_limit;
+  context.proxies = host_->proxies();
+  if (context.proxies != nullptr) {
+    context.peer = told_address_ == nullptr ? peer_ip() : *told_address_;
+    context.take_client = [this](const IpAddress& client) {
+      TakeAddress(client);
+      host_->OnAddress(this);
+      return is_over_address_limit;
+    };
+  }
   const std::optional<HttpAnswer> answer = request_->Read(&input, context);
-  if (!answer.has_value()) return;
+  if (!answer.has_value() || ended()) return;
   request_.reset();
   SharedBytes bytes = SharedBytes::Copy(answer->bytes);
   if (!answer->upgraded) {
-    if (answer->refusal != Refusal::kNone) host_->OnRefusal(*answer, socket_.get());
+    if (answer->refusal != Refusal::kNone) host_->OnRefusal(*answer, this);
     if (answer->body) outbox_.PushLast(std::exchange(bytes, answer->body));
     BeginClosing(std::move(bytes), /*drop_unsent=*/false);
     return;

@@ -23,6 +23,7 @@
 #include "services/websocket_service/connection/unfinished_pool.h"
 #include "services/websocket_service/http/http.h"
 #include "services/websocket_service/http/request_reader.h"
+#include "services/websocket_service/proxy/forwarded.h"
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/tls/tls_stream.h"
 #include "services/websocket_service/wire/frame.h"
@@ -56,6 +57,8 @@ class SessionHost {
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
 
+  // Null: no proxy is trusted.
+  virtual const ProxyPolicy* proxies() const = 0;
   // Null: connections are plain.
   virtual const std::shared_ptr<const TlsContext>& tls() const = 0;
   // Whether the session may begin its TLS handshake now. If not, the host calls Session::ReadOn
@@ -64,8 +67,10 @@ class SessionHost {
   // The handshake has ended, in whatever way.
   virtual void OnTlsHandshakeEnds(Session* session) = 0;
 
-  // The peer's request has this answer, which has a refusal.
-  virtual void OnRefusal(const HttpAnswer& answer, int socket) = 0;
+  // The client's address is certain, and may be another one than the peer's.
+  virtual void OnAddress(Session* session) = 0;
+  // What the peer has sent has this answer, which has a refusal.
+  virtual void OnRefusal(const HttpAnswer& answer, Session* session) = 0;
   // The handshake is complete. The session may have commands and messages after this call. `token`
   // is the one of its request; empty: it has none.
   virtual void OnOpen(Session* session, absl::string_view token) = 0;
@@ -166,7 +171,14 @@ class Session final : public Member,
   // Whether it reads. It does not while its commands wait for the channel, nor while it waits for
   // ReadOn.
   bool reads() const { return (watched_ & EPOLLIN) != 0 && !waits_to_be_read(); }
-  PeerAddress peer_address() const { return PeerAddressOf(socket_.get()); }
+  // Of the client: the peer, or whom a trusted proxy names.
+  PeerAddress peer_address() const {
+    return told_address_ == nullptr ? PeerAddressOf(socket_.get()) : PeerAddressOf(*told_address_);
+  }
+  // The same for people.
+  std::string address_text() const;
+  // Of the peer itself.
+  IpAddress peer_ip() const { return IpAddress::OfPeer(socket_.get()).value_or(IpAddress()); }
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
@@ -207,6 +219,9 @@ class Session final : public Member,
   void WaitForTurn();
   // Reads until the socket is empty or this number of bytes has come. True: there may be more.
   bool Read(bool admitted, size_t bytes_max);
+  // Reads the header of the PROXY protocol. False: it is not whole yet, or invalid.
+  bool ReadProxyHeader();
+  void TakeAddress(const IpAddress& address);
   // Goes on with the TLS handshake. False: there is nothing to read yet, or ever.
   bool ContinueTls(bool admitted);
   void OnTlsFailed();
@@ -242,10 +257,11 @@ class Session final : public Member,
   bool was_open_ = false;
   bool slow_ = false;
   bool reads_commands_ = true;
-  bool write_blocked_ = false;    // the socket was full; it is watched for room
-  bool sent_shutdown_ = false;    // our side of the TCP connection is closed
-  bool peer_closed_ = false;      // the peer's side is closed
-  bool registered_ = false;       // in the loop
+  bool write_blocked_ = false;  // the socket was full; it is watched for room
+  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
+  bool peer_closed_ = false;    // the peer's side is closed
+  bool registered_ = false;     // in the loop
+  bool awaits_proxy_header_ = false;
   bool awaits_tls_;               // its TLS handshake is not complete
   bool shakes_hands_ = false;     // in TLS: the host counts it
   bool waits_for_turns_ = false;  // its last input was much, so it reads in turns with others
@@ -256,6 +272,7 @@ class Session final : public Member,
   uint32_t read_bytes_;
   std::unique_ptr<TlsStream> tls_;  // null: the connection is plain
   TokenBucket input_tokens_;
+  std::unique_ptr<IpAddress> told_address_;  // by trusted proxies; null: it is the peer's
   FrameDecoder decoder_;
   absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.

@@ -322,22 +322,8 @@ HttpAnswer AnswerPlain(const Request& request, absl::string_view path, const Htt
   return {.bytes = Serialize(std::move(response)), .body = head_only ? SharedBytes() : page->body};
 }
 
-}  // namespace
-
-HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
-  http::request_parser<http::empty_body> parser;
-  parser.header_limit(kRequestBytesMax);
-  parser.skip(true);  // the request must have no body
-  boost::system::error_code error;
-  parser.put(boost::asio::buffer(head.data(), head.size()), error);
-  if (error || !parser.is_header_done()) {
-    return Refuse(http::status::bad_request,
-                  absl::StrCat("This is not a request that can be read: ", error.message(), "."));
-  }
-  const Request& request = parser.get();
-  if (parser.chunked() || parser.content_length().value_or(0) > 0) {
-    return Refuse(http::status::bad_request, "A request must not have a body.");
-  }
+// Answers a request that has no body.
+HttpAnswer Answer(const Request& request, const HttpContext& context) {
   // RFC 9112 section 3.2. Before HTTP/1.1 there was no Host.
   const size_t hosts = Count(request, http::field::host);
   if (hosts > 1 || (hosts == 0 && request.version() >= 11)) {
@@ -373,6 +359,36 @@ HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
                          : AnswerPlain(request, target.path, context);
 }
 
+}  // namespace
+
+HttpAnswer AnswerRequest(absl::string_view head, const HttpContext& context) {
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(kRequestBytesMax);
+  parser.skip(true);  // the request must have no body
+  boost::system::error_code error;
+  parser.put(boost::asio::buffer(head.data(), head.size()), error);
+  if (error || !parser.is_header_done()) {
+    return Refuse(http::status::bad_request,
+                  absl::StrCat("This is not a request that can be read: ", error.message(), "."));
+  }
+  const Request& request = parser.get();
+  if (parser.chunked() || parser.content_length().value_or(0) > 0) {
+    return Refuse(http::status::bad_request, "A request must not have a body.");
+  }
+  if (context.proxies == nullptr) return Answer(request, context);
+  std::vector<absl::string_view> values;
+  const absl::string_view name = NameOf(context.proxies->header);
+  const auto [from, to] = request.equal_range(Beast(name));
+  for (auto header = from; header != to; ++header) {
+    values.emplace_back(header->value().data(), header->value().size());
+  }
+  const absl::StatusOr<IpAddress> client = ClientAddress(*context.proxies, context.peer, values);
+  if (!client.ok()) return Refuse(http::status::bad_request, client.status().message());
+  HttpContext context_of_client = context;
+  context_of_client.address_full = context.take_client(*client);
+  return Answer(request, context_of_client);
+}
+
 HttpAnswer AnswerTooLarge() {
   HttpAnswer answer = Refuse(
       http::status::request_header_fields_too_large,
@@ -393,7 +409,14 @@ HttpAnswer AnswerStranger(Refusal protocol) {
                       "This service speaks HTTP/1.1, not HTTP/2.");
       break;
     case Refusal::kProxyProtocol:
-      answer = Refuse(http::status::bad_request, "This service has no PROXY protocol.");
+      answer = Refuse(http::status::bad_request,
+                      "This service takes the PROXY protocol from trusted proxies alone, with "
+                      "--proxy_protocol and --trusted_proxies.");
+      break;
+    case Refusal::kNoProxyHeader:
+      answer = Refuse(http::status::bad_request,
+                      "A trusted proxy must begin with version 2 of the PROXY protocol here "
+                      "(--proxy_protocol).");
       break;
     case Refusal::kPlain:
       answer = Refuse(http::status::bad_request,

@@ -3,13 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "services/channel/fingerprint.h"
+#include "services/common/ip_address.h"
 #include "services/common/shared_bytes.h"
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
+#include "services/websocket_service/proxy/forwarded.h"
 
 namespace groupcast::service {
 
@@ -27,6 +30,13 @@ struct HttpContext {
   bool channel_connected = false;
   bool full = false;          // the worker takes no further connection
   bool address_full = false;  // the client's address has as many connections as it may have
+  // Null: no proxy is trusted.
+  const ProxyPolicy* proxies = nullptr;
+  // Who has made the connection, or whom the PROXY protocol names. Only with `proxies`.
+  IpAddress peer;
+  // Takes the client's address before the request is answered, and returns address_full for it.
+  // Only with `proxies`.
+  std::function<bool(const IpAddress&)> take_client;
 };
 
 // The refusals that an operator may want to know of.
@@ -38,8 +48,10 @@ enum class Refusal : uint8_t {
   kHttp2,
   kProxyProtocol,
   kUnknownProtocol,
-  kPlain,         // no TLS, on a port that has it
-  kTlsHandshake,  // the TLS handshake has failed; HttpAnswer::refused has the reason
+  kPlain,          // no TLS, on a port that has it
+  kNoProxyHeader,  // a trusted proxy has not begun with the PROXY protocol; HttpAnswer::refused
+                   // says what was wrong
+  kTlsHandshake,   // the TLS handshake has failed; HttpAnswer::refused has the reason
   // OriginPolicy refuses what the client names.
   kHost,
   kOrigin,

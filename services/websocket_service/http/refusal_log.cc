@@ -22,7 +22,8 @@ std::optional<Words> WordsFor(Refusal refusal, absl::string_view refused) {
                    "the proxy before it must speak HTTP/1.1 to this port"};
     case Refusal::kProxyProtocol:
       return Words{2, "spoke the PROXY protocol to this plain port",
-                   "turn it off for this port at the proxy"};
+                   "turn it off for this port at the proxy, or trust the proxy with "
+                   "--proxy_protocol and --trusted_proxies"};
     case Refusal::kHost:
       return Words{3, "named the host ", "--allowed_hosts must list it, if it is this service's"};
     case Refusal::kOrigin:
@@ -33,6 +34,9 @@ std::optional<Words> WordsFor(Refusal refusal, absl::string_view refused) {
     case Refusal::kPlain:
       return Words{5, "spoke without TLS to this TLS port",
                    "clients must use wss:// or https:// here"};
+    case Refusal::kNoProxyHeader:
+      return Words{7, "is a trusted proxy that did not begin with the PROXY protocol: ",
+                   "turn on version 2 at the proxy, or turn --proxy_protocol off"};
     case Refusal::kTlsHandshake:
       return Words{6, "did not complete the TLS handshake: ",
                    "it needs TLS 1.2 or 1.3 with forward secrecy, and trust in the certificate of "

@@ -1,0 +1,179 @@
+// The configurations of deploy/, with the proxies of Debian. They run as the test's own user, on
+// free ports, with all files in the test's directory.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/websocket_service/tls/testing/certificates.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/services.h"
+#include "tests/support/test_client.h"
+#include "tests/support/wire.h"
+
+namespace groupcast::tests {
+namespace {
+
+using service::CertificateFiles;
+
+std::string Contents(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The configuration with all of these texts replaced, each of which it must have.
+std::string Adapted(const std::string& path,
+                    const std::vector<std::pair<std::string, std::string>>& replacements) {
+  std::string text = Contents(path);
+  for (const auto& [from, to] : replacements) {
+    EXPECT_TRUE(absl::StrContains(text, from)) << path << " has no " << from;
+    text = absl::StrReplaceAll(text, {{from, to}});
+  }
+  return text;
+}
+
+// It may be taken before the proxy listens: then the proxy says so, and Start tries another one.
+uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  const bool ok = bind(fd, generic, size) == 0 && getsockname(fd, generic, &size) == 0;
+  close(fd);
+  if (!ok) throw Failure("no free port");
+  return ntohs(address.sin_port);
+}
+
+class DeployTest : public ::testing::Test {
+ protected:
+  explicit DeployTest(const Flags& flags) : groupcast_(/*workers=*/2, flags) {
+    std::filesystem::create_directories(directory_);
+  }
+
+  // Runs the proxy until it accepts connections. `configure` returns the text of its configuration
+  // for a port.
+  template <class Configure>
+  void Start(const std::string& binary, const std::vector<std::string>& arguments,
+             const Configure& configure) {
+    for (int tries = 1;; ++tries) {
+      port_ = FreePort();
+      std::ofstream(directory_ + "/proxy.conf") << configure(port_);
+      proxy_ = std::make_unique<Process>(binary, arguments);
+      bool accepts = false;
+      WaitUntil("the proxy accepts connections or ends", [&] {
+        try {
+          RawClient probe(port_, 0, "127.0.0.1", RawClient::Transport::kPlain);
+          accepts = true;
+        } catch (const Failure&) {
+        }
+        return accepts || proxy_->Poll().has_value();
+      });
+      if (accepts && !proxy_->Poll().has_value()) return;
+      if (tries == 10 || !absl::StrContains(proxy_->Output(), "in use")) {
+        throw Failure(absl::StrCat("the proxy has ended: ", proxy_->Output()));
+      }
+    }
+  }
+
+  // Through the proxy, as a client that trusts the certificate of the proxy.
+  TestClient Connect(Mode mode) {
+    RawClient raw(port_, TlsClientOptions{.trusted = files_.certificate});
+    raw.Write(absl::StrReplaceAll(HandshakeRequest(mode == Mode::kV1 ? kV1 : ""),
+                                  {{"Host: 127.0.0.1", "Host: app.example"}}));
+    return TestClient(std::move(raw), mode);
+  }
+
+  void ExpectMessagesAndAddresses() {
+    TestClient member = Connect(Mode::kV1);
+    TestClient sender = Connect(Mode::kBare);
+    member.Join("room");
+    const std::string message(50'000, 'x');
+    sender.Send(SendToGroup("\"room\"", Quoted(message)));
+    EXPECT_EQ(member.NextEvent().Text("message"), message);
+
+    // The service sees the client's address, and not what the client writes.
+    RawClient stranger(port_, 0, "127.0.0.77", RawClient::Transport::kTls);
+    std::string request =
+        absl::StrReplaceAll(HandshakeRequest(), {{"Host: 127.0.0.1", "Host: app.example"}});
+    request.insert(request.size() - 2,
+                   "X-Forwarded-For: 203.0.113.7\r\nOrigin: http://evil.example\r\n");
+    stranger.Write(request);
+    // nginx keeps the connection.
+    while (!absl::StrContains(stranger.received(), " 403 ") && stranger.ReadMore()) {
+    }
+    groupcast_.service.process().WaitForOutput(
+        " 127.0.0.77 came from a page of the origin http://evil.example");
+  }
+
+  const std::string directory_ = NewTempPath("proxy");
+  CertificateFiles files_;
+  Groupcast groupcast_;
+  uint16_t port_ = 0;
+  std::unique_ptr<Process> proxy_;
+};
+
+class NginxTest : public DeployTest {
+ protected:
+  NginxTest() : DeployTest({"--trusted_proxies=127.0.0.1", "--allowed_hosts=app.example"}) {}
+};
+
+TEST_F(NginxTest, EndsTlsAndNamesTheClient) {
+  const std::string paths = directory_ + "/";
+  Start("/usr/sbin/nginx", {"-e", "stderr", "-c", directory_ + "/proxy.conf"}, [&](uint16_t port) {
+    std::string text = absl::StrCat("daemon off; master_process off; pid ", paths,
+                                    "pid; error_log stderr warn;\n"
+                                    "events { worker_connections 1000; }\n"
+                                    "http { access_log off;\n");
+    for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+      absl::StrAppend(&text, kind, "_temp_path ", paths, kind, ";\n");
+    }
+    return absl::StrCat(
+        text,
+        Adapted("deploy/groupcast.nginx.conf",
+                {{"listen 443 ssl", absl::StrCat("listen 127.0.0.1:", port, " ssl")},
+                 {"/etc/ssl/app.example/chain.pem", files_.certificate},
+                 {"/etc/ssl/app.example/key.pem", files_.key},
+                 {"http://127.0.0.1:1234",
+                  absl::StrCat("http://127.0.0.1:", groupcast_.service.port())}}),
+        "}\n");
+  });
+  ExpectMessagesAndAddresses();
+}
+
+class HaproxyTest : public DeployTest {
+ protected:
+  HaproxyTest()
+      : DeployTest(
+            {"--trusted_proxies=127.0.0.1", "--proxy_protocol", "--allowed_hosts=app.example"}) {}
+};
+
+TEST_F(HaproxyTest, EndsTlsAndNamesTheClient) {
+  const std::string pair = directory_ + "/pair.pem";
+  service::WriteFile(pair, Contents(files_.certificate) + Contents(files_.key));
+  Start("/usr/sbin/haproxy", {"-db", "-f", directory_ + "/proxy.conf"}, [&](uint16_t port) {
+    return Adapted("deploy/groupcast.haproxy.cfg",
+                   {{"maxconn 50000", "maxconn 100"},  // of open files
+                    {"bind :443", absl::StrCat("bind 127.0.0.1:", port)},
+                    {"/etc/haproxy/app.example.pem", pair},
+                    {"127.0.0.1:1234", absl::StrCat("127.0.0.1:", groupcast_.service.port())}});
+  });
+  ExpectMessagesAndAddresses();
+}
+
+}  // namespace
+}  // namespace groupcast::tests
