@@ -62,6 +62,7 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
                Refuse(reader, ErrorOf(why, id, Command::Kind::kGroupHistory));
              }),
       authenticator_(options.access, clock),
+      users_(options.users),
       sends_(options.sends,
              [this](const PublicationsSize& size) { return channel_->HasRoomFor(size); }) {}
 
@@ -73,6 +74,7 @@ void GroupService::Add(Member* member) {
 void GroupService::Remove(Member* member) {
   if (members_.erase(member->connection_id()) == 0) return;
   authenticator_.Remove(member);
+  users_.Remove(member);
   sends_.Remove(member);
   if (member->pending_answers > 0) reads_.Drop(member);
   for (Group* group : table_.LeaveAll(member)) {
@@ -150,7 +152,9 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
 }
 
 absl::Status GroupService::Identify(Member* member, absl::string_view token) {
-  return token.empty() ? absl::OkStatus() : authenticator_.Authenticate(member, token).status();
+  if (token.empty()) return absl::OkStatus();
+  const absl::Status status = authenticator_.Authenticate(member, token).status();
+  return status.ok() ? CountUser(member) : status;
 }
 
 absl::string_view GroupService::UserOf(const Member& member) {
@@ -158,6 +162,9 @@ absl::string_view GroupService::UserOf(const Member& member) {
 }
 
 void GroupService::Admit(Member* member, const absl::Status& identified) {
+  if (absl::IsResourceExhausted(identified)) {
+    return member->Disconnect(CloseCode::kOverLimit, identified.message());
+  }
   if (!identified.ok()) {
     ++counters_.refused;
     Refuse(member, {.code = ErrorCodeOf(identified), .message = std::string(identified.message())});
@@ -186,11 +193,25 @@ void GroupService::Authenticate(Member* member, const Command& command) {
   if (!end.ok()) {
     return RefuseToken(member, end.status(), ErrorOf(end.status(), command.id, command.kind));
   }
+  if (absl::Status status = CountUser(member); !status.ok()) {
+    return member->Disconnect(CloseCode::kOverLimit, status.message());
+  }
   if (!command.id.empty()) {
     member->Reply(AuthenticateReply(command.id, UserOf(*member), *end));
   }
   LeaveForbidden(member, "the fresh token does not allow it");
   JoinPersonalGroup(member);
+}
+
+absl::Status GroupService::CountUser(Member* member) {
+  const absl::string_view user = UserOf(*member);
+  if (user.empty() || member->access->user_key != 0 ||
+      users_.Add(member, user, member->group_count())) {
+    return absl::OkStatus();
+  }
+  ++counters_.user_connections;
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the user has ", options_.users.connections_max, " connections"));
 }
 
 void GroupService::RefuseToken(Member* member, const absl::Status& why, const CommandError& error) {
@@ -282,21 +303,24 @@ bool GroupService::MayRun(const Member& member, const Command& command) {
 }
 
 bool GroupService::HasTokens(Member* member, const Command& command) {
-  const TokenRate& rate = options_.command_rate;
-  if (rate.per_second <= 0 || member->command_tokens.Available(rate, clock_->Now()) >= 1) {
-    return true;
-  }
+  const TokenRate& own = options_.command_rate;
+  const absl::Time now = clock_->Now();
+  const bool has_own = own.per_second <= 0 || member->command_tokens.Available(own, now) >= 1;
+  if (has_own && users_.HasToken(*member, now)) return true;
   ++counters_.commands;
-  ++counters_.rate_limited;
+  ++(has_own ? counters_.user_rate_limited : counters_.rate_limited);
+  const TokenRate& rate = has_own ? options_.users.command_rate : own;
   Refuse(member, {.code = ErrorCode::kRateLimited,
-                  .message = absl::StrCat("more than ", rate.per_second,
-                                          " commands a second, after ", rate.burst, " at once"),
+                  .message = absl::StrCat("more than ", rate.per_second, " commands a second",
+                                          has_own ? " of one user" : "", ", after ", rate.burst,
+                                          " at once"),
                   .id = command.id,
                   .cmd = std::string(CommandName(command.kind))});
   return false;
 }
 
 void GroupService::TakeTokens(Member* member, size_t commands) {
+  users_.TakeTokens(*member, commands, clock_->Now());
   const TokenRate& rate = options_.command_rate;
   if (rate.per_second <= 0) return;
   member->command_tokens.Take(static_cast<double>(commands), rate, clock_->Now());
@@ -363,6 +387,15 @@ void GroupService::AddGroup(Member* member, const Command& command) {
                     .cmd = std::string(CommandName(command.kind))});
     return;
   }
+  if (!users_.AddGroup(member)) {
+    ++counters_.user_groups;
+    Refuse(member, {.code = ErrorCode::kTooManyGroups,
+                    .message = absl::StrCat("the connections of a user may be in ",
+                                            options_.users.groups_max, " groups"),
+                    .id = command.id,
+                    .cmd = std::string(CommandName(command.kind))});
+    return;
+  }
   if (group == nullptr) {
     group = table_.FindOrAdd(id).group;
     channel_->Subscribe(id);
@@ -420,6 +453,7 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
 
 void GroupService::Leave(Group* group, Member* member) {
   if (!table_.Leave(group, member)) return;
+  users_.RemoveGroup(member);
   recoveries_.Drop(group, member);
   RemoveIfUnused(group);
 }
@@ -701,6 +735,7 @@ void GroupService::FailJoins(absl::Time now, const absl::Status& why) {
 
 void GroupService::RefuseJoin(const PendingJoin& join, const absl::Status& why) {
   table_.Leave(join.group, join.member);
+  users_.RemoveGroup(join.member);
   const bool is_by_service = IsPersonal(*join.member, *join.group) &&
                              std::exchange(join.member->access->joined_by_service, false);
   if (is_by_service && !gives_up_) {

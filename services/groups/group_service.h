@@ -24,6 +24,7 @@
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
 #include "services/groups/send_queue.h"
+#include "services/groups/user_limits.h"
 #include "services/protocol/command.h"
 #include "services/protocol/event.h"
 
@@ -43,6 +44,7 @@ struct GroupServiceOptions {
   // If the channel has not answered a join after this time, the join fails with `unavailable`.
   absl::Duration join_timeout = absl::Seconds(5);
   AuthenticatorOptions access;
+  UserLimitsOptions users;
   HistoryReadsOptions history_reads;
   RecentMessagesOptions recent;
   SendQueueOptions sends;
@@ -63,12 +65,15 @@ class GroupService final : public ChannelListener {
     // Commands, or groups of a command, that are over a limit.
     uint64_t too_many_groups = 0;
     uint64_t message_too_large = 0;
-    uint64_t sends_limited = 0;    // by the rate of the group's rule
-    uint64_t messages = 0;         // messages from the channel, each counted once
-    uint64_t deliveries = 0;       // messages × members
-    uint64_t gaps = 0;             // each for all live members, or for one recovering member
-    uint64_t recoveries = 0;       // joins with `since` without a loss
-    uint64_t recoveries_lost = 0;  // joins with `since` and with a loss
+    uint64_t sends_limited = 0;      // by the rate of the group's rule
+    uint64_t user_connections = 0;   // that were closed, because their users had too many
+    uint64_t user_groups = 0;        // joins that were refused for the same reason
+    uint64_t user_rate_limited = 0;  // commands over the rate of their users
+    uint64_t messages = 0;           // messages from the channel, each counted once
+    uint64_t deliveries = 0;         // messages × members
+    uint64_t gaps = 0;               // each for all live members, or for one recovering member
+    uint64_t recoveries = 0;         // joins with `since` without a loss
+    uint64_t recoveries_lost = 0;    // joins with `since` and with a loss
   };
 
   // `clock` must outlive it. The caller must call SetChannel before any other method.
@@ -139,6 +144,8 @@ class GroupService final : public ChannelListener {
   // answer.
   bool HasShownToken(Member* member, const Command& command);
   void Authenticate(Member* member, const Command& command);
+  // Counts the connection for its user. kResourceExhausted: the user has too many.
+  absl::Status CountUser(Member* member);
   // Tells why a token was refused, and ends the connection if it has to go.
   void RefuseToken(Member* member, const absl::Status& why, const CommandError& error);
   // Puts the member into its user's personal group, if it has one.
@@ -205,6 +212,7 @@ class GroupService final : public ChannelListener {
   Recoveries recoveries_;
   HistoryReads reads_;
   Authenticator authenticator_;
+  UserLimits users_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   PendingJoins pending_joins_;  // of groups that are not subscribed
   SendQueue sends_;

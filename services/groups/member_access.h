@@ -18,6 +18,9 @@ struct MemberAccess {
   absl::Time authenticate_until = absl::InfiniteFuture();
   bool told_of_expiry = false;
   uint8_t refused_tokens = 0;
+  // As UserLimits counts. 0: it has no user.
+  uint64_t user_key = 0;
+  uint32_t counted_groups = 0;
   // It is in its user's personal group because the service put it there, and the client has not
   // joined the group itself.
   bool joined_by_service = false;

@@ -21,6 +21,7 @@ enum class CloseCode : uint16_t {
   // From 4500 on, a client must not connect again in the same way.
   kNotAuthenticated = 4500,
   kTokenExpired = 4501,
+  kOverLimit = 4503,
 };
 
 }  // namespace groupcast::service

@@ -27,8 +27,8 @@
 #include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
 #include "services/groups/authenticator.h"
-#include "services/process/address_tables.h"
 #include "services/process/listener.h"
+#include "services/process/pool_counts.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
@@ -121,6 +121,19 @@ ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
 ABSL_FLAG(int64_t, max_connections_per_address, 0,
           "connections of one address to all workers; an IPv6 address is its /64 network. Over it: "
           "HTTP 429. 0 is no limit");
+ABSL_FLAG(
+    int64_t, max_connections_per_user, 0,
+    "connections of one user (the claim sub of tokens) to all workers; over it: close 4503. 0 "
+    "is no limit");
+ABSL_FLAG(int64_t, max_groups_per_user, 0,
+          "groups that all connections of one user may be in together, each counted once for each "
+          "connection; over it: error too_many_groups. 0 is no limit");
+ABSL_FLAG(double, user_commands_per_second, 0,
+          "commands per second that all connections of one user may send to one worker; over it: "
+          "error rate_limited. 0 is no limit");
+ABSL_FLAG(
+    double, user_command_burst, 1024,
+    "commands that they may send at once after a pause, if --user_commands_per_second is set");
 ABSL_FLAG(double, accepts_per_second, 0,
           "new connections of one worker per second; those over it wait in the kernel. 0 is no "
           "limit");
@@ -303,6 +316,10 @@ absl::Status CheckRates() {
   const int64_t input = absl::GetFlag(FLAGS_input_bytes_per_second);
   const int64_t input_burst = absl::GetFlag(FLAGS_input_burst_bytes);
   const int64_t per_address = absl::GetFlag(FLAGS_max_connections_per_address);
+  const int64_t per_user = absl::GetFlag(FLAGS_max_connections_per_user);
+  const int64_t groups_per_user = absl::GetFlag(FLAGS_max_groups_per_user);
+  const double user_commands = absl::GetFlag(FLAGS_user_commands_per_second);
+  const double user_burst = absl::GetFlag(FLAGS_user_command_burst);
   const auto connections_max = static_cast<int64_t>(Worker::kConnectionsMaxWithAddresses);
   // Written so that NaN fails too.
   for (const absl::Status& status :
@@ -322,6 +339,22 @@ absl::Status CheckRates() {
         Check(per_address >= 0 && per_address <= 1'000'000,
               absl::StrCat(FlagPlace("max_connections_per_address"),
                            " must be 0 (no limit), or between 1 and 1000000")),
+        Check(per_user >= 0 && per_user <= 1'000'000,
+              absl::StrCat(FlagPlace("max_connections_per_user"),
+                           " must be 0 (no limit), or between 1 and 1000000")),
+        Check(groups_per_user >= 0 && groups_per_user <= 1'000'000,
+              absl::StrCat(FlagPlace("max_groups_per_user"),
+                           " must be 0 (no limit), or between 1 and 1000000")),
+        Check(user_commands == 0 || (user_commands >= 0.001 && user_commands <= 1e6),
+              absl::StrCat(FlagPlace("user_commands_per_second"),
+                           " must be 0 (no limit), or between 0.001 and 1000000")),
+        Check(user_burst >= 1 && user_burst <= 1e6,
+              absl::StrCat(FlagPlace("user_command_burst"), " must be between 1 and 1000000")),
+        Check((per_user == 0 && groups_per_user == 0) ||
+                  absl::GetFlag(FLAGS_max_connections_per_worker) <= connections_max,
+              absl::StrCat(
+                  FlagPlace(per_user > 0 ? "max_connections_per_user" : "max_groups_per_user"),
+                  " needs max_connections_per_worker of at most ", connections_max)),
         Check(
             per_address == 0 || absl::GetFlag(FLAGS_max_connections_per_worker) <= connections_max,
             absl::StrCat(FlagPlace("max_connections_per_address"),
@@ -450,6 +483,11 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   worker.connections_max = static_cast<size_t>(absl::GetFlag(FLAGS_max_connections_per_worker));
   worker.connections_per_address_max =
       static_cast<uint32_t>(absl::GetFlag(FLAGS_max_connections_per_address));
+  worker.groups.users = {
+      .connections_max = static_cast<uint32_t>(absl::GetFlag(FLAGS_max_connections_per_user)),
+      .groups_max = static_cast<uint32_t>(absl::GetFlag(FLAGS_max_groups_per_user)),
+      .command_rate = {.per_second = absl::GetFlag(FLAGS_user_commands_per_second),
+                       .burst = absl::GetFlag(FLAGS_user_command_burst)}};
   worker.accept_rate = {.per_second = absl::GetFlag(FLAGS_accepts_per_second),
                         .burst = absl::GetFlag(FLAGS_accept_burst)};
   worker.session.input_rate = {
@@ -471,7 +509,31 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   return configuration;
 }
 
-int RunWorker(const Configuration& configuration, AddressTables* addresses,
+// What all workers of the pool count together.
+struct SharedCounts {
+  std::unique_ptr<PoolCounts> addresses;
+  std::unique_ptr<PoolCounts> user_connections;
+  std::unique_ptr<PoolCounts> user_groups;
+
+  void Clear(int table) {
+    for (PoolCounts* counts : {addresses.get(), user_connections.get(), user_groups.get()}) {
+      counts->Clear(table);
+    }
+  }
+};
+
+absl::StatusOr<SharedCounts> CreateSharedCounts(int tables) {
+  SharedCounts shared;
+  for (std::unique_ptr<PoolCounts>* to :
+       {&shared.addresses, &shared.user_connections, &shared.user_groups}) {
+    absl::StatusOr<std::unique_ptr<PoolCounts>> counts = PoolCounts::Create(tables);
+    if (!counts.ok()) return counts.status();
+    *to = *std::move(counts);
+  }
+  return shared;
+}
+
+int RunWorker(const Configuration& configuration, const SharedCounts& shared,
               WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
   const absl::Status logging =
@@ -485,7 +547,11 @@ int RunWorker(const Configuration& configuration, AddressTables* addresses,
   };
   absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Create(
       configuration.worker, make_channel, std::move(parts.listener), std::move(parts.control),
-      {.slot = slot, .addresses = addresses, .table = parts.slot_number});
+      {.slot = slot,
+       .addresses = shared.addresses.get(),
+       .user_connections = shared.user_connections.get(),
+       .user_groups = shared.user_groups.get(),
+       .table = parts.slot_number});
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));
@@ -573,20 +639,19 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
 
   // Always, because SIGHUP may set the limit later. Nothing is in memory until then.
-  absl::StatusOr<std::unique_ptr<AddressTables>> addresses =
-      AddressTables::Create(Supervisor::SlotCount(workers));
-  if (!addresses.ok()) return addresses.status();
+  absl::StatusOr<SharedCounts> shared = CreateSharedCounts(Supervisor::SlotCount(workers));
+  if (!shared.ok()) return shared.status();
 
   std::vector<WorkerKind> kinds;
   kinds.push_back({.name = "websocket",
                    .url = absl::StrCat(has_tls ? "wss://" : "ws://", HostPort(address, bound_port)),
                    .listeners = *std::move(listeners),
                    .main =
-                       [&configuration, shared = addresses->get()](WorkerKind::Parts parts) {
-                         return RunWorker(*configuration, shared, std::move(parts));
+                       [&configuration, &shared](WorkerKind::Parts parts) {
+                         return RunWorker(*configuration, *shared, std::move(parts));
                        },
                    .counters = Worker::Counters(),
-                   .on_end = [shared = addresses->get()](int slot) { shared->Clear(slot); }});
+                   .on_end = [&shared](int slot) { shared->Clear(slot); }});
 
   Configuration proven = *configuration;
   absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(

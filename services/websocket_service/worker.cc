@@ -19,7 +19,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(250);
 // The number of connections over the limit that get an answer. Further ones are dropped. The same
 // number holds for those over the limit of their address.
 constexpr size_t kRefusalsMax = 1'000;
-static_assert(Worker::kConnectionsMaxWithAddresses + kRefusalsMax <= AddressTables::kAddressesMax);
+static_assert(Worker::kConnectionsMaxWithAddresses + kRefusalsMax <= PoolCounts::kKeysMax);
 
 // How long connections over their rate of input wait at most.
 constexpr absl::Duration kRatePeriod = absl::Milliseconds(125);
@@ -69,10 +69,21 @@ enum Counter : size_t {
   kTooManyGroups = kFirstLimit + kLimits,
   kMessageTooLarge,
   kSendRate,
+  kUserConnections,
+  kUserGroups,
+  kUserRate,
+  kRefused,
   kCounters,
 };
 
-// 0 is no address in AddressTables.
+GroupServiceOptions WithUserCounts(GroupServiceOptions options, UserCounts* connections,
+                                   UserCounts* groups) {
+  options.users.connections = connections;
+  options.users.groups = groups;
+  return options;
+}
+
+// 0 is no address in PoolCounts.
 uint64_t AddressKey(PeerAddress address) { return static_cast<uint64_t>(address) + 1; }
 
 }  // namespace
@@ -96,7 +107,9 @@ Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
     : options_(options),
       share_(share),
       loop_(std::move(loop)),
-      groups_(options.groups, &clock_),
+      user_connections_(share.user_connections, share.table),
+      user_groups_(share.user_groups, share.table),
+      groups_(WithUserCounts(options.groups, &user_connections_, &user_groups_), &clock_),
       unfinished_(options.unfinished_bytes_max),
       gate_(options.held_bytes_max),
       handshakes_(options.tls_handshakes_max),
@@ -137,6 +150,10 @@ std::vector<CounterColumn> Worker::Counters() {
   limit(kTooManyGroups, "groups");
   limit(kMessageTooLarge, "message");
   limit(kSendRate, "sends");
+  limit(kUserConnections, "user");
+  limit(kUserGroups, "user_groups");
+  limit(kUserRate, "user_commands");
+  limit(kRefused, "access");
   return columns;
 }
 
@@ -493,6 +510,10 @@ void Worker::Report() {
   shared[kTooManyGroups] = counters.too_many_groups;
   shared[kMessageTooLarge] = counters.message_too_large;
   shared[kSendRate] = counters.sends_limited;
+  shared[kUserConnections] = counters.user_connections;
+  shared[kUserGroups] = counters.user_groups;
+  shared[kUserRate] = counters.user_rate_limited;
+  shared[kRefused] = counters.refused;
   share_.slot->waits = !channel_->connected();
   if (share_.slot->state == SharedSlot::State::kStarting && channel_->connected()) {
     share_.slot->state = SharedSlot::State::kReady;

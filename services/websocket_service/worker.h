@@ -19,7 +19,8 @@
 #include "services/common/posix.h"
 #include "services/common/token_bucket.h"
 #include "services/groups/group_service.h"
-#include "services/process/address_tables.h"
+#include "services/groups/user_limits.h"
+#include "services/process/pool_counts.h"
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
@@ -87,8 +88,26 @@ struct WorkerOptions {
 struct WorkerShare {
   SharedSlot* slot = nullptr;
   // Null: nothing is counted by address.
-  AddressTables* addresses = nullptr;
-  int table = 0;  // the worker's own, in `addresses`
+  PoolCounts* addresses = nullptr;
+  // Null: nothing is counted by user.
+  PoolCounts* user_connections = nullptr;
+  PoolCounts* user_groups = nullptr;
+  int table = 0;  // the worker's own, in each of them
+};
+
+// The counts of a pool, for its users.
+class PoolUserCounts final : public UserCounts {
+ public:
+  PoolUserCounts(PoolCounts* counts, int table) : counts_(counts), table_(table) {}
+
+  bool AddBelow(uint32_t max, uint64_t user) override {
+    return counts_->AddBelow(max, user, table_);
+  }
+  void Remove(uint64_t user) override { counts_->Remove(user, table_); }
+
+ private:
+  PoolCounts* const counts_;
+  const int table_;
 };
 
 // One process of the pool. It accepts connections and serves them, on one thread and without locks.
@@ -174,6 +193,8 @@ class Worker final : private SessionHost {
   const WorkerShare share_;
   MonotonicClock clock_;
   std::unique_ptr<EventLoop> loop_;
+  PoolUserCounts user_connections_;
+  PoolUserCounts user_groups_;
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;

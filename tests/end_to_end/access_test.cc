@@ -270,6 +270,62 @@ TEST(AccessTest, ASessionIsOfNoUseToAnotherUser) {
   EXPECT_NE(offset_of_send("mallory"), first);
 }
 
+TEST(UserLimitTest, ConnectionsToAllWorkersCountTogether) {
+  Groupcast groupcast(2, WithSecret({"--max_connections_per_user=6"}));
+  const uint16_t port = groupcast.service.port();
+  const std::string alice = TokenOf(R"({"sub":"alice"})");
+  std::vector<TestClient> clients;
+  for (int i = 0; i < 6; ++i) clients.push_back(ConnectWith(port, alice));
+  for (TestClient& client : clients) EXPECT_TRUE(client.IsQuiet());
+  const TestClient::End end = ConnectWith(port, alice).WaitForEnd();
+  EXPECT_EQ(end.close_code, 4503);
+  EXPECT_EQ(end.reason, "the user has 6 connections");
+  WaitUntil("it is counted", [&] { return groupcast.service.Limits()["user"] == 1; });
+  // A late token counts too.
+  TestClient late = Connect(port, "/");
+  late.Send(absl::StrCat(R"({"cmd":"authenticate","token":")", alice, "\"}"));
+  EXPECT_EQ(late.WaitForEnd().close_code, 4503);
+  EXPECT_TRUE(ConnectWith(port, TokenOf(R"({"sub":"bob"})")).IsQuiet());
+  clients.pop_back();
+  WaitUntil("there is room again", [&] {
+    TestClient next = ConnectWith(port, alice);
+    next.Send(R"({"cmd":"ping","id":1})");
+    return next.NextEvent().name() == "reply";
+  });
+}
+
+TEST(UserLimitTest, GroupsOfAllConnectionsCountTogether) {
+  // Each connection is in the user's own group too.
+  Groupcast groupcast(2, WithSecret({"--max_groups_per_user=4"}));
+  const uint16_t port = groupcast.service.port();
+  const std::string alice = TokenOf(R"({"sub":"alice","groups":["*"]})");
+  TestClient first = ConnectWith(port, alice);
+  TestClient second = ConnectWith(port, alice);
+  EXPECT_EQ(ErrorOf(&first, JoinCommand("a")), "");
+  EXPECT_EQ(ErrorOf(&second, JoinCommand("a")), "");
+  EXPECT_EQ(ErrorOf(&second, JoinCommand("b")), "too_many_groups");
+  EXPECT_EQ(ErrorOf(&first, R"({"cmd":"leave_group","id":1,"group_id":"a"})"), "");
+  EXPECT_EQ(ErrorOf(&second, JoinCommand("b")), "");
+  WaitUntil("it is counted", [&] { return groupcast.service.Limits()["user_groups"] == 1; });
+}
+
+TEST(UserLimitTest, CommandsOfAllConnectionsToAWorkerCountTogether) {
+  Groupcast groupcast(1,
+                      WithSecret({"--user_commands_per_second=0.001", "--user_command_burst=3"}));
+  const uint16_t port = groupcast.service.port();
+  const std::string alice = TokenOf(R"({"sub":"alice"})");
+  TestClient first = ConnectWith(port, alice);
+  TestClient second = ConnectWith(port, alice);
+  EXPECT_EQ(ErrorOf(&first, R"({"cmd":"ping","id":1})"), "");
+  EXPECT_EQ(ErrorOf(&first, R"({"cmd":"ping","id":1})"), "");
+  EXPECT_EQ(ErrorOf(&second, R"({"cmd":"ping","id":1})"), "");
+  EXPECT_EQ(ErrorOf(&first, R"({"cmd":"ping","id":1})"), "rate_limited");
+  EXPECT_EQ(ErrorOf(&second, R"({"cmd":"ping","id":1})"), "rate_limited");
+  TestClient bob = ConnectWith(port, TokenOf(R"({"sub":"bob"})"));
+  EXPECT_EQ(ErrorOf(&bob, R"({"cmd":"ping","id":1})"), "");
+  WaitUntil("it is counted", [&] { return groupcast.service.Limits()["user_commands"] == 2; });
+}
+
 TEST(AccessTest, GroupRulesDecideWithoutKeysToo) {
   const std::string file = NewTempPath("configuration");
   std::ofstream(file) << R"({"group_rules": [

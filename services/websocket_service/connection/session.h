@@ -182,7 +182,7 @@ class Session final : public Member,
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
-  // For the worker: AddressTables counts it under this address.
+  // For the worker: PoolCounts counts it under this address.
   PeerAddress counted_address{};
   bool is_counted = false;
   // Its address has as many connections as it may have. The answer to its request says so.

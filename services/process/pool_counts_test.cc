@@ -1,4 +1,4 @@
-#include "services/process/address_tables.h"
+#include "services/process/pool_counts.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,13 +18,13 @@ namespace {
 
 constexpr uint64_t kAddress = 0x7f000001;
 
-std::unique_ptr<AddressTables> Make(int tables, size_t capacity = 64) {
-  absl::StatusOr<std::unique_ptr<AddressTables>> made = AddressTables::Create(tables, capacity);
+std::unique_ptr<PoolCounts> Make(int tables, size_t capacity = 64) {
+  absl::StatusOr<std::unique_ptr<PoolCounts>> made = PoolCounts::Create(tables, capacity);
   EXPECT_TRUE(made.ok()) << made.status();
   return *std::move(made);
 }
 
-TEST(AddressTablesTest, TheLimitIsForAllTablesTogether) {
+TEST(PoolCountsTest, TheLimitIsForAllTablesTogether) {
   const auto tables = Make(3);
   EXPECT_TRUE(tables->AddBelow(2, kAddress, 0));
   EXPECT_TRUE(tables->AddBelow(2, kAddress, 1));
@@ -38,7 +38,7 @@ TEST(AddressTablesTest, TheLimitIsForAllTablesTogether) {
   EXPECT_TRUE(tables->AddBelow(2, kAddress, 2));
 }
 
-TEST(AddressTablesTest, WhatADeadWorkerCountedGoesWithItsTable) {
+TEST(PoolCountsTest, WhatADeadWorkerCountedGoesWithItsTable) {
   const auto tables = Make(2);
   ASSERT_TRUE(tables->AddBelow(9, kAddress, 1));
   const pid_t worker = fork();
@@ -54,7 +54,7 @@ TEST(AddressTablesTest, WhatADeadWorkerCountedGoesWithItsTable) {
 }
 
 // Against a map, with addresses that share places and rows that wrap around.
-TEST(AddressTablesTest, AgreesWithAMapWhateverComesAndGoes) {
+TEST(PoolCountsTest, AgreesWithAMapWhateverComesAndGoes) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
@@ -79,7 +79,7 @@ TEST(AddressTablesTest, AgreesWithAMapWhateverComesAndGoes) {
 }
 
 // While a neighbour in its row comes and goes, an address keeps its number for all readers.
-TEST(AddressTablesTest, AReaderSeesNoTableInTheMiddleOfAChange) {
+TEST(PoolCountsTest, AReaderSeesNoTableInTheMiddleOfAChange) {
   const auto tables = Make(1, 8);
   for (uint64_t address = 1; address <= 3; ++address) tables->AddBelow(9, address, 0);
   std::atomic<bool> done = false;
@@ -100,7 +100,7 @@ TEST(AddressTablesTest, AReaderSeesNoTableInTheMiddleOfAChange) {
 }
 
 // Two workers count at the same time, again and again: never is one too many let in.
-TEST(AddressTablesTest, TwoWorkersAtTheSameMomentDoNotExceedTheLimit) {
+TEST(PoolCountsTest, TwoWorkersAtTheSameMomentDoNotExceedTheLimit) {
   const auto tables = Make(2, 8);
   // A barrier that spins: a thread that sleeps wakes too late to meet the other.
   std::atomic<int> arrivals = 0;
@@ -130,12 +130,12 @@ TEST(AddressTablesTest, TwoWorkersAtTheSameMomentDoNotExceedTheLimit) {
   EXPECT_EQ(tables->Count(kAddress), 0u);
 }
 
-TEST(AddressTablesTest, HoldsAsManyAddressesAsItSays) {
+TEST(PoolCountsTest, HoldsAsManyKeysAsItSays) {
   const auto tables = Make(1, size_t{1} << 17);
-  for (uint64_t address = 1; address <= AddressTables::kAddressesMax; ++address) {
+  for (uint64_t address = 1; address <= PoolCounts::kKeysMax; ++address) {
     ASSERT_TRUE(tables->AddBelow(1, address << 20, 0));
   }
-  for (uint64_t address = 1; address <= AddressTables::kAddressesMax; ++address) {
+  for (uint64_t address = 1; address <= PoolCounts::kKeysMax; ++address) {
     ASSERT_FALSE(tables->AddBelow(1, address << 20, 0));
     tables->Remove(address << 20, 0);
   }
