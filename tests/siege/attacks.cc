@@ -1,5 +1,6 @@
 #include "tests/siege/attacks.h"
 
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,16 @@ namespace groupcast::tests {
 namespace {
 
 // Honest clients come from 127.0.0.1, and each attack from an address of its own.
-enum Address : uint8_t { kReaders = 2, kFlooders, kDeaf, kUnfinished, kSpreaders };
+enum Address : uint8_t {
+  kReaders = 2,
+  kFlooders,
+  kDeaf,
+  kUnfinished,
+  kSpreaders,
+  kHalfHandshakes,
+  kGarbage,
+  kHellos
+};
 
 constexpr absl::Duration kConnectInterval = absl::Milliseconds(100);
 constexpr int kConnectsAtOnce = 200;
@@ -50,8 +60,9 @@ class Peers : public Attack, public Peer::Listener {
   // A command has succeeded or was refused.
   virtual void OnAnswer(Peer* /*peer*/) {}
 
-  void OnClosed(Peer* peer, int /*code*/) override {
-    loop_->RunAfter(kReturnAfter, [peer] { peer->Connect(); });
+  void OnClosed(Peer* peer, int /*code*/) override { ReturnAfter(kReturnAfter, peer); }
+  void ReturnAfter(absl::Duration pause, Peer* peer) {
+    loop_->RunAfter(pause, [peer] { peer->Connect(); });
   }
 
  private:
@@ -208,6 +219,41 @@ class Spreaders final : public Peers {
   std::string command_;
 };
 
+// Each peer sends the same bytes at once, and comes back when the service ends the connection.
+class Openers final : public Peers {
+ public:
+  Openers(int count, const PeerOptions& options, std::string bytes, AttackCounts::Kind kind,
+          absl::Duration pause, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, options, loop, counts), bytes_(std::move(bytes)), kind_(kind), pause_(pause) {}
+
+ private:
+  void OnOpen(Peer* peer) override { peer->SendBytes(bytes_); }
+  void OnText(Peer* /*peer*/, absl::string_view /*head*/) override {}
+  void OnClosed(Peer* peer, int /*code*/) override {
+    counts().Add(kind_);
+    ReturnAfter(pause_, peer);
+  }
+
+  const std::string bytes_;
+  const AttackCounts::Kind kind_;
+  const absl::Duration pause_;
+};
+
+// The same in every run. The first byte begins no HTTP request, and no frame.
+std::string Garbage() {
+  std::mt19937_64 random(7);
+  std::string bytes(32 * 1024, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  bytes[0] = '\xff';
+  return bytes;
+}
+
+// The beginning of a connection by TLS 1.3: a record with a ClientHello of 512 bytes.
+std::string ClientHello() {
+  std::string hello = {'\x16', '\x03', '\x01', '\x02', '\x00', '\x01', '\x00', '\x01', '\xfc'};
+  return hello + std::string(508, '\x03');
+}
+
 class AllAttacks final : public Attack {
  public:
   std::vector<std::unique_ptr<Attack>> attacks;
@@ -221,7 +267,9 @@ std::string AttackCounts::Text() const {
                       of[kFloodSends], " flood sends answered, ", of[kFloodClosed],
                       " flooders closed; ", of[kDeafClosed], " deaf members closed; ",
                       of[kUnfinishedClosed], " unfinished messages closed; ", of[kSpreads],
-                      " sends to 128 groups; ", of[kRefused], " refusals");
+                      " sends to 128 groups; ", of[kHalfClosed], " half handshakes, ",
+                      of[kGarbageClosed], " of garbage and ", of[kHellosClosed],
+                      " TLS hellos ended; ", of[kRefused], " refusals");
 }
 
 std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port,
@@ -240,6 +288,21 @@ std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port
   if (sizes.deaf_members > 0) add(std::make_unique<Deaf>(sizes.deaf_members, port, loop, counts));
   if (sizes.unfinished > 0) add(std::make_unique<Unfinished>(sizes.unfinished, port, loop, counts));
   if (sizes.spreaders > 0) add(std::make_unique<Spreaders>(sizes.spreaders, port, loop, counts));
+  constexpr absl::Duration kAtOnce = absl::Milliseconds(20);
+  const auto open = [&](int count, Address address, bool is_raw, std::string bytes,
+                        AttackCounts::Kind kind, absl::Duration pause) {
+    if (count == 0) return;
+    const PeerOptions options{.port = port, .address = address, .is_raw = is_raw};
+    add(std::make_unique<Openers>(count, options, std::move(bytes), kind, pause, loop, counts));
+  };
+  open(sizes.half_handshakes, kHalfHandshakes, /*is_raw=*/true, HandshakeRequest().substr(0, 60),
+       AttackCounts::kHalfClosed, kReturnAfter);
+  open(sizes.garbage / 2, kGarbage, /*is_raw=*/true, Garbage(), AttackCounts::kGarbageClosed,
+       kAtOnce);
+  open(sizes.garbage - sizes.garbage / 2, kGarbage, /*is_raw=*/false, Garbage(),
+       AttackCounts::kGarbageClosed, kAtOnce);
+  open(sizes.hellos, kHellos, /*is_raw=*/true, ClientHello(), AttackCounts::kHellosClosed,
+       kReturnAfter);
   return all;
 }
 

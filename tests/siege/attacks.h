@@ -20,6 +20,10 @@ struct AttackSizes {
   int deaf_members = 500;   // never read, in a group with a stream of 60 KB messages
   int unfinished = 600;     // send half of a message of 512 KB, then a byte now and then
   int spreaders = 1;        // send 65 KB to 128 groups, 66 times in a row
+  // Against the limits of connections; not among the attacks by default.
+  int half_handshakes = 0;  // send a part of a handshake and nothing more
+  int garbage = 0;          // send random bytes, half of them after a handshake, again and again
+  int hellos = 0;           // send a ClientHello of TLS and nothing more
 };
 
 // The results of the attackers so far. It is in memory that processes share.
@@ -31,7 +35,10 @@ struct AttackCounts {
     kFloodClosed,  // flooders that the service closed
     kDeafClosed,   // deaf members that the service closed
     kUnfinishedClosed,
-    kSpreads,  // replies to sends to 128 groups
+    kSpreads,        // replies to sends to 128 groups
+    kHalfClosed,     // half handshakes that the service dropped
+    kGarbageClosed,  // and connections with garbage
+    kHellosClosed,
     kRefused,  // error events, of any attack
     kKinds,
   };

@@ -25,7 +25,10 @@ ABSL_FLAG(double, p99_ratio, groupcast::tests::SiegeOptions().p99_ratio_max,
           "limit of the p99 under attack, as a multiple of the quiet one; 0 is no limit");
 ABSL_FLAG(std::vector<std::string>, attacks,
           std::vector<std::string>({"readers", "flooders", "deaf", "unfinished", "spreaders"}),
-          "attacks, separated by commas");
+          "attacks, separated by commas; limits is half handshakes, members that never read, "
+          "garbage and TLS hellos");
+ABSL_FLAG(int, memory_mib, 0,
+          "limit of the services' growth of memory under attack, in MiB; 0 is no limit");
 ABSL_FLAG(std::vector<std::string>, server_flags, {},
           "more flags of channel_server, separated by commas");
 ABSL_FLAG(std::vector<std::string>, service_flags, {},
@@ -45,6 +48,8 @@ bool ChooseAttacks(const std::vector<std::string>& names, AttackSizes* sizes) {
             .deaf_members = 0,
             .unfinished = 0,
             .spreaders = 0};
+  constexpr AttackSizes kLimits = {
+      .deaf_members = 1'000, .half_handshakes = 5'000, .garbage = 500, .hellos = 200};
   for (const std::string& name : names) {
     if (name == "readers") {
       sizes->readers = all.readers;
@@ -57,6 +62,11 @@ bool ChooseAttacks(const std::vector<std::string>& names, AttackSizes* sizes) {
       sizes->unfinished = all.unfinished;
     } else if (name == "spreaders") {
       sizes->spreaders = all.spreaders;
+    } else if (name == "limits") {
+      sizes->deaf_members = kLimits.deaf_members;
+      sizes->half_handshakes = kLimits.half_handshakes;
+      sizes->garbage = kLimits.garbage;
+      sizes->hellos = kLimits.hellos;
     } else {
       return false;
     }
@@ -71,11 +81,12 @@ int Main() {
   options.workers = absl::GetFlag(FLAGS_workers);
   options.honest_clients = absl::GetFlag(FLAGS_clients);
   options.p99_ratio_max = absl::GetFlag(FLAGS_p99_ratio);
+  options.memory_more_max_bytes = int64_t{absl::GetFlag(FLAGS_memory_mib)} << 20;
   options.server_flags = absl::GetFlag(FLAGS_server_flags);
   options.service_flags = absl::GetFlag(FLAGS_service_flags);
   if (!ChooseAttacks(absl::GetFlag(FLAGS_attacks), &options.attacks)) {
-    std::fprintf(stderr,
-                 "siege: --attacks are readers, flooders, deaf, unfinished and spreaders\n");
+    std::fprintf(
+        stderr, "siege: --attacks are readers, flooders, deaf, unfinished, spreaders and limits\n");
     return kExitUsage;
   }
   const int members = static_cast<int>(HonestCrowd::kMembers);

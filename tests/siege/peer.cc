@@ -57,7 +57,7 @@ void Peer::Connect() {
   state_ = State::kConnecting;
   reading_ = true;
   close_code_ = 0;
-  unsent_ = HandshakeRequest(kV1);
+  if (!options_.is_raw) unsent_ = HandshakeRequest(kV1);
   response_.clear();
   frames_ = bench::FrameReader();
   watched_ = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
@@ -81,16 +81,22 @@ void Peer::OnEvents(uint32_t events) {
   constexpr uint32_t kEnds = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
   if ((events & kEnds) != 0 && (!reading_ || state_ == State::kConnecting)) return End();
   if ((events & EPOLLOUT) != 0) {
-    if (state_ == State::kConnecting) state_ = State::kHandshake;
+    if (state_ == State::kConnecting) OnConnected();
     Flush();
   }
   if (state_ != State::kClosed && reading_ && (events & (EPOLLIN | kEnds)) != 0) Read();
+}
+
+void Peer::OnConnected() {
+  state_ = options_.is_raw ? State::kOpen : State::kHandshake;
+  if (options_.is_raw) listener_->OnOpen(this);
 }
 
 void Peer::Read() {
   const ssize_t count = recv(socket_.get(), read_buffer.data(), read_buffer.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count <= 0) return End();
+  if (options_.is_raw) return;
   absl::string_view bytes(read_buffer.data(), static_cast<size_t>(count));
   if (state_ == State::kHandshake) {
     const size_t had = response_.size();
@@ -149,7 +155,7 @@ void Peer::SendBytes(absl::string_view bytes) {
 }
 
 void Peer::Flush() {
-  if (!unsent_.empty()) {
+  if (state_ != State::kClosed && !unsent_.empty()) {
     const ssize_t count = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
     // An error shows at the next read.
     if (count > 0) unsent_.erase(0, static_cast<size_t>(count));

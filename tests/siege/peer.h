@@ -18,6 +18,8 @@ struct PeerOptions {
   uint8_t address = 1;
   // The kernel's receive buffer; 0 leaves it to the kernel.
   int receive_buffer_bytes = 0;
+  // It makes no handshake: it is open when it is connected, and discards what it gets.
+  bool is_raw = false;
 };
 
 // A v1 client of the WebSocket service, on an event loop. It costs little, so thousands fit on one
@@ -63,6 +65,7 @@ class Peer final : private service::EventHandler {
   enum class State : uint8_t { kClosed, kConnecting, kHandshake, kOpen };
 
   void OnEvents(uint32_t events) override;
+  void OnConnected();
   void Read();
   void OnPayload(const bench::FrameReader::Payload& payload);
   void Flush();

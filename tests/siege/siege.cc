@@ -140,6 +140,7 @@ class Siege {
   SiegeReport Run() {
     SiegeReport report;
     report.p99_ratio_max = options_.p99_ratio_max;
+    report.memory_more_max_bytes = options_.memory_more_max_bytes;
 
     Say(absl::StrCat("quiet: ", options_.honest_clients, " honest clients alone"));
     crowd_.Start();
@@ -227,7 +228,10 @@ class Siege {
            (sizes.flooders == 0 || counts[AttackCounts::kFloodSends] > 0) &&
            (sizes.deaf_members == 0 || counts[AttackCounts::kDeafClosed] > 0) &&
            (sizes.unfinished == 0 || counts[AttackCounts::kUnfinishedClosed] > 0) &&
-           (sizes.spreaders == 0 || counts[AttackCounts::kSpreads] > 0);
+           (sizes.spreaders == 0 || counts[AttackCounts::kSpreads] > 0) &&
+           (sizes.half_handshakes == 0 || counts[AttackCounts::kHalfClosed] > 0) &&
+           (sizes.garbage == 0 || counts[AttackCounts::kGarbageClosed] > 0) &&
+           (sizes.hellos == 0 || counts[AttackCounts::kHellosClosed] > 0);
   }
 
   SiegeMemory Memory() {
@@ -287,6 +291,10 @@ std::vector<std::string> SiegeReport::Findings() const {
                         p99_ratio_max));
   check(memory_back_after < absl::InfiniteDuration(),
         absl::StrCat("memory is not back: ", Mebibytes(after)));
+  const int64_t more = peak.processes_bytes - before.processes_bytes;
+  check(memory_more_max_bytes == 0 || more <= memory_more_max_bytes,
+        absl::StrCat("the memory grew by ", more >> 20, " MiB, and may grow by ",
+                     memory_more_max_bytes >> 20, " MiB"));
   check(workers_replaced == 0, absl::StrCat(workers_replaced, " workers were replaced"));
   check(each_attack_happened, "an attack did not happen");
   return findings;

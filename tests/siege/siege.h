@@ -20,6 +20,8 @@ struct SiegeOptions {
   AttackSizes attacks;
   // The honest clients' p99 under attack may be this multiple of the quiet one. 0: no limit.
   double p99_ratio_max = 5;
+  // The memory of the services may grow by this under attack. 0: no limit.
+  int64_t memory_more_max_bytes = 0;
   // Within this time after the attackers have left, memory is back.
   absl::Duration memory_patience = absl::Seconds(60);
   // Additional flags of the services.
@@ -48,6 +50,7 @@ struct SiegeReport {
   absl::Duration memory_back_after;  // InfiniteDuration: not in time
   int64_t workers_replaced = 0;
   double p99_ratio_max = 0;
+  int64_t memory_more_max_bytes = 0;
 
   double p99_ratio() const { return absl::FDivDuration(siege_p99, quiet_p99); }
   // The promises that did not hold, in words.

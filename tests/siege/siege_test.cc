@@ -33,5 +33,27 @@ TEST(SiegeTest, HonestClientsAreNotHurt) {
   EXPECT_THAT(report.Findings(), IsEmpty());
 }
 
+TEST(SiegeTest, HonestClientsDoNotNoticeAttacksOnTheLimitsOfConnections) {
+  SiegeOptions options;
+  options.quiet = absl::Seconds(1);
+  options.duration = absl::Seconds(12);
+  options.honest_clients = 20;
+  options.attacks = {.readers = 0,
+                     .escape_readers = 0,
+                     .flooders = 0,
+                     .deaf_members = 60,
+                     .unfinished = 0,
+                     .spreaders = 0,
+                     .half_handshakes = 300,
+                     .garbage = 40,
+                     .hellos = 20};
+  options.service_flags = {"--handshake_timeout=2s", "--outbox_bytes=262144"};
+  options.p99_ratio_max = 0;
+  options.progress = [](const std::string& line) { std::cerr << line << "\n"; };
+  const SiegeReport report = RunSiege(options);
+  std::cerr << report.Text() << "\n" << report.Line() << "\n";
+  EXPECT_THAT(report.Findings(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace groupcast::tests
