@@ -13,14 +13,15 @@ namespace groupcast::service {
 
 // An encoding's place in arrays. The encodings of one process have different slots; a process with
 // one encoding uses kFirst.
-enum class EncodingSlot : uint8_t { kFirst, kSecond };
-inline constexpr size_t kEncodingSlots = 2;
+enum class EncodingSlot : uint8_t { kFirst, kSecond, kThird, kFourth };
+inline constexpr size_t kEncodingSlots = 4;
 
 // The step from an event of a group to the bytes that a connection writes, for one kind of members.
 // A front end implements it once for each kind of its members, for example for the WebSocket frames
 // of bare members.
 //
-// An encoding has no state. One object serves all members of its kind, and outlives them.
+// What an encoding returns depends on its arguments alone. One object serves all members of its
+// kind in a worker, and outlives them.
 class Encoding {
  public:
   EncodingSlot slot() const { return slot_; }

@@ -118,6 +118,11 @@ ABSL_FLAG(
     "set; a client that reconnects joins all its groups at once");
 ABSL_FLAG(int64_t, max_connections_per_worker, 100'000,
           "connections of one worker; over it: HTTP 503");
+ABSL_FLAG(bool, deflate, false,
+          "whether clients may have their messages compressed (permessage-deflate). It costs CPU "
+          "time and saves bandwidth");
+ABSL_FLAG(int64_t, deflate_threshold, 256,
+          "with --deflate: messages of fewer bytes are not compressed");
 ABSL_FLAG(int64_t, max_connections_per_address, 0,
           "connections of one address to all workers; an IPv6 address is its /64 network. Over it: "
           "HTTP 429. 0 is no limit");
@@ -373,6 +378,7 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
         {"max_groups_per_connection", absl::GetFlag(FLAGS_max_groups_per_connection)},
         {"max_connections_per_worker", absl::GetFlag(FLAGS_max_connections_per_worker)},
         {"max_tls_handshakes_per_worker", absl::GetFlag(FLAGS_max_tls_handshakes_per_worker)},
+        {"deflate_threshold", absl::GetFlag(FLAGS_deflate_threshold)},
         {"outbox_total_bytes", absl::GetFlag(FLAGS_outbox_total_bytes)},
         {"input_burst_bytes", absl::GetFlag(FLAGS_input_burst_bytes)},
         {"outbox_bytes", absl::GetFlag(FLAGS_outbox_bytes)},
@@ -493,6 +499,8 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   worker.session.input_rate = {
       .per_second = static_cast<double>(absl::GetFlag(FLAGS_input_bytes_per_second)),
       .burst = static_cast<double>(absl::GetFlag(FLAGS_input_burst_bytes))};
+  worker.deflates = absl::GetFlag(FLAGS_deflate);
+  worker.deflate_threshold_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_deflate_threshold));
   worker.outbox_total_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_outbox_total_bytes));
   worker.unfinished_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_unfinished_bytes));
   worker.held_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_held_bytes));

@@ -110,6 +110,8 @@ Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
       user_connections_(share.user_connections, share.table),
       user_groups_(share.user_groups, share.table),
       groups_(WithUserCounts(options.groups, &user_connections_, &user_groups_), &clock_),
+      deflation_(options.deflates ? std::make_unique<Deflation>(options.deflate_threshold_bytes)
+                                  : nullptr),
       unfinished_(options.unfinished_bytes_max),
       gate_(options.held_bytes_max),
       handshakes_(options.tls_handshakes_max),
@@ -140,6 +142,7 @@ std::vector<CounterColumn> Worker::Counters() {
                                  {Limit::kHandshake, "handshake"},
                                  {Limit::kHead, "head"},
                                  {Limit::kFrame, "frame"},
+                                 {Limit::kInflated, "inflated"},
                                  {Limit::kUnfinished, "unfinished"},
                                  {Limit::kHeld, "held"},
                                  {Limit::kInput, "input"},
@@ -199,6 +202,7 @@ HttpContext Worker::http_context() const {
   return {.origins = &options_.origins,
           .pages = options_.pages.get(),
           .channel_connected = channel_->connected(),
+          .deflates = deflation_ != nullptr,
           .full = open_count_ >= options_.connections_max};
 }
 

@@ -25,6 +25,7 @@
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deadline_list.h"
+#include "services/websocket_service/connection/deflation.h"
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/handshake_gate.h"
 #include "services/websocket_service/connection/limit.h"
@@ -64,6 +65,9 @@ struct WorkerOptions {
   // The memory of all outboxes together. Over it, the worker closes consumers with 4001, as
   // OutboxBudget chooses them.
   size_t outbox_total_bytes_max = 1u << 30;
+  // Clients may have permessage-deflate; texts of at least deflate_threshold_bytes are compressed.
+  bool deflates = false;
+  size_t deflate_threshold_bytes = 256;
   // The bound of the bytes of unfinished messages of all connections. Over it, the worker closes
   // connections with 1009, as UnfinishedPool chooses them.
   size_t unfinished_bytes_max = 64u << 20;
@@ -143,6 +147,7 @@ class Worker final : private SessionHost {
   const ProxyPolicy* proxies() const override {
     return options_.proxies.trusted.empty() ? nullptr : &options_.proxies;
   }
+  Deflation* deflation() override { return deflation_.get(); }
   const std::shared_ptr<const TlsContext>& tls() const override { return tls_; }
   bool MayBeginTls(Session* session) override;
   void OnTlsHandshakeEnds(Session* session) override;
@@ -199,6 +204,7 @@ class Worker final : private SessionHost {
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;
 
+  std::unique_ptr<Deflation> deflation_;  // null: no client has permessage-deflate
   // Before the sessions, which leave them when they are destroyed.
   UnfinishedPool unfinished_;
   ReadGate gate_;

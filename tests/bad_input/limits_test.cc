@@ -194,7 +194,7 @@ TEST(LimitCountsTest, EachIsCountedByItsName) {
                        "--max_frame_bytes=70000", "--max_message_bytes=1000",
                        "--max_groups_per_connection=2", "--max_connections_per_worker=3"});
   WebSocketService& service = groupcast.service;
-  EXPECT_EQ(service.Limits().size(), 18u);
+  EXPECT_EQ(service.Limits().size(), 19u);
   for (const auto& [name, count] : service.Limits()) EXPECT_EQ(count, 0) << name;
 
   RawClient silent(service.port());

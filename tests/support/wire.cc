@@ -59,13 +59,15 @@ int Frame::close_code() const {
                             : static_cast<int>(BigEndian(absl::string_view(payload).substr(0, 2)));
 }
 
-std::optional<Frame> TakeFrame(std::string* bytes) {
+std::optional<Frame> TakeFrame(std::string* bytes, bool may_deflate) {
   const absl::string_view all = *bytes;
   if (all.size() < 2) return std::nullopt;
   const auto first = static_cast<uint8_t>(all[0]);
   const auto second = static_cast<uint8_t>(all[1]);
   Frame frame{.opcode = static_cast<uint8_t>(first & 0x0f), .payload = ""};
-  if ((first & 0xf0) != 0x80) Refuse("a fragment or reserved bits", all);
+  frame.is_deflated = may_deflate && frame.opcode == kText && (first & 0x40) != 0;
+  if ((first & 0xf0) != (frame.is_deflated ? 0xc0 : 0x80))
+    Refuse("a fragment or reserved bits", all);
   if ((second & 0x80) != 0) Refuse("a masked frame", all);
   const bool control = frame.opcode >= kClose;
   if (frame.opcode == kContinuation || frame.opcode > kPong ||

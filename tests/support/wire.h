@@ -43,6 +43,7 @@ std::string CloseFrame(int code, absl::string_view reason = "");
 struct Frame {
   uint8_t opcode = 0;
   std::string payload;
+  bool is_deflated = false;  // the payload is one of permessage-deflate
 
   // For a close frame. kNoCloseCode if it has no code.
   int close_code() const;
@@ -51,8 +52,9 @@ struct Frame {
 
 // Takes the first frame off `*bytes`; nullopt: it is not complete yet. Throws Failure if a server
 // may not send that frame without extensions. Such frames are masked or fragmented, have reserved
-// bits or opcodes, or have a length not in its shortest form.
-std::optional<Frame> TakeFrame(std::string* bytes);
+// bits or opcodes, or have a length not in its shortest form. `may_deflate`: permessage-deflate was
+// negotiated, so text may be compressed.
+std::optional<Frame> TakeFrame(std::string* bytes, bool may_deflate = false);
 
 struct HttpResponse {
   int status = 0;

@@ -16,6 +16,7 @@ enum class Limit : uint8_t {
   kHandshake,    // its time: dropped
   kHead,         // of the request: 431
   kFrame,        // or message: closed with 1009
+  kInflated,     // a compressed message: closed with 1009
   kUnfinished,   // messages of the worker: closed with 1009
   kHeld,         // input of the worker: the connection waited to be read
   kInput,        // bytes per second of one connection: it waited to be read

@@ -15,8 +15,11 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "services/common/address.h"
 #include "services/protocol/event.h"
+#include "services/protocol/utf8.h"
 #include "services/websocket_service/proxy/proxy_header.h"
 #include "services/websocket_service/wire/encodings.h"
 
@@ -387,6 +390,10 @@ void Session::ReadRequest(absl::Span<char> input) {
   was_open_ = true;
   v1_ = answer->v1;
   if (v1_) set_encoding(&kV1Encoding);
+  if (answer->deflates) {
+    set_encoding(&host_->deflation()->encoding(v1_));
+    decoder_.AllowDeflated();
+  }
   set_session(answer->session);
   Send(bytes, TrafficClass::kInteractive);
   host_->OnOpen(this, answer->token);
@@ -400,15 +407,23 @@ void Session::ReadFrames(absl::Span<char> input) {
         decoder_.Next(&input, host_->session_options().frame_bytes_max);
     if (event == FrameDecoder::Event::kNeedMore) break;
     switch (event) {
-      case FrameDecoder::Event::kText:
+      case FrameDecoder::Event::kText: {
         CountUnfinished(0);
-        if (host_->OnText(this, decoder_.payload())) continue;
-        held_ = std::make_unique<Held>(Held{.command = decoder_.TakePayload(),
-                                            .input = std::string(input.data(), input.size()),
-                                            .small = reads_small_});
+        std::optional<std::string> inflated;
+        if (decoder_.is_deflated()) {
+          inflated = Inflate(decoder_.payload());
+          if (!inflated.has_value()) break;
+        }
+        if (host_->OnText(this, inflated.has_value() ? *inflated : decoder_.payload())) continue;
+        const bool is_small = !inflated.has_value() || inflated->size() <= kSmallMessageBytesMax;
+        held_ = std::make_unique<Held>(
+            Held{.command = inflated.has_value() ? *std::move(inflated) : decoder_.TakePayload(),
+                 .input = std::string(input.data(), input.size()),
+                 .small = reads_small_ && is_small});
         read_bytes_ = kFirstReadBytes;
         StopReading();
         break;
+      }
       case FrameDecoder::Event::kPing:
         Send(MakeFrame(Opcode::kPong, decoder_.payload()), TrafficClass::kInteractive);
         continue;
@@ -425,6 +440,31 @@ void Session::ReadFrames(absl::Span<char> input) {
     break;
   }
   CountInput();
+}
+
+std::optional<std::string> Session::Inflate(absl::string_view payload) {
+  const SessionOptions& options = host_->session_options();
+  const absl::StatusOr<absl::string_view> text =
+      host_->deflation()->inflater().Inflate(payload, options.frame_bytes_max);
+  Utf8Checker utf8;
+  if (absl::IsResourceExhausted(text.status())) {
+    host_->OnLimit(Limit::kInflated);
+    Close(CloseCode::kTooBig, "message over the limit");
+  } else if (!text.ok()) {
+    Close(CloseCode::kInvalidPayload, text.status().message());
+  } else if (!utf8.Check(*text) || !utf8.complete()) {
+    Close(CloseCode::kInvalidPayload, "text that is not UTF-8");
+  } else {
+    // It costs what it is, and not what it was on the way.
+    const size_t more = text->size() - std::min(text->size(), payload.size());
+    input_share.Count(more, loop_->now());
+    if (options.input_rate.per_second > 0) {
+      input_tokens_.Take(static_cast<double>(more), options.input_rate, loop_->now());
+    }
+    // A copy, because a command may let others go on, and these may inflate too.
+    return std::string(*text);
+  }
+  return std::nullopt;
 }
 
 void Session::CountInput() {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -15,6 +16,7 @@
 #include "services/groups/member.h"
 #include "services/groups/traffic_class.h"
 #include "services/websocket_service/connection/deadline_list.h"
+#include "services/websocket_service/connection/deflation.h"
 #include "services/websocket_service/connection/flush_queue.h"
 #include "services/websocket_service/connection/limit.h"
 #include "services/websocket_service/connection/outbox.h"
@@ -56,6 +58,8 @@ class SessionHost {
  public:
   virtual const SessionOptions& session_options() const = 0;
   virtual HttpContext http_context() const = 0;
+  // Null: no connection has permessage-deflate.
+  virtual Deflation* deflation() = 0;
 
   // Null: no proxy is trusted.
   virtual const ProxyPolicy* proxies() const = 0;
@@ -236,6 +240,8 @@ class Session final : public Member,
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
   // `last` may be null.
+  // The whole text of a compressed message. nullopt: the session closes because of it.
+  std::optional<std::string> Inflate(absl::string_view payload);
   void BeginClosing(SharedBytes last, bool drop_unsent);
   void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
   void CountInput();

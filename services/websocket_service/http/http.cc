@@ -10,13 +10,16 @@
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <set>
 #include <sstream>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -143,6 +146,61 @@ bool OffersV1(const Request& request) {
   });
 }
 
+// The parts between separators that are not in quotes, without the white space around them.
+std::vector<absl::string_view> SplitOutsideQuotes(absl::string_view text, char separator) {
+  std::vector<absl::string_view> parts;
+  bool is_quoted = false;
+  size_t begin = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] == '"') is_quoted = !is_quoted;
+    if (i < text.size() && (is_quoted || text[i] != separator)) continue;
+    parts.push_back(absl::StripAsciiWhitespace(text.substr(begin, i - begin)));
+    begin = i + 1;
+  }
+  return parts;
+}
+
+// Whether an offer of permessage-deflate has only known parameters, each once and with a value that
+// it may have, and lets the server use a window of 32 KiB (RFC 7692 section 7.1).
+bool IsUsableOffer(absl::string_view offer) {
+  const std::vector<absl::string_view> parts = SplitOutsideQuotes(offer, ';');
+  if (!absl::EqualsIgnoreCase(parts.front(), "permessage-deflate")) return false;
+  std::set<std::string> names;
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const std::pair<absl::string_view, absl::string_view> parameter =
+        absl::StrSplit(parts[i], absl::MaxSplits('=', 1));
+    const std::string name = absl::AsciiStrToLower(absl::StripAsciiWhitespace(parameter.first));
+    absl::string_view value = absl::StripAsciiWhitespace(parameter.second);
+    const bool has_value = absl::StrContains(parts[i], '=');
+    if (absl::ConsumePrefix(&value, "\"") && !absl::ConsumeSuffix(&value, "\"")) return false;
+    if (!names.insert(name).second) return false;
+    int bits = 0;
+    const bool is_window = !value.empty() && absl::ascii_isdigit(value[0]) && value[0] != '0' &&
+                           absl::SimpleAtoi(value, &bits) && bits >= 8 && bits <= 15;
+    if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
+      if (has_value) return false;
+    } else if (name == "client_max_window_bits") {
+      if (has_value && !is_window) return false;
+    } else if (name == "server_max_window_bits") {
+      // All members share one compressed message, so none can have a smaller window.
+      if (!is_window || bits != 15) return false;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether one of the extensions that the client offers is a permessage-deflate that the server can
+// have.
+bool OffersDeflate(const Request& request) {
+  const auto [from, to] = request.equal_range(http::field::sec_websocket_extensions);
+  return std::any_of(from, to, [](const auto& header) {
+    const auto offers = SplitOutsideQuotes({header.value().data(), header.value().size()}, ',');
+    return std::any_of(offers.begin(), offers.end(), IsUsableOffer);
+  });
+}
+
 bool IsKey(absl::string_view key) {
   std::string bytes;
   return key.size() == 24 && absl::Base64Unescape(key, &bytes) && bytes.size() == 16;
@@ -209,7 +267,8 @@ absl::StatusOr<std::string> TokenOf(const Request& request) {
 }
 
 // `host` is the host that the request names.
-HttpAnswer Handshake(const Request& request, absl::string_view host, const OriginPolicy& origins) {
+HttpAnswer Handshake(const Request& request, absl::string_view host, const OriginPolicy& origins,
+                     bool may_deflate) {
   if (request.method() != http::verb::get) {
     return Refuse(http::status::bad_request, "A WebSocket handshake is a GET request.");
   }
@@ -266,8 +325,15 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
   if (v1) {
     response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
   }
+  const bool deflates = may_deflate && OffersDeflate(request);
+  if (deflates) {
+    // Section 7.1.1: the server may name both, also if the client has not.
+    response.set(http::field::sec_websocket_extensions,
+                 "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+  }
   return {.upgraded = true,
           .v1 = v1,
+          .deflates = deflates,
           .session = session->empty() ? Fingerprint{} : FingerprintOf({*session}),
           .token = *std::move(token),
           .bytes = Serialize(std::move(response))};
@@ -355,7 +421,7 @@ HttpAnswer Answer(const Request& request, const HttpContext& context) {
   const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
                                Count(request, http::field::sec_websocket_key) > 0 ||
                                Count(request, http::field::sec_websocket_version) > 0;
-  return wants_websocket ? Handshake(request, host, origins)
+  return wants_websocket ? Handshake(request, host, origins, context.deflates)
                          : AnswerPlain(request, target.path, context);
 }
 

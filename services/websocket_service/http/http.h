@@ -28,6 +28,7 @@ struct HttpContext {
   const OriginPolicy* origins = nullptr;  // null: its defaults
   const Pages* pages = nullptr;           // null: none
   bool channel_connected = false;
+  bool deflates = false;      // clients may have permessage-deflate
   bool full = false;          // the worker takes no further connection
   bool address_full = false;  // the client's address has as many connections as it may have
   // Null: no proxy is trusted.
@@ -65,6 +66,7 @@ struct HttpAnswer {
   bool upgraded = false;  // the connection now speaks WebSocket; if not, it is closed after the
                           // answer
   bool v1 = false;        // in v1 mode
+  bool deflates = false;  // with permessage-deflate
   Fingerprint session;    // the session that the request names; empty: none
   std::string token;      // the token that the request has; empty: none
   Refusal refusal = Refusal::kNone;

@@ -47,6 +47,46 @@ TEST(HttpTest, ChoosesItsSubprotocolAmongOthers) {
       Answer(std::string(kHandshake) + "Sec-WebSocket-Protocol: Groupcast.V1.json\r\n").v1);
 }
 
+// RFC 7692 section 7.1.
+TEST(HttpTest, TakesAnOfferOfPermessageDeflateThatItCanServe) {
+  const auto deflates = [](const std::string& offers, bool may = true) {
+    const HttpAnswer answer = Answer(
+        absl::StrCat(kHandshake, "Sec-WebSocket-Extensions: ", offers, "\r\n"), {.deflates = may});
+    EXPECT_EQ(Status(answer), 101) << offers;
+    EXPECT_EQ(absl::StrContains(answer.bytes,
+                                "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+                                "server_no_context_takeover; client_no_context_takeover\r\n"),
+              answer.deflates);
+    return answer.deflates;
+  };
+  for (const char* offers :
+       {"permessage-deflate", "Permessage-Deflate", "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=8",
+        "permessage-deflate; server_max_window_bits=15",
+        "permessage-deflate; client_max_window_bits=\"10\"",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        "x-webkit-deflate-frame, permessage-deflate",
+        "permessage-deflate; server_max_window_bits=10, permessage-deflate"}) {
+    EXPECT_TRUE(deflates(offers)) << offers;
+    EXPECT_FALSE(deflates(offers, /*may=*/false)) << offers;
+  }
+  for (const char* offers :
+       {"permessage-deflat", "deflate", "x-permessage-deflate",
+        "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=10",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits=7",
+        "permessage-deflate; client_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits=08",
+        "permessage-deflate; client_max_window_bits=x",
+        "permessage-deflate; server_no_context_takeover=1", "permessage-deflate; unknown",
+        "permessage-deflate; client_max_window_bits; client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=\"10", "permessage-deflate;", "",
+        "other; quoted=\"a, permessage-deflate\"", ";;;,,=\""}) {
+    EXPECT_FALSE(deflates(offers)) << offers;
+  }
+}
+
 TEST(HttpTest, SaysWhatIsWrongWithAHandshake) {
   const auto with = [](const std::string& from, const std::string& to) {
     std::string head = kHandshake;

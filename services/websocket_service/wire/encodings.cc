@@ -41,4 +41,29 @@ SharedBytes V1Encoding::EncodeEvent(absl::string_view head, absl::string_view re
   return MakeFrame(Opcode::kText, head, rest);
 }
 
+SharedBytes DeflatedEncoding::EncodeMessage(const Message& message) const {
+  return Deflate(plain_->EncodeMessage(message));
+}
+
+SharedBytes DeflatedEncoding::EncodeExcluded(absl::string_view group_id, const Position& position,
+                                             uint64_t previous) const {
+  return Deflate(plain_->EncodeExcluded(group_id, position, previous));
+}
+
+SharedBytes DeflatedEncoding::EncodeGap(absl::string_view group_id, const Gap& gap) const {
+  return Deflate(plain_->EncodeGap(group_id, gap));
+}
+
+SharedBytes DeflatedEncoding::EncodeEvent(absl::string_view head, absl::string_view rest) const {
+  return Deflate(plain_->EncodeEvent(head, rest));
+}
+
+SharedBytes DeflatedEncoding::Deflate(SharedBytes frame) const {
+  if (!frame) return frame;
+  const absl::string_view text = FramePayload(frame);
+  if (text.size() < threshold_bytes_) return frame;
+  const absl::string_view payload = deflater_->Deflate(text);
+  return payload.size() < text.size() ? MakeDeflatedFrame(payload) : frame;
+}
+
 }  // namespace groupcast::service

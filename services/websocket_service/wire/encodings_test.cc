@@ -44,6 +44,47 @@ TEST(EncodingsTest, TheSlotsOfOneProcessAreDistinct) {
   EXPECT_NE(kBareEncoding.slot(), kV1Encoding.slot());
 }
 
+TEST(DeflatedEncodingTest, CompressesFromTheThresholdOnAndOnlyWhatBecomesSmaller) {
+  Deflater deflater;
+  Inflater inflater;
+  const DeflatedEncoding bare(&kBareEncoding, EncodingSlot::kThird, &deflater, 100);
+  const auto encode = [&](const std::string& text) {
+    Message message = kMessage;
+    message.content.data = text;
+    return bare.EncodeMessage(message);
+  };
+  EXPECT_EQ(Text(encode(std::string(99, 'x'))), std::string(99, 'x'));
+  const SharedBytes compressed = encode(std::string(100, 'x'));
+  EXPECT_EQ(compressed.bytes()[0], '\xc1') << "FIN, RSV1, and a text frame";
+  EXPECT_LT(compressed.size(), 20u);
+  EXPECT_EQ(*inflater.Inflate(FramePayload(compressed), 100), std::string(100, 'x'));
+
+  std::string noise;
+  for (uint32_t i = 1; noise.size() < 200; ++i) noise += static_cast<char>(i * 2654435761u >> 24);
+  EXPECT_EQ(Text(encode(noise)), noise);
+}
+
+TEST(DeflatedEncodingTest, HasTheEventsOfItsMode) {
+  Deflater deflater;
+  Inflater inflater;
+  const DeflatedEncoding bare(&kBareEncoding, EncodingSlot::kThird, &deflater, 1'000);
+  const DeflatedEncoding v1(&kV1Encoding, EncodingSlot::kFourth, &deflater, 1);
+  EXPECT_FALSE(bare.EncodeExcluded("g", {kEpoch, 5}, 4));
+  EXPECT_FALSE(bare.EncodeGap("g", {.from = 4, .to = {kEpoch, 5}}));
+  EXPECT_EQ(Text(bare.EncodeEvent("{", "}")), "{}");
+  const auto inflated = [&](const SharedBytes& frame) {
+    return frame.bytes()[0] == '\x81' ? Text(frame)
+                                      : std::string(*inflater.Inflate(FramePayload(frame), 1'000));
+  };
+  EXPECT_EQ(inflated(v1.EncodeMessage(kMessage)), Text(kV1Encoding.EncodeMessage(kMessage)));
+  EXPECT_EQ(inflated(v1.EncodeExcluded("g", {kEpoch, 5}, 4)),
+            Text(kV1Encoding.EncodeExcluded("g", {kEpoch, 5}, 4)));
+  const Gap gap{.from = 4, .to = {kEpoch, 5}};
+  EXPECT_EQ(inflated(v1.EncodeGap("g", gap)), Text(kV1Encoding.EncodeGap("g", gap)));
+  const std::string rest(50, 'r');
+  EXPECT_EQ(inflated(v1.EncodeEvent("{", rest)), "{" + rest);
+}
+
 class FakeMember final : public Member {
  public:
   FakeMember(uint64_t id, const Encoding* encoding) : Member(ConnectionId{id}, encoding) {}
@@ -64,20 +105,27 @@ TEST(EncodingsTest, TheGroupsFrameAMessageOnceForEachMode) {
   service.SetChannel(&channel);
   channel.SetConnected(true);
   std::vector<std::unique_ptr<FakeMember>> members;
-  for (const Encoding* encoding : std::initializer_list<const Encoding*>{
-           &kBareEncoding, &kV1Encoding, &kBareEncoding, &kV1Encoding}) {
+  Deflater deflater;
+  const DeflatedEncoding bare(&kBareEncoding, EncodingSlot::kThird, &deflater, 1);
+  const DeflatedEncoding v1(&kV1Encoding, EncodingSlot::kFourth, &deflater, 1);
+  const Encoding* const kinds[] = {&kBareEncoding, &kV1Encoding, &bare, &v1};
+  for (size_t i = 0; i < 8; ++i) {
+    const Encoding* const encoding = kinds[i % 4];
     members.push_back(std::make_unique<FakeMember>(members.size() + 1, encoding));
     service.Add(members.back().get());
     service.HandleCommand(members.back().get(), R"({"cmd":"add_group","group_id":"g"})");
   }
   hub.Pump();
-  channel.Publish({.group_id = "g", .content = {.data = "text"}}, [](const auto&) {});
+  const std::string text = "text text text text text";
+  channel.Publish({.group_id = "g", .content = {.data = text}}, [](const auto&) {});
   hub.Pump();
   for (const auto& member : members) ASSERT_EQ(member->frames.size(), 1u);
-  EXPECT_EQ(members[0]->frames[0].bytes(), "\x81\x04text");
+  EXPECT_EQ(Text(members[0]->frames[0]), text);
+  EXPECT_EQ(members[2]->frames[0].bytes()[0], '\xc1');
+  EXPECT_EQ(members[3]->frames[0].bytes()[0], '\xc1');
   EXPECT_EQ(Text(members[1]->frames[0]).substr(0, 18), R"({"event":"message")");
-  for (const size_t i : {0, 1}) {
-    EXPECT_EQ(members[i]->frames[0].bytes().data(), members[i + 2]->frames[0].bytes().data());
+  for (const size_t i : {0, 1, 2, 3}) {
+    EXPECT_EQ(members[i]->frames[0].bytes().data(), members[i + 4]->frames[0].bytes().data());
   }
   for (const auto& member : members) service.Remove(member.get());
 }

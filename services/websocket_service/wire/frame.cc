@@ -5,20 +5,17 @@
 #include <string>
 
 namespace groupcast::service {
+namespace {
 
-SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest) {
-  return MakeFrame(opcode, payload.size() + rest.size(), [&](char* to) {
-    to = std::copy(payload.begin(), payload.end(), to);
-    std::copy(rest.begin(), rest.end(), to);
-  });
-}
+constexpr uint8_t kFin = 0x80;
+constexpr uint8_t kRsv1 = 0x40;  // the payload is compressed (RFC 7692 section 7.2.1)
 
-SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<void(char*)> write) {
+// `first` is the first byte of the frame.
+SharedBytes Make(uint8_t first, size_t size, absl::FunctionRef<void(char*)> write) {
   // RFC 6455 section 5.2: the shortest form of the length that holds it.
   char header[10];
   size_t header_bytes = 2;
-  header[0] = static_cast<char>(0x80 | static_cast<uint8_t>(opcode));  // FIN
-  const size_t size = payload_bytes;
+  header[0] = static_cast<char>(first);
   if (size < 126) {
     header[1] = static_cast<char>(size);
   } else {
@@ -32,6 +29,24 @@ SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<voi
   }
   return SharedBytes::Make(header_bytes + size,
                            [&](char* to) { write(std::copy(header, header + header_bytes, to)); });
+}
+
+}  // namespace
+
+SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_view rest) {
+  return MakeFrame(opcode, payload.size() + rest.size(), [&](char* to) {
+    to = std::copy(payload.begin(), payload.end(), to);
+    std::copy(rest.begin(), rest.end(), to);
+  });
+}
+
+SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<void(char*)> write) {
+  return Make(kFin | static_cast<uint8_t>(opcode), payload_bytes, write);
+}
+
+SharedBytes MakeDeflatedFrame(absl::string_view payload) {
+  return Make(kFin | kRsv1 | static_cast<uint8_t>(Opcode::kText), payload.size(),
+              [&](char* to) { std::copy(payload.begin(), payload.end(), to); });
 }
 
 absl::string_view FramePayload(const SharedBytes& frame) {

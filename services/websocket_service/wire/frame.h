@@ -28,6 +28,9 @@ SharedBytes MakeFrame(Opcode opcode, absl::string_view payload, absl::string_vie
 // The same for a payload of `payload_bytes` bytes, which `write` writes.
 SharedBytes MakeFrame(Opcode opcode, size_t payload_bytes, absl::FunctionRef<void(char*)> write);
 
+// Returns the text frame of a payload of permessage-deflate (RFC 7692 section 6).
+SharedBytes MakeDeflatedFrame(absl::string_view payload);
+
 // Returns the payload of a frame from MakeFrame. The view is valid until the frame is freed.
 absl::string_view FramePayload(const SharedBytes& frame);
 

@@ -8,6 +8,7 @@ namespace groupcast::service {
 namespace {
 
 constexpr uint8_t kReservedBits = 0x70;
+constexpr uint8_t kRsv1 = 0x40;  // the message is compressed (RFC 7692 section 6)
 constexpr uint8_t kMaskBit = 0x80;
 constexpr size_t kControlBytesMax = 125;  // section 5.5
 
@@ -114,7 +115,10 @@ bool FrameDecoder::ReadHeader(absl::Span<char>* input, size_t bytes) {
 FrameDecoder::Event FrameDecoder::CheckStart() {
   const auto opcode = static_cast<Opcode>(header_[0] & 0x0f);
   const uint8_t length = header_[1] & 0x7f;
-  if ((header_[0] & kReservedBits) != 0) {
+  // The first frame of a message may have RSV1 (RFC 7692 section 6.1).
+  const bool begins_text = opcode == Opcode::kText || opcode == Opcode::kBinary;
+  const uint8_t allowed = allows_deflated_ && begins_text ? kRsv1 : 0;
+  if ((header_[0] & kReservedBits & ~allowed) != 0) {
     return Fail(CloseCode::kProtocolError, "reserved bits without an extension");
   }
   switch (opcode) {
@@ -155,6 +159,7 @@ FrameDecoder::Event FrameDecoder::CheckLength(size_t message_bytes_max) {
     return Fail(CloseCode::kTooBig, "message over the limit");
   }
   mask_phase_ = 0;
+  if (!is_control() && !in_message_) is_deflated_ = (header_[0] & kRsv1) != 0;
   return Event::kNeedMore;
 }
 
@@ -166,7 +171,7 @@ FrameDecoder::Event FrameDecoder::ReadPayload(absl::Span<char>* input) {
   mask_phase_ = (mask_phase_ + taken) & 3;
   payload_left_ -= taken;
   const absl::string_view text(piece.data(), piece.size());
-  if (!is_control() && !utf8_.Check(text)) {
+  if (!is_control() && !is_deflated_ && !utf8_.Check(text)) {
     return Fail(CloseCode::kInvalidPayload, "text that is not UTF-8");
   }
 
@@ -196,7 +201,7 @@ FrameDecoder::Event FrameDecoder::ReadPayload(absl::Span<char>* input) {
     message_bytes_ = 0;
     drop_buffer_tail_ = true;
   }
-  if (!utf8_.complete())
+  if (!is_deflated_ && !utf8_.complete())
     return Fail(CloseCode::kInvalidPayload, "text that ends inside of a character");
   return Event::kText;
 }

@@ -14,7 +14,8 @@
 namespace groupcast::service {
 
 // Reads the frames of a client (RFC 6455 section 5), from the server's side. Frames must be masked,
-// there are no extensions, and messages must be text.
+// and messages must be text. The only extension is permessage-deflate (RFC 7692), if it was
+// negotiated: the decoder says which messages are compressed, and its caller inflates them.
 //
 // It takes bytes in pieces of any size, and unmasks them in place. It does not copy a message that
 // lies in one piece. It copies only messages that are spread over pieces. Between messages it uses
@@ -35,6 +36,9 @@ class FrameDecoder {
              // decoder must not be used again
   };
 
+  // The connection has negotiated permessage-deflate.
+  void AllowDeflated() { allows_deflated_ = true; }
+
   // Reads `*input` up to the next event, and removes the bytes that it has read. The bytes must
   // stay in place, and unchanged, until the next call.
   Event Next(absl::Span<char>* input, size_t message_bytes_max);
@@ -42,6 +46,8 @@ class FrameDecoder {
   // Of the last event; valid until the next call.
   absl::string_view payload() const { return payload_; }
   CloseCode close_code() const { return close_code_; }
+  // Of the last kText: its payload is compressed. Whether its text is UTF-8 was not checked.
+  bool is_deflated() const { return is_deflated_; }
   // The payload of the last event, for a caller that keeps it. payload() is empty after this call.
   std::string TakePayload();
 
@@ -72,6 +78,8 @@ class FrameDecoder {
   std::array<uint8_t, 14> header_;  // of the present frame: its first header_bytes_ bytes
   uint8_t header_bytes_ = 0;
   bool in_payload_ = false;
+  bool allows_deflated_ = false;
+  bool is_deflated_ = false;       // the present message, or the last one
   bool in_message_ = false;        // a data frame without FIN has come, the last one has not
   bool drop_buffer_tail_ = false;  // the last event's payload is the buffer from message_bytes_ on
   uint8_t mask_phase_ = 0;         // the next byte of the mask

@@ -1,8 +1,11 @@
 #include "services/websocket_service/wire/frame_codec.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -275,6 +278,60 @@ TEST(FrameDecoderTest, TellsTheSizeOfTheMessageAhead) {
   EXPECT_EQ(decoder.MessageBytesAhead(ClientFrame(0x80, "c")), 0u);
   const std::string monstrous = "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"s;
   EXPECT_EQ(FrameDecoder().MessageBytesAhead(monstrous), ~uint64_t{0});
+}
+
+// RFC 7692 section 6: RSV1 is for the first frame of a message, and each message says for itself.
+TEST(DeflatedFrameTest, TheFirstFrameOfAMessageMaySayThatItIsCompressed) {
+  const std::string bytes = ClientFrame(0xc1, "\xff\x00"s) + ClientFrame(0x81, "plain") +
+                            ClientFrame(0x41, "\xfe") + ClientFrame(0x89, "p") +
+                            ClientFrame(0x80, "\xfd");
+  for (size_t step = 1; step <= bytes.size(); ++step) {
+    FrameDecoder decoder;
+    decoder.AllowDeflated();
+    std::string input = bytes;
+    std::vector<std::string> seen;
+    for (size_t at = 0; at < input.size(); at += step) {
+      absl::Span<char> piece(&input[at], std::min(step, input.size() - at));
+      for (Event event; (event = decoder.Next(&piece, kMax)) != Event::kNeedMore;) {
+        seen.push_back(absl::StrCat(Name(event), decoder.is_deflated() ? " deflated " : " ",
+                                    decoder.payload()));
+        if (event == Event::kError) break;
+      }
+    }
+    ASSERT_EQ(seen.size(), 4u) << step;
+    EXPECT_EQ(seen[0], "text deflated \xff\x00"s);
+    EXPECT_EQ(seen[1], "text plain");
+    EXPECT_TRUE(seen[2].starts_with("ping ")) << seen[2];
+    EXPECT_EQ(seen[3], "text deflated \xfe\xfd");
+  }
+}
+
+TEST(DeflatedFrameTest, RefusesReservedBitsElsewhere) {
+  const std::pair<std::string, CloseCode> cases[] = {
+      {ClientFrame(0x01, "a") + ClientFrame(0xc0, "b"), CloseCode::kProtocolError},
+      {ClientFrame(0xc9, "p"), CloseCode::kProtocolError},
+      {ClientFrame(0xc8, ""), CloseCode::kProtocolError},
+      {ClientFrame(0xe1, "a"), CloseCode::kProtocolError},
+      {ClientFrame(0xd1, "a"), CloseCode::kProtocolError},
+      {ClientFrame(0xa1, "a"), CloseCode::kProtocolError},
+      {ClientFrame(0xc2, "a"), CloseCode::kUnsupportedData},
+      // What is not compressed is checked as ever.
+      {ClientFrame(0xc1, "\xff") + ClientFrame(0x81, "\xff"), CloseCode::kInvalidPayload},
+  };
+  for (const auto& [bytes, code] : cases) {
+    FrameDecoder decoder;
+    decoder.AllowDeflated();
+    std::string input = bytes;
+    absl::Span<char> rest(input.data(), input.size());
+    Event event = Event::kText;
+    while (event == Event::kText) event = decoder.Next(&rest, kMax);
+    EXPECT_EQ(event, Event::kError) << absl::CHexEscape(bytes);
+    EXPECT_EQ(decoder.close_code(), code) << absl::CHexEscape(bytes);
+  }
+  FrameDecoder strict;
+  std::string input = ClientFrame(0xc1, "a");
+  absl::Span<char> rest(input.data(), input.size());
+  EXPECT_EQ(strict.Next(&rest, kMax), Event::kError) << "without the extension";
 }
 
 }  // namespace
