@@ -140,6 +140,7 @@ absl::StatusOr<std::unique_ptr<Channel>> OpenChannel(const ChannelUrl& url, Even
   switch (url.engine) {
     case ChannelUrl::Engine::kZmq:
       return ZmqChannel::Create({.server = url.server,
+                                 .curve = options.curve,
                                  .client = {.max_message_bytes = options.message_bytes_max,
                                             .server_may_take_less = options.server_may_take_less,
                                             .window = {.bytes_max = options.window_bytes_max}}},

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
+#include "services/channel/zmq/curve.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/common/event_loop.h"
 
@@ -48,6 +49,9 @@ struct ChannelOptions {
   // Whether the server may take less than that when the channel first connects. If not, that is a
   // misconfiguration.
   bool server_may_take_less = false;
+
+  // The keys for a channel server that asks for them. Null: none.
+  std::shared_ptr<const CurveClientKeys> curve;
 
   // The bound of the bytes that all publications without an answer use. One publication alone
   // always fits.

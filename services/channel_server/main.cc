@@ -32,6 +32,12 @@ ABSL_FLAG(
     std::string, socket_dir, "",
     "directory of Unix sockets; workers on this machine reach the server through them at less "
     "cost than through its ports: websocket_service --channel=unix:DIR");
+ABSL_FLAG(std::string, curve_secret_key, "",
+          "file with this server's secret CURVE key, of tools/curve_key; with it, all links to "
+          "workers are encrypted, and workers need keys");
+ABSL_FLAG(std::string, curve_allowed_keys, "",
+          "file with the public CURVE keys of workers that may connect, one a line; a name may "
+          "follow each key");
 ABSL_FLAG(std::string, data_dir, "",
           "directory of the log; the server makes it if it is missing. With a log, a restart loses "
           "nothing; without one, a restart begins a new history");
@@ -171,6 +177,15 @@ absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
   options.broker.retention.history_age_max = absl::GetFlag(FLAGS_history_age);
   options.broker.retention.repair_retention = absl::GetFlag(FLAGS_repair_retention);
   options.broker.retention.bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_retained_bytes));
+  const CurveFile secret_key = {FlagPlace("curve_secret_key"),
+                                absl::GetFlag(FLAGS_curve_secret_key)};
+  const CurveFile allowed_keys = {FlagPlace("curve_allowed_keys"),
+                                  absl::GetFlag(FLAGS_curve_allowed_keys)};
+  if (!secret_key.path.empty() || !allowed_keys.path.empty()) {
+    absl::StatusOr<CurveServerKeys> keys = ReadCurveServerKeys(secret_key, allowed_keys);
+    if (!keys.ok()) return keys.status();
+    options.curve = *std::move(keys);
+  }
   const absl::StatusOr<std::vector<GroupRule>> rules = ReadGroupRules(file);
   if (!rules.ok()) return rules.status();
   RetentionOptions& retention = options.broker.retention;
@@ -249,7 +264,10 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   if (!server.ok()) return server.status();
   TellLog(**server, options->data_dir, absl::Now() - begin);
   const ChannelAddress& address = (*server)->address();
-  if (!IsLoopback(address.host)) {
+  if (options->curve.has_value()) {
+    spdlog::info("all links are encrypted (CURVE), for workers with one of {} keys",
+                 options->curve->allowed.size());
+  } else if (!IsLoopback(address.host)) {
     spdlog::warn(
         "LISTENING ON {} WITHOUT KEYS: everybody who reaches these ports can read and write every "
         "group",

@@ -93,9 +93,15 @@ absl::Status Server::Bind(const ServerOptions& options) {
     subscribe_ = zmq::socket_t(context_, zmq::socket_type::xpub);
     control_ = zmq::socket_t(context_, zmq::socket_type::router);
     for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) SetCommonOptions(*socket);
-    SetFrameBytesMax(publish_, PublicationBytesMax(options.broker.max_message_bytes));
-    SetFrameBytesMax(subscribe_, kSubscriptionBytesMax);
-    SetFrameBytesMax(control_, kControlBytesMax);
+    const int64_t overhead = options.curve.has_value() ? kCurveFrameOverheadBytes : 0;
+    SetFrameBytesMax(publish_, PublicationBytesMax(options.broker.max_message_bytes) + overhead);
+    SetFrameBytesMax(subscribe_, kSubscriptionBytesMax + overhead);
+    SetFrameBytesMax(control_, kControlBytesMax + overhead);
+    if (options.curve.has_value()) {
+      for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) {
+        UseCurve(*options.curve, *socket);
+      }
+    }
     publish_.set(zmq::sockopt::rcvhwm, 10'000);
     subscribe_.set(zmq::sockopt::sndhwm, options.subscriber_queue_frames_max);
     subscribe_.set(zmq::sockopt::xpub_nodrop, true);
@@ -106,6 +112,12 @@ absl::Status Server::Bind(const ServerOptions& options) {
     control_.set(zmq::sockopt::router_handover, true);
     control_.set(zmq::sockopt::router_mandatory, true);
   };
+  if (options.curve.has_value()) {
+    absl::StatusOr<std::unique_ptr<ZapServer>> zap =
+        ZapServer::Start(&context_, options.curve->allowed);
+    if (!zap.ok()) return zap.status();
+    zap_ = *std::move(zap);
+  }
   make_sockets();
   absl::Status status = BindPorts(wanted);
   // A random port of the range, not a port from the system. The system takes ports from the range

@@ -3,16 +3,19 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "services/channel/zmq/curve.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/channel_server/broker/broker.h"
 #include "services/channel_server/data_directory.h"
 #include "services/channel_server/descriptor_reserve.h"
+#include "services/channel_server/zap_server.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
@@ -35,6 +38,10 @@ struct ServerOptions {
   // queue's bound, and the subscriber repairs them later.
   int subscriber_queue_frames_max = 4'000;
   absl::Duration subscriber_patience = absl::Seconds(1);
+
+  // The keys of the server, and of the workers that may connect, through ports and Unix sockets.
+  // Null: the links are not encrypted, and everybody may connect.
+  std::optional<CurveServerKeys> curve;
 
   // The number of ZeroMQ's threads that read and write sockets.
   int io_threads = 1;
@@ -129,6 +136,7 @@ class Server final : private BrokerSink {
   zmq::socket_t subscribe_;  // XPUB
   zmq::socket_t control_;    // ROUTER
   DescriptorReserve reserve_;
+  std::unique_ptr<ZapServer> zap_;  // null: without CURVE. It ends before the sockets
 
   // The messages that this turn hands out. They stay while the broker is handing_out().
   std::vector<zmq::message_t> accepted_;

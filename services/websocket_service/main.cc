@@ -17,6 +17,7 @@
 #include "services/access/access_policy.h"
 #include "services/access/token_keys.h"
 #include "services/channel/open_channel.h"
+#include "services/channel/zmq/curve.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
@@ -48,6 +49,12 @@ ABSL_FLAG(int, channel_subscribe_port, 0,
           "the channel server's subscribe port; 0 is its publish port + 1");
 ABSL_FLAG(int, channel_control_port, 0,
           "the channel server's control port; 0 is its publish port + 2");
+ABSL_FLAG(
+    std::string, channel_curve_secret_key, "",
+    "file with the secret CURVE key of this service, of tools/curve_key; for a channel server "
+    "with --curve_secret_key");
+ABSL_FLAG(std::string, channel_curve_server_key, "",
+          "file with the public CURVE key of the channel server");
 ABSL_FLAG(std::string, pages, "",
           "directory whose files are served to browsers; read at start and on SIGHUP");
 ABSL_FLAG(std::string, allowed_origins, "",
@@ -207,6 +214,18 @@ struct Kept {
   std::string bind_address;  // what the listeners have: the flag may have changed since
   TicketKeys tickets;
 };
+
+// Null: the links to the channel server have no keys.
+absl::StatusOr<std::shared_ptr<const CurveClientKeys>> ReadCurve() {
+  const CurveFile secret = {FlagPlace("channel_curve_secret_key"),
+                            absl::GetFlag(FLAGS_channel_curve_secret_key)};
+  const CurveFile server = {FlagPlace("channel_curve_server_key"),
+                            absl::GetFlag(FLAGS_channel_curve_server_key)};
+  if (secret.path.empty() && server.path.empty()) return nullptr;
+  absl::StatusOr<CurveClientKeys> keys = ReadCurveClientKeys(secret, server);
+  if (!keys.ok()) return keys.status();
+  return std::make_shared<const CurveClientKeys>(*std::move(keys));
+}
 
 absl::StatusOr<ProxyPolicy> ReadProxies() {
   absl::StatusOr<IpNetworks> trusted =
@@ -514,6 +533,9 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   configuration.channel_url = *channel_url;
   configuration.channel.message_bytes_max = worker.groups.commands.message_bytes_max;
   configuration.channel.window_bytes_max = static_cast<size_t>(absl::GetFlag(FLAGS_window_bytes));
+  absl::StatusOr<std::shared_ptr<const CurveClientKeys>> curve = ReadCurve();
+  if (!curve.ok()) return curve.status();
+  configuration.channel.curve = *std::move(curve);
   return configuration;
 }
 

@@ -9,6 +9,12 @@
 namespace groupcast::service {
 namespace {
 
+// The server has no use for this worker's keys, or the other way round.
+// How long it waits before it tries again then.
+constexpr absl::Duration kConnectAgain = absl::Seconds(1);
+constexpr int kRefusals = ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 
 // The bounds of one turn's input from the subscribe link. So a flood does not keep clients waiting,
@@ -68,6 +74,7 @@ absl::Status ZmqChannel::Connect() {
     control_monitor_ = zmq::socket_t(context_, zmq::socket_type::pair);
     for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) {
       SetCommonOptions(*socket);
+      if (options_.curve != nullptr) UseCurve(*options_.curve, *socket);
       socket->set(zmq::sockopt::reconnect_ivl, 20);
       socket->set(zmq::sockopt::reconnect_ivl_max, 500);
     }
@@ -84,7 +91,8 @@ absl::Status ZmqChannel::Connect() {
     control_.set(zmq::sockopt::routing_id, RoutingId(options_.client.publisher));
 
     if (zmq_socket_monitor(control_.handle(), kMonitorEndpoint,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0) {
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | kRefusals) !=
+        0) {
       return absl::InternalError(zmq_strerror(zmq_errno()));
     }
     control_monitor_.connect(kMonitorEndpoint);
@@ -94,12 +102,7 @@ absl::Status ZmqChannel::Connect() {
         return status;
       }
     }
-    const std::string& directory = options_.server.socket_dir;
-    const ChannelEndpoints endpoints =
-        directory.empty() ? TcpEndpoints(options_.server) : UnixEndpoints(directory);
-    publish_.connect(endpoints.publish);
-    subscribe_.connect(endpoints.subscribe);
-    control_.connect(endpoints.control);
+    ConnectLinks();
   } catch (const zmq::error_t& error) {
     const std::string& directory = options_.server.socket_dir;
     return absl::InvalidArgumentError(
@@ -202,10 +205,60 @@ void ZmqChannel::DrainMonitor() {
     std::memcpy(&id, event.data(), sizeof(id));
     if (id == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       client_.OnControlUp();
+    } else if ((id & kRefusals) != 0) {
+      OnRefusal(id);
     } else {
       client_.OnControlDown();
     }
   }
+}
+
+void ZmqChannel::OnRefusal(uint16_t event) {
+  // Without detail, the connection ended during its handshake. A server ends it so if it cannot
+  // decrypt, but it may also have other reasons. ZeroMQ tries again by itself.
+  const bool is_certain = event != ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+  if (!is_certain && options_.curve == nullptr) return;
+  if (const int64_t count = refusal_limit_.Admit(clock_.Now())) {
+    spdlog::error(
+        "the channel server and this worker do not agree on keys ({} since the last such line): {}",
+        count,
+        options_.curve == nullptr
+            ? "if the server has --curve_secret_key, this service needs --channel_curve_..."
+        : event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+            ? "the server does not allow this worker's key"
+            : "perhaps the server has another key than --channel_curve_server_key, or none");
+  }
+  if (!is_certain) return;
+  if (!std::exchange(connects_again_, true)) ConnectAgainSoon();
+}
+
+void ZmqChannel::ConnectAgainSoon() {
+  loop_->RunAfter(kConnectAgain, [self = self_] {
+    if (*self != nullptr) (*self)->ConnectAgain();
+  });
+}
+
+void ZmqChannel::ConnectLinks() {
+  const std::string& directory = options_.server.socket_dir;
+  const ChannelEndpoints endpoints =
+      directory.empty() ? TcpEndpoints(options_.server) : UnixEndpoints(directory);
+  publish_.connect(endpoints.publish);
+  subscribe_.connect(endpoints.subscribe);
+  control_.connect(endpoints.control);
+}
+
+void ZmqChannel::ConnectAgain() {
+  if (connected()) {
+    connects_again_ = false;
+    return;
+  }
+  for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_}) {
+    // An error: there is no connection, as wanted.
+    zmq_disconnect(socket->handle(), socket->get(zmq::sockopt::last_endpoint).c_str());
+  }
+  ConnectLinks();
+  Touch();
+  ConnectAgainSoon();
 }
 
 void ZmqChannel::DrainPublishLink() {

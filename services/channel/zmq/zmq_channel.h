@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
 #include "services/channel/zmq/channel_client.h"
+#include "services/channel/zmq/curve.h"
 #include "services/channel/zmq/sockets.h"
 #include "services/common/clock.h"
 #include "services/common/event_loop.h"
@@ -25,6 +26,9 @@ struct ZmqChannelOptions {
   // The number of messages that may wait in this process. More wait in the connection and in the
   // server.
   int receive_queue_frames_max = 10'000;
+
+  // Null: the links are not encrypted, and the server must not ask for keys.
+  std::shared_ptr<const CurveClientKeys> curve;
 
   // All options except the publisher's id, which the channel chooses at random.
   ChannelClientOptions client;
@@ -65,6 +69,12 @@ class ZmqChannel final : public Channel, private EventHandler {
   void OnEvents(uint32_t events) override;
   bool Drain();
   void DrainMonitor();
+  void OnRefusal(uint16_t event);
+  void ConnectLinks();
+  // Connects the links anew, until the channel is connected. ZeroMQ gives a connection up for ever
+  // if the peers do not agree, and only one of the links has a monitor.
+  void ConnectAgain();
+  void ConnectAgainSoon();
   void DrainPublishLink();
   void DrainControl();
   bool DrainSubscribeLink();
@@ -100,6 +110,8 @@ class ZmqChannel final : public Channel, private EventHandler {
   Links links_;
   ChannelClient client_;
   LogLimit bad_input_limit_;
+  LogLimit refusal_limit_{absl::Minutes(1)};
+  bool connects_again_ = false;
 
   zmq::context_t context_;
   zmq::socket_t publish_;
