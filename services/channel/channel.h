@@ -15,6 +15,8 @@
 
 namespace groupcast::service {
 
+class Presence;
+
 // The part of a message that its sender chooses and its receivers get.
 struct Content {
   enum class Kind : uint8_t {
@@ -174,6 +176,9 @@ class Channel {
   // The largest data of a publication that Publish takes. It can change when the channel connects:
   // it changes before OnConnectionState.
   virtual size_t message_bytes_max() const = 0;
+
+  // The members of groups over all workers (presence.h). Null: this engine does not have it.
+  virtual Presence* presence() { return nullptr; }
 };
 
 }  // namespace groupcast::service

@@ -54,6 +54,7 @@ enum class ControlKind : uint8_t {
   kCompareHeads = 6,
   kHeads = 7,
   kDigest = 8,
+  kPresence = 9,
 };
 
 // The fixed header of a live frame, with the integers in the machine's form.

@@ -112,6 +112,31 @@ constexpr char kDigestHex[] =
     "11efcdab8967452301"
     "1a070a03313233102a";
 
+constexpr char kPresenceToServerHex[] =
+    "01090000"
+    "0802"
+    "1003"
+    "1801"
+    "221e"
+    "0a03313233"
+    "1801"
+    "2001"
+    "2a13"
+    "09ab00000000000000"
+    "2205616c696365"
+    "28e807"
+    "2801";
+constexpr char kPresenceToWorkerHex[] =
+    "01090000"
+    "0802"
+    "1004"
+    "1803"
+    "2211"
+    "0a03313233"
+    "1001"
+    "3208"
+    "ab00000000000000";
+
 constexpr PublisherId kPublisher{0x1122334455667788};
 constexpr Epoch kEpoch{0x0123456789abcdef};
 constexpr uint64_t kEpochNumber{0x0123456789abcdef};
@@ -220,6 +245,33 @@ TEST(WireTest, RepairFramesHaveTheirGoldenBytes) {
   digest.set_epoch(kEpochNumber);
   AddHead(42, digest.mutable_heads());
   EXPECT_EQ(Hex(ControlFrame(ControlKind::kDigest, digest)), kDigestHex);
+}
+
+TEST(WireTest, PresenceFramesHaveTheirGoldenBytes) {
+  channel::v1::PresenceFrame to_server;
+  to_server.set_stream(2);
+  to_server.set_number(3);
+  to_server.set_confirmed(1);
+  to_server.set_came_back(true);
+  channel::v1::PresenceGroup* const list = to_server.add_groups();
+  list->set_group_id("123");
+  list->set_begins(true);
+  list->set_ends(true);
+  channel::v1::PresentMember* const member = list->add_joined();
+  member->set_connection_id(0xab);
+  member->set_identity("alice");
+  member->set_since_ms(1'000);
+  EXPECT_EQ(Hex(ControlFrame(ControlKind::kPresence, to_server)), kPresenceToServerHex);
+
+  channel::v1::PresenceFrame to_worker;
+  to_worker.set_stream(2);
+  to_worker.set_number(4);
+  to_worker.set_confirmed(3);
+  channel::v1::PresenceGroup* const news = to_worker.add_groups();
+  news->set_group_id("123");
+  news->set_watch(channel::v1::PresenceGroup::ON);
+  news->add_left(0xab);
+  EXPECT_EQ(Hex(ControlFrame(ControlKind::kPresence, to_worker)), kPresenceToWorkerHex);
 }
 
 TEST(WireTest, ReadsWhatItWrites) {

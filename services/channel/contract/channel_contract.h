@@ -47,6 +47,11 @@ class ChannelContractTest : public testing::TestWithParam<EngineFactory> {
   int settled_ = 0;
 };
 
+// The contract of Presence (services/channel/presence.h), for engines that have it. An engine's
+// test instantiates it like ChannelContractTest.
+class PresenceContractTest : public ChannelContractTest {};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PresenceContractTest);
+
 bool AllAnswered(const std::vector<std::shared_ptr<const Outcome>>& outcomes);
 
 inline std::string EngineName(const testing::TestParamInfo<EngineFactory>& info) {

@@ -20,6 +20,10 @@ INSTANTIATE_TEST_SUITE_P(Memory, ChannelContractTest,
                                          Memory("CountGroupsAlone",
                                                 MemoryEngine::Mode::kCountGroupsAlone)),
                          EngineName);
+INSTANTIATE_TEST_SUITE_P(Memory, PresenceContractTest,
+                         testing::Values(Memory("Plain", MemoryEngine::Mode::kPlain),
+                                         Memory("Flaky", MemoryEngine::Mode::kFlaky)),
+                         EngineName);
 
 }  // namespace
 }  // namespace groupcast::service::contract

@@ -32,6 +32,7 @@ class MemoryEngine::OpenChannel final : public Channel {
   }
   bool connected() const override { return channel_.connected(); }
   size_t message_bytes_max() const override { return channel_.message_bytes_max(); }
+  Presence* presence() override { return channel_.presence(); }
 
  private:
   MemoryEngine* const engine_;

@@ -75,6 +75,10 @@ INSTANTIATE_TEST_SUITE_P(Zmq, ChannelContractTest,
                          ::testing::Values(EngineFactory{
                              "Server", [] { return std::make_unique<ZmqEngine>(); }}),
                          EngineName);
+INSTANTIATE_TEST_SUITE_P(Zmq, PresenceContractTest,
+                         ::testing::Values(EngineFactory{
+                             "Server", [] { return std::make_unique<ZmqEngine>(); }}),
+                         EngineName);
 
 }  // namespace
 }  // namespace groupcast::service::contract

@@ -44,6 +44,7 @@ class LoopMemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return channel_.connected(); }
   size_t message_bytes_max() const override { return channel_.message_bytes_max(); }
+  Presence* presence() override { return channel_.presence(); }
 
  private:
   struct NamedHub;

@@ -56,7 +56,11 @@ Position MemoryHub::Take(Waiting publication) {
 }
 
 MemoryChannel::MemoryChannel(MemoryHub* hub, ChannelListener* listener)
-    : hub_(hub), listener_(listener), self_(std::make_shared<MemoryChannel*>(this)) {
+    : hub_(hub),
+      listener_(listener),
+      presence_(&hub->presences_,
+                [hub](std::function<void()> work) { hub->Later(std::move(work)); }),
+      self_(std::make_shared<MemoryChannel*>(this)) {
   hub_->channels_.push_back(this);
 }
 
@@ -160,6 +164,7 @@ void MemoryChannel::Finish(Answer answer) {
 void MemoryChannel::SetConnected(bool connected) {
   if (connected == connected_) return;
   connected_ = connected;
+  presence_.SetConnected(connected);
   hub_->Later([self = self_, connected] {
     if (*self != nullptr) (*self)->listener_->OnConnectionState(connected);
   });

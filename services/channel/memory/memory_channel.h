@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
+#include "services/channel/memory/memory_presence.h"
 
 namespace groupcast::service {
 
@@ -81,6 +82,7 @@ class MemoryHub {
   size_t kept_max_ = std::numeric_limits<size_t>::max();
   size_t message_bytes_max_ = std::numeric_limits<size_t>::max();
   std::vector<MemoryChannel*> channels_;
+  MemoryPresence::All presences_;
   absl::flat_hash_map<std::string, Group> groups_;
   absl::flat_hash_map<Fingerprint, Position> keys_;
   std::vector<std::function<void()>> queue_;
@@ -103,6 +105,7 @@ class MemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
   size_t message_bytes_max() const override { return hub_->message_bytes_max_; }
+  Presence* presence() override { return &presence_; }
 
   // Connects or disconnects. While the channel is not connected, publications wait and it delivers
   // nothing. After a new connection, subscriptions continue where they were.
@@ -163,6 +166,7 @@ class MemoryChannel final : public Channel {
   absl::flat_hash_map<std::string, Subscription> subscriptions_;
   std::vector<MemoryHub::Waiting> waiting_;
   std::vector<Answer> held_answers_;
+  MemoryPresence presence_;
   std::shared_ptr<MemoryChannel*> self_;  // for events in the hub's queue
 };
 

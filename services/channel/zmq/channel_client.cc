@@ -29,19 +29,22 @@ ChannelClient::ChannelClient(const ChannelClientOptions& options, const Clock* c
       repairs_({.answer_timeout = options.answer_timeout}, clock, this),
       head_checks_(options.repair_after, kUncheckedHeadsMax),
       live_order_(clock, options.repair_after, options.late_groups_max),
-      comparison_(options, clock, links, &subscriptions_, &repairs_) {}
+      comparison_(options, clock, links, &subscriptions_, &repairs_),
+      presence_(options.presence, clock, links) {}
 
 // ---- Links.
 
 void ChannelClient::OnControlUp() {
   repairs_.Reset();
   comparison_.Reset();
+  presence_.OnDisconnected();
   link_.OnControlUp();
 }
 
 void ChannelClient::OnControlDown() {
   // Before the listener's call: requests that it makes from then on fail by themselves.
   repairs_.Reset();
+  presence_.OnDisconnected();
   link_.OnControlDown();
 }
 
@@ -72,6 +75,8 @@ absl::Status ChannelClient::OnControlFrame(absl::string_view frame) {
       return handle(&ChannelClient::OnHeads);
     case ControlKind::kDigest:
       return handle(&ChannelClient::OnDigest);
+    case ControlKind::kPresence:
+      return handle(&ChannelClient::OnPresence);
     default:
       ++malformed_;
       return absl::InvalidArgumentError(
@@ -107,7 +112,13 @@ absl::Status ChannelClient::OnLiveFrame(absl::string_view bytes) {
 }
 
 void ChannelClient::OnHelloReply(const channel::v1::HelloReply& reply) {
+  const bool was_answered = link_.hello_answered();
   if (link_.OnHelloReply(reply)) comparison_.Begin();
+  if (!was_answered && link_.hello_answered()) presence_.OnConnected(reply.presence());
+}
+
+void ChannelClient::OnPresence(const channel::v1::PresenceFrame& frame) {
+  presence_.OnFrame(frame);
 }
 
 void ChannelClient::OnAcknowledgement(const channel::v1::Acknowledgement& acknowledgement) {
@@ -282,7 +293,7 @@ void ChannelClient::Tick() {
 }
 
 bool ChannelClient::GiveAnswers() {
-  bool any = false;
+  bool any = presence_.Flush();
   while (repairs_.GiveAnswers() || link_.GiveAnswers()) any = true;
   return link_.TellRoom() || any;
 }

@@ -17,6 +17,7 @@
 #include "services/channel/zmq/channel_links.h"
 #include "services/channel/zmq/head_comparison.h"
 #include "services/channel/zmq/live_order.h"
+#include "services/channel/zmq/presence_client.h"
 #include "services/channel/zmq/publisher_link.h"
 #include "services/channel/zmq/subscriptions.h"
 #include "services/common/clock.h"
@@ -32,6 +33,7 @@ namespace groupcast::service {
 //   HeadChecks       heads from digests, which get some time to come live
 //   LiveOrder        heads that a late live link may still bring
 //   HeadComparison   the comparison of all heads, page by page
+//   PresenceClient   the members of groups, in both directions
 //
 // It finds losses of the live link in two ways. The group's next message shows the hole. For a
 // group's last message, the digests name heads. If a head does not come live in time, the client
@@ -90,11 +92,18 @@ class ChannelClient final : public Channel, private RepairLink {
                     HistoryCallback done) override;
   bool connected() const override { return link_.connected(); }
   size_t message_bytes_max() const override { return link_.message_bytes_max(); }
+  Presence* presence() override { return &presence_; }
+
+  // There is news of presence, which GiveAnswers sends.
+  bool presence_is_due() const { return presence_.is_due(); }
+  // The worker ends, and has no connections any more.
+  void End() { presence_.End(); }
 
   Counters counters() const;
   size_t window_bytes() const { return link_.window_bytes(); }
   size_t held_bytes() const { return subscriptions_.held_bytes(); }
   size_t unchecked_heads() const { return head_checks_.size(); }
+  size_t view_bytes() const { return presence_.view_bytes(); }
   size_t late_groups() const { return live_order_.groups(); }
 
  private:
@@ -103,6 +112,7 @@ class ChannelClient final : public Channel, private RepairLink {
   void OnHistory(const channel::v1::History& history);
   void OnHeads(const channel::v1::Heads& heads);
   void OnDigest(const channel::v1::Digest& digest);
+  void OnPresence(const channel::v1::PresenceFrame& frame);
 
   // The source of a head. A head from a comparison says nothing about the subscription.
   enum class HeardBy { kDigest, kComparison };
@@ -131,6 +141,7 @@ class ChannelClient final : public Channel, private RepairLink {
   HeadChecks head_checks_;
   LiveOrder live_order_;
   HeadComparison comparison_;
+  PresenceClient presence_;
 };
 
 }  // namespace groupcast::service

@@ -2,12 +2,24 @@
 #define GROUPCAST_SERVICES_CHANNEL_ZMQ_CHANNEL_CLIENT_OPTIONS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/time/time.h"
 #include "services/channel/window.h"
 #include "services/channel/wire.h"
 
 namespace groupcast::service {
+
+struct PresenceClientOptions {
+  // The bounds of this worker's watches, and of the bytes of their views. Over them, a watch ends,
+  // and the listener is told.
+  size_t watches_max = 10'000;
+  size_t view_bytes_max = 64u << 20;
+
+  // The size of a frame, which one more member may exceed, and the frames without confirmation.
+  size_t frame_bytes = 64u << 10;
+  uint64_t frames_under_way_max = 4;
+};
 
 // The options of a ChannelClient and of its parts.
 struct ChannelClientOptions {
@@ -57,6 +69,8 @@ struct ChannelClientOptions {
 
   // If a request over control has no answer after this time, the worker repeats it, or it fails.
   absl::Duration answer_timeout = absl::Seconds(5);
+
+  PresenceClientOptions presence;
 };
 
 }  // namespace groupcast::service

@@ -53,6 +53,7 @@ ZmqChannel::ZmqChannel(const ZmqChannelOptions& options, EventLoop* loop, Channe
       clock_(loop),
       links_(this),
       client_(options_.client, &clock_, &links_, listener),
+      presence_(this, client_.presence()),
       context_(1),
       self_(std::make_shared<ZmqChannel*>(this)) {}
 
@@ -60,7 +61,11 @@ ZmqChannel::~ZmqChannel() {
   *self_ = nullptr;
   // What is on its way when the worker ends shall arrive. Its results are not waited for. Only now:
   // of a socket that lingers, ZeroMQ leaks what waits for a connection that is lost.
-  if (publish_ && connected()) publish_.set(zmq::sockopt::linger, kPublishLingerMs);
+  if (publish_ && connected()) {
+    publish_.set(zmq::sockopt::linger, kPublishLingerMs);
+    control_.set(zmq::sockopt::linger, kPublishLingerMs);
+    client_.End();
+  }
   for (zmq::socket_t* socket : {&publish_, &subscribe_, &control_, &control_monitor_}) {
     if (*socket) loop_->Remove(socket->get(zmq::sockopt::fd), this);
   }
@@ -170,6 +175,31 @@ void ZmqChannel::Links::Subscribe(const std::string& topic) {
 void ZmqChannel::Links::Unsubscribe(const std::string& topic) {
   channel_->Touch();
   channel_->subscribe_.set(zmq::sockopt::unsubscribe, topic);
+}
+
+void ZmqChannel::TouchingPresence::Watch(absl::string_view group_id) {
+  presence_->Watch(group_id);
+  channel_->FlushPresence();
+}
+
+void ZmqChannel::TouchingPresence::Unwatch(absl::string_view group_id) {
+  presence_->Unwatch(group_id);
+  channel_->FlushPresence();
+}
+
+void ZmqChannel::TouchingPresence::OnJoin(absl::string_view group_id, uint64_t connection_id) {
+  presence_->OnJoin(group_id, connection_id);
+  channel_->FlushPresence();
+}
+
+void ZmqChannel::TouchingPresence::OnLeave(absl::string_view group_id, uint64_t connection_id,
+                                           bool connection_lost) {
+  presence_->OnLeave(group_id, connection_id, connection_lost);
+  channel_->FlushPresence();
+}
+
+void ZmqChannel::FlushPresence() {
+  if (client_.presence_is_due()) loop_->WantTurn();
 }
 
 void ZmqChannel::OnEvents(uint32_t) { Touch(); }

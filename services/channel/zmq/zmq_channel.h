@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
+#include "services/channel/presence.h"
 #include "services/channel/zmq/channel_client.h"
 #include "services/channel/zmq/curve.h"
 #include "services/channel/zmq/sockets.h"
@@ -59,6 +60,7 @@ class ZmqChannel final : public Channel, private EventHandler {
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
   size_t message_bytes_max() const override { return client_.message_bytes_max(); }
+  Presence* presence() override { return &presence_; }
 
   ChannelClient::Counters counters() const { return client_.counters(); }
 
@@ -79,6 +81,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   void DrainControl();
   bool DrainSubscribeLink();
   void EndBatch();
+  void FlushPresence();
   void NoteBadInput(absl::string_view link, const absl::Status& status);
 
   class Links final : public ChannelLinks {
@@ -91,6 +94,25 @@ class ZmqChannel final : public Channel, private EventHandler {
 
    private:
     ZmqChannel* const channel_;
+  };
+
+  // The client's presence. Each change makes a turn, which sends it.
+  class TouchingPresence final : public Presence {
+   public:
+    TouchingPresence(ZmqChannel* channel, Presence* presence)
+        : channel_(channel), presence_(presence) {}
+    void SetListener(PresenceListener* listener) override { presence_->SetListener(listener); }
+    void Watch(absl::string_view group_id) override;
+    void Unwatch(absl::string_view group_id) override;
+    const PresenceView* View(absl::string_view group_id) const override {
+      return presence_->View(group_id);
+    }
+    void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
+    void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
+
+   private:
+    ZmqChannel* const channel_;
+    Presence* const presence_;
   };
 
   // The time of the loop's turn: each turn reads the clock once.
@@ -109,6 +131,7 @@ class ZmqChannel final : public Channel, private EventHandler {
   const MonotonicClock real_time_;
   Links links_;
   ChannelClient client_;
+  TouchingPresence presence_;
   LogLimit bad_input_limit_;
   LogLimit refusal_limit_{absl::Minutes(1)};
   bool connects_again_ = false;

@@ -40,13 +40,15 @@ Broker::Broker(const BrokerOptions& options, const Clock* clock, const Clock* ca
       restorer_(&state_, calendar),
       snapshot_(options_.groups_per_snapshot_part, &state_, calendar),
       digests_(options_.digest_period),
-      questions_(options_.questions) {}
+      questions_(options_.questions),
+      presence_(options_.presence) {}
 
 void Broker::FinishRecovery(bool tail_may_be_missing) {
   no_expiry_before_ = state_.now + options_.retention.repair_retention;
   no_key_expiry_before_ = state_.now + options_.keys.window;  // the calendar gives their ages
   state_.publishers.FinishRecovery();
   state_.last_handed_out = state_.last_offset;
+  if (!state_.publishers.all().empty()) presence_.ExpectWorkers(state_.now);
   if (tail_may_be_missing) BeginEpoch();
   state_.groups.ForEach([this](KnownGroup* group) { state_.UpdateIdle(group); });
 }
@@ -209,6 +211,7 @@ absl::Status Broker::EndTurn(BrokerSink* sink) {
 Broker::Rest Broker::rest() const {
   if (handing_out()) return Rest::kNoRoom;
   if (questions_.waiting() > 0 && !untold_epoch()) return Rest::kMore;
+  if (presence_.has_more()) return Rest::kMore;
   // Announcements wait for the log then, and no turn that follows at once would help.
   if (log_failed_) return Rest::kNothing;
   if (announcements_.found_no_room()) return Rest::kNoRoom;
@@ -375,7 +378,8 @@ absl::Status Broker::OnControl(PublisherId from, absl::string_view frame, Broker
         (this->*handler)(from, body, sink);
         return absl::OkStatus();
       };
-  if (untold_epoch()) {
+  // (Presence knows no epochs.)
+  if (untold_epoch() && control->kind != ControlKind::kPresence) {
     AnswerLater(from, frame);
     return absl::OkStatus();
   }
@@ -386,6 +390,8 @@ absl::Status Broker::OnControl(PublisherId from, absl::string_view frame, Broker
       return handle(&Broker::AddQuestion);
     case ControlKind::kCompareHeads:
       return handle(&Broker::Compare);
+    case ControlKind::kPresence:
+      return handle(&Broker::TakePresence);
     default:
       ++counters_.malformed;
       return absl::InvalidArgumentError(
@@ -440,6 +446,7 @@ void Broker::Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink
   reply.set_known(known);
   reply.set_last_digest(publisher->last_digest);
   reply.set_reading_paused(handing_out());
+  reply.set_presence(true);
   reply.mutable_results()->set_epoch(static_cast<uint64_t>(state_.epoch));
   publisher->ResultsFrom(hello.first_unacknowledged(), reply.mutable_results());
   // If this cannot be sent, the worker says hello again.
@@ -450,7 +457,12 @@ void Broker::AddQuestion(PublisherId from, const channel::v1::FetchHistory& fetc
   questions_.Add(from, fetch);
 }
 
+void Broker::TakePresence(PublisherId from, const channel::v1::PresenceFrame& frame, BrokerSink*) {
+  presence_.OnFrame(from, frame, state_.now);
+}
+
 void Broker::AnswerQuestions(BrokerSink* sink) {
+  presence_.Send(state_.now, sink);
   if (untold_epoch()) return;
   questions_.AnswerSome([&](PublisherId to, const channel::v1::FetchHistory& fetch) {
     const std::string frame = ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch));

@@ -21,6 +21,7 @@
 #include "services/channel_server/broker/digests.h"
 #include "services/channel_server/broker/history_questions.h"
 #include "services/channel_server/broker/image.h"
+#include "services/channel_server/broker/presence.h"
 #include "services/channel_server/broker/restorer.h"
 #include "services/channel_server/broker/snapshot.h"
 #include "services/channel_server/broker/turn_record.h"
@@ -45,6 +46,7 @@ struct BrokerOptions {
   PublishersOptions publishers;
   KeyMemoryOptions keys;
   HistoryQuestionsOptions questions;
+  PresenceOptions presence;
 
   // The bound of the groups without subscribers and messages that the broker remembers. Over it,
   // the broker forgets the group that was idle for the longest time. (It forgets none while it
@@ -133,8 +135,8 @@ class Broker {
   // kUnavailable, kResourceExhausted and the like: the broker could not write the log.
   absl::Status EndTurn(BrokerSink* sink);
 
-  // Answers some of the workers' questions for history. The shell calls it after EndTurn, so that
-  // acknowledgements and digests come first.
+  // Answers some of the workers' questions for history, and sends some of the tables of presence.
+  // The shell calls it after EndTurn, so that acknowledgements and digests come first.
   void AnswerQuestions(BrokerSink* sink);
 
   // Messages of the last turn wait for room.
@@ -157,6 +159,7 @@ class Broker {
   size_t key_count() const { return state_.keys.size(); }
   size_t retained_bytes() const { return state_.retention.bytes(); }
   size_t waiting_announcements() const { return announcements_.waiting(); }
+  const PresenceTables& presence() const { return presence_; }
 
  private:
   // A publication with an accepted number.
@@ -188,6 +191,7 @@ class Broker {
 
   void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
   void AddQuestion(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
+  void TakePresence(PublisherId from, const channel::v1::PresenceFrame& frame, BrokerSink* sink);
   void Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink);
   // Keeps the frame until the epoch is in the log, or the turn's messages are handed out.
   void AnswerLater(PublisherId from, absl::string_view frame);
@@ -218,6 +222,7 @@ class Broker {
   Announcements announcements_;
   Digests digests_;
   HistoryQuestions questions_;
+  PresenceTables presence_;
   bool log_failed_ = false;                 // the last turn could not be written
   std::vector<Publisher*> to_acknowledge_;  // publishers with untold results
 

@@ -1,0 +1,133 @@
+#ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_PRESENT_GROUP_H_
+#define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_PRESENT_GROUP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "services/channel/fingerprint.h"
+#include "services/channel/proto/wire.pb.h"
+#include "services/channel/wire.h"
+
+namespace groupcast::service {
+
+struct PresentGroupOptions {
+  // A client with an identity that loses its connection may come back within this time: then there
+  // is no leave and no join. Zero: each connection counts by itself.
+  absl::Duration grace = absl::Seconds(5);
+  // A second connection of an identity waits for this time, because it may be the successor of the
+  // first one, whose end is not known yet. At most the grace counts.
+  absl::Duration overlap = absl::Seconds(1);
+  // The members of a worker that is away stay for this time.
+  absl::Duration lease = absl::Seconds(8);
+  // The changes that are remembered for watchers. A watcher that is further behind gets the whole
+  // table again.
+  size_t changes_max = 16'384;
+};
+
+// The members of one watched group: those that watchers see, and the connections behind them.
+//
+// A member has the id of the connection with which it came. When its client comes back with another
+// connection, the member keeps the id, and nobody sees a change.
+//
+// Workers report joins and leaves in order. A worker that comes back lists its members again; those
+// that it does not name have lost their connections.
+//
+// Logic only; the caller gives the time, and calls Expire when next_deadline() has come. Not
+// thread-safe.
+class PresentGroup {
+ public:
+  // `options` must outlive it.
+  explicit PresentGroup(const PresentGroupOptions* options) : options_(options) {}
+
+  // A connection that is known changes its data. A connection of another worker has no effect.
+  void Join(PublisherId worker, const channel::v1::PresentMember& member, absl::Time now);
+  // The connection has left the group by itself, or has ended. Unknown connections have no effect.
+  void Leave(PublisherId worker, uint64_t connection);
+  void Lose(PublisherId worker, uint64_t connection, absl::Time now);
+
+  // The worker lists its members. After EndList, connections that it has not named count as lost.
+  // Connections in a list are no successors of others that are there.
+  void BeginList(PublisherId worker);
+  void EndList(PublisherId worker, absl::Time now);
+
+  // The worker's connection is lost. Its members leave when the lease ends, unless their clients or
+  // the worker come back.
+  void OnWorkerAway(PublisherId worker, absl::Time now);
+  // The worker is there again, and will list its members.
+  void OnWorkerBack(PublisherId worker);
+  // The worker has ended: its connections are lost.
+  void OnWorkerEnded(PublisherId worker, absl::Time now);
+
+  void Expire(absl::Time now);
+  absl::Time next_deadline() const {
+    return deadlines_.empty() ? absl::InfiniteFuture() : deadlines_.begin()->first;
+  }
+
+  // The visible members, by id. Null or the end: there is none.
+  const channel::v1::PresentMember* Find(uint64_t id) const;
+  // The first visible member with an id of at least `id`. Null: there is none.
+  const channel::v1::PresentMember* FirstFrom(uint64_t id) const;
+
+  // The ids of changed members, with numbers from first_change() to end_change() - 1. The present
+  // state of the member counts: Find says whether it is there.
+  uint64_t first_change() const { return end_change_ - changes_.size(); }
+  uint64_t end_change() const { return end_change_; }
+  uint64_t change(uint64_t number) const { return changes_[number - first_change()]; }
+
+  // All members, also those that are not visible yet.
+  size_t size() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    channel::v1::PresentMember member;  // with the visible id, and without its identity
+    Fingerprint identity;
+    uint64_t connection = 0;
+    PublisherId worker{};
+    bool visible = true;
+    bool named = true;     // in the worker's present list
+    bool leaving = false;  // its connection is lost, or its worker is away
+    absl::Time deadline = absl::InfiniteFuture();
+  };
+  using Entries = std::map<uint64_t, Entry>;  // by visible id
+
+  void SetData(Entry* entry, const channel::v1::PresentMember& member);
+  Fingerprint IdentityOf(const channel::v1::PresentMember& member) const;
+  void RemoveIdentity(const Entry& entry);
+  Entry* FindConnection(PublisherId worker, uint64_t connection);
+  // Another entry of the same client, with these properties. Null: none.
+  Entry* FindTwin(const Entry& of, bool visible, bool leaving);
+  uint64_t FreeIdFor(uint64_t connection) const;
+  void SetDeadline(Entry* entry, absl::Time deadline);
+  // The connection of `from` takes the place of the one behind `to`; `from` is removed.
+  void TakeOver(Entry* to, Entry* from);
+  void Bind(Entry* entry, uint64_t connection, PublisherId worker);
+  void Unbind(Entry* entry);
+  void LoseEntry(Entry* entry, absl::Time now);
+  void Remove(Entry* entry);
+  void NoteChange(uint64_t id);
+  std::vector<uint64_t> IdsOf(PublisherId worker) const;
+  static size_t BytesOf(const Entry& entry);
+
+  const PresentGroupOptions* options_;
+  Entries entries_;
+  absl::flat_hash_map<uint64_t, uint64_t> by_connection_;  // the visible ids
+  absl::flat_hash_map<Fingerprint, std::vector<uint64_t>> by_identity_;
+  std::map<PublisherId, std::set<uint64_t>> by_worker_;  // visible ids
+  std::set<PublisherId> listing_;
+  std::set<std::pair<absl::Time, uint64_t>> deadlines_;
+  std::deque<uint64_t> changes_;
+  uint64_t end_change_ = 1;
+  size_t bytes_ = 0;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_PRESENT_GROUP_H_

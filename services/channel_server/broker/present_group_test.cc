@@ -1,0 +1,255 @@
+#include "services/channel_server/broker/present_group.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/common/clock.h"
+
+namespace groupcast::service {
+namespace {
+
+constexpr PublisherId kA{1};
+constexpr PublisherId kB{2};
+
+class PresentGroupTest : public testing::Test {
+ protected:
+  void Join(PublisherId worker, uint64_t connection, const std::string& client = "",
+            const std::string& info = "") {
+    channel::v1::PresentMember member;
+    member.set_connection_id(connection);
+    member.set_info(info);
+    if (!client.empty()) member.set_identity(FingerprintBytes(FingerprintOf({client})));
+    group_.Join(worker, member, clock_.Now());
+  }
+  void Lose(PublisherId worker, uint64_t connection) {
+    group_.Lose(worker, connection, clock_.Now());
+  }
+  void Pass(absl::Duration time) {
+    clock_.Advance(time);
+    group_.Expire(clock_.Now());
+  }
+
+  // The ids that watchers see.
+  std::string Seen() const {
+    std::string seen;
+    for (const auto* member = group_.FirstFrom(0); member != nullptr;
+         member = group_.FirstFrom(member->connection_id() + 1)) {
+      absl::StrAppend(&seen, seen.empty() ? "" : " ", member->connection_id());
+    }
+    return seen;
+  }
+  // The changes since the last call: "+1 -2".
+  std::string Changes() {
+    std::string changes;
+    for (; next_change_ < group_.end_change(); ++next_change_) {
+      const uint64_t id = group_.change(next_change_);
+      absl::StrAppend(&changes, changes.empty() ? "" : " ", group_.Find(id) == nullptr ? "-" : "+",
+                      id);
+    }
+    return changes;
+  }
+
+  FakeClock clock_;
+  PresentGroupOptions options_;
+  PresentGroup group_{&options_};
+  uint64_t next_change_ = 1;
+};
+
+TEST_F(PresentGroupTest, MembersComeAndGo) {
+  Join(kA, 1);
+  Join(kB, 2);
+  EXPECT_EQ(Changes(), "+1 +2");
+  group_.Leave(kA, 1);
+  EXPECT_EQ(Changes(), "-1");
+  Lose(kB, 2);
+  EXPECT_EQ(Changes(), "-2") << "a connection without an identity has no successor";
+  EXPECT_EQ(group_.size(), 0u);
+  EXPECT_EQ(group_.bytes(), 0u);
+}
+
+TEST_F(PresentGroupTest, ARepeatedJoinChangesNothing) {
+  Join(kA, 1);
+  Join(kA, 1);
+  EXPECT_EQ(Changes(), "+1");
+  group_.Leave(kB, 1);
+  Join(kB, 1);
+  EXPECT_EQ(Changes(), "") << "the connection is of another worker";
+}
+
+TEST_F(PresentGroupTest, AClientThatComesBackWithinTheGraceKeepsItsMember) {
+  Join(kA, 1, "alice");
+  Changes();
+  Lose(kA, 1);
+  Pass(options_.grace - absl::Milliseconds(1));
+  Join(kB, 2, "alice");
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1");
+  group_.Leave(kB, 2);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, AClientThatComesBackTooLateLeavesAndJoins) {
+  Join(kA, 1, "alice");
+  Lose(kA, 1);
+  Changes();
+  Pass(options_.grace);
+  EXPECT_EQ(Changes(), "-1");
+  Join(kB, 2, "alice");
+  EXPECT_EQ(Changes(), "+2");
+}
+
+TEST_F(PresentGroupTest, ALeaveByCommandHasNoGrace) {
+  Join(kA, 1, "alice");
+  Changes();
+  group_.Leave(kA, 1);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, WithoutGraceEachConnectionCountsByItself) {
+  options_.grace = absl::ZeroDuration();
+  Join(kA, 1, "alice");
+  Join(kB, 2, "alice");
+  EXPECT_EQ(Changes(), "+1 +2");
+  Lose(kA, 1);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, ASecondConnectionAppearsAfterTheOverlap) {
+  Join(kA, 1, "alice");
+  Changes();
+  Join(kB, 2, "alice");
+  Pass(options_.overlap - absl::Milliseconds(1));
+  EXPECT_EQ(Changes(), "");
+  Pass(absl::Milliseconds(1));
+  EXPECT_EQ(Changes(), "+2");
+  EXPECT_EQ(Seen(), "1 2");
+}
+
+TEST_F(PresentGroupTest, ASuccessorMayComeBeforeTheLossIsKnown) {
+  Join(kA, 1, "alice");
+  Changes();
+  Join(kB, 2, "alice");
+  Lose(kA, 1);
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1");
+  Lose(kB, 2);
+  Pass(options_.grace);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, AMemberWithOtherDataIsNoSuccessor) {
+  Join(kA, 1, "alice", "1");
+  Lose(kA, 1);
+  Changes();
+  Join(kB, 2, "alice", "2");
+  EXPECT_EQ(Changes(), "+2");
+  Pass(options_.grace);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, AMemberMayHaveOtherDataLater) {
+  Join(kA, 1, "session", "1");
+  const size_t bytes = group_.bytes();
+  Changes();
+  Join(kA, 1, "alice", "22");
+  EXPECT_EQ(Changes(), "+1");
+  EXPECT_EQ(group_.Find(1)->info(), "22");
+  EXPECT_EQ(group_.bytes(), bytes + 1);
+  Lose(kA, 1);
+  Join(kB, 2, "session", "22");
+  EXPECT_EQ(Changes(), "+2") << "it is another client now";
+  Join(kB, 3, "alice", "22");
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "1 2");
+}
+
+TEST_F(PresentGroupTest, TheMembersOfALostWorkerStayForItsLease) {
+  Join(kA, 1);
+  Join(kA, 2, "alice");
+  Join(kB, 3);
+  Changes();
+  group_.OnWorkerAway(kA, clock_.Now());
+  Pass(options_.lease - absl::Milliseconds(1));
+  EXPECT_EQ(Changes(), "");
+  Pass(absl::Milliseconds(1));
+  EXPECT_EQ(Seen(), "3");
+}
+
+TEST_F(PresentGroupTest, AWorkerThatComesBackKeepsTheMembersThatItNames) {
+  Join(kA, 1);
+  Join(kA, 2);
+  Changes();
+  group_.OnWorkerAway(kA, clock_.Now());
+  group_.OnWorkerBack(kA);
+  Pass(absl::Minutes(1));
+  group_.BeginList(kA);
+  Join(kA, 2);
+  Join(kA, 3);
+  EXPECT_EQ(Changes(), "+3");
+  group_.EndList(kA, clock_.Now());
+  EXPECT_EQ(Changes(), "-1");
+  EXPECT_EQ(Seen(), "2 3");
+}
+
+TEST_F(PresentGroupTest, TwoConnectionsOfOneClientInAListAreThereAtOnce) {
+  group_.BeginList(kA);
+  Join(kA, 1, "alice");
+  Join(kA, 2, "alice");
+  EXPECT_EQ(Seen(), "1 2");
+  group_.EndList(kA, clock_.Now());
+  Join(kA, 3, "alice");
+  EXPECT_EQ(Seen(), "1 2");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1 2 3");
+}
+
+TEST_F(PresentGroupTest, ClientsOfALostWorkerMayComeBackElsewhere) {
+  Join(kA, 1, "alice");
+  Join(kA, 2, "bob");
+  Changes();
+  Join(kB, 11, "alice");  // before the loss is known
+  group_.OnWorkerAway(kA, clock_.Now());
+  Join(kB, 12, "bob");
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1 2");
+}
+
+TEST_F(PresentGroupTest, AConnectionWhoseIdAnotherOneHasGetsAFreeId) {
+  Join(kA, 1, "alice");
+  group_.OnWorkerAway(kA, clock_.Now());
+  Join(kB, 2, "alice");  // has id 1 now
+  group_.OnWorkerBack(kA);
+  group_.BeginList(kA);
+  Join(kA, 1, "alice");  // it was there all the time
+  group_.EndList(kA, clock_.Now());
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1 2");
+  group_.Leave(kA, 1);
+  EXPECT_EQ(Seen(), "1");
+  group_.Leave(kB, 2);
+  EXPECT_EQ(Seen(), "");
+}
+
+TEST_F(PresentGroupTest, TheMembersOfAnEndedWorkerAreLostAtOnce) {
+  Join(kA, 1);
+  Join(kA, 2, "alice");
+  group_.OnWorkerEnded(kA, clock_.Now());
+  EXPECT_EQ(Seen(), "2");
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "");
+}
+
+TEST_F(PresentGroupTest, RemembersABoundedNumberOfChanges) {
+  options_.changes_max = 3;
+  for (uint64_t id = 1; id <= 5; ++id) Join(kA, id);
+  EXPECT_EQ(group_.first_change(), 3u);
+  EXPECT_EQ(group_.end_change(), 6u);
+  EXPECT_EQ(group_.change(3), 3u);
+}
+
+}  // namespace
+}  // namespace groupcast::service
