@@ -67,6 +67,9 @@ ABSL_FLAG(
 ABSL_FLAG(absl::Duration, subscriber_patience, absl::Seconds(1),
           "how long publications wait for a full --subscriber_queue_frames; then the server drops "
           "for that worker for 10 s, and the worker repairs later");
+ABSL_FLAG(absl::Duration, presence_grace, absl::Seconds(5),
+          "a client that loses its connection and comes back within this time does not leave and "
+          "join the members of its groups; 0s: each connection counts by itself");
 ABSL_FLAG(int, io_threads, 1, "threads that read and write sockets");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
@@ -149,6 +152,11 @@ absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
     return absl::InvalidArgumentError(
         absl::StrCat(FlagPlace("history_age"), " must not be below 0"));
   }
+  if (absl::GetFlag(FLAGS_presence_grace) < absl::ZeroDuration() ||
+      absl::GetFlag(FLAGS_presence_grace) > absl::Minutes(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(FlagPlace("presence_grace"), " must be between 0s and 1m"));
+  }
   const absl::StatusOr<FsyncMode> fsync = ParseFsyncMode(absl::GetFlag(FLAGS_fsync));
   if (!fsync.ok()) {
     return absl::InvalidArgumentError(
@@ -186,6 +194,7 @@ absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
     if (!keys.ok()) return keys.status();
     options.curve = *std::move(keys);
   }
+  options.broker.presence.groups.grace = absl::GetFlag(FLAGS_presence_grace);
   const absl::StatusOr<std::vector<GroupRule>> rules = ReadGroupRules(file);
   if (!rules.ok()) return rules.status();
   RetentionOptions& retention = options.broker.retention;

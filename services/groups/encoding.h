@@ -43,6 +43,9 @@ class Encoding {
   // Lost messages of a group.
   virtual SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const = 0;
 
+  // Whether such members get member_joined and member_left, by EncodeEvent.
+  virtual bool has_member_events() const { return false; }
+
   // A reply, an error or another event for one member only. `head` and `rest` together are the JSON
   // of an event from event.h.
   virtual SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const = 0;

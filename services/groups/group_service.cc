@@ -31,6 +31,16 @@ absl::string_view Bytes(const Fingerprint& fingerprint) {
   return {reinterpret_cast<const char*>(&fingerprint), sizeof(fingerprint)};
 }
 
+// What members may know of a member, and what identifies its client over its connections.
+void DescribeMember(const Member& member, PresentMember* to) {
+  if (member.access != nullptr && member.access->identity.token.has_value()) {
+    to->user = member.access->identity.token->user;
+    to->info = member.access->identity.token->info;
+  }
+  to->identity =
+      to->user.empty() ? member.named_session() : FingerprintOf({"user of presence", to->user});
+}
+
 // A group with more members here than this is flushed in pieces, and several messages at once.
 constexpr size_t kInteractiveMembersMax = 64;
 
@@ -61,6 +71,16 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
              [this](Member* reader, const absl::Status& why, const std::string& id) {
                Refuse(reader, ErrorOf(why, id, Command::Kind::kGroupHistory));
              }),
+      presence_(
+          options.presence, clock, &table_, [this](ConnectionId id) { return FindMember(id); },
+          DescribeMember,
+          [this](Member* member, const absl::Status& why, const std::string& id,
+                 Command::Kind kind) {
+            CommandError error = ErrorOf(why, id, kind);
+            if (absl::IsResourceExhausted(why)) error.code = ErrorCode::kTooManyMembers;
+            if (absl::IsAborted(why)) error.code = ErrorCode::kRateLimited;
+            Refuse(member, error);
+          }),
       authenticator_(options.access, clock),
       users_(options.users),
       sends_(options.sends,
@@ -77,7 +97,9 @@ void GroupService::Remove(Member* member) {
   users_.Remove(member);
   sends_.Remove(member);
   if (member->pending_answers > 0) reads_.Drop(member);
+  if (member->pending_answers > 0) presence_.Drop(member);
   for (Group* group : table_.LeaveAll(member)) {
+    presence_.OnLeave(*group, member, /*connection_lost=*/true);
     if (member->recoveries > 0) recoveries_.Drop(group, member);
     if (member->pending_answers > 0) pending_joins_.Drop(group, member);
     RemoveIfUnused(group);
@@ -141,6 +163,9 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
         reads_.Read(member, *command);
       }
       break;
+    case Command::Kind::kGroupMembers:
+      ReadMembers(member, *command);
+      break;
     case Command::Kind::kAuthenticate:
       Authenticate(member, *command);
       break;
@@ -200,6 +225,10 @@ void GroupService::Authenticate(Member* member, const Command& command) {
     member->Reply(AuthenticateReply(command.id, UserOf(*member), *end));
   }
   LeaveForbidden(member, "the fresh token does not allow it");
+  // Members may be told other things of it now.
+  for (const Group* group : table_.GroupsOf(*member)) {
+    if (group->subscribed) presence_.OnJoin(*group, *member);
+  }
   JoinPersonalGroup(member);
 }
 
@@ -250,7 +279,10 @@ void GroupService::RetryPersonalGroups() {
 
 void GroupService::LeaveForbidden(Member* member, absl::string_view reason) {
   for (Group* group : table_.GroupsOf(*member)) {
-    if (authenticator_.Allows(*member, group->id, Right::kJoin)) continue;
+    if (authenticator_.Allows(*member, group->id, Right::kJoin)) {
+      EndForbiddenInterest(*group, member);
+      continue;
+    }
     ++counters_.refused;
     Refuse(member, {.code = ErrorCode::kForbidden,
                     .message = absl::StrCat("the connection has left the group: ", reason),
@@ -278,8 +310,9 @@ void GroupService::EndTokens() {
         break;
       case Authenticator::Due::Kind::kGroupGraceOver:
         Group* const group = table_.Find(due.group_id);
-        if (group == nullptr || !table_.IsMember(*group, *due.member) ||
-            authenticator_.Allows(*due.member, due.group_id, Right::kJoin)) {
+        if (group == nullptr || !table_.IsMember(*group, *due.member)) break;
+        if (authenticator_.Allows(*due.member, due.group_id, Right::kJoin)) {
+          EndForbiddenInterest(*group, due.member);
           break;
         }
         ++counters_.refused;
@@ -369,7 +402,28 @@ bool GroupService::MayJoin(Member* member, const Command& command) {
     Refuse(member, ErrorOf(Forbidden(right), command.id, command.kind));
     return false;
   }
-  return true;
+  return !command.presence || MayObserve(member, command);
+}
+
+bool GroupService::MayObserve(Member* member, const Command& command) {
+  absl::Status status = presence_.Check();
+  if (!authenticator_.Allows(*member, command.group_ids.front().id, Right::kObserve)) {
+    ++counters_.refused;
+    status = Forbidden(Right::kObserve);
+  }
+  if (status.ok()) return true;
+  Refuse(member, ErrorOf(status, command.id, command.kind));
+  return false;
+}
+
+void GroupService::EndForbiddenInterest(const Group& group, Member* member) {
+  if (member->presence_interests == 0) return;
+  if (authenticator_.Allows(*member, group.id, Right::kObserve)) return;
+  presence_.EndInterest(
+      group, member,
+      absl::PermissionDeniedError(absl::StrCat("there are no more events of joins and leaves in "
+                                               "group \"",
+                                               group.id, "\": the right to observe it is gone")));
 }
 
 void GroupService::AddGroup(Member* member, const Command& command) {
@@ -400,7 +454,7 @@ void GroupService::AddGroup(Member* member, const Command& command) {
     group = table_.FindOrAdd(id).group;
     channel_->Subscribe(id);
   }
-  table_.Join(group, member);
+  table_.Join(group, member, absl::Now());
   if (member->access != nullptr) member->access->joined_by_service &= !IsPersonal(*member, *group);
   PendingJoin join = JoinOf(group, member, command);
   if (group->subscribed) return BeginDelivery(std::move(join));
@@ -414,6 +468,7 @@ PendingJoin GroupService::JoinOf(Group* group, Member* member, const Command& co
           .command_id = command.id,
           .since = command.since,
           .history = command.history,
+          .presence = command.presence,
           .deadline = clock_->Now() + options_.join_timeout};
 }
 
@@ -424,9 +479,10 @@ void GroupService::AddGroupAgain(Group* group, Member* member, const Command& co
       (command.since.has_value() || command.history > 0)) {
     recoveries_.Drop(group, member);
     table_.Leave(group, member);
-    table_.Join(group, member);
+    table_.Join(group, member, absl::Now());
     return BeginDelivery(JoinOf(group, member, command));
   }
+  if (command.presence && group->subscribed) presence_.AddInterest(*group, member);
   if (command.id.empty()) return;
   const Position* const recovering = recoveries_.PositionOf(group, member);
   const Position& present = recovering != nullptr ? *recovering : group->position;
@@ -437,6 +493,8 @@ void GroupService::AddGroupAgain(Group* group, Member* member, const Command& co
 
 // The join's group is subscribed.
 void GroupService::BeginDelivery(PendingJoin join) {
+  presence_.OnJoin(*join.group, *join.member);
+  if (join.presence) presence_.AddInterest(*join.group, join.member);
   if (join.since.has_value() || join.history > 0) {
     recoveries_.Begin(std::move(join));
   } else if (!join.command_id.empty()) {
@@ -455,7 +513,18 @@ void GroupService::Leave(Group* group, Member* member) {
   if (!table_.Leave(group, member)) return;
   users_.RemoveGroup(member);
   recoveries_.Drop(group, member);
+  presence_.OnLeave(*group, member, /*connection_lost=*/false);
   RemoveIfUnused(group);
+}
+
+void GroupService::ReadMembers(Member* member, const Command& command) {
+  // Without an id nobody would get the answer.
+  if (command.id.empty()) return;
+  if (gives_up_) {
+    Refuse(member, ErrorOf(Stopping(), command.id, command.kind));
+  } else if (MayObserve(member, command)) {
+    presence_.Read(member, command);
+  }
 }
 
 void GroupService::Publish(Member* member, const Command& command,
@@ -704,6 +773,7 @@ void GroupService::GiveUp() {
   }
   FailJoins(absl::InfiniteFuture(), Stopping());
   reads_.RefuseAll(Stopping());
+  presence_.RefuseReads(Stopping());
   sends_.ReleaseAll();
 }
 
@@ -712,6 +782,7 @@ void GroupService::CheckDeadlines() {
   RetryPersonalGroups();
   FailJoins(clock_->Now(), absl::UnavailableError("the channel did not answer in time"));
   recoveries_.RetryFailed();
+  presence_.CheckDeadlines();
   // A member that left may have made room for others.
   MayWaitForRoom() ? sends_.GoOn() : sends_.ReleaseAll();
 }
@@ -736,6 +807,7 @@ void GroupService::FailJoins(absl::Time now, const absl::Status& why) {
 void GroupService::RefuseJoin(const PendingJoin& join, const absl::Status& why) {
   table_.Leave(join.group, join.member);
   users_.RemoveGroup(join.member);
+  presence_.OnLeave(*join.group, join.member, /*connection_lost=*/false);
   const bool is_by_service = IsPersonal(*join.member, *join.group) &&
                              std::exchange(join.member->access->joined_by_service, false);
   if (is_by_service && !gives_up_) {

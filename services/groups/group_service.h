@@ -18,6 +18,7 @@
 #include "services/common/token_bucket.h"
 #include "services/groups/authenticator.h"
 #include "services/groups/encoded_message.h"
+#include "services/groups/group_presence.h"
 #include "services/groups/group_table.h"
 #include "services/groups/history_reads.h"
 #include "services/groups/pending_joins.h"
@@ -46,6 +47,7 @@ struct GroupServiceOptions {
   AuthenticatorOptions access;
   UserLimitsOptions users;
   HistoryReadsOptions history_reads;
+  GroupPresenceOptions presence;
   RecentMessagesOptions recent;
   SendQueueOptions sends;
 };
@@ -84,6 +86,7 @@ class GroupService final : public ChannelListener {
     channel_ = channel;
     recoveries_.SetChannel(channel);
     reads_.SetChannel(channel);
+    presence_.SetPresence(channel == nullptr ? nullptr : channel->presence());
   }
   // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
@@ -115,6 +118,10 @@ class GroupService final : public ChannelListener {
   // Answers members that read history, within a budget. The worker calls it once per turn. Returns
   // whether some wait for the next turn.
   bool ServeReaders() { return reads_.ServeTurn(); }
+
+  // Sends events of joins and leaves, within a budget. The worker calls it once per turn. Returns
+  // when it must be called again: InfinitePast in the next turn.
+  absl::Time ServePresence() { return presence_.ServeTurn(); }
 
   // Fails the joins that have passed their deadline, and repeats failed fetches. The worker calls
   // it on each tick. Its time grows only with the number of joins that are due.
@@ -170,6 +177,10 @@ class GroupService final : public ChannelListener {
   PendingJoin JoinOf(Group* group, Member* member, const Command& command) const;
   void BeginDelivery(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
+  void ReadMembers(Member* member, const Command& command);
+  // Whether the member may see the members of the group. If not, it has the answer.
+  bool MayObserve(Member* member, const Command& command);
+  void EndForbiddenInterest(const Group& group, Member* member);
   // Without a weight, the command is refused as a whole.
   void SendToGroup(Member* member, const Command& command, std::optional<SendQueue::Weight> weight);
   void SendToGroups(Member* member, const Command& command,
@@ -211,6 +222,7 @@ class GroupService final : public ChannelListener {
   GroupTable table_;
   Recoveries recoveries_;
   HistoryReads reads_;
+  GroupPresence presence_;
   Authenticator authenticator_;
   UserLimits users_;
   absl::flat_hash_map<ConnectionId, Member*> members_;

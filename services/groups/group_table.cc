@@ -9,6 +9,11 @@ Group* GroupTable::Find(absl::string_view id) {
   return found == groups_.end() ? nullptr : found->second.get();
 }
 
+const Group* GroupTable::Find(absl::string_view id) const {
+  const auto found = groups_.find(id);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
 GroupTable::Added GroupTable::FindOrAdd(absl::string_view id) {
   if (Group* group = Find(id); group != nullptr) return {group, false};
   auto group = std::make_unique<Group>();
@@ -26,10 +31,24 @@ bool GroupTable::IsMember(const Group& group, const Member& member) const {
       [&](const Member::Membership& membership) { return membership.group == &group; });
 }
 
-bool GroupTable::Join(Group* group, Member* member) {
+std::optional<absl::Time> GroupTable::SinceOf(const Group& group, const Member& member) const {
+  for (const Member::Membership& membership : member.memberships_) {
+    if (membership.group != &group) continue;
+    return absl::FromUnixSeconds(Group::kSinceZero + group.members[membership.place].since);
+  }
+  return std::nullopt;
+}
+
+bool GroupTable::Join(Group* group, Member* member, absl::Time now) {
   if (IsMember(*group, *member)) return false;
   member->memberships_.push_back({group, static_cast<uint32_t>(group->members.size())});
-  group->members.push_back({member, static_cast<uint32_t>(member->memberships_.size() - 1)});
+  // 31 bits last until 2088. A wrong clock of the machine must not make it another time.
+  constexpr int64_t kSinceMax = (int64_t{1} << 31) - 1;
+  const int64_t since =
+      std::clamp<int64_t>(absl::ToUnixSeconds(now) - Group::kSinceZero, 0, kSinceMax);
+  group->members.push_back({.member = member,
+                            .membership = static_cast<uint32_t>(member->memberships_.size() - 1),
+                            .since = static_cast<uint32_t>(since)});
   ++membership_count_;
   return true;
 }
@@ -53,7 +72,7 @@ bool GroupTable::Leave(Group* group, Member* member) {
 
 void GroupTable::SetLive(Group* group, const Member& member, bool live) {
   for (const Member::Membership& membership : member.memberships_) {
-    if (membership.group == group) group->members[membership.place].live = live;
+    if (membership.group == group) group->members[membership.place].live = live ? 1 : 0;
   }
 }
 

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "services/channel/position.h"
 #include "services/groups/member.h"
 #include "services/groups/recent_messages.h"
@@ -16,10 +18,14 @@
 namespace groupcast::service {
 
 struct Group {
+  // The beginning of 2020, in seconds since 1970 UTC.
+  static constexpr int64_t kSinceZero = 1'577'836'800;
+
   struct Place {
     Member* member;
-    uint32_t membership;  // in the member's memberships
-    bool live = true;     // it gets each message at once; else it recovers
+    uint32_t membership;      // in the member's memberships
+    uint32_t live : 1 = 1;    // it gets each message at once; else it recovers
+    uint32_t since : 31 = 0;  // the time of its join, in seconds since kSinceZero
   };
 
   std::string id;
@@ -38,6 +44,7 @@ class GroupTable {
  public:
   // Null: there is no such group.
   Group* Find(absl::string_view id);
+  const Group* Find(absl::string_view id) const;
 
   struct Added {
     Group* group;
@@ -49,8 +56,10 @@ class GroupTable {
   void Remove(Group* group);
 
   bool IsMember(const Group& group, const Member& member) const;
+  // The time of the member's join, to the second. nullopt: it is no member.
+  std::optional<absl::Time> SinceOf(const Group& group, const Member& member) const;
   // False: the connection is a member already.
-  bool Join(Group* group, Member* member);
+  bool Join(Group* group, Member* member, absl::Time now);
   // False: the connection was no member.
   bool Leave(Group* group, Member* member);
   // Sets whether a member gets the group's messages at once. A new member is live.

@@ -25,8 +25,8 @@ TEST(GroupTableTest, JoiningAndLeavingAreCountedOnce) {
   GroupTable table;
   FakeMember member(1);
   Group* group = table.FindOrAdd("g").group;
-  EXPECT_TRUE(table.Join(group, &member));
-  EXPECT_FALSE(table.Join(group, &member));
+  EXPECT_TRUE(table.Join(group, &member, absl::Now()));
+  EXPECT_FALSE(table.Join(group, &member, absl::Now()));
   EXPECT_EQ(table.membership_count(), 1u);
   EXPECT_EQ(member.group_count(), 1u);
   EXPECT_TRUE(table.Leave(group, &member));
@@ -50,8 +50,8 @@ TEST(GroupTableTest, WhoIsNotLiveStaysSoWhenOthersLeave) {
   FakeMember first(1);
   FakeMember last(2);
   Group* group = table.FindOrAdd("g").group;
-  table.Join(group, &first);
-  table.Join(group, &last);
+  table.Join(group, &first, absl::Now());
+  table.Join(group, &last, absl::Now());
   table.SetLive(group, last, false);
   EXPECT_EQ(table.GroupsNotLive(last), std::vector<Group*>{group});
   EXPECT_TRUE(table.GroupsNotLive(first).empty());
@@ -97,7 +97,7 @@ TEST(GroupTableTest, AgreesWithAModelThroughRandomChurn) {
         }
         break;
       default:
-        ASSERT_EQ(table.Join(table.FindOrAdd(id).group, chosen->second.get()),
+        ASSERT_EQ(table.Join(table.FindOrAdd(id).group, chosen->second.get(), absl::Now()),
                   model[id].insert(chosen->first).second);
     }
     size_t memberships = 0;

@@ -64,7 +64,12 @@ class Member {
   // The session that the client named. A client without a name for its session has its own session.
   // The session of a user is of no use to another.
   const Fingerprint& session();
-  void set_session(const Fingerprint& session) { session_ = session; }
+  void set_session(const Fingerprint& session) {
+    session_ = session;
+    has_named_session_ = !session.empty();
+  }
+  // The session, if the client named it. Empty: it did not.
+  Fingerprint named_session() const { return has_named_session_ ? session_ : Fingerprint(); }
   // The session is this user's from now on. It must not be a user's yet.
   void BindSession(absl::string_view user);
 
@@ -86,6 +91,8 @@ class Member {
   std::unique_ptr<SendRates> send_rates;
   // What it has sent of late. The connection counts.
   InputShare input_share;
+  // The number of its groups for which it gets the events of joins and leaves.
+  uint32_t presence_interests = 0;
   // It is in the queue of members with sends that wait for room in the channel.
   bool waits_for_room = false;
 
@@ -101,6 +108,7 @@ class Member {
   };
   const Encoding* encoding_;
   const ConnectionId connection_id_;
+  bool has_named_session_ = false;
   Fingerprint session_;  // empty: the client named none, and session() has not run yet
   std::vector<Membership> memberships_;
 };

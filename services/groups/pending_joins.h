@@ -24,6 +24,7 @@ struct PendingJoin {
   std::string command_id;    // JSON; empty: the client wants no reply
   std::optional<Position> since;
   uint32_t history = 0;
+  bool presence = false;
   absl::Time deadline;
 };
 

@@ -41,6 +41,7 @@ class PlainV1Encoding final : public Encoding {
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override {
     return SharedBytes::Copy(GapEvent(group_id, gap));
   }
+  bool has_member_events() const override { return true; }
   SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override {
     return SharedBytes::Join({head, rest});
   }

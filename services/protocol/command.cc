@@ -15,6 +15,9 @@ namespace {
 
 constexpr size_t kIdBytesMax = 64;
 
+// The members in a page of group_members without `limit`.
+constexpr uint32_t kMembersUsual = 100;
+
 // Offsets are below it, so that they are exact in clients that store numbers as doubles.
 constexpr uint64_t kOffsetEnd = uint64_t{1} << 53;
 
@@ -37,6 +40,9 @@ struct Fields {
   absl::string_view history;
   absl::string_view limit;
   absl::string_view token;
+  absl::string_view presence;
+  absl::string_view after;
+  absl::string_view count_only;
 };
 
 // Reads an object; of a field that is there twice, the last counts.
@@ -69,7 +75,10 @@ bool ReadFields(JsonReader* reader, Fields* fields) {
                              {"since", &fields->since},
                              {"history", &fields->history},
                              {"limit", &fields->limit},
-                             {"token", &fields->token}}) &&
+                             {"token", &fields->token},
+                             {"presence", &fields->presence},
+                             {"after", &fields->after},
+                             {"count_only", &fields->count_only}}) &&
          reader->ExpectEnd();
 }
 
@@ -85,8 +94,8 @@ bool IsCount(absl::string_view raw) {
   return std::all_of(raw.begin(), raw.end(), [](char c) { return absl::ascii_isdigit(c); });
 }
 
-// The 16 hexadecimal digits that clients see of an epoch.
-std::optional<Epoch> ReadEpoch(absl::string_view raw) {
+// The 16 hexadecimal digits that clients see of an epoch, and of a connection id.
+std::optional<uint64_t> ReadHex(absl::string_view raw) {
   if (!IsString(raw)) return std::nullopt;
   std::string text;
   AppendJsonText(raw, &text);
@@ -95,7 +104,7 @@ std::optional<Epoch> ReadEpoch(absl::string_view raw) {
                       });
   uint64_t number = 0;
   if (!is_hex || !absl::SimpleHexAtoi(text, &number)) return std::nullopt;
-  return Epoch{number};
+  return number;
 }
 
 // A JSON value that should be a position.
@@ -107,12 +116,12 @@ std::optional<Position> ReadPosition(absl::string_view raw) {
     return std::nullopt;
   }
   if (epoch_field.empty() || offset_field.empty() || !IsCount(offset_field)) return std::nullopt;
-  const std::optional<Epoch> epoch = ReadEpoch(epoch_field);
+  const std::optional<uint64_t> epoch = ReadHex(epoch_field);
   uint64_t offset = 0;
   if (!epoch.has_value() || !absl::SimpleAtoi(offset_field, &offset) || offset >= kOffsetEnd) {
     return std::nullopt;
   }
-  return Position{*epoch, offset};
+  return Position{Epoch{*epoch}, offset};
 }
 
 GroupIdField ReadGroupId(absl::string_view raw) {
@@ -142,8 +151,8 @@ class Interpreter {
       : fields_(fields), limits_(limits) {}
 
   std::variant<Command, CommandError> Run() {
-    if (ReadId() && ReadCmd() && ReadGroups() && ReadToken() && ReadStart() && ReadMessage() &&
-        ReadKey()) {
+    if (ReadId() && ReadCmd() && ReadGroups() && ReadToken() && ReadStart() && ReadPresence() &&
+        ReadMessage() && ReadKey()) {
       return std::move(command_);
     }
     return std::move(error_);
@@ -178,14 +187,16 @@ class Interpreter {
     AppendJsonText(fields_.cmd, &name);
     for (const Command::Kind kind :
          {Command::Kind::kAddGroup, Command::Kind::kLeaveGroup, Command::Kind::kSendToGroup,
-          Command::Kind::kGroupHistory, Command::Kind::kAuthenticate, Command::Kind::kPing}) {
+          Command::Kind::kGroupHistory, Command::Kind::kGroupMembers, Command::Kind::kAuthenticate,
+          Command::Kind::kPing}) {
       if (name != CommandName(kind)) continue;
       command_.kind = kind;
       error_.cmd = std::move(name);
       return true;
     }
     return Fail(ErrorCode::kUnknownCommand,
-                "cmd is not add_group, leave_group, send_to_group, group_history, authenticate or "
+                "cmd is not add_group, leave_group, send_to_group, group_history, group_members, "
+                "authenticate or "
                 "ping");
   }
 
@@ -250,19 +261,44 @@ class Interpreter {
     if (joins && !fields_.since.empty() && !fields_.history.empty()) {
       return Fail(ErrorCode::kBadJson, "either since or history, not both");
     }
-    return joins ? ReadCount("history", fields_.history, 0, 0)
-                 : ReadCount("limit", fields_.limit, 1, limits_.history_max);
+    command_.history = joins ? 0 : limits_.history_max;
+    return joins ? ReadCount("history", fields_.history, 0, limits_.history_max, &command_.history)
+                 : ReadCount("limit", fields_.limit, 1, limits_.history_max, &command_.history);
   }
 
-  bool ReadCount(absl::string_view name, absl::string_view raw, uint32_t least, uint32_t usual) {
-    command_.history = usual;
+  // Without the field, `count` stays as it is.
+  bool ReadCount(absl::string_view name, absl::string_view raw, uint32_t least, uint32_t most,
+                 uint32_t* count) {
     if (raw.empty()) return true;
     if (!IsCount(raw)) return Fail(ErrorCode::kBadJson, absl::StrCat(name, " must be an integer"));
     // One that fits no integer is more than the most, too.
-    if (!absl::SimpleAtoi(raw, &command_.history)) command_.history = limits_.history_max;
-    command_.history = std::min(command_.history, limits_.history_max);
-    if (command_.history >= least) return true;
+    if (!absl::SimpleAtoi(raw, count)) *count = most;
+    *count = std::min(*count, most);
+    if (*count >= least) return true;
     return Fail(ErrorCode::kBadJson, absl::StrCat(name, " must be at least ", least));
+  }
+
+  bool ReadBool(absl::string_view name, absl::string_view raw, bool* value) {
+    if (raw.empty()) return true;
+    *value = raw == "true";
+    return *value || raw == "false" ||
+           Fail(ErrorCode::kBadJson, absl::StrCat(name, " must be true or false"));
+  }
+
+  bool ReadPresence() {
+    if (command_.kind == Command::Kind::kAddGroup) {
+      return ReadBool("presence", fields_.presence, &command_.presence);
+    }
+    if (command_.kind != Command::Kind::kGroupMembers) return true;
+    if (!fields_.after.empty()) {
+      command_.after = ReadHex(fields_.after);
+      if (!command_.after.has_value()) {
+        return Fail(ErrorCode::kBadJson, "after must be a connection id: 16 hexadecimal digits");
+      }
+    }
+    command_.limit = kMembersUsual;
+    return ReadCount("limit", fields_.limit, 1, limits_.members_max, &command_.limit) &&
+           ReadBool("count_only", fields_.count_only, &command_.count_only);
   }
 
   bool ReadKey() {
@@ -275,10 +311,7 @@ class Interpreter {
                     absl::StrCat("key must have 1 to ", limits_.key_bytes_max, " bytes"));
       }
     }
-    if (fields_.exclude_self.empty()) return true;
-    command_.exclude_self = fields_.exclude_self == "true";
-    return command_.exclude_self || fields_.exclude_self == "false" ||
-           Fail(ErrorCode::kBadJson, "exclude_self must be true or false");
+    return ReadBool("exclude_self", fields_.exclude_self, &command_.exclude_self);
   }
 
   bool ReadMessage() {
@@ -321,6 +354,8 @@ absl::string_view CommandName(Command::Kind kind) {
       return "group_history";
     case Command::Kind::kAuthenticate:
       return "authenticate";
+    case Command::Kind::kGroupMembers:
+      return "group_members";
     case Command::Kind::kPing:
       return "ping";
   }

@@ -22,7 +22,15 @@ struct GroupIdField {
 
 // A valid command. docs/protocol.md defines the effect of each.
 struct Command {
-  enum class Kind { kAddGroup, kLeaveGroup, kSendToGroup, kGroupHistory, kAuthenticate, kPing };
+  enum class Kind {
+    kAddGroup,
+    kLeaveGroup,
+    kSendToGroup,
+    kGroupHistory,
+    kGroupMembers,
+    kAuthenticate,
+    kPing,
+  };
 
   Kind kind = Kind::kPing;
   std::string id;  // the JSON of the field `id`; empty: there is none
@@ -44,6 +52,15 @@ struct Command {
   // The number of newest messages, at most CommandLimits::history_max. add_group: 0 for none; with
   // `since` it is 0. group_history: 1 or more.
   uint32_t history = 0;
+
+  // add_group: the member gets the events of joins and leaves.
+  bool presence = false;
+
+  // group_members: the connection id after which the page begins, the number of members in it, and
+  // whether only their number is asked for.
+  std::optional<uint64_t> after;
+  uint32_t limit = 0;
+  bool count_only = false;
 };
 
 // Returns a command's name in JSON.
@@ -54,6 +71,7 @@ struct CommandLimits {
   size_t group_ids_max = 128;
   size_t key_bytes_max = 64;
   uint32_t history_max = 100;  // a larger number in a command counts as this value
+  uint32_t members_max = 500;  // as history_max
 };
 
 // Reads one command from the JSON `text`, which must be UTF-8. Returns the command, or the error

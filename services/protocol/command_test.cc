@@ -238,5 +238,44 @@ TEST(CommandTest, IgnoresFieldsOfOtherCommands) {
             "none");
 }
 
+TEST(CommandTest, AJoinMayAskForPresence) {
+  const auto presence = [](const std::string& value) {
+    return Parse(R"({"cmd":"add_group","group_id":"g","presence":)" + value + "}").presence;
+  };
+  EXPECT_TRUE(presence("true"));
+  EXPECT_FALSE(presence("false"));
+  EXPECT_FALSE(Parse(R"({"cmd":"add_group","group_id":"g"})").presence);
+  for (const char* value : {"1", "\"true\"", "null"}) {
+    EXPECT_EQ(
+        Refusal(R"({"cmd":"add_group","group_id":"g","presence":)" + std::string(value) + "}"),
+        "bad_json")
+        << value;
+  }
+}
+
+TEST(CommandTest, ReadsAPageOfMembers) {
+  const Command all = Parse(R"({"cmd":"group_members","group_id":5,"id":1})");
+  EXPECT_EQ(all.kind, Command::Kind::kGroupMembers);
+  EXPECT_EQ(all.group_ids.at(0).id, "5");
+  EXPECT_EQ(all.limit, 100u);
+  EXPECT_EQ(all.after, std::nullopt);
+  EXPECT_FALSE(all.count_only);
+  const Command page = Parse(
+      R"({"cmd":"group_members","group_id":"g","limit":7,"after":"00000000000000ff","count_only":true})");
+  EXPECT_EQ(page.limit, 7u);
+  EXPECT_EQ(page.after, 255u);
+  EXPECT_TRUE(page.count_only);
+  EXPECT_EQ(Parse(R"({"cmd":"group_members","group_id":"g","limit":501})").limit, 500u);
+  EXPECT_EQ(Parse(R"({"cmd":"group_members","group_id":"g","limit":99999999999})").limit, 500u);
+  for (const char* fields :
+       {R"("limit":0)", R"("limit":-1)", R"("limit":"1")", R"("after":1)", R"("after":"ff")",
+        R"("after":"000000000000000g")", R"("count_only":1)"}) {
+    EXPECT_EQ(Refusal(R"({"cmd":"group_members","group_id":"g",)" + std::string(fields) + "}"),
+              "bad_json")
+        << fields;
+  }
+  EXPECT_EQ(Refusal(R"({"cmd":"group_members"})"), "group_id_invalid");
+}
+
 }  // namespace
 }  // namespace groupcast::service

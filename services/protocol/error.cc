@@ -16,6 +16,8 @@ absl::string_view ErrorWord(ErrorCode code) {
       return "message_too_large";
     case ErrorCode::kTooManyGroups:
       return "too_many_groups";
+    case ErrorCode::kTooManyMembers:
+      return "too_many_members";
     case ErrorCode::kRateLimited:
       return "rate_limited";
     case ErrorCode::kUnauthorized:

@@ -16,6 +16,7 @@ enum class ErrorCode {
   kMessageMissing,
   kMessageTooLarge,
   kTooManyGroups,
+  kTooManyMembers,
   kRateLimited,
   kUnauthorized,
   kTokenExpired,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -77,6 +78,15 @@ struct HistoryItem {
   bool excluded;
   std::string end;
 };
+
+std::string MemberJson(const MemberFields& member, bool with_details) {
+  std::string json = absl::StrFormat("\"connection_id\":\"%016x\"", member.connection_id);
+  if (!member.user.empty()) absl::StrAppend(&json, ",\"user\":", Quoted(member.user));
+  if (!with_details) return json;
+  if (!member.info.empty()) absl::StrAppend(&json, ",\"info\":", member.info);
+  absl::StrAppend(&json, ",\"since\":", member.since_ms);
+  return json;
+}
 
 const char* JsonBool(bool value) { return value ? "true" : "false"; }
 
@@ -170,6 +180,38 @@ std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Pos
   }
   json += "]}";
   return json;
+}
+
+MembersReplyWriter::MembersReplyWriter(absl::string_view id, absl::string_view group_id,
+                                       size_t count)
+    : json_(absl::StrCat("{\"event\":\"reply\",\"id\":", id, ",\"group_id\":", Quoted(group_id),
+                         ",\"count\":", count)) {}
+
+void MembersReplyWriter::BeginMembers() {
+  json_ += ",\"members\":[";
+  has_members_ = true;
+}
+
+void MembersReplyWriter::Add(const MemberFields& member) {
+  absl::StrAppend(&json_, std::exchange(has_one_, true) ? ",{" : "{",
+                  MemberJson(member, /*with_details=*/true), "}");
+}
+
+std::string MembersReplyWriter::Finish(std::optional<uint64_t> next) {
+  if (has_members_) json_ += "]";
+  if (next.has_value()) absl::StrAppendFormat(&json_, ",\"next\":\"%016x\"", *next);
+  json_ += "}";
+  return std::move(json_);
+}
+
+std::string MemberJoinedEvent(absl::string_view group_id, const MemberFields& member) {
+  return absl::StrCat("{\"event\":\"member_joined\",\"group_id\":", Quoted(group_id), ",",
+                      MemberJson(member, /*with_details=*/true), "}");
+}
+
+std::string MemberLeftEvent(absl::string_view group_id, const MemberFields& member) {
+  return absl::StrCat("{\"event\":\"member_left\",\"group_id\":", Quoted(group_id), ",",
+                      MemberJson(member, /*with_details=*/false), "}");
 }
 
 std::string ErrorEvent(const CommandError& error) {

@@ -56,6 +56,36 @@ std::string HistoryReplyHead(absl::string_view id);
 std::string HistoryReplyBody(absl::string_view group_id, const std::optional<Position>& since,
                              const History& history, const Fingerprint& reader, size_t bytes_max);
 
+// A member in a page and in events.
+struct MemberFields {
+  uint64_t connection_id = 0;
+  absl::string_view user;  // empty: none
+  absl::string_view info;  // JSON; empty: none
+  int64_t since_ms = 0;    // since 1970 UTC
+};
+
+// Writes the reply to group_members: a page of members, in the order of their connection ids.
+class MembersReplyWriter {
+ public:
+  // `count`: of all members of the group.
+  MembersReplyWriter(absl::string_view id, absl::string_view group_id, size_t count);
+
+  // The members are left out if the client asked for their number only.
+  void BeginMembers();
+  void Add(const MemberFields& member);
+  size_t bytes() const { return json_.size(); }
+  // `next`: the last member of the page, if there are more.
+  std::string Finish(std::optional<uint64_t> next);
+
+ private:
+  std::string json_;
+  bool has_members_ = false;
+  bool has_one_ = false;
+};
+
+std::string MemberJoinedEvent(absl::string_view group_id, const MemberFields& member);
+std::string MemberLeftEvent(absl::string_view group_id, const MemberFields& member);
+
 std::string ErrorEvent(const CommandError& error);
 
 // The JSON of the field `from` of a message (Content::from). `user`: empty if it has none.

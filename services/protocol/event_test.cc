@@ -181,5 +181,36 @@ TEST(EventTest, ErrorWithAndWithoutWhatCouldNotBeRead) {
             R"({"event":"error","code":"unavailable","message":"x","retry":true})");
 }
 
+TEST(EventTest, Members) {
+  MembersReplyWriter empty("1", "g", 0);
+  empty.BeginMembers();
+  EXPECT_EQ(empty.Finish(std::nullopt),
+            R"({"event":"reply","id":1,"group_id":"g","count":0,"members":[]})");
+  EXPECT_EQ(MembersReplyWriter("1", "g", 7).Finish(std::nullopt),
+            R"({"event":"reply","id":1,"group_id":"g","count":7})");
+  MembersReplyWriter page("\"x\"", "g\"", 3);
+  page.BeginMembers();
+  page.Add({.connection_id = 0xab, .since_ms = 1'000});
+  page.Add({.connection_id = 0xac, .user = "al\"ice", .info = R"({"n":1})", .since_ms = 2'000});
+  EXPECT_EQ(page.Finish(0xac),
+            R"({"event":"reply","id":"x","group_id":"g\"","count":3,"members":[)"
+            R"({"connection_id":"00000000000000ab","since":1000},)"
+            R"({"connection_id":"00000000000000ac","user":"al\"ice","info":{"n":1},"since":2000}],)"
+            R"("next":"00000000000000ac"})");
+}
+
+TEST(EventTest, JoinsAndLeaves) {
+  const MemberFields member = {
+      .connection_id = 0xab, .user = "alice", .info = R"({"n":1})", .since_ms = 1'000};
+  EXPECT_EQ(
+      MemberJoinedEvent("g", member),
+      R"({"event":"member_joined","group_id":"g","connection_id":"00000000000000ab","user":"alice","info":{"n":1},"since":1000})");
+  EXPECT_EQ(
+      MemberLeftEvent("g", member),
+      R"({"event":"member_left","group_id":"g","connection_id":"00000000000000ab","user":"alice"})");
+  EXPECT_EQ(MemberLeftEvent("g", {.connection_id = 1}),
+            R"({"event":"member_left","group_id":"g","connection_id":"0000000000000001"})");
+}
+
 }  // namespace
 }  // namespace groupcast::service

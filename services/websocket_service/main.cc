@@ -501,6 +501,7 @@ absl::StatusOr<Configuration> ReadConfiguration(const Kept& kept, const Configur
   worker.groups.command_rate = {.per_second = absl::GetFlag(FLAGS_commands_per_second),
                                 .burst = absl::GetFlag(FLAGS_command_burst)};
   worker.groups.join_timeout = absl::GetFlag(FLAGS_channel_timeout);
+  worker.groups.presence.read_timeout = absl::GetFlag(FLAGS_channel_timeout);
   worker.handshake_timeout = absl::GetFlag(FLAGS_handshake_timeout);
   worker.ping_interval = absl::GetFlag(FLAGS_ping_interval);
   worker.pong_timeout = absl::GetFlag(FLAGS_pong_timeout);

@@ -177,6 +177,7 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   // After the channel's hook: a turn flushes its own frames.
   loop_->AddTurnHook(
       [this] { return groups_.ServeReaders() ? absl::InfinitePast() : absl::InfiniteFuture(); });
+  loop_->AddTurnHook([this] { return groups_.ServePresence(); });
   loop_->AddTurnHook([this] {
     RelieveOutboxes();
     return FlushTouched();

@@ -85,8 +85,8 @@ class Document {
 // What differs from run to run. The value becomes its type.
 void Generalise(json::value* value) {
   static const std::vector<std::string> kVaries = {
-      "epoch",      "offset",        "previous",          "sent_at",
-      "expires_at", "connection_id", "reconnect_after_ms"};
+      "epoch", "offset", "previous", "sent_at", "expires_at", "connection_id", "reconnect_after_ms",
+      "since", "next"};
   if (json::object* const object = value->if_object()) {
     for (auto& member : *object) {
       const bool varies =
@@ -187,6 +187,8 @@ TEST_F(ProtocolDocumentTest, EachExampleIsTrue) {
   Converse(&visitor, "add_group");  // since
   TestClient replayed(port, Mode::kV1);
   Converse(&replayed, "add_group");  // history
+  TestClient watcher(port, Mode::kV1);
+  Converse(&watcher, "add_group");  // presence
   Converse(&visitor, "add_group", Token(R"({"group":"room"})"));
   Converse(&visitor, "leave_group");
 
@@ -200,6 +202,21 @@ TEST_F(ProtocolDocumentTest, EachExampleIsTrue) {
   Converse(&alice, "authenticate",
            Token(absl::StrCat(R"({"sub":"alice","exp":)",
                               absl::ToUnixSeconds(absl::Now() + absl::Hours(1)), "}")));
+  std::vector<TestClient> painters;
+  for (int i = 0; i < 3; ++i) {
+    painters.emplace_back(port, Mode::kV1);
+    painters.back().Send(absl::StrCat(R"({"cmd":"authenticate","id":1,"token":")",
+                                      Token(R"({"sub":"alice","info":{"color":"red"}})"), "\"}"));
+    painters.back().NextEvent();
+  }
+  for (int i = 0; i < 2; ++i) painters[i].Join("456");
+  WaitUntil("two members", [&] {
+    sender.Send(R"({"cmd":"group_members","group_id":"456","count_only":true,"id":1})");
+    return sender.NextEvent().Number("count") == 2;
+  });
+  Converse(&sender, "group_members");
+  Converse(&sender, "group_members");  // after
+  Converse(&sender, "group_members");  // count_only
   Converse(&sender, "ping");
 
   ExpectSame(document_.TakeEvent("welcome"), member.welcome());
@@ -212,6 +229,19 @@ TEST_F(ProtocolDocumentTest, EachExampleIsTrue) {
   // A loss within an epoch takes a server that forgets: here are only the words.
   EXPECT_EQ(document_.TakeEvent("gap"),
             service::GapEvent("123", {.from = 42, .to = {service::Epoch{0x5f0c2ab3d1e94477}, 57}}));
+  // Once the view is there, joins and leaves are told.
+  watcher.Send(R"({"cmd":"group_members","group_id":"123","count_only":true,"id":1})");
+  const auto next = [&watcher](const std::string& name) {
+    for (;;) {
+      Event event = watcher.NextEvent();
+      if (event.name() == name && (name == "reply" || event.Has("user"))) return event;
+    }
+  };
+  next("reply");
+  painters[2].Join("123");
+  ExpectSame(document_.TakeEvent("member_joined"), next("member_joined"));
+  painters[2].Send(LeaveGroup("\"123\""));
+  ExpectSame(document_.TakeEvent("member_left"), next("member_left"));
   const std::string closing = document_.TakeEvent("closing");
   sender.Send(R"({"cmd":"send_to_group","group_id":"123","id":3})");
   ExpectSame(document_.TakeEvent("error"), sender.NextEvent());

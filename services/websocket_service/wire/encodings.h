@@ -33,6 +33,7 @@ class V1Encoding final : public Encoding {
   SharedBytes EncodeExcluded(absl::string_view group_id, const Position& position,
                              uint64_t previous) const override;
   SharedBytes EncodeGap(absl::string_view group_id, const Gap& gap) const override;
+  bool has_member_events() const override { return true; }
   SharedBytes EncodeEvent(absl::string_view head, absl::string_view rest) const override;
 };
 
