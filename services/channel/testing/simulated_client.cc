@@ -95,6 +95,7 @@ std::shared_ptr<SimulatedConnection> SimulatedHost::Connect(bool v1, const std::
   auto connection = std::make_shared<SimulatedConnection>(ConnectionId{random_->Next()}, v1, this);
   if (!session.empty()) connection->set_session(FingerprintOf({session}));
   connections_.push_back(connection);
+  truth_->OnConnection(static_cast<uint64_t>(connection->connection_id()), session);
   service_.Add(connection.get());
   const bool shows_token = has_tokens_ && !session.empty();
   const absl::Status identified =
@@ -143,6 +144,11 @@ void SimulatedHost::Serve() {
     }
   }
   service_.ServeReaders();
+  if (const absl::Time next = service_.ServePresence(); next != absl::InfiniteFuture()) {
+    events_->After(std::max(absl::ZeroDuration(), next - events_->Now()), [self = self_] {
+      if (*self != nullptr) (*self)->worker_.Wake();
+    });
+  }
   for (const auto& connection : connections) {
     if (!connection->cut) Flush(connection);
   }

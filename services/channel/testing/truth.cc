@@ -116,6 +116,12 @@ const Truth::Message* Truth::At(absl::string_view group_id, const Position& posi
   return message != nullptr && message->offset == position.offset ? message : nullptr;
 }
 
+std::string Truth::ClientOf(uint64_t id) const {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return absl::StrCat("nobody ", id);
+  return found->second.empty() ? absl::StrCat("connection ", id) : found->second;
+}
+
 void Truth::CheckRefused() {
   for (const auto& [group_id, text] : refused_) {
     if (IsPlaced(group_id, text))

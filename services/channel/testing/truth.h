@@ -87,6 +87,12 @@ class Truth {
     return found == places_.end() ? Position{} : found->second.position;
   }
 
+  // A client has connected. `session`: empty if it named none.
+  void OnConnection(uint64_t id, const std::string& session) { sessions_[id] = session; }
+  // The name of the client behind a connection, for views of members: two connections of a session
+  // have the same one.
+  std::string ClientOf(uint64_t id) const;
+
   // From now on members may get gaps: an event has happened that may cause losses.
   void AllowLosses() { may_lose_ = true; }
   bool may_lose() const { return may_lose_; }
@@ -121,6 +127,7 @@ class Truth {
   absl::flat_hash_map<std::pair<Epoch, Fingerprint>, absl::Time> keys_;  // their last messages
   absl::flat_hash_map<std::pair<Epoch, uint64_t>, std::string> by_offset_;
   std::vector<std::pair<std::string, std::string>> refused_;  // group and text
+  std::map<uint64_t, std::string> sessions_;                  // of all connections that ever were
   std::function<void(const std::string&)> trace_;
   absl::Duration key_window_ = absl::Minutes(2);
   absl::Time undisturbed_since_ = absl::InfinitePast();

@@ -13,6 +13,7 @@
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/keyed_sender.h"
 #include "services/channel/testing/network.h"
+#include "services/channel/testing/presence_watcher.h"
 #include "services/channel/testing/simulated_client.h"
 #include "services/channel/testing/simulated_server.h"
 #include "services/channel/testing/simulated_worker.h"
@@ -31,6 +32,8 @@ struct Host {
 // How long it may take, when all faults have ended and everybody is back, until all that was sent
 // is answered and delivered.
 constexpr absl::Duration kRestWithin = absl::Seconds(40);
+
+constexpr char kWatchedGroup[] = "g1";
 
 class World {
  public:
@@ -57,6 +60,7 @@ class World {
     for (int64_t i = 0; i < workers; ++i) StartWorker(static_cast<size_t>(i));
     StartClients();
     StartKeyedSenders();
+    StartWatchers();
     const absl::Duration active = absl::Seconds(random_.Between(2, 6));
     const int64_t actions = random_.Between(5, 80);
     for (int64_t i = 0; i < actions; ++i) {
@@ -97,6 +101,11 @@ class World {
     for (const auto& sender : keyed_senders_) {
       Count("key that counted", sender->same_places());
       Count("key whose window had passed", sender->new_places());
+    }
+    for (const auto& watcher : watchers_) {
+      Count("member that joined a view", watcher->joins());
+      Count("member that left a view", watcher->leaves());
+      Count("page of members", watcher->pages());
     }
     for (const Host& host : hosts_) CountWorker(host);
     CountLosses();
@@ -145,6 +154,7 @@ class World {
     WorkerPlan plan;
     plan.client.publisher = host.publisher;
     plan.client.window = plan_.window;
+    plan.client.presence = plan_.presence;
     plan.reads_per_turn_max = static_cast<int>(random_.Between(1, 50));
     host.process = std::make_unique<SimulatedHost>(plan, plan_.connection, plan_.service, &events_,
                                                    &random_, &*network_, &truth_);
@@ -204,6 +214,38 @@ class World {
     }
   }
 
+  void StartWatchers() {
+    for (int64_t i = 0; i < plan_.watchers; ++i) {
+      watchers_.push_back(std::make_unique<PresenceWatcher>(
+          PresenceWatcher::Options{.group = kWatchedGroup,
+                                   .session = absl::StrCat("watcher", i),
+                                   .limit = static_cast<uint32_t>(1 + i)},
+          &events_, &random_, &truth_, [this] { return AnyHost(); },
+          [this](uint64_t id) { return Stays(id); }));
+    }
+  }
+
+  // The connections in the watched group.
+  std::set<uint64_t> Members() const {
+    std::set<uint64_t> members;
+    for (const Host& host : hosts_) {
+      if (host.process == nullptr) continue;
+      const Group* const group = host.process->service().table().Find(kWatchedGroup);
+      if (group == nullptr || !group->subscribed) continue;
+      for (const Group::Place& place : group->members) {
+        members.insert(static_cast<uint64_t>(place.member->connection_id()));
+      }
+    }
+    return members;
+  }
+
+  // Nobody has left the group by a command, and no process was away for long: a connection that is
+  // in it was in it all the time.
+  bool Stays(uint64_t id) const {
+    if (someone_left_ || plan_.absence > absl::ZeroDuration()) return false;
+    return Members().contains(id);
+  }
+
   // One sends to some of the groups.
   void SendWithKey() {
     const auto at = static_cast<size_t>(random_.Between(0, plan_.keyed_senders - 1));
@@ -254,6 +296,7 @@ class World {
         Trace(absl::StrCat("leave ", group));
         Count("leave");
         left_.emplace(&client, group);
+        someone_left_ |= group == kWatchedGroup;
         client.Leave(group);
         break;
       case 6:
@@ -334,6 +377,7 @@ class World {
         Count("client cut");
         clients_[at]->Cut();
         if (!bare_.empty() && random_.OneIn(2)) bare_.front().second->Cut();
+        if (!watchers_.empty() && random_.OneIn(2)) watchers_.front()->Cut();
         break;
       }
       case 4:
@@ -478,6 +522,10 @@ class World {
         return absl::StrCat("client ", i, ": ", why);
       }
     }
+    const std::set<uint64_t> members = Members();
+    for (const auto& watcher : watchers_) {
+      if (std::string why = watcher->WhyNotAtRest(members); !why.empty()) return why;
+    }
     for (const auto& sender : keyed_senders_) {
       if (std::string why = sender->WhyNotAtRest(); !why.empty()) return why;
     }
@@ -583,6 +631,8 @@ class World {
   std::vector<std::string> sessions_;
   std::vector<std::unique_ptr<SimulatedClient>> clients_;
   std::vector<std::unique_ptr<KeyedSender>> keyed_senders_;
+  std::vector<std::unique_ptr<PresenceWatcher>> watchers_;
+  bool someone_left_ = false;  // the watched group, by a command
   std::vector<std::pair<size_t, std::unique_ptr<BareClient>>> bare_;  // with their worker
 };
 

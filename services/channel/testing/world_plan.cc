@@ -84,6 +84,31 @@ void PlanKeys(Random* random, WorldPlan* plan) {
   broker.keys.window = plan->window.wait_max + random->Between(absl::Seconds(1), absl::Seconds(4));
 }
 
+// A generator of its own: worlds without watchers are the same as before there were any.
+void PlanPresence(Random random, WorldPlan* plan) {
+  if (!random.OneIn(3)) return;
+  plan->watchers = random.Between(1, 3);
+  PresenceOptions& server = plan->server.broker.presence;
+  if (random.OneIn(3)) server.groups.grace = absl::ZeroDuration();
+  if (random.OneIn(2)) server.groups.changes_max = static_cast<size_t>(random.Between(1, 5));
+  if (random.OneIn(2)) {
+    server.frame_bytes = static_cast<size_t>(random.Between(1, 200));
+    server.frames_under_way_max = static_cast<uint64_t>(random.Between(1, 3));
+    server.turn_bytes = static_cast<size_t>(random.Between(1, 200));
+  }
+  if (random.OneIn(2)) {
+    plan->presence.frame_bytes = static_cast<size_t>(random.Between(1, 200));
+    plan->presence.frames_under_way_max = static_cast<uint64_t>(random.Between(1, 3));
+  }
+  GroupPresenceOptions& service = plan->service.presence;
+  service.linger = random.Between(absl::ZeroDuration(), absl::Seconds(3));
+  if (random.OneIn(2)) {
+    service.event_rate = {.per_second = static_cast<double>(random.Between(20, 1'000)),
+                          .burst = static_cast<double>(random.Between(1, 10))};
+    service.events_per_turn = static_cast<size_t>(random.Between(1, 5));
+  }
+}
+
 // So many groups that their names need more than one frame. All bounds have room for them.
 void PlanManyGroups(Random* random, WorldPlan* plan) {
   plan->more_groups = random->Between(550, 750);
@@ -134,6 +159,7 @@ WorldPlan PlanWorld(Random* random) {
   } else if (random->OneIn(4)) {
     plan.service.access.policy = SimulatedAccess();
   }
+  PlanPresence(Random(Random(*random).Next()), &plan);
   return plan;
 }
 
@@ -149,7 +175,8 @@ std::string WorldPlan::Description() const {
       window.bytes_max < WindowOptions().bytes_max ? "small windows, " : "",
       keyed_senders > 0 ? "keys for seconds, " : "", keys_alike ? "keys alike, " : "",
       service.access.policy->tokens() != nullptr ? "tokens, " : "",
-      absence > absl::ZeroDuration() ? "a long absence, " : "", groups + more_groups, " groups");
+      watchers > 0 ? "presence, " : "", absence > absl::ZeroDuration() ? "a long absence, " : "",
+      groups + more_groups, " groups");
 }
 
 }  // namespace groupcast::service::testing

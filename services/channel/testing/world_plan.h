@@ -23,7 +23,10 @@ struct WorldPlan {
   GroupServiceOptions service;
   WindowOptions window;
   SessionLimits session;
+  PresenceClientOptions presence;
 
+  // The number of clients that watch the members of the first group.
+  int64_t watchers = 0;
   bool forgetful = false;     // the server keeps less than members may need
   bool power_losses = false;  // at some deaths of a server with a log
   bool disk_full = false;     // now and then, of a server with a log
