@@ -462,8 +462,12 @@ void Broker::TakePresence(PublisherId from, const channel::v1::PresenceFrame& fr
 }
 
 void Broker::AnswerQuestions(BrokerSink* sink) {
+  if (!untold_epoch()) AnswerSomeQuestions(sink);
+  // Last, so that it takes no room from answers that messages wait for.
   presence_.Send(state_.now, sink);
-  if (untold_epoch()) return;
+}
+
+void Broker::AnswerSomeQuestions(BrokerSink* sink) {
   questions_.AnswerSome([&](PublisherId to, const channel::v1::FetchHistory& fetch) {
     const std::string frame = ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch));
     // If it cannot be sent, the worker asks again.

@@ -190,6 +190,7 @@ class Broker {
   void AnswerWaiting(BrokerSink* sink);
 
   void Hello(PublisherId from, const channel::v1::Hello& hello, BrokerSink* sink);
+  void AnswerSomeQuestions(BrokerSink* sink);
   void AddQuestion(PublisherId from, const channel::v1::FetchHistory& fetch, BrokerSink* sink);
   void TakePresence(PublisherId from, const channel::v1::PresenceFrame& frame, BrokerSink* sink);
   void Compare(PublisherId from, const channel::v1::CompareHeads& compare, BrokerSink* sink);
