@@ -30,6 +30,8 @@ ABSL_FLAG(absl::Duration, repair_retention, absl::Seconds(60), "");
 ABSL_FLAG(int64_t, retained_bytes, 512 << 20, "");
 ABSL_FLAG(int, subscriber_queue_frames, 4'000, "");
 ABSL_FLAG(absl::Duration, subscriber_patience, absl::Seconds(1), "");
+ABSL_FLAG(std::string, curve_secret_key, "", "");
+ABSL_FLAG(std::string, curve_allowed_keys, "", "");
 ABSL_FLAG(absl::Duration, presence_grace, absl::Seconds(5), "");
 ABSL_FLAG(int, io_threads, 1, "");
 ABSL_FLAG(std::string, log_level, "info", "");

@@ -76,6 +76,10 @@ void RawClient::ConnectTls(const TlsClientOptions& options) {
     if (events != 0 && WaitFor(fd_, events, deadline)) continue;
     const char* const reason = ERR_reason_error_string(ERR_peek_error());
     const std::string why = reason == nullptr ? "the peer has gone" : reason;
+    // A close with unread input is a reset, and the peer might not get the alert before it.
+    shutdown(fd_, SHUT_WR);
+    char unread[4096];
+    while (WaitFor(fd_, POLLIN, deadline) && recv(fd_, unread, sizeof(unread), 0) > 0) continue;
     Close();
     throw Failure(absl::StrCat("no TLS: ", why));
   }
