@@ -33,6 +33,12 @@ void SimulatedConnection::Send(const SharedBytes& frame, TrafficClass) {
   if (!outbox_.empty() && outbox_bytes_ + frame.size() > host_->plan_.outbox_bytes_max) {
     return CutLater(/*slow=*/true);
   }
+  // An error is short, and its command is near its beginning.
+  const absl::string_view begin = frame.bytes().substr(0, 120);
+  if (absl::StrContains(begin, R"("event":"error")") &&
+      absl::StrContains(begin, R"("cmd":"add_group")")) {
+    host_->truth_->OnJoinRefused();
+  }
   outbox_.push_back(frame);
   outbox_bytes_ += frame.size();
   host_->worker_.Wake();

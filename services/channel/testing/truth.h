@@ -33,6 +33,10 @@ class Truth {
   void CountKeysFor(absl::Duration window) { key_window_ = window; }
   absl::Duration key_window() const { return key_window_; }
 
+  // A worker has refused a join, so a connection has left a group without a command to leave.
+  void OnJoinRefused() { join_refused_ = true; }
+  bool join_refused() const { return join_refused_; }
+
   // The server has given a message its place. The place is final: the message is in the log, or
   // there is no log. The server accepted the message at `at`; an empty key is none.
   void OnPlaced(absl::string_view group_id, const Position& position, uint64_t previous,
@@ -112,6 +116,7 @@ class Truth {
   uint64_t refused() const { return refused_.size(); }
 
  private:
+  bool join_refused_ = false;
   struct Place {
     Position position;
     absl::Time at;

@@ -239,10 +239,11 @@ class World {
     return members;
   }
 
-  // Nobody has left the group by a command, and no process was away for long: a connection that is
-  // in it was in it all the time.
+  // Nobody has left the group by a command or because a join had no answer in time, and no process
+  // was away for long: a connection that is in it was in it all the time.
   bool Stays(uint64_t id) const {
-    if (someone_left_ || plan_.absence > absl::ZeroDuration()) return false;
+    if (someone_left_ || truth_.join_refused() || plan_.absence > absl::ZeroDuration())
+      return false;
     return Members().contains(id);
   }
 
