@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "services/common/posix.h"
+#include "services/websocket_service/tls/testing/certificates.h"
 #include "tools/bench_load/peer_dialects.h"
 
 namespace groupcast::bench {
@@ -31,7 +32,8 @@ absl::Status StartOne(const Installation& installation, const std::string& name,
 // `data_directory` is empty: messages are in memory alone.
 absl::StatusOr<RunningServer> StartGroupcast(const Installation& installation,
                                              const std::string& data_directory,
-                                             bool unix_sockets = true) {
+                                             bool unix_sockets = true,
+                                             const std::vector<std::string>& more = {}) {
   RunningServer server;
   const std::string sockets = installation.directory + "/channel";
   std::vector<std::string> channel = {installation.channel_server, "--port=0",
@@ -55,6 +57,7 @@ absl::StatusOr<RunningServer> StartGroupcast(const Installation& installation,
       unix_sockets ? "--channel=unix:" + sockets
                    : absl::StrCat("--channel=127.0.0.1:", server.port())};
   service.insert(service.end(), limits.begin(), limits.end());
+  service.insert(service.end(), more.begin(), more.end());
   absl::Status status = StartOne(installation, "websocket_service", std::move(service), &server);
   if (!status.ok()) return status;
   return server;
@@ -73,6 +76,18 @@ absl::StatusOr<RunningServer> StartWithLog(const Installation& installation) {
   std::error_code error;
   std::filesystem::remove_all(data, error);
   return StartGroupcast(installation, data);
+}
+
+// A new certificate of the curve P-256 in the directory for files.
+service::CertificateFiles WriteCertificate(const Installation& installation) {
+  return service::CertificateFiles(installation.directory + "/certificate.pem",
+                                   installation.directory + "/key.pem");
+}
+
+absl::StatusOr<RunningServer> StartWithTls(const Installation& installation) {
+  const service::CertificateFiles files = WriteCertificate(installation);
+  return StartGroupcast(installation, "", /*unix_sockets=*/true,
+                        {"--tls_certificate=" + files.certificate, "--tls_key=" + files.key});
 }
 
 // For programs that cannot choose one themselves. Somebody else may take it meanwhile; then the
@@ -98,7 +113,8 @@ std::string UserName() {
 
 // A new folder, with the configuration that the template of that name makes, and nothing else.
 absl::Status MakePeerDirectory(const Installation& installation, const std::string& directory,
-                               const std::string& configuration, uint16_t port) {
+                               const std::string& configuration, uint16_t port,
+                               uint16_t upstream_port) {
   std::ifstream file(installation.peers + "/" + configuration);
   if (!file) return absl::NotFoundError("no " + installation.peers + "/" + configuration);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -108,6 +124,8 @@ absl::Status MakePeerDirectory(const Installation& installation, const std::stri
   std::ofstream(directory + "/" + configuration)
       << absl::StrReplaceAll(text, {{"{directory}", directory},
                                     {"{port}", absl::StrCat(port)},
+                                    {"{upstream_port}", absl::StrCat(upstream_port)},
+                                    {"{files}", installation.directory},
                                     {"{user}", UserName()},
                                     {"{workers}", absl::StrCat(installation.workers)}});
   return absl::OkStatus();
@@ -116,11 +134,13 @@ absl::Status MakePeerDirectory(const Installation& installation, const std::stri
 // A server with a configuration file of tools/bench_peers, with whose path its command ends.
 absl::StatusOr<RunningServer> StartConfigured(const Installation& installation,
                                               const std::string& configuration,
-                                              std::vector<std::string> command) {
+                                              std::vector<std::string> command,
+                                              uint16_t upstream_port = 0) {
   const absl::StatusOr<uint16_t> port = FreePort();
   if (!port.ok()) return port.status();
   const std::string directory = installation.directory + "/peer";
-  absl::Status status = MakePeerDirectory(installation, directory, configuration, *port);
+  absl::Status status =
+      MakePeerDirectory(installation, directory, configuration, *port, upstream_port);
   if (!status.ok()) return status;
   command.push_back(directory + "/" + configuration);
   auto process = ServerProcess::StartForeign(installation.foreign_server, *port,
@@ -133,6 +153,18 @@ absl::StatusOr<RunningServer> StartConfigured(const Installation& installation,
 
 absl::StatusOr<RunningServer> StartNchan(const Installation& installation) {
   return StartConfigured(installation, "nginx.conf", {"/usr/sbin/nginx", "-e", "stderr", "-c"});
+}
+
+// nginx ends TLS, and Groupcast behind it is plain.
+absl::StatusOr<RunningServer> StartBehindNginx(const Installation& installation) {
+  WriteCertificate(installation);
+  absl::StatusOr<RunningServer> server = StartGroupcast(installation, "");
+  if (!server.ok()) return server;
+  absl::StatusOr<RunningServer> proxy = StartConfigured(
+      installation, "nginx_tls.conf", {"/usr/sbin/nginx", "-e", "stderr", "-c"}, server->port());
+  if (!proxy.ok()) return proxy;
+  server->processes.push_back(std::move(proxy->processes.front()));
+  return server;
 }
 
 absl::StatusOr<RunningServer> StartNats(const Installation& installation) {
@@ -219,9 +251,12 @@ const std::vector<Contestant>& Contestants() {
        never},
       {"groupcast_tcp", "bare clients, workers that reach the channel server through its ports",
        NewGroupcastBare(), StartOverTcp, never},
+      {"groupcast_tls", "bare clients, through TLS", NewGroupcastTls(), StartWithTls, never},
       RawContestant(1, "raw", "write(2) of the frame to each socket"),
       RawContestant(8, "raw_8", "writev(2) of 8 frames to each socket"),
       RawContestant(32, "raw_32", "writev(2) of 32 frames to each socket"),
+      Peer("groupcast_nginx", "bare clients, through TLS that nginx ends, with as many workers",
+           NewGroupcastTls(), StartBehindNginx, never),
       // A connection is in the one group that its address names.
       Peer("nchan", "nginx with Nchan, with as many workers", NewNchan(), StartNchan,
            [](const Scenario& scenario) {

@@ -52,6 +52,11 @@ class GroupcastBare : public Groupcast {
   }
 };
 
+class GroupcastTls : public GroupcastBare {
+ public:
+  bool IsTls() const override { return true; }
+};
+
 class GroupcastV1 : public Groupcast {
  public:
   std::string Handshake(Group) const override {
@@ -98,6 +103,7 @@ class Raw : public Dialect {
 }  // namespace
 
 std::unique_ptr<Dialect> NewGroupcastBare() { return std::make_unique<GroupcastBare>(); }
+std::unique_ptr<Dialect> NewGroupcastTls() { return std::make_unique<GroupcastTls>(); }
 std::unique_ptr<Dialect> NewGroupcastV1() { return std::make_unique<GroupcastV1>(); }
 std::unique_ptr<Dialect> NewRaw() { return std::make_unique<Raw>(); }
 

@@ -46,6 +46,9 @@ class Dialect {
   // Whether the server speaks first. Then the client may send only answers before kReady.
   virtual bool ServerGreets() const { return false; }
 
+  // Whether clients connect through TLS.
+  virtual bool IsTls() const { return false; }
+
   // Whether payloads are parts of a stream of NATS's protocol (NatsReader).
   virtual bool IsNats() const { return false; }
 
@@ -67,6 +70,9 @@ class Dialect {
 
 // Groupcast without a subprotocol: a message is its text alone.
 std::unique_ptr<Dialect> NewGroupcastBare();
+
+// The same, through TLS.
+std::unique_ptr<Dialect> NewGroupcastTls();
 
 // Groupcast with the subprotocol groupcast.v1.json: a message is an event.
 std::unique_ptr<Dialect> NewGroupcastV1();

@@ -103,8 +103,8 @@ TEST_P(Servers, LargeMessagesReachAll) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Servers,
-                         testing::Values("groupcast", "groupcast_v1", "groupcast_log", "raw",
-                                         "raw_8", "raw_32"),
+                         testing::Values("groupcast", "groupcast_v1", "groupcast_log",
+                                         "groupcast_tls", "raw", "raw_8", "raw_32"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Scenario, AConnectionIsInSeveralGroups) {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -72,6 +73,12 @@ Swarm::Swarm(const Options& options)
       connections_(options.connections),
       buffer_(kBufferBytes) {
   if (!epoll_.valid()) Fail(ErrnoStatus("epoll_create1"));
+  if (options.dialect->IsTls()) {
+    tls_.reset(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_mode(tls_.get(),
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(tls_.get(), 1);
+  }
 }
 
 absl::Status Swarm::Open() {
@@ -188,8 +195,13 @@ absl::Status Swarm::StartToConnect(uint32_t number) {
 void Swarm::OnEvent(uint32_t number, uint32_t events, Listener* listener) {
   Connection& connection = connections_[number];
   if (connection.state == State::kClosed) return;
+  if (connection.state == State::kTls) {
+    ContinueTls(number);
+    return;
+  }
   if ((events & EPOLLOUT) != 0) {
     if (connection.state == State::kConnecting) OnConnected(number);
+    if (connection.state == State::kTls) return;
     WriteUnsent(number);
   }
   if ((events & ~static_cast<uint32_t>(EPOLLOUT)) != 0 && connection.state != State::kClosed) {
@@ -198,6 +210,63 @@ void Swarm::OnEvent(uint32_t number, uint32_t events, Listener* listener) {
 }
 
 void Swarm::OnConnected(uint32_t number) {
+  Connection& connection = connections_[number];
+  if (tls_ != nullptr) {
+    connection.ssl.reset(SSL_new(tls_.get()));
+    SSL_set_fd(connection.ssl.get(), connection.fd.get());
+    SSL_set_connect_state(connection.ssl.get());
+    connection.state = State::kTls;
+    ContinueTls(number);
+    return;
+  }
+  StartHandshake(number);
+}
+
+void Swarm::ContinueTls(uint32_t number) {
+  Connection& connection = connections_[number];
+  ERR_clear_error();
+  const int result = SSL_do_handshake(connection.ssl.get());
+  if (result == 1) {
+    StartHandshake(number);
+    connection.wants_to_write = true;
+    WriteUnsent(number);
+    return;
+  }
+  if (SSL_get_error(connection.ssl.get(), result) != SSL_ERROR_WANT_READ) return Close(number);
+  Watch(number, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+ssize_t Swarm::Receive(Connection* connection, char* bytes, size_t size) {
+  if (connection->ssl == nullptr) return recv(connection->fd.get(), bytes, size, 0);
+  ERR_clear_error();
+  size_t total = 0;
+  while (total < size) {
+    const int count =
+        SSL_read(connection->ssl.get(), bytes + total, static_cast<int>(size - total));
+    if (count <= 0) {
+      if (total > 0) break;
+      const int error = SSL_get_error(connection->ssl.get(), count);
+      errno = error == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+      return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+    }
+    total += static_cast<size_t>(count);
+  }
+  return static_cast<ssize_t>(total);
+}
+
+ssize_t Swarm::Transmit(Connection* connection, std::string_view bytes) {
+  if (connection->ssl == nullptr) {
+    return send(connection->fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  ERR_clear_error();
+  const int count = SSL_write(connection->ssl.get(), bytes.data(), static_cast<int>(bytes.size()));
+  if (count > 0) return count;
+  const int error = SSL_get_error(connection->ssl.get(), count);
+  errno = error == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+  return -1;
+}
+
+void Swarm::StartHandshake(uint32_t number) {
   Connection& connection = connections_[number];
   const std::string handshake = options_.dialect->Handshake(options_.first_group(number));
   if (handshake.empty()) {
@@ -210,12 +279,19 @@ void Swarm::OnConnected(uint32_t number) {
 }
 
 void Swarm::Read(uint32_t number, Listener* listener) {
+  // What OpenSSL has read already is not seen by epoll.
+  while (ReadOnce(number, listener) && tls_ != nullptr) {
+  }
+}
+
+bool Swarm::ReadOnce(uint32_t number, Listener* listener) {
   Connection& connection = connections_[number];
-  const ssize_t count = recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
-  if (count < 0 && errno == EAGAIN) return;
+  if (connection.state == State::kClosed) return false;
+  const ssize_t count = Receive(&connection, buffer_.data(), buffer_.size());
+  if (count < 0 && errno == EAGAIN) return false;
   if (count <= 0) {
     Close(number);
-    return;
+    return false;
   }
   std::string_view bytes(buffer_.data(), static_cast<size_t>(count));
   if (connection.state == State::kShakingHands) TakeResponse(number, &bytes);
@@ -227,6 +303,7 @@ void Swarm::Read(uint32_t number, Listener* listener) {
     Fail(absl::InvalidArgumentError("the server sends frames that this client has not asked for"));
     Close(number);
   }
+  return static_cast<size_t>(count) == buffer_.size();
 }
 
 void Swarm::TakeResponse(uint32_t number, std::string_view* bytes) {
@@ -332,7 +409,7 @@ void Swarm::Write(uint32_t number, std::string_view bytes) {
   Connection& connection = connections_[number];
   if (connection.state != State::kOpen && connection.state != State::kGreeting) return;
   if (connection.unsent.empty()) {
-    const ssize_t count = send(connection.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t count = Transmit(&connection, bytes);
     if (count < 0 && errno != EAGAIN) {
       Close(number);
       return;
@@ -355,8 +432,7 @@ void Swarm::Write(uint32_t number, std::string_view bytes) {
 void Swarm::WriteUnsent(uint32_t number) {
   Connection& connection = connections_[number];
   if (!connection.unsent.empty()) {
-    const ssize_t count =
-        send(connection.fd.get(), connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
+    const ssize_t count = Transmit(&connection, connection.unsent);
     if (count < 0 && errno != EAGAIN) {
       Close(number);
       return;
@@ -386,6 +462,7 @@ void Swarm::Close(uint32_t number) {
   joins_pending_ -= connection.joins_pending;
   connection.joins_pending = 0;
   connection.state = State::kClosed;
+  connection.ssl.reset();
   connection.fd.Reset();
   if (listener_ != nullptr) listener_->OnClosed(number, connection.told);
 }

@@ -1,6 +1,8 @@
 #ifndef GROUPCAST_TOOLS_BENCH_LOAD_SWARM_H_
 #define GROUPCAST_TOOLS_BENCH_LOAD_SWARM_H_
 
+#include <openssl/ssl.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -99,6 +101,7 @@ class Swarm {
   enum class State : uint8_t {
     kNew,
     kConnecting,
+    kTls,  // its TLS handshake is under way
     kShakingHands,
     kGreeting,
     kOpen,
@@ -108,6 +111,7 @@ class Swarm {
 
   struct Connection {
     service::Fd fd;
+    std::unique_ptr<SSL, decltype(&SSL_free)> ssl{nullptr, &SSL_free};  // null: it is plain
     State state = State::kNew;
     bool wants_to_write = false;
     bool told = false;  // a close frame has arrived
@@ -121,7 +125,14 @@ class Swarm {
   absl::Status StartToConnect(uint32_t number);
   void OnEvent(uint32_t number, uint32_t events, Listener* listener);
   void OnConnected(uint32_t number);
+  void ContinueTls(uint32_t number);
+  void StartHandshake(uint32_t number);
+  // As recv(2) and send(2).
+  static ssize_t Receive(Connection* connection, char* bytes, size_t size);
+  static ssize_t Transmit(Connection* connection, std::string_view bytes);
   void Read(uint32_t number, Listener* listener);
+  // Reads once. False: there is no more.
+  bool ReadOnce(uint32_t number, Listener* listener);
   // Takes the received part of the HTTP response off the beginning of `*bytes`.
   void TakeResponse(uint32_t number, std::string_view* bytes);
   // Takes bytes of frames. False: they are not valid.
@@ -143,6 +154,7 @@ class Swarm {
   absl::Status PollUntil(const char* what, const std::function<bool()>& done);
 
   const Options options_;
+  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> tls_{nullptr, &SSL_CTX_free};
   service::Fd epoll_;
   absl::Status status_;
   Listener* listener_ = nullptr;

@@ -95,6 +95,11 @@ CertificateFiles::CertificateFiles(const CertificateOptions& options)
   Replace(MakeCertificate(options));
 }
 
+CertificateFiles::CertificateFiles(std::string certificate_path, std::string key_path)
+    : certificate(std::move(certificate_path)), key(std::move(key_path)) {
+  Replace(MakeCertificate());
+}
+
 void CertificateFiles::Replace(const CertificateAndKey& pair) {
   WriteFile(certificate, pair.certificate);
   WriteFile(key, pair.key);

@@ -31,6 +31,8 @@ void WriteFile(const std::string& path, absl::string_view content, int mode = 06
 // New files of a pair in the test's own directory.
 struct CertificateFiles {
   explicit CertificateFiles(const CertificateOptions& options = {});
+  // The same, with these paths.
+  CertificateFiles(std::string certificate_path, std::string key_path);
   // Writes another pair to the same files.
   void Replace(const CertificateAndKey& pair);
 
