@@ -71,6 +71,10 @@ absl::StatusOr<RunningServer> StartOverTcp(const Installation& installation) {
   return StartGroupcast(installation, "", /*unix_sockets=*/false);
 }
 
+absl::StatusOr<RunningServer> StartWithDeflate(const Installation& installation) {
+  return StartGroupcast(installation, "", /*unix_sockets=*/true, {"--deflate"});
+}
+
 absl::StatusOr<RunningServer> StartWithLog(const Installation& installation) {
   const std::string data = installation.directory + "/data";
   std::error_code error;
@@ -247,6 +251,8 @@ const std::vector<Contestant>& Contestants() {
       {"groupcast", "bare clients, without a data directory", NewGroupcastBare(), StartWithoutLog,
        always},
       {"groupcast_v1", "clients with the subprotocol", NewGroupcastV1(), StartWithoutLog, never},
+      {"groupcast_deflate", "bare clients with permessage-deflate", NewGroupcastDeflate(),
+       StartWithDeflate, never},
       {"groupcast_log", "bare clients, with a data directory", NewGroupcastBare(), StartWithLog,
        never},
       {"groupcast_tcp", "bare clients, workers that reach the channel server through its ports",

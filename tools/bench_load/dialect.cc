@@ -57,6 +57,14 @@ class GroupcastTls : public GroupcastBare {
   bool IsTls() const override { return true; }
 };
 
+class GroupcastDeflate : public GroupcastBare {
+ public:
+  std::string Handshake(Group) const override {
+    return HandshakeRequest("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+  }
+  bool Deflates() const override { return true; }
+};
+
 class GroupcastV1 : public Groupcast {
  public:
   std::string Handshake(Group) const override {
@@ -104,6 +112,7 @@ class Raw : public Dialect {
 
 std::unique_ptr<Dialect> NewGroupcastBare() { return std::make_unique<GroupcastBare>(); }
 std::unique_ptr<Dialect> NewGroupcastTls() { return std::make_unique<GroupcastTls>(); }
+std::unique_ptr<Dialect> NewGroupcastDeflate() { return std::make_unique<GroupcastDeflate>(); }
 std::unique_ptr<Dialect> NewGroupcastV1() { return std::make_unique<GroupcastV1>(); }
 std::unique_ptr<Dialect> NewRaw() { return std::make_unique<Raw>(); }
 

@@ -52,6 +52,9 @@ class Dialect {
   // Whether payloads are parts of a stream of NATS's protocol (NatsReader).
   virtual bool IsNats() const { return false; }
 
+  // Whether the handshake offers permessage-deflate. Then payloads may be compressed.
+  virtual bool Deflates() const { return false; }
+
   // Appends all bytes that join the group. The server answers (kJoined). No bytes: the handshake
   // has joined it.
   virtual void AppendJoin(Group group, std::string* out) const = 0;
@@ -73,6 +76,9 @@ std::unique_ptr<Dialect> NewGroupcastBare();
 
 // The same, through TLS.
 std::unique_ptr<Dialect> NewGroupcastTls();
+
+// The same with permessage-deflate.
+std::unique_ptr<Dialect> NewGroupcastDeflate();
 
 // Groupcast with the subprotocol groupcast.v1.json: a message is an event.
 std::unique_ptr<Dialect> NewGroupcastV1();

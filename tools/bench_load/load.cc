@@ -1,6 +1,7 @@
 #include "tools/bench_load/load.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -129,12 +130,29 @@ std::unique_ptr<Load> Load::Create(const Scenario& scenario, Send send) {
   return nullptr;
 }
 
+// Of a message; the stamp overwrites its beginning.
+static std::string Filling(const Scenario& scenario) {
+  const size_t bytes = std::max(scenario.message_bytes, kStampBytes);
+  if (!scenario.is_text) return std::string(bytes, 'x');
+  // Words of 2 to 9 letters, of a vocabulary of 500; the same in every run.
+  std::mt19937 random(1);
+  std::vector<std::string> words(500);
+  for (std::string& word : words) {
+    word.resize(2 + random() % 8);
+    for (char& letter : word) letter = static_cast<char>('a' + random() % 26);
+  }
+  std::string text;
+  while (text.size() < bytes) text += words[random() % words.size()];
+  text.resize(bytes);
+  return text;
+}
+
 Load::Load(const Scenario& scenario, Send send)
     : scenario_(scenario),
       send_(std::move(send)),
       stalls_(scenario.beside == Scenario::Beside::kStall),
       check_(scenario.groups * scenario.senders_per_group),
-      message_(std::max(scenario.message_bytes, kStampBytes), 'x') {
+      message_(Filling(scenario)) {
   for (uint32_t connection = 0; connection < scenario.connections; ++connection) {
     check_.AddMember({scenario.FirstGroupOf(connection) * scenario.senders_per_group,
                       scenario.groups_per_connection * scenario.senders_per_group});

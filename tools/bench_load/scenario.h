@@ -49,6 +49,7 @@ struct Scenario {
   uint32_t in_flight = 1;          // for kAllHaveIt
   double per_second = 0;           // for kRate
   size_t message_bytes = 128;      // at least kStampBytes
+  bool is_text = false;            // messages are words, which compress as text does
   bool weighs = false;             // it measures memory; such a run has no floor
   // The contestant with the lowest possible cost; empty: no contestant is the floor of this
   // scenario.

@@ -273,6 +273,7 @@ void Swarm::StartHandshake(uint32_t number) {
     OnOpen(number);
     return;
   }
+  if (options_.dialect->Deflates()) connection.reader.AllowDeflated();
   if (options_.dialect->IsNats()) connection.operations = std::make_unique<NatsReader>();
   connection.state = State::kShakingHands;
   connection.unsent = handshake;
@@ -354,7 +355,8 @@ bool Swarm::TakeNats(uint32_t number, std::string_view bytes, int64_t now_ns, Li
 void Swarm::OnPayload(uint32_t number, const FrameReader::Payload& payload, int64_t now_ns,
                       Listener* listener) {
   if (payload.opcode == Opcode::kText || payload.opcode == Opcode::kBinary) {
-    OnHead(number, payload.opcode, payload.head, now_ns, listener);
+    OnHead(number, payload.opcode,
+           payload.is_deflated ? inflater_.Inflate(payload.head) : payload.head, now_ns, listener);
   } else {
     OnControl(number, payload);
   }

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/dialect.h"
+#include "tools/bench_load/head_inflater.h"
 #include "tools/bench_load/nats_reader.h"
 #include "tools/bench_load/websocket_frames.h"
 
@@ -165,6 +166,7 @@ class Swarm {
   int64_t joins_pending_ = 0;
   std::vector<char> buffer_;
   std::string scratch_;  // the bytes to send
+  HeadInflater inflater_;
 };
 
 }  // namespace groupcast::bench

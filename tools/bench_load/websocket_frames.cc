@@ -4,6 +4,7 @@ namespace groupcast::bench {
 namespace {
 
 constexpr uint8_t kFin = 0x80;
+constexpr uint8_t kRsv1 = 0x40;
 constexpr uint8_t kMaskBit = 0x80;
 constexpr char kMask[] = {0x37, 0x5a, 0x21, 0x3d};
 
@@ -47,7 +48,9 @@ bool FrameReader::ReadHeader(const char* data, size_t size, size_t* used) {
   opcode_ = static_cast<Opcode>(first & 0x0f);
   const bool known = opcode_ == Opcode::kText || opcode_ == Opcode::kBinary ||
                      (opcode_ >= Opcode::kClose && opcode_ <= Opcode::kPong);
-  if ((first & 0xf0) != kFin || (second & kMaskBit) != 0 || !known) return false;
+  is_deflated_ = allows_deflated_ && opcode_ == Opcode::kText && (first & kRsv1) != 0;
+  const uint8_t bits = is_deflated_ ? kFin | kRsv1 : kFin;
+  if ((first & 0xf0) != bits || (second & kMaskBit) != 0 || !known) return false;
   if (second < 126) {
     left_ = second;
     *used = 2;

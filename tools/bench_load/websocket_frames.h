@@ -37,7 +37,11 @@ class FrameReader {
     Opcode opcode;
     std::string_view head;  // valid during the call
     uint64_t bytes;         // of the whole payload
+    bool is_deflated;       // it is one of permessage-deflate
   };
+
+  // The connection has permessage-deflate: text may be compressed.
+  void AllowDeflated() { allows_deflated_ = true; }
 
   // Takes the next piece, and calls handler(const Payload&) at the last byte of each frame. False:
   // a server may not send this frame, and the connection cannot be used any more.
@@ -70,7 +74,8 @@ class FrameReader {
       header_have_ = 0;
       if (left_ <= piece.size()) {
         parts(opcode_, piece.substr(0, left_));
-        handler(Payload{opcode_, piece.substr(0, std::min<size_t>(left_, kHeadBytes)), left_});
+        handler(Payload{opcode_, piece.substr(0, std::min<size_t>(left_, kHeadBytes)), left_,
+                        is_deflated_});
         piece.remove_prefix(left_);
         continue;
       }
@@ -99,7 +104,7 @@ class FrameReader {
     piece->remove_prefix(here);
     if (left_ > 0) return false;
     in_payload_ = false;
-    handler(Payload{opcode_, std::string_view(head_, head_have_), bytes_});
+    handler(Payload{opcode_, std::string_view(head_, head_have_), bytes_, is_deflated_});
     return true;
   }
 
@@ -108,6 +113,8 @@ class FrameReader {
   size_t head_have_ = 0;
   size_t header_have_ = 0;
   bool in_payload_ = false;
+  bool allows_deflated_ = false;
+  bool is_deflated_ = false;
   Opcode opcode_ = Opcode::kText;
   char header_[kHeaderBytesMax];
   char head_[kHeadBytes];
