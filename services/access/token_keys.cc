@@ -128,6 +128,17 @@ bool IsP256(EVP_PKEY* key) {
   return curve == "prime256v1" || curve == "P-256";
 }
 
+// Whoever knows a public key could sign with its bytes if they were taken for a secret: PEM behind
+// a byte order mark or a comment, DER (a SEQUENCE), a line of OpenSSH, a JWK without its set.
+bool LooksLikePublicKey(absl::string_view content) {
+  constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
+  const bool is_der = content.size() > 2 && content[0] == '\x30' &&
+                      (content[1] == '\x59' || content[1] == '\x81' || content[1] == '\x82');
+  return is_der || absl::StrContains(content, "-----BEGIN") ||
+         absl::StrContains(content, "\"kty\"") || absl::StartsWith(content, kByteOrderMark) ||
+         absl::StartsWith(content, "ssh-") || absl::StartsWith(content, "ecdsa-");
+}
+
 // The algorithm that a public key is for.
 absl::StatusOr<TokenAlgorithm> AlgorithmOf(EVP_PKEY* key) {
   const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
@@ -166,6 +177,12 @@ absl::Status TokenKeys::Add(absl::string_view content, bool others_may_access) {
   const absl::string_view text = absl::StripAsciiWhitespace(content);
   if (absl::StartsWith(text, "-----BEGIN ")) return AddPem("", std::string(text));
   if (absl::StartsWith(text, "{")) return AddSet(text, others_may_access);
+  if (LooksLikePublicKey(content)) {
+    return absl::InvalidArgumentError(
+        "looks like a public key in a form that is not read here, and must not be a secret: use "
+        "PEM "
+        "that begins with -----BEGIN PUBLIC KEY-----, or a JWK set");
+  }
   if (others_may_access) return absl::InvalidArgumentError(kOthersMayAccess);
   absl::string_view secret = content;
   if (absl::ConsumeSuffix(&secret, "\n")) absl::ConsumeSuffix(&secret, "\r");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -172,6 +173,19 @@ TEST(TokenKeysTest, APrivateKeyIsRefused) {
   EXPECT_THAT(ErrorOf(Rsa().PrivatePem()), HasSubstr("has a private key"));
   EXPECT_THAT(ErrorOf(Jwk(absl::StrCat(P256().JwkMembers(), R"(,"d":"AA")"))),
               HasSubstr("keys[0] is a private key"));
+}
+
+// Whoever knows it could sign with its bytes.
+TEST(TokenKeysTest, APublicKeyInAnotherFormIsNoSecretEither) {
+  const std::string pem = Rsa().PublicPem();
+  std::string der;
+  absl::Base64Unescape(pem.substr(pem.find('\n'), pem.rfind("-----END") - pem.find('\n')), &der);
+  ASSERT_GT(der.size(), 200u);
+  for (const std::string& content :
+       {"\xef\xbb\xbf" + pem, "# our key\n" + pem, der, "ssh-rsa " + std::string(300, 'A'),
+        absl::StrCat("[{", Rsa().JwkMembers(), "}]")}) {
+    EXPECT_THAT(ErrorOf(content), HasSubstr("looks like a public key"));
+  }
 }
 
 TEST(TokenKeysTest, WhatIsNoKey) {

@@ -42,8 +42,15 @@ absl::StatusOr<Token> Authenticator::Check(Member* member, absl::string_view tex
   if (policy().tokens() == nullptr) {
     return absl::UnauthenticatedError("the service has no keys for tokens (--token_keys)");
   }
+  // Each check costs a signature, also of a token that is valid.
+  MemberAccess* const access = AccessOf(member);
+  const absl::Time now = clock_->Now();
+  if (access->checks.Available(options_.check_rate, now) < 1) {
+    return absl::AbortedError("the connection shows tokens too often");
+  }
+  access->checks.Take(1, options_.check_rate, now);
   absl::StatusOr<Token> token = policy().tokens()->Verify(text, calendar_->Now());
-  if (!token.ok()) ++AccessOf(member)->refused_tokens;
+  if (!token.ok()) ++access->refused_tokens;
   return token;
 }
 
@@ -150,12 +157,6 @@ std::vector<Authenticator::Due> Authenticator::TakeDue() {
     }
     for (auto token = identity.group_tokens.begin(); token != identity.group_tokens.end();) {
       if (token->valid_until + options_.grace > now) {
-        ++token;
-        continue;
-      }
-      // The join may be under way. Its answer comes first.
-      if (member->pending_answers > 0) {
-        token->valid_until = now - options_.grace + absl::Seconds(1);
         ++token;
         continue;
       }

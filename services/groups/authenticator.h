@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "services/access/access_policy.h"
 #include "services/common/clock.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/member.h"
 
 namespace groupcast::service {
@@ -27,6 +28,8 @@ struct AuthenticatorOptions {
   absl::Duration grace = absl::Seconds(25);
   // The tokens for groups that one connection may have.
   size_t group_tokens_max = 128;
+  // The tokens that one connection may show: one for each of its groups at once, and then some.
+  TokenRate check_rate = {.per_second = 1, .burst = 140};
   // The date, for tokens. Null: CalendarClock.
   const Clock* calendar = nullptr;
 };
@@ -53,7 +56,7 @@ class Authenticator {
   // Takes a token for the connection, or a fresh one. Returns the end of its validity, as a date. A
   // later change of the date does not move that end.
   // kUnauthenticated, kDeadlineExceeded: as TokenVerifier says. kPermissionDenied: the token is of
-  // another user. The member keeps what it had.
+  // another user. kAborted: the connection shows tokens too often. The member keeps what it had.
   absl::StatusOr<absl::Time> Authenticate(Member* member, absl::string_view token);
   // The same with a token for one group, which `group_id` must be.
   // Also kResourceExhausted: the connection has too many of them.

@@ -204,14 +204,24 @@ TEST_F(AuthenticatorTest, ATokenForAGroup) {
   EXPECT_FALSE(authenticator_.Allows(member_, "room", Right::kJoin));
 }
 
-TEST_F(AuthenticatorTest, TheEndOfAGroupsTokenWaitsForTheAnswerToItsJoin) {
+// A client that always waits for something must not keep its rights so.
+TEST_F(AuthenticatorTest, TheEndOfAGroupsTokenWaitsForNothing) {
   ASSERT_TRUE(authenticator_.Authenticate(&member_, User("alice")).ok());
   ASSERT_TRUE(
       authenticator_.AddGroupToken(&member_, GroupToken("room", absl::Seconds(1)), "room").ok());
   member_.pending_answers = 1;
-  EXPECT_THAT(After(absl::Seconds(26)), IsEmpty());
-  member_.pending_answers = 0;
-  EXPECT_THAT(After(absl::Seconds(1)), ElementsAre(Kind::kGroupGraceOver));
+  EXPECT_THAT(After(absl::Seconds(26)), ElementsAre(Kind::kGroupGraceOver));
+  EXPECT_FALSE(authenticator_.Allows(member_, "room", Right::kJoin));
+}
+
+TEST_F(AuthenticatorTest, ValidTokensHaveARateToo) {
+  const std::string token = User("alice");
+  for (int i = 0; i < 140; ++i) ASSERT_TRUE(authenticator_.Authenticate(&member_, token).ok()) << i;
+  EXPECT_TRUE(absl::IsAborted(authenticator_.Authenticate(&member_, token).status()));
+  EXPECT_TRUE(absl::IsAborted(authenticator_.AddGroupToken(&member_, GroupToken("a"), "a")));
+  Pass(absl::Seconds(1));
+  EXPECT_TRUE(authenticator_.Authenticate(&member_, token).ok());
+  EXPECT_TRUE(absl::IsAborted(authenticator_.Authenticate(&member_, token).status()));
 }
 
 TEST_F(AuthenticatorTest, TheMostTokensForGroupsAndOneOver) {

@@ -177,7 +177,8 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
 }
 
 absl::Status GroupService::Identify(Member* member, absl::string_view token) {
-  if (token.empty()) return absl::OkStatus();
+  // Without keys, the token is meant for somebody else, such as a proxy.
+  if (token.empty() || authenticator_.policy().tokens() == nullptr) return absl::OkStatus();
   const absl::Status status = authenticator_.Authenticate(member, token).status();
   return status.ok() ? CountUser(member) : status;
 }
@@ -246,7 +247,7 @@ absl::Status GroupService::CountUser(Member* member) {
 void GroupService::RefuseToken(Member* member, const absl::Status& why, const CommandError& error) {
   ++counters_.refused;
   Refuse(member, error);
-  if (!authenticator_.MustGo(*member)) return;
+  if (absl::IsAborted(why) || !authenticator_.MustGo(*member)) return;
   member->Disconnect(
       absl::IsDeadlineExceeded(why) ? CloseCode::kTokenExpired : CloseCode::kNotAuthenticated,
       why.message());
@@ -293,6 +294,7 @@ void GroupService::LeaveForbidden(Member* member, absl::string_view reason) {
 }
 
 void GroupService::EndTokens() {
+  std::vector<ConnectionId> ended;
   for (const Authenticator::Due& due : authenticator_.TakeDue()) {
     switch (due.kind) {
       case Authenticator::Due::Kind::kNotAuthenticated:
@@ -322,8 +324,14 @@ void GroupService::EndTokens() {
                 .cmd = std::string(CommandName(Command::Kind::kAddGroup)),
                 .group_id = due.group_id});
         Leave(group, due.member);
+        ended.push_back(due.member->connection_id());
         break;
     }
+  }
+  // Last, because resumed commands may change the table. They waited if the join was under way.
+  for (const ConnectionId id : ended) {
+    Member* const member = FindMember(id);
+    if (member != nullptr && member->pending_answers == 0) member->ResumeCommands();
   }
 }
 
@@ -367,10 +375,12 @@ std::optional<SendQueue::Weight> GroupService::AdmitSend(Member* member, const C
   if (gives_up_) return std::nullopt;
   PublicationsSize size{.count = 0};
   for (const GroupIdField& field : command.group_ids) {
-    if (!field.defect.empty()) continue;
+    if (!field.defect.empty() || !authenticator_.Allows(*member, field.id, Right::kSend)) continue;
     ++size.count;
     size.bytes += BytesOf(*member, command, field.id);
   }
+  // What may go nowhere is refused at once, and waits for no room.
+  if (size.count == 0) return SendQueue::Weight::kLight;
   return MayWaitForRoom() ? sends_.Admit(member, size) : sends_.AdmitAtOnce(size);
 }
 
@@ -400,6 +410,12 @@ bool GroupService::MayJoin(Member* member, const Command& command) {
     if (authenticator_.Allows(*member, id, right)) continue;
     ++counters_.refused;
     Refuse(member, ErrorOf(Forbidden(right), command.id, command.kind));
+    // A token for a join that is refused counts for nothing else. It may have replaced one that
+    // did.
+    if (!command.token.empty()) {
+      authenticator_.DropGroupToken(member, id);
+      LeaveForbidden(member, "the token for it does not allow it");
+    }
     return false;
   }
   return !command.presence || MayObserve(member, command);
@@ -511,6 +527,7 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
 
 void GroupService::Leave(Group* group, Member* member) {
   if (!table_.Leave(group, member)) return;
+  if (pending_joins_.Drop(group, member)) --member->pending_answers;
   users_.RemoveGroup(member);
   recoveries_.Drop(group, member);
   presence_.OnLeave(*group, member, /*connection_lost=*/false);

@@ -293,6 +293,33 @@ TEST_F(AccessTest, ATokenForAGroup) {
   EXPECT_EQ(member->disconnected, std::nullopt);
 }
 
+TEST_F(AccessTest, AWeakerTokenForAGroupDoesNotKeepTheMembership) {
+  auto member = Connect(R"({"sub":"alice"})");
+  const auto with = [](absl::string_view rights) {
+    return absl::StrCat(
+        R"(,"token":")",
+        Signed(absl::StrCat(R"({"sub":"alice","group":"room","rights":[)", rights, "]}")), "\"");
+  };
+  EXPECT_EQ(Join(member.get(), "room", with("\"join\"")), "");
+  Do(member.get(),
+     absl::StrCat(R"({"cmd":"add_group","id":1,"group_id":"room")", with("\"send\""), "}"));
+  ASSERT_EQ(member->received.size(), 2u);
+  EXPECT_THAT(member->received[1], HasSubstr(R"("group_id":"room","code":"forbidden")"));
+  member->received.clear();
+  Publish("room", "one");
+  EXPECT_THAT(member->received, IsEmpty());
+  EXPECT_EQ(SendTo(member.get(), "room"), "forbidden");  // the refused token gives nothing
+}
+
+// Nothing of it may wait for the channel, or be told to try again.
+TEST_F(AccessTest, AForbiddenSendDoesNotWaitForRoom) {
+  auto member = Connect(R"({"groups":{"send":["a"]}})");
+  channel_.SetConnected(false);
+  hub_.Pump();
+  clock_.Advance(absl::Seconds(11));  // the sends that may go are refused as unavailable now
+  EXPECT_EQ(SendTo(member.get(), "b"), "forbidden");
+}
+
 TEST_F(AccessTest, TheLeaveOfAGroupEndsItsToken) {
   auto member = Connect(R"({"sub":"alice"})");
   const std::string token = Signed(R"({"sub":"alice","group":"room"})");

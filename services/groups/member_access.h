@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "services/access/access_policy.h"
+#include "services/common/token_bucket.h"
 
 namespace groupcast::service {
 
@@ -18,6 +19,7 @@ struct MemberAccess {
   absl::Time authenticate_until = absl::InfiniteFuture();
   bool told_of_expiry = false;
   uint8_t refused_tokens = 0;
+  TokenBucket checks;  // of tokens
   // As UserLimits counts. 0: it has no user.
   uint64_t user_key = 0;
   uint32_t counted_groups = 0;

@@ -11,9 +11,11 @@ void PendingJoins::Add(PendingJoin join) {
   by_deadline_.push_back(*entry);
 }
 
-void PendingJoins::Drop(Group* group, Member* member) {
+bool PendingJoins::Drop(Group* group, Member* member) {
   const auto found = all_.find({group, member});
-  if (found != all_.end()) Take(found->second.get());
+  if (found == all_.end()) return false;
+  Take(found->second.get());
+  return true;
 }
 
 std::vector<PendingJoin> PendingJoins::TakeOf(Group* group) {

@@ -38,8 +38,8 @@ class PendingJoins {
   // deadline of an earlier join.
   void Add(PendingJoin join);
 
-  // Removes the member's join of that group, if there is one.
-  void Drop(Group* group, Member* member);
+  // Removes the member's join of that group. False: there is none.
+  bool Drop(Group* group, Member* member);
 
   // TakeOf removes and returns the joins of the group. TakeExpired removes and returns the joins
   // with a deadline up to `now`. Both results are in the order of the calls of Add.

@@ -53,12 +53,16 @@ SendQueue::Order* SendQueue::Next() {
 }
 
 void SendQueue::GoOn() {
+  // A resumed send may have its result at once, and call this again: the loop below goes on for it.
+  if (std::exchange(goes_on_, true)) return;
   if (heavy_.empty()) heavy_waits_for_room_ = false;
   while (Order* const order = Next()) {
     Queue* const queue = order->Next();
     order->OnTake(queue);
     Resume(queue);
+    if (heavy_.empty()) heavy_waits_for_room_ = false;
   }
+  goes_on_ = false;
 }
 
 void SendQueue::Resume(Queue* queue) {

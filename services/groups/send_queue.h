@@ -91,6 +91,7 @@ class SendQueue {
   const HasRoom has_room_;
   Order light_;
   Order heavy_;
+  bool goes_on_ = false;        // GoOn runs
   Member* going_on_ = nullptr;  // its present command was found to have room
   bool connected_ = false;
   bool heavy_waits_for_room_ = false;
