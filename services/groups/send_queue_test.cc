@@ -1,7 +1,9 @@
 #include "services/groups/send_queue.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -256,6 +258,29 @@ TEST_F(SendQueueTest, AReleasedMemberMayTakeOthersAway) {
     a_.on_resume = nullptr;
     b_.Forget();
   }
+}
+
+// A send that is refused has its result inside its member's turn. As many of them as wait must not
+// stand on the stack of each other.
+TEST_F(SendQueueTest, ASendWithItsResultAtOnceDoesNotNestTheNext) {
+  int depth = 0;
+  int depth_max = 0;
+  room_ = 0;
+  std::vector<std::unique_ptr<Sender>> senders;
+  for (uint64_t id = 1; id <= 1'000; ++id) {
+    senders.push_back(std::make_unique<Sender>(id, this));
+    senders.back()->Send(kHeavy);
+    senders.back()->on_resume = [&, sender = senders.back().get()] {
+      depth_max = std::max(depth_max, ++depth);
+      sender->Forget();
+      queue_.GoOn();
+      --depth;
+    };
+  }
+  room_ = 10'000;
+  queue_.GoOn();
+  EXPECT_EQ(depth_max, 1);
+  for (const auto& sender : senders) EXPECT_EQ(sender->resumed, 1 + 1);
 }
 
 TEST_F(SendQueueTest, WithoutRoomNobodyIsResumedInVain) {
