@@ -236,7 +236,7 @@ void GroupService::Authenticate(Member* member, const Command& command) {
 absl::Status GroupService::CountUser(Member* member) {
   const absl::string_view user = UserOf(*member);
   if (user.empty() || member->access->user_key != 0 ||
-      users_.Add(member, user, member->group_count())) {
+      users_.Add(member, user, JoinedGroups(*member))) {
     return absl::OkStatus();
   }
   ++counters_.user_connections;
@@ -266,9 +266,17 @@ void GroupService::JoinPersonalGroup(Member* member) {
   member->access->joined_by_service = group != nullptr && table_.IsMember(*group, *member);
 }
 
-bool GroupService::IsPersonal(const Member& member, const Group& group) const {
+bool GroupService::IsPersonal(const Member& member, absl::string_view group_id) const {
   return member.access != nullptr &&
-         authenticator_.policy().IsPersonal(member.access->identity, group.id);
+         authenticator_.policy().IsPersonal(member.access->identity, group_id);
+}
+
+size_t GroupService::JoinedGroups(const Member& member) {
+  const absl::string_view user = UserOf(member);
+  if (user.empty() || !authenticator_.policy().personal_groups()) return member.group_count();
+  const Group* const personal = table_.Find(PersonalGroup(user));
+  const bool is_in_it = personal != nullptr && table_.IsMember(*personal, member);
+  return member.group_count() - (is_in_it ? 1 : 0);
 }
 
 void GroupService::RetryPersonalGroups() {
@@ -449,7 +457,9 @@ void GroupService::AddGroup(Member* member, const Command& command) {
   if (group != nullptr && table_.IsMember(*group, *member)) {
     return AddGroupAgain(group, member, command);
   }
-  if (member->group_count() >= options_.groups_per_connection_max) {
+  // The user's own group has its place beside the bounds, also when the service joins it late.
+  const bool is_personal = IsPersonal(*member, id);
+  if (!is_personal && JoinedGroups(*member) >= options_.groups_per_connection_max) {
     Refuse(member, {.code = ErrorCode::kTooManyGroups,
                     .message = absl::StrCat("a connection may be in ",
                                             options_.groups_per_connection_max, " groups"),
@@ -457,7 +467,7 @@ void GroupService::AddGroup(Member* member, const Command& command) {
                     .cmd = std::string(CommandName(command.kind))});
     return;
   }
-  if (!users_.AddGroup(member)) {
+  if (!is_personal && !users_.AddGroup(member)) {
     ++counters_.user_groups;
     Refuse(member, {.code = ErrorCode::kTooManyGroups,
                     .message = absl::StrCat("the connections of a user may be in ",
@@ -471,7 +481,7 @@ void GroupService::AddGroup(Member* member, const Command& command) {
     channel_->Subscribe(id);
   }
   table_.Join(group, member, absl::Now());
-  if (member->access != nullptr) member->access->joined_by_service &= !IsPersonal(*member, *group);
+  if (member->access != nullptr) member->access->joined_by_service &= !is_personal;
   PendingJoin join = JoinOf(group, member, command);
   if (group->subscribed) return BeginDelivery(std::move(join));
   pending_joins_.Add(std::move(join));
@@ -491,7 +501,7 @@ PendingJoin GroupService::JoinOf(Group* group, Member* member, const Command& co
 // It changes nothing; the reply says where the member is.
 void GroupService::AddGroupAgain(Group* group, Member* member, const Command& command) {
   // But the client's first join of its personal group is a join: it may ask for what it missed.
-  if (IsPersonal(*member, *group) && std::exchange(member->access->joined_by_service, false) &&
+  if (IsPersonal(*member, group->id) && std::exchange(member->access->joined_by_service, false) &&
       (command.since.has_value() || command.history > 0)) {
     recoveries_.Drop(group, member);
     table_.Leave(group, member);
@@ -528,7 +538,7 @@ void GroupService::LeaveGroup(Member* member, const Command& command) {
 void GroupService::Leave(Group* group, Member* member) {
   if (!table_.Leave(group, member)) return;
   if (pending_joins_.Drop(group, member)) --member->pending_answers;
-  users_.RemoveGroup(member);
+  if (!IsPersonal(*member, group->id)) users_.RemoveGroup(member);
   recoveries_.Drop(group, member);
   presence_.OnLeave(*group, member, /*connection_lost=*/false);
   RemoveIfUnused(group);
@@ -823,10 +833,11 @@ void GroupService::FailJoins(absl::Time now, const absl::Status& why) {
 
 void GroupService::RefuseJoin(const PendingJoin& join, const absl::Status& why) {
   table_.Leave(join.group, join.member);
-  users_.RemoveGroup(join.member);
+  const bool is_personal = IsPersonal(*join.member, join.group->id);
+  if (!is_personal) users_.RemoveGroup(join.member);
   presence_.OnLeave(*join.group, join.member, /*connection_lost=*/false);
-  const bool is_by_service = IsPersonal(*join.member, *join.group) &&
-                             std::exchange(join.member->access->joined_by_service, false);
+  const bool is_by_service =
+      is_personal && std::exchange(join.member->access->joined_by_service, false);
   if (is_by_service && !gives_up_) {
     // The client has not asked for it, and will not ask again.
     personal_retries_.push_back(join.member->connection_id());

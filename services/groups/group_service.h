@@ -158,7 +158,9 @@ class GroupService final : public ChannelListener {
   // Puts the member into its user's personal group, if it has one.
   void JoinPersonalGroup(Member* member);
   void RetryPersonalGroups();
-  bool IsPersonal(const Member& member, const Group& group) const;
+  bool IsPersonal(const Member& member, absl::string_view group_id) const;
+  // The groups that count for the bounds: all but the personal one.
+  size_t JoinedGroups(const Member& member);
   // Takes the member out of the groups that it may not be in any more.
   void LeaveForbidden(Member* member, absl::string_view reason);
   void Leave(Group* group, Member* member);

@@ -244,6 +244,29 @@ TEST_F(AccessTest, APersonalGroupIsJoinedWhenTheChannelIsBack) {
   EXPECT_THAT(member->received, ElementsAre(HasSubstr("one")));
 }
 
+// It has its place beside the groups of the client, also when it comes after them.
+TEST_F(AccessTest, APersonalGroupDoesNotCountForTheBound) {
+  auto member = Connect(R"({"groups":["*"]})");  // without a user yet
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(Join(member.get(), absl::StrCat("g", i)), "");
+  EXPECT_EQ(Join(member.get(), "one more"), "too_many_groups");
+  auto alice = Connect(R"({"sub":"alice","groups":["*"]})");
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(Join(alice.get(), absl::StrCat("g", i)), "");
+  EXPECT_EQ(Join(alice.get(), "one more"), "too_many_groups");
+  channel_.SetConnected(false);
+  hub_.Pump();
+  auto late = Connect(R"({"sub":"bob","groups":["*"]})");
+  clock_.Advance(absl::Seconds(6));
+  service_.CheckDeadlines();  // its personal group was not joined
+  channel_.SetConnected(true);
+  hub_.Pump();
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(Join(late.get(), absl::StrCat("g", i)), "");
+  late->received.clear();
+  service_.CheckDeadlines();
+  hub_.Pump();
+  Publish("user:bob", "one");
+  EXPECT_THAT(late->received, ElementsAre(HasSubstr("one")));
+}
+
 TEST_F(AccessTest, TheExpiryIsToldAndThenEndsTheConnection) {
   const int64_t end = absl::ToUnixSeconds(absl::Now()) + 60;
   auto member = Connect(absl::StrCat(R"({"exp":)", end, R"(,"groups":["a"]})"));
