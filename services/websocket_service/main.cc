@@ -193,7 +193,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
              const auto parsed =
                  ParseFlags(arguments, [service] { return service->ReadPresets(); });
              if (!parsed.ok()) return parsed.status();
-             const KeptConfiguration next = {.bind_address = kept.bind_address, .tickets = kept.tickets.Next()};
+             const KeptConfiguration next = {.bind_address = kept.bind_address,
+                                             .tickets = kept.tickets.Next()};
              absl::StatusOr<WorkerConfiguration> fresh =
                  ReadWorkerConfiguration(next, service->file());
              if (!fresh.ok()) return fresh.status();
