@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "services/common/address.h"
+#include "services/connections/outbox.h"
+#include "services/connections/peer_address.h"
 #include "services/protocol/event.h"
-#include "services/websocket_service/connection/outbox.h"
-#include "services/websocket_service/connection/peer_address.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {

@@ -21,7 +21,7 @@
 #include "services/common/token_bucket.h"
 #include "services/configuration/group_rules.h"
 #include "services/groups/authenticator.h"
-#include "services/websocket_service/http/origin_policy.h"
+#include "services/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/proxy/forwarded.h"
 

@@ -10,7 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
-#include "services/websocket_service/connection/peer_address.h"
+#include "services/connections/peer_address.h"
 
 namespace groupcast::service {
 

@@ -10,7 +10,7 @@
 #include "services/channel/fingerprint.h"
 #include "services/common/ip_address.h"
 #include "services/common/shared_bytes.h"
-#include "services/websocket_service/http/origin_policy.h"
+#include "services/http/origin_policy.h"
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/proxy/forwarded.h"
 

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/websocket_service/http/origin_policy.h"
+#include "services/http/origin_policy.h"
 
 namespace groupcast::service {
 namespace {

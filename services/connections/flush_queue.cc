@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/flush_queue.h"
+#include "services/connections/flush_queue.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/outbox_budget.h"
+#include "services/connections/outbox_budget.h"
 
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/outbox.h"
+#include "services/connections/outbox.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
-#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_OUTBOX_H_
-#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_OUTBOX_H_
+#ifndef GROUPCAST_SERVICES_CONNECTIONS_OUTBOX_H_
+#define GROUPCAST_SERVICES_CONNECTIONS_OUTBOX_H_
 
 #include <sys/uio.h>
 
@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "services/websocket_service/wire/frame.h"
+#include "services/common/shared_bytes.h"
 
 namespace groupcast::service {
 
@@ -73,4 +73,4 @@ class Outbox {
 
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_OUTBOX_H_
+#endif  // GROUPCAST_SERVICES_CONNECTIONS_OUTBOX_H_

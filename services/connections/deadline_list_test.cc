@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/deadline_list.h"
+#include "services/connections/deadline_list.h"
 
 #include <optional>
 

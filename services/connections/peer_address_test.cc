@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/peer_address.h"
+#include "services/connections/peer_address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "services/websocket_service/http/origin_policy.h"
+#include "services/http/origin_policy.h"
 
 #include <algorithm>
 #include <optional>
