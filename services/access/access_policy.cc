@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace groupcast::service {
 
 std::optional<Whom> ReadWhom(absl::string_view word) {
@@ -42,6 +44,16 @@ bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, 
       return false;
   }
   return false;
+}
+
+absl::Status AccessPolicy::Check(const Identity* identity, absl::string_view group_id,
+                                 Right right) const {
+  if (Allows(identity, group_id, right)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("the connection does not have the right to ", RightName(right),
+                   right == Right::kRead   ? " the history of this group"
+                   : right == Right::kSend ? " to this group"
+                                           : " this group"));
 }
 
 bool AccessPolicy::NamesSender(absl::string_view group_id) const {

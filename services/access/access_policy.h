@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/access/grants.h"
@@ -72,6 +72,8 @@ class AccessPolicy {
 
   // Whether the connection may do this with the group. `identity` is null without a token.
   bool Allows(const Identity* identity, absl::string_view group_id, Right right) const;
+  // OK if Allows. kPermissionDenied: the message is a sentence for the client.
+  absl::Status Check(const Identity* identity, absl::string_view group_id, Right right) const;
 
   bool NamesSender(absl::string_view group_id) const;
 

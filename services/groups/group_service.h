@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -14,36 +12,32 @@
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
-#include "services/common/prefix_map.h"
 #include "services/common/token_bucket.h"
 #include "services/groups/authenticator.h"
-#include "services/groups/encoded_message.h"
+#include "services/groups/connection_access.h"
 #include "services/groups/group_presence.h"
 #include "services/groups/group_table.h"
 #include "services/groups/history_reads.h"
-#include "services/groups/pending_joins.h"
+#include "services/groups/member.h"
+#include "services/groups/memberships.h"
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
+#include "services/groups/refusals.h"
 #include "services/groups/send_queue.h"
+#include "services/groups/send_rules.h"
+#include "services/groups/sends.h"
 #include "services/groups/user_limits.h"
 #include "services/protocol/command.h"
-#include "services/protocol/event.h"
 
 namespace groupcast::service {
 
 struct GroupServiceOptions {
   CommandLimits commands;
-  // Lower limits of messages to the groups with these beginnings.
-  PrefixMap<size_t> message_bytes_by_prefix;
-  // The messages that each group with such a beginning takes from one connection. Zero per second
-  // is no limit.
-  PrefixMap<TokenRate> send_rate_by_prefix;
-  size_t groups_per_connection_max = 128;
+  SendRulesOptions send_rules;
+  MembershipsOptions memberships;
   // The commands of one connection. A command to several groups costs one for each. A rate of zero
   // per second is no limit.
   TokenRate command_rate = {.per_second = 0, .burst = 256};
-  // If the channel has not answered a join after this time, the join fails with `unavailable`.
-  absl::Duration join_timeout = absl::Seconds(5);
   AuthenticatorOptions access;
   UserLimitsOptions users;
   HistoryReadsOptions history_reads;
@@ -52,9 +46,10 @@ struct GroupServiceOptions {
   SendQueueOptions sends;
 };
 
-// A worker's part in groups. It executes its connections' commands on the channel, and hands the
-// channel's messages to the members. It knows neither sockets nor the bytes on a connection:
-// members are an interface, and their encodings build the bytes.
+// A worker's part in groups. It gives its connections' commands to its rooms (Memberships,
+// ConnectionAccess, Sends, HistoryReads, GroupPresence), and hands the channel's messages to the
+// members. It knows neither sockets nor the bytes on a connection: members are an interface, and
+// their encodings build the bytes.
 //
 // Not thread-safe; it lives on its worker's loop.
 class GroupService final : public ChannelListener {
@@ -85,6 +80,8 @@ class GroupService final : public ChannelListener {
   void SetChannel(Channel* channel) {
     channel_ = channel;
     recoveries_.SetChannel(channel);
+    memberships_.SetChannel(channel);
+    sends_.SetChannel(channel);
     reads_.SetChannel(channel);
     presence_.SetPresence(channel == nullptr ? nullptr : channel->presence());
   }
@@ -100,13 +97,13 @@ class GroupService final : public ChannelListener {
   void Remove(Member* member);
 
   // Takes the token of a new connection, which may be empty, before any command of it. The member
-  // has its user then. Admit must follow.
-  absl::Status Identify(Member* member, absl::string_view token);
-  // The user of the member's token. Empty: none. Valid until its next token.
-  static absl::string_view UserOf(const Member& member);
+  // has its user then (UserOf). Admit must follow.
+  absl::Status Identify(Member* member, absl::string_view token) {
+    return access_.Identify(member, token);
+  }
   // Begins the connection's stay, after Identify. If the token was refused, it tells the reason and
   // ends the connection.
-  void Admit(Member* member, const absl::Status& identified);
+  void Admit(Member* member, const absl::Status& identified) { access_.Admit(member, identified); }
 
   // Executes one command. False: this command and all later ones must wait. After
   // Member::ResumeCommands, the caller passes it to HandleCommand again.
@@ -133,7 +130,7 @@ class GroupService final : public ChannelListener {
   // a pending answer any more.
   void GiveUp();
   // The number of sends without a result, also of connections that are gone.
-  size_t pending_sends() const { return pending_sends_.size(); }
+  size_t pending_sends() const { return sends_.pending(); }
 
   const GroupTable& table() const { return table_; }
   Counters counters() const;
@@ -146,101 +143,44 @@ class GroupService final : public ChannelListener {
   void OnMisconfigured(const absl::Status& why) override;
 
  private:
-  bool MayRun(const Member& member, const Command& command);
-  // Whether the member may give any command but those that come before a token. If not, it has the
-  // answer.
+  void RunCommand(Member* member, const Command& command, std::optional<SendQueue::Weight> weight);
+  // Whether the member may give the command before it has shown a token. If not, it has the answer.
   bool HasShownToken(Member* member, const Command& command);
-  void Authenticate(Member* member, const Command& command);
-  // Counts the connection for its user. kResourceExhausted: the user has too many.
-  absl::Status CountUser(Member* member);
-  // Tells why a token was refused, and ends the connection if it has to go.
-  void RefuseToken(Member* member, const absl::Status& why, const CommandError& error);
-  // Puts the member into its user's personal group, if it has one.
-  void JoinPersonalGroup(Member* member);
-  void RetryPersonalGroups();
-  bool IsPersonal(const Member& member, absl::string_view group_id) const;
-  // The groups that count for the bounds: all but the personal one.
-  size_t JoinedGroups(const Member& member);
-  // Takes the member out of the groups that it may not be in any more.
-  void LeaveForbidden(Member* member, absl::string_view reason);
-  void Leave(Group* group, Member* member);
-  void EndTokens();
-  // Whether the member may do what the join asks for. If not, it has the answer.
-  bool MayJoin(Member* member, const Command& command);
-  bool MayWaitForRoom() const;
-  // nullopt: the member waits (Member::waits_for_room), or the send is refused.
-  // Whether the member's rate lets it run a command now. If not, it has the answer.
+  // Whether the rates of the member and of its user let it run a command now. If not, it has the
+  // answer.
   bool HasTokens(Member* member, const Command& command);
   // Takes the tokens of a command that runs, or of text that is no command.
   void TakeTokens(Member* member, size_t commands);
-  std::optional<SendQueue::Weight> AdmitSend(Member* member, const Command& command);
   void AddGroup(Member* member, const Command& command);
-  void AddGroupAgain(Group* group, Member* member, const Command& command);
-  PendingJoin JoinOf(Group* group, Member* member, const Command& command) const;
-  void BeginDelivery(PendingJoin join);
   void LeaveGroup(Member* member, const Command& command);
+  void ReadHistory(Member* member, const Command& command);
   void ReadMembers(Member* member, const Command& command);
-  // Whether the member may see the members of the group. If not, it has the answer.
-  bool MayObserve(Member* member, const Command& command);
-  void EndForbiddenInterest(const Group& group, Member* member);
-  // Without a weight, the command is refused as a whole.
-  void SendToGroup(Member* member, const Command& command, std::optional<SendQueue::Weight> weight);
-  void SendToGroups(Member* member, const Command& command,
-                    std::optional<SendQueue::Weight> weight);
-  void Publish(Member* member, const Command& command, std::optional<SendQueue::Weight> weight,
-               const std::string& group_id, int64_t sent_at_ms, Channel::PublishCallback done);
-  // The sender that a message to the group names (Content::from). Empty: none.
-  std::string SenderOf(const Member& member, absl::string_view group_id) const;
-  size_t BytesOf(const Member& member, const Command& command, absl::string_view group_id) const;
-
-  // OK: the message may go to the group. kResourceExhausted: it is too large for the group.
-  // kAborted: it is over the rate of the group.
-  absl::Status CheckGroupRule(Member* member, const Command& command, absl::string_view group_id);
-  void CountError(ErrorCode code);
+  // Whether the worker ends, and takes no more commands that wait for the channel. If so, the
+  // member has the answer.
+  bool Stops(Member* member, const Command& command);
 
   // Follows the channel's maximum.
   void UpdateCommandLimits();
-
-  // A send is on its way to the channel. Its number is for EndSend.
-  uint64_t BeginSend(Member* member, const Command& command);
-  // The sender of a send without a result. Null: nobody must be told.
-  Member* FindSender(uint64_t number) const;
-  // The send has its result. Returns the same.
-  Member* EndSend(uint64_t number);
-  // Refuses the joins with a deadline up to `now`.
-  void FailJoins(absl::Time now, const absl::Status& why);
-
-  void Refuse(Member* member, const CommandError& error);
   Member* FindMember(ConnectionId id) const;
-  void RefuseJoin(const PendingJoin& join, const absl::Status& why);
-  void RemoveIfUnused(Group* group);
 
   const GroupServiceOptions options_;
   const Clock* const clock_;
   CommandLimits command_limits_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
+  absl::flat_hash_map<ConnectionId, Member*> members_;
+  Refusals refusals_;
   RecentMessages recent_;  // used by the table's groups
   GroupTable table_;
   Recoveries recoveries_;
   HistoryReads reads_;
   GroupPresence presence_;
-  Authenticator authenticator_;
   UserLimits users_;
-  absl::flat_hash_map<ConnectionId, Member*> members_;
-  PendingJoins pending_joins_;  // of groups that are not subscribed
-  SendQueue sends_;
-  struct PendingSend {
-    ConnectionId connection;
-    std::string command_id;  // JSON; empty: the client wants no reply
-  };
-  // By number, in the order of their commands. The channel's window bounds them.
-  absl::flat_hash_map<uint64_t, PendingSend> pending_sends_;
-  uint64_t last_send_ = 0;
-  // The connections whose users' groups the channel did not give in time.
-  std::vector<ConnectionId> personal_retries_;
+  Memberships memberships_;
+  ConnectionAccess access_;
+  const SendRules send_rules_;
+  Sends sends_;
   bool gives_up_ = false;
-  absl::Time away_since_;  // the time of the disconnection, while not connected
   Counters counters_;
   LogLimit gap_log_limit_;
 };

@@ -49,7 +49,7 @@ class BenchMember final : public Member {
 };
 
 struct World {
-  World() : service({.groups_per_connection_max = kUnlimited}, &clock), channel(&hub, &service) {
+  World() : service({.memberships = {.groups_max = kUnlimited}}, &clock), channel(&hub, &service) {
     spdlog::set_level(spdlog::level::off);
     service.SetChannel(&channel);
     channel.SetConnected(true);

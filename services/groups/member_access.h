@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/access/access_policy.h"
 #include "services/common/token_bucket.h"
+#include "services/groups/member.h"
 
 namespace groupcast::service {
 
@@ -27,6 +29,16 @@ struct MemberAccess {
   // joined the group itself.
   bool joined_by_service = false;
 };
+
+// What the member has shown. Null: no token.
+inline const Identity* IdentityOf(const Member& member) {
+  return member.access == nullptr ? nullptr : &member.access->identity;
+}
+
+// The user of the member's token. Empty: none. Valid until its next token.
+inline absl::string_view UserOf(const Member& member) {
+  return member.access == nullptr ? absl::string_view() : member.access->identity.user();
+}
 
 }  // namespace groupcast::service
 

@@ -8,6 +8,7 @@
 #include "services/common/address.h"
 #include "services/connections/outbox.h"
 #include "services/connections/peer_address.h"
+#include "services/groups/member_access.h"
 #include "services/protocol/event.h"
 #include "spdlog/spdlog.h"
 
@@ -276,11 +277,11 @@ void Worker::OnOpen(Session* session, absl::string_view token) {
     session->Reply(WelcomeEvent(static_cast<uint64_t>(session->connection_id()),
                                 options_.ping_interval,
                                 {.message_bytes = groups_.command_limits().message_bytes_max,
-                                 .groups = options_.groups.groups_per_connection_max,
+                                 .groups = options_.groups.memberships.groups_max,
                                  .frame_bytes = options_.session.frame_bytes_max,
                                  .key_bytes = options_.groups.commands.key_bytes_max,
                                  .key_window = kKeyWindow},
-                                GroupService::UserOf(*session)));
+                                UserOf(*session)));
   }
   groups_.Admit(session, identified);
 }

@@ -463,13 +463,13 @@ absl::StatusOr<WorkerConfiguration> ReadWorkerConfiguration(const KeptConfigurat
         rule.prefix,
         TokenRate{.per_second = rate, .burst = rule.send_burst.value_or(std::max(1.0, rate))});
   }
-  worker.groups.message_bytes_by_prefix = PrefixMap<size_t>(std::move(message_bytes));
-  worker.groups.send_rate_by_prefix = PrefixMap<TokenRate>(std::move(send_rates));
-  worker.groups.groups_per_connection_max =
+  worker.groups.send_rules.message_bytes_by_prefix = PrefixMap<size_t>(std::move(message_bytes));
+  worker.groups.send_rules.send_rate_by_prefix = PrefixMap<TokenRate>(std::move(send_rates));
+  worker.groups.memberships.groups_max =
       static_cast<size_t>(absl::GetFlag(FLAGS_max_groups_per_connection));
   worker.groups.command_rate = {.per_second = absl::GetFlag(FLAGS_commands_per_second),
                                 .burst = absl::GetFlag(FLAGS_command_burst)};
-  worker.groups.join_timeout = absl::GetFlag(FLAGS_channel_timeout);
+  worker.groups.memberships.join_timeout = absl::GetFlag(FLAGS_channel_timeout);
   worker.groups.presence.read_timeout = absl::GetFlag(FLAGS_channel_timeout);
   worker.handshake_timeout = absl::GetFlag(FLAGS_handshake_timeout);
   worker.ping_interval = absl::GetFlag(FLAGS_ping_interval);

@@ -113,7 +113,7 @@ void PlanPresence(Random random, WorldPlan* plan) {
 void PlanManyGroups(Random* random, WorldPlan* plan) {
   plan->more_groups = random->Between(550, 750);
   const auto room = static_cast<size_t>(plan->groups + plan->more_groups);
-  plan->service.groups_per_connection_max = room;
+  plan->service.memberships.groups_max = room;
   plan->session = {.queue_bytes_max = 1 << 20, .groups_max = room, .in_flight_max = 1'000};
   plan->connection = {};
   plan->window.bytes_max = WindowOptions().bytes_max;

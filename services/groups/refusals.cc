@@ -1,0 +1,27 @@
+#include "services/groups/refusals.h"
+
+#include "services/protocol/event.h"
+
+namespace groupcast::service {
+
+CommandError CommandErrorOf(const absl::Status& status, const std::string& id, Command::Kind kind) {
+  return {.code = ErrorCodeOf(status),
+          .message = std::string(status.message()),
+          .id = id,
+          .cmd = std::string(CommandName(kind))};
+}
+
+absl::Status StoppingError() { return absl::UnavailableError("the service stops"); }
+
+void Refusals::Tell(Member* member, const CommandError& error) {
+  ++counters_.errors;
+  Count(error.code);
+  member->Reply(ErrorEvent(error));
+}
+
+void Refusals::Count(ErrorCode code) {
+  if (code == ErrorCode::kTooManyGroups) ++counters_.too_many_groups;
+  if (code == ErrorCode::kMessageTooLarge) ++counters_.message_too_large;
+}
+
+}  // namespace groupcast::service
