@@ -24,6 +24,7 @@
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/worker.h"
 #include "services/websocket_service/worker_configuration.h"
+#include "services/websocket_service/worker_counters.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
@@ -182,7 +183,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
                        [&configuration, &shared](WorkerKind::Parts parts) {
                          return RunWorker(*configuration, *shared, std::move(parts));
                        },
-                   .counters = Worker::Counters(),
+                   .counters = WorkerCounterColumns(),
                    .on_end = [&shared](int slot) { shared->Clear(slot); }});
 
   WorkerConfiguration proven = *configuration;

@@ -1,7 +1,6 @@
 #include "services/websocket_service/worker.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "services/connections/peer_address.h"
 #include "services/groups/member_access.h"
 #include "services/protocol/event.h"
+#include "services/websocket_service/worker_counters.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -36,8 +36,6 @@ constexpr absl::Duration kHandshakeGrace = absl::Seconds(1);
 // While TLS handshakes wait for their turn, the others have this time.
 constexpr absl::Duration kHurriedHandshake = absl::Seconds(2);
 
-constexpr absl::Duration kCertificateCheck = absl::Seconds(2);
-
 // How often a draining worker looks for connections whose commands are answered.
 constexpr absl::Duration kFinishTick = absl::Milliseconds(10);
 
@@ -53,29 +51,6 @@ constexpr absl::Duration kWaitingReadsTime = absl::Microseconds(500);
 constexpr absl::Duration kKeyWindow = absl::Minutes(2);
 
 int64_t MonotonicMs(absl::Time now) { return absl::ToUnixMillis(now); }
-
-// The slot's counters, as Worker::Counters names them.
-enum Counter : size_t {
-  kConnections,
-  kGroups,
-  kMemberships,
-  kDeliveries,
-  kErrors,
-  kLimited,
-  kGaps,
-  kSlow,
-  kRecovered,
-  kLost,
-  kFirstLimit,  // in the order of Limit
-  kTooManyGroups = kFirstLimit + kLimits,
-  kMessageTooLarge,
-  kSendRate,
-  kUserConnections,
-  kUserGroups,
-  kUserRate,
-  kRefused,
-  kCounters,
-};
 
 GroupServiceOptions WithUserCounts(GroupServiceOptions options, UserCounts* connections,
                                    UserCounts* groups) {
@@ -119,47 +94,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
       touched_(&clock_),
       outbox_budget_(static_cast<int64_t>(options.outbox_total_bytes_max)),
       memory_before_(OutboxMemory()),
-      tls_(options.tls) {}
-
-std::vector<CounterColumn> Worker::Counters() {
-  std::vector<CounterColumn> columns(kCounters);
-  columns[kConnections] = {"connections", 12};
-  columns[kGroups] = {"groups", 10};
-  columns[kMemberships] = {"memberships", 12};
-  columns[kDeliveries] = {"deliveries", 12};
-  columns[kErrors] = {"errors", 8};
-  columns[kLimited] = {"limited", 9};
-  columns[kGaps] = {"gaps", 6};
-  columns[kSlow] = {"slow", 6};
-  columns[kRecovered] = {"recovered", 10};
-  columns[kLost] = {"lost", 0};
-  const auto limit = [&](size_t counter, const char* name) {
-    columns[counter] = {
-        .name = name, .width = static_cast<int>(strlen(name)) + 1, .is_limit = true};
-  };
-  for (const auto& [of, name] : {std::pair{Limit::kConnections, "worker"},
-                                 {Limit::kAddress, "address"},
-                                 {Limit::kAccepts, "accepts"},
-                                 {Limit::kHandshake, "handshake"},
-                                 {Limit::kHead, "head"},
-                                 {Limit::kFrame, "frame"},
-                                 {Limit::kInflated, "inflated"},
-                                 {Limit::kUnfinished, "unfinished"},
-                                 {Limit::kHeld, "held"},
-                                 {Limit::kInput, "input"},
-                                 {Limit::kOutboxes, "outboxes"},
-                                 {Limit::kPong, "pong"}}) {
-    limit(kFirstLimit + static_cast<size_t>(of), name);
-  }
-  limit(kTooManyGroups, "groups");
-  limit(kMessageTooLarge, "message");
-  limit(kSendRate, "sends");
-  limit(kUserConnections, "user");
-  limit(kUserGroups, "user_groups");
-  limit(kUserRate, "user_commands");
-  limit(kRefused, "access");
-  return columns;
-}
+      certificate_(options.tls) {}
 
 Worker::~Worker() {
   for (const std::unique_ptr<Session>& session : sessions_) groups_.Remove(session.get());
@@ -479,47 +414,19 @@ void Worker::CheckDeadlines() {
 }
 
 void Worker::CheckCertificate() {
-  if (tls_ == nullptr || draining_ || loop_->now() < check_certificate_at_) return;
-  check_certificate_at_ = loop_->now() + kCertificateCheck;
-  if (!tls_->IsOutdated()) return;
-  absl::StatusOr<std::shared_ptr<const TlsContext>> fresh =
-      TlsContext::Load(tls_->files(), tls_->tickets());
-  if (fresh.ok()) {
-    tls_ = *std::move(fresh);
-    certificate_error_.clear();
-    spdlog::info("took up the changed certificate, valid until {}",
-                 absl::FormatTime(tls_->valid_until(), absl::UTCTimeZone()));
-    return;
-  }
-  // The second of the two files may not be there yet. A lasting error is told once.
-  if (certificate_error_ == fresh.status().message()) return;
-  certificate_error_ = std::string(fresh.status().message());
-  spdlog::error("{}; the certificate of before stays", certificate_error_);
+  if (!draining_) certificate_.Check(loop_->now());
 }
 
 void Worker::Report() {
-  const GroupService::Counters counters = groups_.counters();
   share_.slot->heartbeat_ms = MonotonicMs(clock_.Now());
-  auto& shared = share_.slot->counters;
-  shared[kConnections] = open_count_;
-  shared[kGroups] = groups_.table().group_count();
-  shared[kMemberships] = groups_.table().membership_count();
-  shared[kDeliveries] = counters.deliveries;
-  shared[kErrors] = counters.errors;
-  shared[kLimited] = counters.rate_limited;
-  shared[kGaps] = counters.gaps;
-  shared[kSlow] = slow_consumers_;
-  shared[kRecovered] = counters.recoveries;
-  shared[kLost] = counters.recoveries_lost;
-  for (size_t i = 0; i < kLimits; ++i) shared[kFirstLimit + i] = limits_.Of(static_cast<Limit>(i));
-  shared[kFirstLimit + static_cast<size_t>(Limit::kAccepts)] = pool_->accept_pauses();
-  shared[kTooManyGroups] = counters.too_many_groups;
-  shared[kMessageTooLarge] = counters.message_too_large;
-  shared[kSendRate] = counters.sends_limited;
-  shared[kUserConnections] = counters.user_connections;
-  shared[kUserGroups] = counters.user_groups;
-  shared[kUserRate] = counters.user_rate_limited;
-  shared[kRefused] = counters.refused;
+  WriteCounters({.connections = open_count_,
+                 .groups = groups_.table().group_count(),
+                 .memberships = groups_.table().membership_count(),
+                 .slow_consumers = slow_consumers_,
+                 .accept_pauses = pool_->accept_pauses(),
+                 .of_groups = groups_.counters(),
+                 .limits = limits_},
+                share_.slot);
   share_.slot->waits = !channel_->connected();
   if (share_.slot->state == SharedSlot::State::kStarting && channel_->connected()) {
     share_.slot->state = SharedSlot::State::kReady;

@@ -26,7 +26,6 @@
 #include "services/http/origin_policy.h"
 #include "services/process/pool_counts.h"
 #include "services/process/pool_link.h"
-#include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/deflation.h"
 #include "services/websocket_service/connection/handshake_gate.h"
@@ -37,6 +36,7 @@
 #include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/http/refusal_log.h"
 #include "services/websocket_service/proxy/forwarded.h"
+#include "services/websocket_service/tls/certificate_watch.h"
 #include "services/websocket_service/tls/tls_context.h"
 
 namespace groupcast::service {
@@ -124,9 +124,6 @@ class Worker final : private SessionHost {
   // With a limit for addresses, connections_max may not be above it.
   static constexpr size_t kConnectionsMaxWithAddresses = 110'000;
 
-  // The columns of the counters in its slot.
-  static std::vector<CounterColumn> Counters();
-
   // `listener` is a listening socket. `control` is the worker's end of socket_loan.h. The memory of
   // `share` must outlive the worker.
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const WorkerOptions& options,
@@ -148,7 +145,7 @@ class Worker final : private SessionHost {
     return options_.proxies.trusted.empty() ? nullptr : &options_.proxies;
   }
   Deflation* deflation() override { return deflation_.get(); }
-  const std::shared_ptr<const TlsContext>& tls() const override { return tls_; }
+  const std::shared_ptr<const TlsContext>& tls() const override { return certificate_.context(); }
   bool MayBeginTls(Session* session) override;
   void OnTlsHandshakeEnds(Session* session) override;
   void OnAddress(Session* session) override;
@@ -180,7 +177,7 @@ class Worker final : private SessionHost {
   void Destroy(Session* session);
   void Tick();
   void CheckDeadlines();
-  // Loads the certificate anew if its files have changed.
+  // Loads the certificate anew if its files have changed. A draining worker needs none.
   void CheckCertificate();
   // Begins TLS handshakes that have waited.
   void BeginWaitingHandshakes();
@@ -232,9 +229,7 @@ class Worker final : private SessionHost {
   absl::Time drain_began_;
   size_t drain_total_ = 0;
   bool gave_up_ = false;  // the drain time is over
-  std::shared_ptr<const TlsContext> tls_;
-  absl::Time check_certificate_at_ = absl::InfinitePast();
-  std::string certificate_error_;  // of the last look at changed files
+  CertificateWatch certificate_;
   RefusalLog refusal_log_;
   absl::Status failure_;
 };
