@@ -19,9 +19,12 @@ struct PresentMember {
   uint64_t connection_id = 0;
   std::string user;  // empty: none
   std::string info;  // JSON; empty: none
-  // Stands for the user, or else for the session. Two connections with the same one are the same
-  // client. Empty: the connection is a client of its own. Views do not have it.
+  // Stands for the user, or else for the session. Of two connections with the same one, the second
+  // may be the successor of the first. Empty: the connection has neither. Views do not have it.
   Fingerprint identity;
+  // All connections of one session are one member. Empty: the client named none. Views do not have
+  // it.
+  Fingerprint session;
   int64_t since_ms = 0;  // since 1970 UTC
 };
 
@@ -61,8 +64,8 @@ class PresenceListener {
 //   - A member of a worker that dies leaves within 15 s.
 //   - A client with an identity that loses its connection and comes back within the grace time does
 //     not leave. Its member keeps its connection id.
-//   - A second connection of an identity appears after up to a second. Until then it may be the
-//     first one's successor.
+//   - A second connection of an identity, with another session or without one, appears after up to
+//     a second. Until then it may be the first one's successor.
 //   - A restart of the server changes no view, if all workers come back within some seconds.
 // Views have no order with the messages of the group.
 //

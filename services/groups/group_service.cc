@@ -21,6 +21,7 @@ void DescribeMember(const Member& member, PresentMember* to) {
     to->user = member.access->identity.token->user;
     to->info = member.access->identity.token->info;
   }
+  to->session = member.named_session();
   to->identity =
       to->user.empty() ? member.named_session() : FingerprintOf({"user of presence", to->user});
 }

@@ -284,6 +284,66 @@ TEST_F(PresenceTest, ARestartOfTheChannelServerChangesNoView) {
   EXPECT_EQ(watcher.events(), std::vector<std::string>{"+" + IdOf(late)});
 }
 
+// A member whose client came back has the id of an earlier connection, which may have been another
+// worker's.
+TEST(PresenceRestartTest, AMemberThatCameBackStaysWhenTheChannelServerRestarts) {
+  ChannelServer channel;
+  // One worker: what it is told of its member comes before what it is told of the next one.
+  WebSocketService service(channel, /*workers=*/1);
+  WebSocketService other(channel, /*workers=*/1);
+  Watcher watcher(service.port());
+  TestClient member = WithSession(other.port(), "dora");
+  member.Join("room");
+  const std::string id = IdOf(member);
+  watcher.WaitForView({watcher.id(), id});
+  member.raw().Close();
+  TestClient again = WithSession(service.port(), "dora");
+  again.Join("room");
+  TestClient mark(service.port(), Mode::kV1);
+  mark.Join("room");
+  const Ids ids = {watcher.id(), id, IdOf(mark)};
+  watcher.WaitForView(ids);
+  watcher.ForgetEvents();
+
+  channel.Kill();
+  for (WebSocketService* each : {&service, &other}) {
+    each->process().WaitForOutputTimes("the channel is away", 1);
+  }
+  channel.StartAgain();
+  EXPECT_EQ(watcher.ReadAll(), ids);
+  again.Send(LeaveGroup("\"room\""));
+  watcher.WaitForView({watcher.id(), IdOf(mark)});
+  EXPECT_EQ(watcher.events(), std::vector<std::string>{"-" + id});
+}
+
+// The old connection is half-open: its client has come back, and nobody knows of the loss yet.
+TEST(PresenceHalfOpenTest, AClientThatComesBackLongBeforeItsLossIsKnownIsNoEvent) {
+  // Longer than a second connection of a user waits.
+  ChannelServer channel({"--presence_grace=1500ms"});
+  WebSocketService service(channel, /*workers=*/1);
+  WebSocketService other(channel, /*workers=*/1);
+  Watcher watcher(service.port());
+  TestClient old = WithSession(other.port(), "erin");
+  old.Join("room");
+  TestClient clock = WithSession(service.port(), "frank");
+  clock.Join("room");
+  watcher.WaitForView({watcher.id(), IdOf(old), IdOf(clock)});
+  watcher.ForgetEvents();
+  TestClient again = WithSession(service.port(), "erin");
+  again.Join("room");
+  clock.raw().Close();
+  watcher.WaitForView({watcher.id(), IdOf(old)});  // a grace later
+  EXPECT_EQ(watcher.ReadAll(), (Ids{watcher.id(), IdOf(old)}));
+  old.raw().Close();
+  TestClient mark(other.port(), Mode::kV1);
+  mark.Join("room");
+  watcher.WaitForView({watcher.id(), IdOf(old), IdOf(mark)});
+  again.Send(LeaveGroup("\"room\""));
+  watcher.WaitForView({watcher.id(), IdOf(mark)});
+  EXPECT_EQ(watcher.events(),
+            (std::vector<std::string>{"-" + IdOf(clock), "+" + IdOf(mark), "-" + IdOf(old)}));
+}
+
 TEST(PresenceRuleTest, AGroupRuleForbidsIt) {
   const std::string path = NewTempPath("groupcast.json");
   std::ofstream(path) << R"({"group_rules": [{"prefix": "hidden.", "observe": "nobody"}]})";

@@ -18,6 +18,7 @@ constexpr absl::Duration kOpenTimeout = absl::Seconds(5);
 
 // Protobuf's few bytes around a member, and around a group.
 constexpr size_t kMemberOverheadBytes = 32;
+constexpr size_t kFingerprintBytes = 18;
 constexpr size_t kGroupOverheadBytes = 32;
 
 // What a member of a view takes besides its texts.
@@ -172,14 +173,11 @@ bool PresenceClient::AddReport(const std::string& group_id, Report* report, Pres
         const std::optional<PresentMember> member =
             listener_->FindMember(group_id, change.connection_id);
         if (!member.has_value()) break;  // it has left since
-        channel::v1::PresentMember* const wire = group->add_joined();
-        wire->set_connection_id(member->connection_id);
-        wire->set_user(member->user);
-        wire->set_info(member->info);
-        if (!member->identity.empty()) wire->set_identity(FingerprintBytes(member->identity));
-        wire->set_since_ms(member->since_ms);
+        Describe(group_id, *member, group->add_joined());
         joined.insert(change.connection_id);
-        *bytes += kMemberOverheadBytes + member->user.size() + member->info.size();
+        *bytes += kMemberOverheadBytes + member->user.size() + member->info.size() +
+                  (member->identity.empty() ? 0 : kFingerprintBytes) +
+                  (member->session.empty() ? 0 : kFingerprintBytes);
         break;
       }
       case News::kLeft:
@@ -197,6 +195,22 @@ bool PresenceClient::AddReport(const std::string& group_id, Report* report, Pres
     group->set_ends(true);
   }
   return report->changes.empty() && !report->list_ends;
+}
+
+void PresenceClient::Describe(const std::string& group_id, const PresentMember& member,
+                              channel::v1::PresentMember* wire) const {
+  wire->set_connection_id(member.connection_id);
+  wire->set_user(member.user);
+  wire->set_info(member.info);
+  if (!member.identity.empty()) wire->set_identity(FingerprintBytes(member.identity));
+  if (!member.session.empty()) wire->set_session(FingerprintBytes(member.session));
+  wire->set_since_ms(member.since_ms);
+  const auto group = kept_.find(group_id);
+  if (group == kept_.end()) return;
+  const auto kept = group->second.find(member.connection_id);
+  if (kept == group->second.end()) return;
+  wire->set_member_id(kept->second.member_id);
+  wire->set_since_ms(kept->second.since_ms);
 }
 
 void PresenceClient::End() {
@@ -242,6 +256,10 @@ void PresenceClient::OnJoin(absl::string_view group_id, uint64_t connection_id) 
 
 void PresenceClient::OnLeave(absl::string_view group_id, uint64_t connection_id,
                              bool connection_lost) {
+  if (const auto group = kept_.find(group_id); group != kept_.end()) {
+    group->second.erase(connection_id);
+    if (group->second.empty()) kept_.erase(group);
+  }
   AddChange(group_id, {connection_id, connection_lost ? News::kLost : News::kLeft});
 }
 
@@ -276,11 +294,22 @@ void PresenceClient::Refuse(const std::string& group_id, const absl::Status& why
   listener_->OnWatchRefused(group_id, why);
 }
 
+void PresenceClient::OnKept(const std::string& group_id, const channel::v1::KeptMember& kept) {
+  const uint64_t connection_id = kept.connection_id();
+  // It may have left meanwhile.
+  if (!listener_->FindMember(group_id, connection_id).has_value()) return;
+  kept_[group_id][connection_id] = {.member_id = kept.member_id(), .since_ms = kept.since_ms()};
+}
+
 void PresenceClient::OnGroup(const Wire& news) {
   if (listener_ == nullptr) return;
   const std::string& group_id = news.group_id();
   if (news.watch() == Wire::ON) BeginList(group_id, &reports_[group_id]);
-  if (news.watch() == Wire::OFF) reports_.erase(group_id);
+  if (news.watch() == Wire::OFF) {
+    reports_.erase(group_id);
+    kept_.erase(group_id);
+  }
+  for (const channel::v1::KeptMember& kept : news.kept()) OnKept(group_id, kept);
   if (news.refusal() != Wire::NONE) {
     // The listener may have ended this watch, and begun another one that the server will answer.
     if (!untold_.contains(group_id)) Refuse(group_id, StatusOf(news.refusal()));

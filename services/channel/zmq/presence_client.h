@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -77,6 +78,11 @@ class PresenceClient final : public Presence {
     bool list_ends = true;       // its end was not sent yet
     bool queued = false;
   };
+  // The member that stands for a connection, if it has another id.
+  struct Kept {
+    uint64_t member_id;
+    int64_t since_ms;
+  };
   struct Watched {
     PresenceView view;
     bool complete = false;       // the view may be given out
@@ -86,9 +92,13 @@ class PresenceClient final : public Presence {
   };
 
   void Open();
+  // The member as the server gets it.
+  void Describe(const std::string& group_id, const PresentMember& member,
+                channel::v1::PresentMember* wire) const;
   void BeginList(const std::string& group_id, Report* report);
   void AddChange(absl::string_view group_id, Change change);
   void Queue(const std::string& group_id, Report* report);
+  void OnKept(const std::string& group_id, const channel::v1::KeptMember& kept);
   void OnGroup(const channel::v1::PresenceGroup& news);
   void OnJoined(const std::string& group_id, const channel::v1::PresentMember& wire);
   void OnLeft(const std::string& group_id, uint64_t connection_id);
@@ -121,6 +131,9 @@ class PresenceClient final : public Presence {
   std::deque<std::string> refused_;
   absl::node_hash_map<std::string, Report> reports_;
   std::deque<std::string> queue_;  // groups with reports to send
+  // By group and connection. Streams and servers may end; a connection keeps its member until it
+  // leaves the group, or until the server says that nobody watches the group.
+  absl::node_hash_map<std::string, absl::flat_hash_map<uint64_t, Kept>> kept_;
   size_t view_bytes_ = 0;
 };
 

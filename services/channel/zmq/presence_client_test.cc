@@ -65,6 +65,15 @@ class PresenceClientTest : public testing::Test, private ChannelLinks, private P
     news.set_watch(watch);
     Give(group_id, news);
   }
+  // The member of a connection has another id.
+  void GiveKept(const std::string& group_id, uint64_t connection, uint64_t member) {
+    Wire news;
+    auto* const kept = news.add_kept();
+    kept->set_connection_id(connection);
+    kept->set_member_id(member);
+    kept->set_since_ms(77);
+    Give(group_id, news);
+  }
   void Confirm() {
     PresenceFrame frame;
     frame.set_stream(stream_);
@@ -125,8 +134,12 @@ class PresenceClientTest : public testing::Test, private ChannelLinks, private P
       if (group.begins()) words += " [";
       for (const uint64_t id : group.lost()) absl::StrAppend(&words, " ?", id);
       for (const uint64_t id : group.left()) absl::StrAppend(&words, " -", id);
-      for (const auto& member : group.joined())
+      for (const auto& member : group.joined()) {
         absl::StrAppend(&words, " +", member.connection_id());
+        if (member.member_id() != 0) {
+          absl::StrAppend(&words, "=", member.member_id(), " since ", member.since_ms());
+        }
+      }
       if (group.ends()) words += " ]";
       sent_.push_back(words);
     }
@@ -268,6 +281,41 @@ TEST_F(PresenceClientTest, TheNewTableReplacesTheOldView) {
   GiveTable("g", {2, 3});
   EXPECT_EQ(Events(), (Words{"g +3", "g -1", "g complete"}));
   EXPECT_EQ(View("g"), "2 3");
+}
+
+TEST_F(PresenceClientTest, ReportsTheIdThatAMemberHasKept) {
+  Connect();
+  GiveSwitch("g", Wire::ON);
+  Join("g", 2);
+  Join("g", 3);
+  Flush();
+  GiveKept("g", 2, 1);
+  Connect();  // to a server that begins again
+  GiveSwitch("g", Wire::ON);
+  EXPECT_EQ(Flush(), Words{"g [ +2=1 since 77 +3 ]"});
+  Leave("g", 2);
+  Join("g", 2);
+  EXPECT_EQ(Flush(), Words{"g -2 +2"}) << "it is another member now";
+}
+
+TEST_F(PresenceClientTest, TheIdOfAConnectionThatHasLeftIsForgotten) {
+  Connect();
+  GiveSwitch("g", Wire::ON);
+  Flush();
+  GiveKept("g", 2, 1);
+  Join("g", 2);
+  EXPECT_EQ(Flush(), Words{"g +2"});
+}
+
+TEST_F(PresenceClientTest, WithoutWatchersKeptIdsAreForgotten) {
+  Connect();
+  GiveSwitch("g", Wire::ON);
+  Join("g", 2);
+  Flush();
+  GiveKept("g", 2, 1);
+  GiveSwitch("g", Wire::OFF);
+  GiveSwitch("g", Wire::ON);
+  EXPECT_EQ(Flush(), Words{"g [ +2 ]"});
 }
 
 TEST_F(PresenceClientTest, AStreamThatTheServerDoesNotKnowBeginsAgain) {

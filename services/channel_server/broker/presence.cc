@@ -94,8 +94,9 @@ void PresenceTables::Open(PublisherId id, Worker* worker, const PresenceFrame& f
   *worker =
       Worker{.stream = frame.stream(), .known = true, .probe_at = now + options_.probe_period};
   for (auto& [name, group] : groups_) {
+    const size_t bytes_before = group->table.bytes();
     group->table.OnWorkerBack(id);
-    Reschedule(group.get());
+    OnTableChanged(group.get(), bytes_before);
     if (!group->watched()) continue;
     group->places[id].untold = Wire::ON;
     Queue(id, group.get());
@@ -267,6 +268,7 @@ void PresenceTables::EndIfUnwatched(Group* group) {
   OnTableChanged(group, bytes_before);
   for (auto& [id, place] : group->places) {
     place.listing = place.declared = false;
+    place.kept.clear();
     // One that was not told of the watch need not be told of its end.
     place.untold = place.untold == Wire::ON ? Wire::UNCHANGED : Wire::OFF;
     Queue(id, group);
@@ -304,6 +306,13 @@ void PresenceTables::CompleteWhatIs() {
 void PresenceTables::OnTableChanged(Group* group, size_t bytes_before) {
   bytes_ += group->table.bytes();
   bytes_ -= bytes_before;
+  for (const PresentGroup::Connection& connection : group->table.TakeUntold()) {
+    // A worker without a place lists its members later, and is told then.
+    const auto place = group->places.find(connection.worker);
+    if (place == group->places.end()) continue;
+    place->second.kept.insert(connection.id);
+    Queue(connection.worker, group);
+  }
   Reschedule(group);
   QueueWatchers(group);
 }
@@ -471,7 +480,6 @@ bool PresenceTables::AddNews(PublisherId id, Group* group, PresenceFrame* frame,
   Place* const place = &group->places.at(id);
   Wire news;
   size_t news_bytes = kGroupOverheadBytes + group->id.size();
-  const size_t empty_bytes = news_bytes;
   bool says = false;
   if (place->untold != Wire::UNCHANGED) {
     news.set_watch(std::exchange(place->untold, Wire::UNCHANGED));
@@ -481,9 +489,18 @@ bool PresenceTables::AddNews(PublisherId id, Group* group, PresenceFrame* frame,
     news.set_refusal(std::exchange(place->refusal, Wire::NONE));
     says = true;
   }
+  if (!place->kept.empty()) {
+    const size_t before = *bytes;
+    *bytes += news_bytes;
+    AddKept(id, group, &news, bytes);
+    news_bytes = *bytes - before;
+    *bytes = before;
+    says |= news.kept_size() > 0;
+  }
   bool is_all = true;
   if (place->watches && group->complete) {
     const size_t before = *bytes;
+    const size_t empty_bytes = news_bytes;
     *bytes += news_bytes;
     if (place->phase == Phase::kChanges && place->next_change < group->table.first_change()) {
       place->phase = Phase::kWaiting;  // it is too far behind
@@ -501,11 +518,28 @@ bool PresenceTables::AddNews(PublisherId id, Group* group, PresenceFrame* frame,
     says |= news_bytes > empty_bytes || news.begins() || news.ends();
     is_all = place->phase == Phase::kChanges && place->next_change == group->table.end_change();
   }
+  is_all &= place->kept.empty();
   if (!says) return is_all;
   *bytes += news_bytes;
   news.set_group_id(group->id);
   *frame->add_groups() = std::move(news);
   return is_all;
+}
+
+void PresenceTables::AddKept(PublisherId id, Group* group, Wire* news, size_t* bytes) {
+  std::set<uint64_t>& kept = group->places.at(id).kept;
+  // At least one, however small frames are.
+  for (bool any = false; !kept.empty() && (!any || *bytes < options_.frame_bytes); any = true) {
+    const uint64_t connection = *kept.begin();
+    kept.erase(kept.begin());
+    const PresentMember* const member = group->table.MemberOf(id, connection);
+    if (member == nullptr) continue;
+    channel::v1::KeptMember* const told = news->add_kept();
+    told->set_connection_id(connection);
+    told->set_member_id(member->connection_id());
+    told->set_since_ms(member->since_ms());
+    *bytes += kMemberOverheadBytes;
+  }
 }
 
 void PresenceTables::AddTable(Group* group, Place* place, Wire* news, size_t* bytes) {

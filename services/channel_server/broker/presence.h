@@ -93,6 +93,7 @@ class PresenceTables {
     bool begun = false;        // of kTable: the first page was sent
     uint64_t next_id = 0;      // of kTable
     uint64_t next_change = 0;  // of kChanges, and after kTable
+    std::set<uint64_t> kept;   // the worker's connections whose member's id it was not told
     bool queued = false;       // in the worker's queue
   };
 
@@ -158,6 +159,8 @@ class PresenceTables {
   size_t SendNext(PublisherId id, Worker* worker, BrokerSink* sink, absl::Time now);
   // Adds the group's news for the worker to the frame. False: there is more of it.
   bool AddNews(PublisherId id, Group* group, channel::v1::PresenceFrame* frame, size_t* bytes);
+  // Adds ids of members to the news, for connections that the worker has.
+  void AddKept(PublisherId id, Group* group, Wire* news, size_t* bytes);
   void AddTable(Group* group, Place* place, Wire* news, size_t* bytes);
   void AddChanges(Group* group, Place* place, Wire* news, size_t* bytes);
   BrokerSink::Sent SendFrame(PublisherId id, Worker* worker, absl::string_view frame,

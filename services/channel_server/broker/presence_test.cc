@@ -39,6 +39,10 @@ class Sink final : public BrokerSink {
       for (const auto& member : group.joined())
         absl::StrAppend(&words, " +", member.connection_id());
       for (const uint64_t id : group.left()) absl::StrAppend(&words, " -", id);
+      for (const auto& kept : group.kept()) {
+        absl::StrAppend(&words, " ", kept.connection_id(), "=", kept.member_id(), " since ",
+                        kept.since_ms());
+      }
       if (group.ends()) words += " ]";
       if (group.refusal() != Wire::NONE) {
         absl::StrAppend(&words, " ", Wire::Refusal_Name(group.refusal()));
@@ -101,6 +105,11 @@ class PresenceTest : public testing::Test {
       auto* const member = news.add_joined();
       member->set_connection_id(id);
       member->set_info(std::string(info_bytes_, 'i'));
+      member->set_since_ms(static_cast<int64_t>(1'000 + id));
+      if (!session_.empty()) {
+        member->set_identity(FingerprintBytes(FingerprintOf({session_})));
+        member->set_session(FingerprintBytes(FingerprintOf({session_})));
+      }
     }
     for (const uint64_t id : left) news.add_left(id);
     *frame.add_groups() = news;
@@ -126,6 +135,7 @@ class PresenceTest : public testing::Test {
   PresenceOptions options_;
   Sink sink_;
   size_t info_bytes_ = 0;
+  std::string session_;  // of members that are reported
 
  private:
   std::optional<PresenceTables> tables_;
@@ -406,6 +416,52 @@ TEST_F(PresenceTest, AServerThatKnewPublishersWaitsToo) {
   EXPECT_EQ(Told(kA), Words{});
   Pass(options_.settle);
   EXPECT_EQ(Told(kA), Words{"g [ +1 ]"});
+}
+
+TEST_F(PresenceTest, AWorkerIsToldTheMembersOfItsConnections) {
+  session_ = "s";
+  Open(kA);
+  Open(kB);
+  Watch(kA, "g");
+  Told(kA);
+  Told(kB);
+  List(kA, "g", {1});
+  List(kB, "g", {});
+  EXPECT_EQ(Told(kA), Words{"g [ +1 ]"});
+  Report(kB, "g", {}, {2});
+  EXPECT_EQ(Told(kB), Words{"g 2=1 since 1001"});
+  EXPECT_EQ(Told(kA), Words{}) << "it knows that already, and its view has not changed";
+  Open(kB, /*came_back=*/true);
+  EXPECT_EQ(Told(kB), Words{"g report"});
+  List(kB, "g", {2});
+  EXPECT_EQ(Told(kB), Words{"g 2=1 since 1001"}) << "it has shown that it does not know it";
+}
+
+TEST_F(PresenceTest, ManyIdsOfMembersGoInFrames) {
+  options_.frame_bytes = 1;
+  session_ = "s";
+  Open(kA);
+  Watch(kA, "g");
+  Told(kA);
+  List(kA, "g", {1, 2, 3});
+  Words told;
+  for (int i = 0; i < 5; ++i) {
+    for (const std::string& words : Told(kA)) told.push_back(words);
+    Confirm(kA);
+  }
+  EXPECT_EQ(told, (Words{"g [ +1 2=1 since 1001", "g 3=1 since 1001 ]"}));
+}
+
+TEST_F(PresenceTest, AConnectionThatHasLeftIsNotTold) {
+  session_ = "s";
+  Open(kA);
+  Watch(kA, "g");
+  Told(kA);
+  List(kA, "g", {1});
+  Told(kA);
+  Report(kA, "g", {}, {2});
+  Report(kA, "g", {}, {}, {2});
+  EXPECT_EQ(Told(kA), Words{});
 }
 
 TEST_F(PresenceTest, AHoleInTheNumbersBeginsTheStreamAgain) {

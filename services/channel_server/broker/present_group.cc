@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
+
 namespace groupcast::service {
 namespace {
 
@@ -13,73 +15,100 @@ constexpr size_t kEntryBytes = 400;
 
 void PresentGroup::Join(PublisherId worker, const channel::v1::PresentMember& member,
                         absl::Time now) {
-  const uint64_t connection = member.connection_id();
-  if (const auto known = by_connection_.find(connection); known != by_connection_.end()) {
-    Entry& entry = entries_.at(known->second);
-    if (entry.worker != worker) return;
-    entry.named = true;
-    SetData(&entry, member);
-    if (std::exchange(entry.leaving, false)) SetDeadline(&entry, absl::InfiniteFuture());
-    return;
+  Entry fresh = EntryOf(worker, member);
+  if (const auto known = by_connection_.find(fresh.connection); known != by_connection_.end()) {
+    Entry* const entry = &entries_.at(known->second);
+    if (entry->worker != worker) return;
+    entry->named = true;
+    entry->told_id = fresh.told_id;
+    if (Update(entry, fresh)) {
+      if (entry->state == State::kLeaving) BecomeThere(entry);
+      return TellId(entry);
+    }
+    Leave(worker, fresh.connection);
   }
-  Entry entry{.member = member, .connection = connection, .worker = worker};
+  Add(std::move(fresh), now);
+}
+
+PresentGroup::Entry PresentGroup::EntryOf(PublisherId worker,
+                                          const channel::v1::PresentMember& member) const {
+  const auto fingerprint = [this](const std::string& bytes) -> Fingerprint {
+    if (bytes.size() != 16 || options_->grace <= absl::ZeroDuration()) return {};
+    return FingerprintFromBytes(bytes);
+  };
+  Entry entry{.member = member,
+              .identity = fingerprint(member.identity()),
+              .session = fingerprint(member.session()),
+              .connection = member.connection_id(),
+              .worker = worker,
+              .told_id = member.member_id() == 0 ? member.connection_id() : member.member_id()};
   entry.member.clear_identity();
-  entry.identity = IdentityOf(member);
-  if (Entry* const left = FindTwin(entry, /*visible=*/true, /*leaving=*/true)) {
-    Unbind(left);
-    Bind(left, connection, worker);
-    left->named = true;
-    left->leaving = false;
-    SetDeadline(left, absl::InfiniteFuture());
-    return;
+  entry.member.clear_session();
+  entry.member.clear_member_id();
+  return entry;
+}
+
+void PresentGroup::Add(Entry entry, absl::Time now) {
+  if (Entry* const left = FindTwin(entry, Match::kSession, State::kLeaving)) {
+    return Succeed(left, entry);
   }
-  // What a list names was there before: after a restart of the server, it is in views already.
-  entry.visible =
-      listing_.contains(worker) || FindTwin(entry, /*visible=*/true, /*leaving=*/false) == nullptr;
-  const uint64_t id = FreeIdFor(connection);
+  if (FindTwin(entry, Match::kSession, State::kThere) != nullptr) {
+    entry.state = State::kBehind;
+  } else if (Entry* const left = FindTwin(entry, Match::kIdentity, State::kLeaving)) {
+    return Succeed(left, entry);
+  } else if (!listing_.contains(entry.worker) &&
+             FindTwin(entry, Match::kIdentity, State::kThere) != nullptr) {
+    entry.state = State::kWaiting;
+  }
+  // (What a list names was there before: after a restart of the server, it is in views already.)
+  const uint64_t id = FreeIdFor(entry);
   entry.member.set_connection_id(id);
   Entry* const added = &entries_.emplace(id, std::move(entry)).first->second;
   bytes_ += BytesOf(*added);
-  Bind(added, connection, worker);
-  if (!added->identity.empty()) by_identity_[added->identity].push_back(id);
-  if (added->visible) {
+  Bind(*added);
+  AddTwin(*added);
+  if (added->state == State::kThere) {
+    BecomeThere(added);
     NoteChange(id);
-  } else {
+  } else if (added->state == State::kWaiting) {
     SetDeadline(added, now + std::min(options_->overlap, options_->grace));
   }
+  TellId(added);
 }
 
-// A member may have another token now. The time of its join stays that of its first connection.
-void PresentGroup::SetData(Entry* entry, const channel::v1::PresentMember& member) {
-  const uint64_t id = entry->member.connection_id();
-  const Fingerprint identity = IdentityOf(member);
-  if (entry->identity != identity) {
-    RemoveIdentity(*entry);
-    entry->identity = identity;
-    if (!identity.empty()) by_identity_[identity].push_back(id);
+// The time of its join stays that of its first connection.
+bool PresentGroup::Update(Entry* entry, const Entry& fresh) {
+  const bool has_same_texts =
+      entry->member.user() == fresh.member.user() && entry->member.info() == fresh.member.info();
+  if (has_same_texts && entry->identity == fresh.identity && entry->session == fresh.session) {
+    return true;
   }
-  if (entry->member.user() == member.user() && entry->member.info() == member.info()) return;
+  if (entry->state == State::kBehind ||
+      FindTwin(*entry, Match::kSession, State::kBehind) != nullptr ||
+      FindTwin(fresh, Match::kSession, State::kThere) != nullptr) {
+    return false;
+  }
+  RemoveTwin(*entry);
   bytes_ -= BytesOf(*entry);
-  entry->member.set_user(member.user());
-  entry->member.set_info(member.info());
+  entry->identity = fresh.identity;
+  entry->session = fresh.session;
+  entry->member.set_user(fresh.member.user());
+  entry->member.set_info(fresh.member.info());
   bytes_ += BytesOf(*entry);
-  if (entry->visible) NoteChange(id);
-}
-
-Fingerprint PresentGroup::IdentityOf(const channel::v1::PresentMember& member) const {
-  if (member.identity().size() != 16 || options_->grace <= absl::ZeroDuration()) return {};
-  return FingerprintFromBytes(member.identity());
-}
-
-void PresentGroup::RemoveIdentity(const Entry& entry) {
-  const auto twins = by_identity_.find(entry.identity);
-  if (twins == by_identity_.end()) return;
-  std::erase(twins->second, entry.member.connection_id());
-  if (twins->second.empty()) by_identity_.erase(twins);
+  AddTwin(*entry);
+  if (!has_same_texts && entry->visible()) NoteChange(entry->member.connection_id());
+  return true;
 }
 
 void PresentGroup::Leave(PublisherId worker, uint64_t connection) {
-  if (Entry* const entry = FindConnection(worker, connection)) Remove(entry);
+  Entry* const entry = FindConnection(worker, connection);
+  if (entry == nullptr) return;
+  if (entry->visible()) {
+    if (Entry* const next = FindTwin(*entry, Match::kSession, State::kBehind)) {
+      return TakeOver(entry, next);
+    }
+  }
+  Remove(entry);
 }
 
 void PresentGroup::Lose(PublisherId worker, uint64_t connection, absl::Time now) {
@@ -87,11 +116,9 @@ void PresentGroup::Lose(PublisherId worker, uint64_t connection, absl::Time now)
 }
 
 void PresentGroup::LoseEntry(Entry* entry, absl::Time now) {
-  if (!entry->visible || entry->identity.empty()) return Remove(entry);
-  if (Entry* const next = FindTwin(*entry, /*visible=*/false, /*leaving=*/false)) {
-    return TakeOver(entry, next);
-  }
-  entry->leaving = true;
+  if (!entry->visible() || entry->identity.empty()) return Remove(entry);
+  if (Entry* const next = FindSuccessor(*entry)) return TakeOver(entry, next);
+  SetState(entry, State::kLeaving);
   SetDeadline(entry, std::min(entry->deadline, now + options_->grace));
 }
 
@@ -111,30 +138,26 @@ void PresentGroup::EndList(PublisherId worker, absl::Time now) {
 
 void PresentGroup::OnWorkerAway(PublisherId worker, absl::Time now) {
   listing_.erase(worker);
-  for (const uint64_t id : IdsOf(worker)) {
+  const std::vector<uint64_t> ids = IdsOf(worker);
+  for (const uint64_t id : ids) {
+    if (Entry* const entry = &entries_.at(id); !entry->visible()) Remove(entry);
+  }
+  for (const uint64_t id : ids) {
     const auto found = entries_.find(id);
     if (found == entries_.end() || found->second.worker != worker) continue;
     Entry* const entry = &found->second;
-    if (!entry->visible) {
-      Remove(entry);
-      continue;
-    }
-    if (Entry* const next = FindTwin(*entry, /*visible=*/false, /*leaving=*/false);
-        next != nullptr && next->worker != worker) {
+    if (Entry* const next = FindSuccessor(*entry)) {
       TakeOver(entry, next);
-      continue;
+    } else if (entry->state != State::kLeaving) {
+      SetState(entry, State::kLeaving);
+      SetDeadline(entry, now + options_->lease);
     }
-    if (std::exchange(entry->leaving, true)) continue;
-    SetDeadline(entry, now + options_->lease);
   }
 }
 
 void PresentGroup::OnWorkerBack(PublisherId worker) {
   for (const uint64_t id : IdsOf(worker)) {
-    Entry& entry = entries_.at(id);
-    if (!entry.visible) continue;
-    entry.leaving = false;
-    SetDeadline(&entry, absl::InfiniteFuture());
+    if (Entry* const entry = &entries_.at(id); entry->visible()) BecomeThere(entry);
   }
 }
 
@@ -146,24 +169,23 @@ void PresentGroup::OnWorkerEnded(PublisherId worker, absl::Time now) {
 void PresentGroup::Expire(absl::Time now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Entry* const entry = &entries_.at(deadlines_.begin()->second);
-    if (entry->visible) {
+    if (entry->visible()) {
       Remove(entry);
       continue;
     }
-    entry->visible = true;
-    SetDeadline(entry, absl::InfiniteFuture());
+    BecomeThere(entry);
     NoteChange(entry->member.connection_id());
   }
 }
 
 const channel::v1::PresentMember* PresentGroup::Find(uint64_t id) const {
   const auto found = entries_.find(id);
-  return found == entries_.end() || !found->second.visible ? nullptr : &found->second.member;
+  return found == entries_.end() || !found->second.visible() ? nullptr : &found->second.member;
 }
 
 const channel::v1::PresentMember* PresentGroup::FirstFrom(uint64_t id) const {
   auto at = entries_.lower_bound(id);
-  while (at != entries_.end() && !at->second.visible) ++at;
+  while (at != entries_.end() && !at->second.visible()) ++at;
   return at == entries_.end() ? nullptr : &at->second.member;
 }
 
@@ -174,26 +196,34 @@ PresentGroup::Entry* PresentGroup::FindConnection(PublisherId worker, uint64_t c
   return entry->worker == worker ? entry : nullptr;
 }
 
-PresentGroup::Entry* PresentGroup::FindTwin(const Entry& of, bool visible, bool leaving) {
-  if (of.identity.empty()) return nullptr;
-  const auto found = by_identity_.find(of.identity);
-  if (found == by_identity_.end()) return nullptr;
-  for (const uint64_t id : found->second) {
+PresentGroup::Entry* PresentGroup::FindTwin(const Entry& of, Match match, State state) {
+  const bool by_session = match == Match::kSession;
+  if ((by_session ? of.session : of.identity).empty()) return nullptr;
+  const size_t hash = HashOf(of, match);
+  for (auto at = twins_.lower_bound({hash, state, 0}); at != twins_.end(); ++at) {
+    const auto [its_hash, its_state, id] = *at;
+    if (its_hash != hash || its_state != state) break;
     Entry& twin = entries_.at(id);
     // A member with other data is another one for those that see it.
-    if (twin.visible == visible && twin.leaving == leaving &&
-        twin.member.user() == of.member.user() && twin.member.info() == of.member.info() &&
-        &twin != &of) {
+    if (twin.connection != of.connection && twin.member.user() == of.member.user() &&
+        twin.member.info() == of.member.info() &&
+        (by_session ? twin.session == of.session : twin.identity == of.identity)) {
       return &twin;
     }
   }
   return nullptr;
 }
 
+PresentGroup::Entry* PresentGroup::FindSuccessor(const Entry& of) {
+  Entry* const next = FindTwin(of, Match::kSession, State::kBehind);
+  return next != nullptr ? next : FindTwin(of, Match::kIdentity, State::kWaiting);
+}
+
 // A connection may come back after a member with its id has got another connection. Ids stay
 // unique: the connections that took ids over have left their own ones free.
-uint64_t PresentGroup::FreeIdFor(uint64_t connection) const {
-  uint64_t id = connection;
+uint64_t PresentGroup::FreeIdFor(const Entry& entry) const {
+  if (entry.state != State::kBehind && !entries_.contains(entry.told_id)) return entry.told_id;
+  uint64_t id = entry.connection;
   for (auto taken = entries_.find(id); taken != entries_.end(); taken = entries_.find(id)) {
     id = taken->second.connection;
   }
@@ -207,38 +237,72 @@ void PresentGroup::SetDeadline(Entry* entry, absl::Time deadline) {
   if (deadline != absl::InfiniteFuture()) deadlines_.emplace(deadline, id);
 }
 
+void PresentGroup::SetState(Entry* entry, State state) {
+  RemoveTwin(*entry);
+  entry->state = state;
+  AddTwin(*entry);
+}
+
+void PresentGroup::BecomeThere(Entry* entry) {
+  SetState(entry, State::kThere);
+  SetDeadline(entry, absl::InfiniteFuture());
+  while (Entry* const other = FindTwin(*entry, Match::kSession, State::kWaiting)) {
+    SetState(other, State::kBehind);
+    SetDeadline(other, absl::InfiniteFuture());
+    TellId(other);
+  }
+}
+
+void PresentGroup::AddTwin(const Entry& entry) {
+  const uint64_t id = entry.member.connection_id();
+  if (!entry.identity.empty()) twins_.emplace(HashOf(entry, Match::kIdentity), entry.state, id);
+  if (!entry.session.empty()) twins_.emplace(HashOf(entry, Match::kSession), entry.state, id);
+}
+
+void PresentGroup::RemoveTwin(const Entry& entry) {
+  const uint64_t id = entry.member.connection_id();
+  if (!entry.identity.empty()) twins_.erase({HashOf(entry, Match::kIdentity), entry.state, id});
+  if (!entry.session.empty()) twins_.erase({HashOf(entry, Match::kSession), entry.state, id});
+}
+
 void PresentGroup::TakeOver(Entry* to, Entry* from) {
-  const uint64_t connection = from->connection;
-  const PublisherId worker = from->worker;
-  const bool named = from->named;
+  const Entry connection = *from;
   Remove(from);
-  Unbind(to);
-  Bind(to, connection, worker);
-  to->named = named;
-  to->leaving = false;
-  SetDeadline(to, absl::InfiniteFuture());
+  Succeed(to, connection);
 }
 
-void PresentGroup::Bind(Entry* entry, uint64_t connection, PublisherId worker) {
-  entry->connection = connection;
-  entry->worker = worker;
-  by_connection_[connection] = entry->member.connection_id();
-  by_worker_[worker].insert(entry->member.connection_id());
+void PresentGroup::Succeed(Entry* to, const Entry& connection) {
+  Unbind(*to);
+  RemoveTwin(*to);
+  to->session = connection.session;
+  to->connection = connection.connection;
+  to->worker = connection.worker;
+  to->told_id = connection.told_id;
+  to->named = connection.named;
+  Bind(*to);
+  AddTwin(*to);
+  BecomeThere(to);
+  TellId(to);
 }
 
-void PresentGroup::Unbind(Entry* entry) {
-  by_connection_.erase(entry->connection);
-  const auto of_worker = by_worker_.find(entry->worker);
-  of_worker->second.erase(entry->member.connection_id());
+void PresentGroup::Bind(const Entry& entry) {
+  by_connection_[entry.connection] = entry.member.connection_id();
+  by_worker_[entry.worker].insert(entry.member.connection_id());
+}
+
+void PresentGroup::Unbind(const Entry& entry) {
+  by_connection_.erase(entry.connection);
+  const auto of_worker = by_worker_.find(entry.worker);
+  of_worker->second.erase(entry.member.connection_id());
   if (of_worker->second.empty()) by_worker_.erase(of_worker);
 }
 
 void PresentGroup::Remove(Entry* entry) {
   const uint64_t id = entry->member.connection_id();
-  const bool was_visible = entry->visible;
+  const bool was_visible = entry->visible();
   SetDeadline(entry, absl::InfiniteFuture());
-  Unbind(entry);
-  RemoveIdentity(*entry);
+  Unbind(*entry);
+  RemoveTwin(*entry);
   bytes_ -= BytesOf(*entry);
   entries_.erase(id);
   if (was_visible) NoteChange(id);
@@ -250,10 +314,33 @@ void PresentGroup::NoteChange(uint64_t id) {
   if (changes_.size() > options_->changes_max) changes_.pop_front();
 }
 
+const PresentGroup::Entry& PresentGroup::MemberOf(const Entry& entry) {
+  if (entry.state != State::kBehind) return entry;
+  const Entry* const member = FindTwin(entry, Match::kSession, State::kThere);
+  return member == nullptr ? entry : *member;
+}
+
+const channel::v1::PresentMember* PresentGroup::MemberOf(PublisherId worker, uint64_t connection) {
+  const Entry* const entry = FindConnection(worker, connection);
+  return entry == nullptr ? nullptr : &MemberOf(*entry).member;
+}
+
+void PresentGroup::TellId(Entry* entry) {
+  const uint64_t id = MemberOf(*entry).member.connection_id();
+  if (std::exchange(entry->told_id, id) != id) {
+    untold_.push_back({entry->worker, entry->connection});
+  }
+}
+
 std::vector<uint64_t> PresentGroup::IdsOf(PublisherId worker) const {
   const auto found = by_worker_.find(worker);
   if (found == by_worker_.end()) return {};
   return {found->second.begin(), found->second.end()};
+}
+
+size_t PresentGroup::HashOf(const Entry& entry, Match match) {
+  return absl::HashOf(match, match == Match::kSession ? entry.session : entry.identity,
+                      entry.member.user(), entry.member.info());
 }
 
 size_t PresentGroup::BytesOf(const Entry& entry) {

@@ -6,9 +6,11 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "services/channel/fingerprint.h"
@@ -21,8 +23,9 @@ struct PresentGroupOptions {
   // A client with an identity that loses its connection may come back within this time: then there
   // is no leave and no join. Zero: each connection counts by itself.
   absl::Duration grace = absl::Seconds(5);
-  // A second connection of an identity waits for this time, because it may be the successor of the
-  // first one, whose end is not known yet. At most the grace counts.
+  // A connection of an identity that is there with another session, or without one, waits for this
+  // time: it may be the successor of the first one, whose end is not known yet. At most the grace
+  // counts.
   absl::Duration overlap = absl::Seconds(1);
   // The members of a worker that is away stay for this time.
   absl::Duration lease = absl::Seconds(8);
@@ -36,6 +39,9 @@ struct PresentGroupOptions {
 // A member has the id of the connection with which it came. When its client comes back with another
 // connection, the member keeps the id, and nobody sees a change.
 //
+// All connections of one session are one member. It leaves when the last of them has ended. So a
+// client may come back long before the loss of its old connection is known.
+//
 // Workers report joins and leaves in order. A worker that comes back lists its members again; those
 // that it does not name have lost their connections.
 //
@@ -46,7 +52,8 @@ class PresentGroup {
   // `options` must outlive it.
   explicit PresentGroup(const PresentGroupOptions* options) : options_(options) {}
 
-  // A connection that is known changes its data. A connection of another worker has no effect.
+  // A connection that is known changes its data. A connection of another worker has no effect. The
+  // member has the id that its worker reports, if no other one has it.
   void Join(PublisherId worker, const channel::v1::PresentMember& member, absl::Time now);
   // The connection has left the group by itself, or has ended. Unknown connections have no effect.
   void Leave(PublisherId worker, uint64_t connection);
@@ -81,50 +88,86 @@ class PresentGroup {
   uint64_t end_change() const { return end_change_; }
   uint64_t change(uint64_t number) const { return changes_[number - first_change()]; }
 
-  // All members, also those that are not visible yet.
+  // The member that stands for the connection, with its id. Null: the connection is not known.
+  const channel::v1::PresentMember* MemberOf(PublisherId worker, uint64_t connection);
+
+  // The connections whose member has another id than their worker knows, since the last call. The
+  // worker must be told, so that it reports the same id to a server that begins again.
+  struct Connection {
+    PublisherId worker;
+    uint64_t id;
+  };
+  std::vector<Connection> TakeUntold() { return std::exchange(untold_, {}); }
+
+  // All members, also those that are not visible.
   size_t size() const { return entries_.size(); }
   size_t bytes() const { return bytes_; }
 
  private:
+  enum class State : uint8_t {
+    kThere,    // visible
+    kLeaving,  // visible; its connection is lost, or its worker is away
+    kWaiting,  // becomes visible at its deadline, or the successor of another one before
+    kBehind,   // another connection of its session is there
+  };
   struct Entry {
-    channel::v1::PresentMember member;  // with the visible id, and without its identity
+    channel::v1::PresentMember member;  // with the visible id, and without its identity and session
     Fingerprint identity;
+    Fingerprint session;
     uint64_t connection = 0;
     PublisherId worker{};
-    bool visible = true;
-    bool named = true;     // in the worker's present list
-    bool leaving = false;  // its connection is lost, or its worker is away
+    uint64_t told_id = 0;  // the id that the worker knows
+    State state = State::kThere;
+    bool named = true;  // in the worker's present list
     absl::Time deadline = absl::InfiniteFuture();
-  };
-  using Entries = std::map<uint64_t, Entry>;  // by visible id
 
-  void SetData(Entry* entry, const channel::v1::PresentMember& member);
-  Fingerprint IdentityOf(const channel::v1::PresentMember& member) const;
-  void RemoveIdentity(const Entry& entry);
+    bool visible() const { return state == State::kThere || state == State::kLeaving; }
+  };
+  using Entries = std::map<uint64_t, Entry>;  // by id
+  // What entries have in common, besides user and info.
+  enum class Match : uint8_t { kIdentity, kSession };
+  // A hash, the state and the id.
+  using Twins = absl::btree_set<std::tuple<size_t, State, uint64_t>>;
+
+  Entry EntryOf(PublisherId worker, const channel::v1::PresentMember& member) const;
+  void Add(Entry entry, absl::Time now);
+  // The member may have another token now. False: it is another client for others of its session.
+  bool Update(Entry* entry, const Entry& fresh);
   Entry* FindConnection(PublisherId worker, uint64_t connection);
-  // Another entry of the same client, with these properties. Null: none.
-  Entry* FindTwin(const Entry& of, bool visible, bool leaving);
-  uint64_t FreeIdFor(uint64_t connection) const;
+  // Another entry of the same client, in this state. Null: none.
+  Entry* FindTwin(const Entry& of, Match match, State state);
+  // The entry that takes the place of a lost one. Null: none.
+  Entry* FindSuccessor(const Entry& of);
+  uint64_t FreeIdFor(const Entry& entry) const;
   void SetDeadline(Entry* entry, absl::Time deadline);
+  void SetState(Entry* entry, State state);
+  void BecomeThere(Entry* entry);
+  void AddTwin(const Entry& entry);
+  void RemoveTwin(const Entry& entry);
   // The connection of `from` takes the place of the one behind `to`; `from` is removed.
   void TakeOver(Entry* to, Entry* from);
-  void Bind(Entry* entry, uint64_t connection, PublisherId worker);
-  void Unbind(Entry* entry);
+  void Succeed(Entry* to, const Entry& connection);
+  void Bind(const Entry& entry);
+  void Unbind(const Entry& entry);
   void LoseEntry(Entry* entry, absl::Time now);
   void Remove(Entry* entry);
   void NoteChange(uint64_t id);
+  const Entry& MemberOf(const Entry& entry);
+  void TellId(Entry* entry);
   std::vector<uint64_t> IdsOf(PublisherId worker) const;
   static size_t BytesOf(const Entry& entry);
+  static size_t HashOf(const Entry& entry, Match match);
 
   const PresentGroupOptions* options_;
   Entries entries_;
-  absl::flat_hash_map<uint64_t, uint64_t> by_connection_;  // the visible ids
-  absl::flat_hash_map<Fingerprint, std::vector<uint64_t>> by_identity_;
-  std::map<PublisherId, std::set<uint64_t>> by_worker_;  // visible ids
+  absl::flat_hash_map<uint64_t, uint64_t> by_connection_;  // the ids
+  Twins twins_;
+  std::map<PublisherId, std::set<uint64_t>> by_worker_;  // ids
   std::set<PublisherId> listing_;
   std::set<std::pair<absl::Time, uint64_t>> deadlines_;
   std::deque<uint64_t> changes_;
   uint64_t end_change_ = 1;
+  std::vector<Connection> untold_;
   size_t bytes_ = 0;
 };
 

@@ -22,6 +22,27 @@ class PresentGroupTest : public testing::Test {
     if (!client.empty()) member.set_identity(FingerprintBytes(FingerprintOf({client})));
     group_.Join(worker, member, clock_.Now());
   }
+  // A connection of a user, and of a session. `member`: the id that its worker reports.
+  void JoinAs(PublisherId worker, uint64_t connection, const std::string& user,
+              const std::string& session, const std::string& info = "", uint64_t member = 0) {
+    channel::v1::PresentMember report;
+    report.set_connection_id(connection);
+    report.set_user(user);
+    report.set_info(info);
+    report.set_identity(FingerprintBytes(FingerprintOf({user.empty() ? session : user})));
+    if (!session.empty()) report.set_session(FingerprintBytes(FingerprintOf({"session", session})));
+    report.set_member_id(member);
+    group_.Join(worker, report, clock_.Now());
+  }
+  // The connections whose worker must be told an id since the last call: "2:1".
+  std::string Untold() {
+    std::string untold;
+    for (const PresentGroup::Connection& connection : group_.TakeUntold()) {
+      absl::StrAppend(&untold, untold.empty() ? "" : " ", connection.id, ":",
+                      group_.MemberOf(connection.worker, connection.id)->connection_id());
+    }
+    return untold;
+  }
   void Lose(PublisherId worker, uint64_t connection) {
     group_.Lose(worker, connection, clock_.Now());
   }
@@ -241,6 +262,169 @@ TEST_F(PresentGroupTest, TheMembersOfAnEndedWorkerAreLostAtOnce) {
   EXPECT_EQ(Seen(), "2");
   Pass(options_.grace);
   EXPECT_EQ(Seen(), "");
+}
+
+// A half-open connection: its loss is known long after its client has come back.
+TEST_F(PresentGroupTest, ASecondConnectionOfASessionIsTheSameMember) {
+  JoinAs(kA, 1, "alice", "s");
+  Changes();
+  JoinAs(kB, 2, "alice", "s");
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1");
+  Lose(kA, 1);
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  Lose(kB, 2);
+  Pass(options_.grace - absl::Milliseconds(1));
+  EXPECT_EQ(Changes(), "");
+  Pass(absl::Milliseconds(1));
+  EXPECT_EQ(Changes(), "-1");
+  EXPECT_EQ(group_.size(), 0u);
+  EXPECT_EQ(group_.bytes(), 0u);
+}
+
+TEST_F(PresentGroupTest, ASessionWithoutAUserIsOneMemberToo) {
+  JoinAs(kA, 1, "", "s");
+  JoinAs(kB, 2, "", "s");
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "+1");
+}
+
+TEST_F(PresentGroupTest, TwoSessionsOfAUserAreTwoMembers) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "t");
+  Pass(options_.overlap);
+  EXPECT_EQ(Changes(), "+1 +2");
+  JoinAs(kB, 3, "alice", "t");  // the second one comes back, and the loss is not known yet
+  Pass(absl::Minutes(1));
+  Lose(kA, 1);
+  Pass(options_.grace);
+  EXPECT_EQ(Changes(), "-1") << "its session has no other connection";
+  Lose(kA, 2);
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "2");
+}
+
+TEST_F(PresentGroupTest, ASessionIsThereUntilItsLastConnectionLeaves) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "s");
+  JoinAs(kB, 3, "alice", "s");
+  Changes();
+  group_.Leave(kA, 1);
+  group_.Leave(kB, 3);
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1");
+  group_.Leave(kA, 2);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, AConnectionThatWaitsIsNotTheSuccessorOfAnotherSession) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "t");
+  Pass(options_.overlap);
+  JoinAs(kB, 3, "alice", "t");
+  Changes();
+  Lose(kA, 1);
+  Pass(options_.grace);
+  EXPECT_EQ(Changes(), "-1");
+}
+
+TEST_F(PresentGroupTest, ASessionThatComesBackTakesItsOwnMember) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "t");
+  Pass(options_.overlap);
+  Lose(kA, 1);
+  Lose(kA, 2);
+  JoinAs(kB, 3, "alice", "t");
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "2");
+}
+
+TEST_F(PresentGroupTest, TwoConnectionsOfASessionThatWaitBecomeOneMember) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "t");
+  JoinAs(kB, 3, "alice", "t");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1 2");
+  EXPECT_EQ(Untold(), "3:2");
+  Lose(kA, 2);
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Seen(), "1 2");
+}
+
+TEST_F(PresentGroupTest, OtherDataOfOneConnectionOfASessionIsAnotherMember) {
+  JoinAs(kA, 1, "alice", "s", "1");
+  JoinAs(kA, 2, "alice", "s", "1");
+  Changes();
+  JoinAs(kA, 1, "alice", "s", "2");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1 2") << "the other connection keeps the member";
+  EXPECT_EQ(group_.Find(1)->info(), "1");
+  EXPECT_EQ(group_.Find(2)->info(), "2");
+  JoinAs(kA, 2, "alice", "s", "2");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "2") << "both have the same data again";
+  EXPECT_EQ(group_.MemberOf(kA, 1)->info(), "2");
+}
+
+TEST_F(PresentGroupTest, TheSecondConnectionOfASessionStaysWhenTheFirstWorkerIsLost) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "s");
+  JoinAs(kB, 3, "alice", "s");
+  Changes();
+  group_.OnWorkerAway(kA, clock_.Now());
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  group_.OnWorkerBack(kA);
+  group_.BeginList(kA);
+  JoinAs(kA, 1, "alice", "s");
+  group_.EndList(kA, clock_.Now());
+  Lose(kB, 3);
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Changes(), "");
+  EXPECT_EQ(Seen(), "1");
+}
+
+TEST_F(PresentGroupTest, AWorkerIsToldTheIdOfASuccessor) {
+  Join(kA, 1, "alice");
+  EXPECT_EQ(Untold(), "") << "it knows the connection's own id";
+  Lose(kA, 1);
+  Join(kB, 2, "alice");
+  EXPECT_EQ(Untold(), "2:1");
+  Join(kB, 2, "alice");
+  EXPECT_EQ(Untold(), "2:1") << "it does not know it";
+}
+
+TEST_F(PresentGroupTest, AWorkerIsToldTheIdOfASecondConnectionOfASession) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kB, 2, "alice", "s");
+  EXPECT_EQ(Untold(), "2:1");
+  Lose(kA, 1);
+  EXPECT_EQ(Untold(), "") << "it is the same id";
+  JoinAs(kB, 2, "alice", "s", "", /*member=*/1);
+  EXPECT_EQ(Untold(), "");
+}
+
+TEST_F(PresentGroupTest, AMemberHasTheIdThatItsWorkerReports) {
+  group_.BeginList(kB);
+  JoinAs(kB, 2, "alice", "s", "", /*member=*/1);
+  group_.EndList(kB, clock_.Now());
+  EXPECT_EQ(Seen(), "1");
+  group_.BeginList(kA);
+  JoinAs(kA, 1, "alice", "s");  // the earlier connection, whose loss is not known yet
+  group_.EndList(kA, clock_.Now());
+  EXPECT_EQ(Seen(), "1");
+  Lose(kA, 1);
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "1");
+}
+
+TEST_F(PresentGroupTest, AReportedIdThatAnotherMemberHasIsNotTaken) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kB, 2, "bob", "t", "", /*member=*/1);
+  EXPECT_EQ(Seen(), "1 2");
+  EXPECT_EQ(Untold(), "2:2");
 }
 
 TEST_F(PresentGroupTest, RemembersABoundedNumberOfChanges) {
