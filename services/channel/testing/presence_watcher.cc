@@ -120,6 +120,11 @@ void PresenceWatcher::OnText(const std::string& text) {
     return Later(absl::Milliseconds(200),
                  joins ? &PresenceWatcher::Join : &PresenceWatcher::AskPage);
   }
+  if (!may_change_ && (event == "member_joined" || event == "member_left")) {
+    const uint64_t id = IdOf(json.at("connection_id"));
+    truth_->Fail(
+        absl::StrCat("all clients stay, but a watcher gets ", text, " of ", truth_->ClientOf(id)));
+  }
   if (event == "member_joined") {
     ++joins_;
     const uint64_t id = IdOf(json.at("connection_id"));
@@ -148,6 +153,11 @@ std::string PresenceWatcher::WhyNotAtRest(const std::set<uint64_t>& members) con
   std::multiset<std::string> there;
   for (const auto& [id, since] : view_) seen.insert(truth_->ClientOf(id));
   for (const uint64_t id : members) there.insert(truth_->ClientOf(id));
+  // All connections of a session are one member.
+  if (options_.sessions_count_once) {
+    const std::set<std::string> clients(there.begin(), there.end());
+    there = {clients.begin(), clients.end()};
+  }
   if (seen == there) return "";
   std::string why = absl::StrCat("a watcher of ", options_.group, " sees");
   for (const std::string& client : seen) absl::StrAppend(&why, " ", client, ",");

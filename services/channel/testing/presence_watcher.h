@@ -21,7 +21,8 @@ class PresenceWatcher {
   struct Options {
     std::string group;
     std::string session;
-    uint32_t limit = 1;  // members in a page
+    uint32_t limit = 1;               // members in a page
+    bool sessions_count_once = true;  // else each connection is a member
   };
   // `find_host` returns a worker to connect to, or null. `stays` returns whether the connection
   // with this id is in the group, and its worker could be reached all the time: then it must not
@@ -36,6 +37,11 @@ class PresenceWatcher {
   // Empty, or the reason why the view is not the truth. `members`: the connections in the group.
   std::string WhyNotAtRest(const std::set<uint64_t>& members) const;
 
+  // From now on nobody may join or leave.
+  void ExpectNoChange() { may_change_ = false; }
+
+  // The visible ids, and since when they are there.
+  const std::map<uint64_t, int64_t>& view() const { return view_; }
   uint64_t joins() const { return joins_; }
   uint64_t leaves() const { return leaves_; }
   uint64_t pages() const { return pages_; }
@@ -56,10 +62,11 @@ class PresenceWatcher {
   const std::function<bool(uint64_t)> stays_;
   SimulatedHost* host_ = nullptr;
   std::shared_ptr<SimulatedConnection> connection_;
-  uint64_t attempt_ = 0;              // of connecting
-  std::map<uint64_t, int64_t> view_;  // the connections, and since when they are there
-  std::string next_;                  // the place of the next page; empty: the beginning
+  uint64_t attempt_ = 0;  // of connecting
+  std::map<uint64_t, int64_t> view_;
+  std::string next_;  // the place of the next page; empty: the beginning
   bool complete_ = false;
+  bool may_change_ = true;
   uint64_t joins_ = 0;
   uint64_t leaves_ = 0;
   uint64_t pages_ = 0;

@@ -136,6 +136,13 @@ void SimulatedHost::Cut(const std::shared_ptr<SimulatedConnection>& connection) 
   });
 }
 
+void SimulatedHost::CutHalfOpen(const std::shared_ptr<SimulatedConnection>& connection,
+                                absl::Duration after) {
+  events_->After(after, [self = self_, connection] {
+    if (*self != nullptr) (*self)->Cut(connection);
+  });
+}
+
 void SimulatedHost::Serve() {
   service_.CheckDeadlines();
   const auto connections = connections_;  // commands may not change it, cuts do
@@ -250,6 +257,13 @@ void SimulatedClient::OnDisconnected() {
 void SimulatedClient::Cut() {
   if (connection_ == nullptr || connection_->cut) return;
   host_->Cut(connection_);
+}
+
+void SimulatedClient::CutHalfOpen(absl::Duration after) {
+  if (connection_ == nullptr || connection_->cut) return;
+  const std::shared_ptr<SimulatedConnection> connection = connection_;
+  OnDisconnected();
+  host_->CutHalfOpen(connection, after);
 }
 
 void SimulatedClient::Pump() {

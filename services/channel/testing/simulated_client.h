@@ -83,6 +83,9 @@ class SimulatedHost {
   void FromClient(const std::shared_ptr<SimulatedConnection>& connection, std::string text);
   // Breaks the connection. Each side learns of it a little later.
   void Cut(const std::shared_ptr<SimulatedConnection>& connection);
+  // The client is gone at once, and the worker learns of it after this time. The client must not
+  // listen any more.
+  void CutHalfOpen(const std::shared_ptr<SimulatedConnection>& connection, absl::Duration after);
 
  private:
   friend class SimulatedConnection;
@@ -132,6 +135,8 @@ class SimulatedClient {
   void ReadHistory(const std::string& group);
   // Breaks the connection.
   void Cut();
+  // Breaks the connection. The worker learns of it after this time.
+  void CutHalfOpen(absl::Duration after);
 
   // Empty, or the reason why the client is not at rest yet.
   std::string WhyNotAtRest(Epoch epoch) const;

@@ -103,7 +103,8 @@ TEST(SimulationCoverageTest, EverythingThatWorldsAreThereForHappens) {
       "subscription made again", "repair", "resync", "gap", "recovery", "recovery with loss",
       "told as not done",
       // Of presence.
-      "member that joined a view", "member that left a view", "page of members"};
+      "member that joined a view", "member that left a view", "page of members",
+      "half-open connection", "view that stayed"};
   for (uint64_t seed = 1; seed <= kCoverageSeeds; ++seed) {
     for (const auto& [what, times] : RunWorld(seed, false).happened) missing.erase(what);
   }

@@ -33,11 +33,16 @@ struct Host {
 // is answered and delivered.
 constexpr absl::Duration kRestWithin = absl::Seconds(40);
 
+// Longer than a member may stay that should leave: a lease, a grace, and events that are late.
+constexpr absl::Duration kLateLeaves = absl::Seconds(20);
+
 constexpr char kWatchedGroup[] = "g1";
 
 class World {
  public:
-  World(uint64_t seed, bool trace) : random_(seed), trace_(trace), plan_(PlanWorld(&random_)) {
+  // (Worlds without watchers are the same as before there were any.)
+  World(uint64_t seed, bool trace)
+      : random_(seed), presence_random_(~seed), trace_(trace), plan_(PlanWorld(&random_)) {
     plan_.server.broker.new_epoch = [this] { return Epoch{random_.Next()}; };
     if (has_log()) {
       storage_.emplace(plan_.server.log.fsync);
@@ -76,6 +81,12 @@ class World {
     for (int64_t i = 0; i < faults; ++i) {
       events_.After(random_.Between(absl::ZeroDuration(), active), [this] { Fault(); });
     }
+    if (!watchers_.empty()) {
+      for (int64_t i = presence_random_.Between(0, 3); i > 0; --i) {
+        events_.After(presence_random_.Between(absl::ZeroDuration(), active),
+                      [this] { LoseClientSilently(); });
+      }
+    }
     RunUntil(events_.Now() + active);
     if (plan_.absence > absl::ZeroDuration()) BeAbsent();
     Heal();
@@ -85,6 +96,9 @@ class World {
     }
     if (!AtRest()) truth_.Fail(absl::StrCat("it does not come to rest: ", WhyNotAtRest()));
     result_.to_rest = events_.Now() - healed_at;
+    if (has_grace() && !watchers_.empty() && AtRest() && presence_random_.OneIn(2)) {
+      CheckThatViewsStay();
+    }
     truth_.CheckRefused();
     Count("told as not done", truth_.refused());
     result_.failure = truth_.failure();
@@ -119,6 +133,9 @@ class World {
 
  private:
   bool has_log() const { return plan_.server.broker.has_log; }
+  bool has_grace() const {
+    return plan_.server.broker.presence.groups.grace > absl::ZeroDuration();
+  }
   bool may_come_again() const { return !has_log() || plan_.power_losses; }
 
   void StartServer() {
@@ -219,7 +236,8 @@ class World {
       watchers_.push_back(std::make_unique<PresenceWatcher>(
           PresenceWatcher::Options{.group = kWatchedGroup,
                                    .session = absl::StrCat("watcher", i),
-                                   .limit = static_cast<uint32_t>(1 + i)},
+                                   .limit = static_cast<uint32_t>(1 + i),
+                                   .sessions_count_once = has_grace()},
           &events_, &random_, &truth_, [this] { return AnyHost(); },
           [this](uint64_t id) { return Stays(id); }));
     }
@@ -240,11 +258,68 @@ class World {
   }
 
   // Nobody has left the group by a command or because a join had no answer in time, and no process
-  // was away for long: a connection that is in it was in it all the time.
+  // was away for long: a connection that is in it was in it all the time. (Of two connections of a
+  // session, the second may have come while the server was away. Then its id may be the member's.)
   bool Stays(uint64_t id) const {
     if (someone_left_ || truth_.join_refused() || plan_.absence > absl::ZeroDuration())
       return false;
-    return Members().contains(id);
+    const std::set<uint64_t> members = Members();
+    const std::string client = truth_.ClientOf(id);
+    return members.contains(id) &&
+           std::count_if(members.begin(), members.end(),
+                         [&](uint64_t member) { return truth_.ClientOf(member) == client; }) == 1;
+  }
+
+  SimulatedClient& AnyClientOfPresence() {
+    return *clients_[static_cast<size_t>(
+        presence_random_.Between(0, static_cast<int64_t>(clients_.size()) - 1))];
+  }
+
+  void LoseClientSilently() {
+    Trace("a client is lost, and its worker does not know it yet");
+    Count("half-open connection");
+    AnyClientOfPresence().CutHalfOpen(
+        presence_random_.Between(absl::ZeroDuration(), absl::Seconds(12)));
+  }
+
+  // Clients that come back soon, and a server that begins again, change no view of a world at rest.
+  void CheckThatViewsStay() {
+    // A view may have been right by chance, before the server has told it.
+    RunUntil(events_.Now() + kLateLeaves);
+    Trace("from now on no view may change");
+    const auto views = [this] {
+      std::vector<std::map<uint64_t, int64_t>> views;
+      for (const auto& watcher : watchers_) views.push_back(watcher->view());
+      return views;
+    };
+    const auto views_before = views();
+    for (const auto& watcher : watchers_) watcher->ExpectNoChange();
+    for (int64_t i = presence_random_.Between(1, 3); i > 0; --i) {
+      const auto worker =
+          static_cast<size_t>(presence_random_.Between(0, static_cast<int64_t>(hosts_.size()) - 1));
+      switch (presence_random_.Between(0, 2)) {
+        case 0:
+          Trace("a client is cut");
+          AnyClientOfPresence().Cut();
+          break;
+        case 1:
+          LoseClientSilently();
+          break;
+        default:
+          // Its bare clients do not come back.
+          if (bare_.empty()) KillWorker(worker);
+      }
+      RunUntil(events_.Now() + presence_random_.Between(absl::Seconds(3), absl::Seconds(10)));
+    }
+    RestartServer();
+    RunUntil(events_.Now() + kLateLeaves);
+    const absl::Time end = events_.Now() + kRestWithin;
+    while (!AtRest() && events_.Now() < end && truth_.failure().empty()) {
+      RunUntil(events_.Now() + absl::Milliseconds(200));
+    }
+    if (!AtRest()) truth_.Fail(absl::StrCat("it does not come to rest again: ", WhyNotAtRest()));
+    Count("view that stayed");
+    if (views() != views_before) truth_.Fail("a view changed, but all members stayed");
   }
 
   // One sends to some of the groups.
@@ -613,6 +688,7 @@ class World {
 
   EventQueue events_;
   Random random_;
+  Random presence_random_;
   const bool trace_;
   WorldResult result_;
   WorldPlan plan_;
