@@ -85,7 +85,7 @@ class Watcher {
   // Asks until the answer is no error that may pass.
   Event WaitForReply(const std::string& id) {
     for (;;) {
-      const Event event(client_.NextText(2 * kPatience));
+      Event event(client_.NextText(2 * kPatience));
       if (event.name() == "reply" && event.Text("id") == id) return event;
       if (event.name() == "error") {
         EXPECT_TRUE(event.Bool("retry")) << event.text();
