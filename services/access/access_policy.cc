@@ -20,6 +20,9 @@ bool AccessPolicy::IsPersonal(const Identity& identity, absl::string_view group_
 }
 
 bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, Right right) const {
+  if (identity != nullptr && identity->program != nullptr) {
+    return identity->program->Of(group_id).Has(right);
+  }
   const bool is_authenticated = identity != nullptr && identity->is_authenticated();
   if (needs_token() && !is_authenticated) return false;
   if ((right == Right::kJoin || right == Right::kRead) && identity != nullptr &&

@@ -38,8 +38,13 @@ struct GroupAccess {
 struct Identity {
   std::optional<Token> token;       // for the connection
   std::vector<Token> group_tokens;  // for single groups; their groups differ
+  // Of a program with a key of its own: what it may do with groups, and nothing else counts. Not
+  // null: it must outlive this. Null: it is no program.
+  const Grants* program = nullptr;
 
   bool is_authenticated() const { return token.has_value(); }
+  // It has shown something that is valid.
+  bool is_known() const { return is_authenticated() || program != nullptr; }
   absl::string_view user() const {
     return token.has_value() ? absl::string_view(token->user) : absl::string_view();
   }
@@ -63,6 +68,8 @@ class AccessPolicy {
 
   // Null: there is no authentication.
   const TokenVerifier* tokens() const { return options_.tokens.get(); }
+  // Whether connections without a token may stay, as configured.
+  bool allows_anonymous() const { return options_.allow_anonymous; }
   bool personal_groups() const { return options_.personal_groups; }
   // Whether a connection needs a token for any command.
   bool needs_token() const { return options_.tokens != nullptr && !options_.allow_anonymous; }

@@ -132,7 +132,7 @@ bool Authenticator::Allows(const Member& member, absl::string_view group_id, Rig
 
 bool Authenticator::NeedsToken(const Member& member) const {
   return policy().needs_token() &&
-         (member.access == nullptr || !member.access->identity.is_authenticated());
+         (member.access == nullptr || !member.access->identity.is_known());
 }
 
 std::vector<Authenticator::Due> Authenticator::TakeDue() {

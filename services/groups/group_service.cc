@@ -120,18 +120,22 @@ bool GroupService::HandleCommand(Member* member, absl::string_view text) {
     refusals_.Tell(member, std::get<CommandError>(parsed));
     return true;
   }
-  if (member->pending_answers > 0 && !(command->kind == Command::Kind::kAddGroup &&
-                                       memberships_.MayRunAtOnce(*member, *command))) {
+  return Run(member, *command);
+}
+
+bool GroupService::Run(Member* member, const Command& command) {
+  if (member->pending_answers > 0 &&
+      !(command.kind == Command::Kind::kAddGroup && memberships_.MayRunAtOnce(*member, command))) {
     return false;
   }
-  if (!HasTokens(member, *command)) return true;
-  if (!HasShownToken(member, *command)) return true;
+  if (!HasTokens(member, command)) return true;
+  if (!HasShownToken(member, command)) return true;
   const std::optional<SendQueue::Weight> weight =
-      command->kind == Command::Kind::kSendToGroup ? sends_.Admit(member, *command) : std::nullopt;
+      command.kind == Command::Kind::kSendToGroup ? sends_.Admit(member, command) : std::nullopt;
   if (member->waits_for_room) return false;
   ++counters_.commands;
-  TakeTokens(member, std::max<size_t>(1, command->group_ids.size()));
-  RunCommand(member, *command, weight);
+  TakeTokens(member, std::max<size_t>(1, command.group_ids.size()));
+  RunCommand(member, command, weight);
   return true;
 }
 

@@ -91,6 +91,8 @@ class GroupService final : public ChannelListener {
   // The limits of commands, with the channel's present maximum.
   const CommandLimits& command_limits() const { return command_limits_; }
 
+  const AccessPolicy& access_policy() const { return *options_.access.policy; }
+
   // The caller must remove `member` before it is destroyed.
   void Add(Member* member);
   // The member leaves its groups. Later answers for it are dropped.
@@ -108,6 +110,8 @@ class GroupService final : public ChannelListener {
   // Executes one command. False: this command and all later ones must wait. After
   // Member::ResumeCommands, the caller passes it to HandleCommand again.
   bool HandleCommand(Member* member, absl::string_view text);
+  // The same for a front end that has the command already.
+  bool Run(Member* member, const Command& command);
 
   // The caller calls it when the outbox of a member with `recoveries` has drained.
   void OnDrained(Member* member) { recoveries_.OnDrained(member); }

@@ -23,9 +23,11 @@ const Fingerprint& Member::session() {
   return session_;
 }
 
-void Member::BindSession(absl::string_view user) {
+void Member::BindSession(absl::string_view user) { session_ = SessionOfUser(user, session()); }
+
+Fingerprint SessionOfUser(absl::string_view user, const Fingerprint& session) {
   // Three texts, where other sessions have one or two.
-  session_ = FingerprintOf({"user", user, FingerprintBytes(session())});
+  return FingerprintOf({"user", user, FingerprintBytes(session)});
 }
 
 }  // namespace groupcast::service

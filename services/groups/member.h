@@ -25,6 +25,9 @@ struct MemberAccess;
 // and its successor.
 enum class ConnectionId : uint64_t {};
 
+// The session that a user's clients have who name `session`. It is of no use to another user.
+Fingerprint SessionOfUser(absl::string_view user, const Fingerprint& session);
+
 // A connection from the view of the groups. It must leave the table (GroupTable::LeaveAll) before
 // it is destroyed.
 class Member {

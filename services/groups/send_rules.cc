@@ -37,6 +37,8 @@ absl::Status SendRules::Take(const Identity* sender, absl::string_view group_id,
 std::string SendRules::SenderOf(const Identity* sender, uint64_t connection_id,
                                 absl::string_view group_id) const {
   if (!policy_->NamesSender(group_id)) return "";
+  // A program speaks for the application, and not for itself.
+  if (sender != nullptr && sender->program != nullptr) return "";
   return SenderJson(sender == nullptr ? absl::string_view() : sender->user(), connection_id);
 }
 

@@ -72,7 +72,8 @@ void Sends::Publish(Member* member, const Command& command, std::optional<SendQu
                                       .data = command.message,
                                       .sent_at_ms = sent_at_ms,
                                       .from = sender}};
-  if (command.exclude_self) publication.content.excluded_session = member->session();
+  publication.content.excluded_session =
+      command.exclude_self ? member->session() : command.excluded_session;
   if (!command.key.empty()) {
     publication.key = PublicationKey(member->session(), group_id, command.key);
   }

@@ -144,6 +144,11 @@ GroupIdField ReadGroupId(absl::string_view raw) {
   return field;
 }
 
+CommandError NoObject(const JsonReader& reader) {
+  return {.code = ErrorCode::kBadJson,
+          .message = absl::StrCat("not a JSON object: ", reader.error().message())};
+}
+
 // Reads each command's own fields into `command`, and defects into `error`.
 class Interpreter {
  public:
@@ -151,14 +156,24 @@ class Interpreter {
       : fields_(fields), limits_(limits) {}
 
   std::variant<Command, CommandError> Run() {
-    if (ReadId() && ReadCmd() && ReadGroups() && ReadToken() && ReadStart() && ReadPresence() &&
-        ReadMessage() && ReadKey()) {
+    return ReadId() && ReadCmd() ? RunRest() : std::move(error_);
+  }
+
+  // For a send without `id` and `cmd`.
+  std::variant<Command, CommandError> RunSend() {
+    command_.kind = Command::Kind::kSendToGroup;
+    return RunRest();
+  }
+
+ private:
+  std::variant<Command, CommandError> RunRest() {
+    if (ReadGroups() && ReadToken() && ReadStart() && ReadPresence() && ReadMessage() &&
+        ReadKey()) {
       return std::move(command_);
     }
     return std::move(error_);
   }
 
- private:
   bool Fail(ErrorCode code, std::string message) {
     error_.code = code;
     error_.message = std::move(message);
@@ -319,19 +334,7 @@ class Interpreter {
     if (fields_.message.empty()) {
       return Fail(ErrorCode::kMessageMissing, "send_to_group needs a field \"message\"");
     }
-    if (IsString(fields_.message)) {
-      command_.message_kind = Content::Kind::kText;
-      AppendJsonText(fields_.message, &command_.message);
-    } else {
-      command_.message_kind = Content::Kind::kJson;
-      AppendCompactJson(fields_.message, &command_.message);
-    }
-    if (command_.message.size() > limits_.message_bytes_max) {
-      return Fail(ErrorCode::kMessageTooLarge,
-                  absl::StrCat("the message has ", command_.message.size(), " bytes; the limit is ",
-                               limits_.message_bytes_max));
-    }
-    return true;
+    return TakeMessage(fields_.message, limits_, &command_, &error_);
   }
 
   const Fields& fields_;
@@ -366,11 +369,31 @@ std::variant<Command, CommandError> ParseCommand(absl::string_view text,
                                                  const CommandLimits& limits) {
   JsonReader reader(text);
   Fields fields;
-  if (!ReadFields(&reader, &fields)) {
-    return CommandError{.code = ErrorCode::kBadJson,
-                        .message = absl::StrCat("not a JSON object: ", reader.error().message())};
-  }
+  if (!ReadFields(&reader, &fields)) return NoObject(reader);
   return Interpreter(fields, limits).Run();
+}
+
+std::variant<Command, CommandError> ParseSend(absl::string_view text, const CommandLimits& limits) {
+  JsonReader reader(text);
+  Fields fields;
+  if (!ReadFields(&reader, &fields)) return NoObject(reader);
+  return Interpreter(fields, limits).RunSend();
+}
+
+bool TakeMessage(absl::string_view value, const CommandLimits& limits, Command* command,
+                 CommandError* error) {
+  if (IsString(value)) {
+    command->message_kind = Content::Kind::kText;
+    AppendJsonText(value, &command->message);
+  } else {
+    command->message_kind = Content::Kind::kJson;
+    AppendCompactJson(value, &command->message);
+  }
+  if (command->message.size() <= limits.message_bytes_max) return true;
+  error->code = ErrorCode::kMessageTooLarge;
+  error->message = absl::StrCat("the message has ", command->message.size(),
+                                " bytes; the limit is ", limits.message_bytes_max);
+  return false;
 }
 
 }  // namespace groupcast::service

@@ -43,6 +43,9 @@ struct Command {
   std::string message;
   std::string key;  // empty: none
   bool exclude_self = false;
+  // The session that does not get the message, beside exclude_self. Only of front ends that are not
+  // the protocol: no command names it. Empty: none.
+  Fingerprint excluded_session;
 
   // authenticate, and add_group with a token for the group. Empty: none.
   std::string token;
@@ -78,6 +81,14 @@ struct CommandLimits {
 // for its sender.
 std::variant<Command, CommandError> ParseCommand(absl::string_view text,
                                                  const CommandLimits& limits);
+
+// The same for a send_to_group that has no field `cmd`: an item of a list of sends.
+std::variant<Command, CommandError> ParseSend(absl::string_view text, const CommandLimits& limits);
+
+// Puts a message, which is any JSON value that JsonReader accepted, into `command`. False: it is
+// over the limit, and `error` says so.
+bool TakeMessage(absl::string_view value, const CommandLimits& limits, Command* command,
+                 CommandError* error);
 
 }  // namespace groupcast::service
 

@@ -1,4 +1,4 @@
-#include "services/websocket_service/access_flags.h"
+#include "services/settings/access_flags.h"
 
 #include <memory>
 #include <utility>
@@ -26,8 +26,6 @@ ABSL_FLAG(absl::Duration, token_leeway, absl::Seconds(30),
 ABSL_FLAG(absl::Duration, token_grace, absl::Seconds(25),
           "how long a connection may stay after its token has expired, to send a fresh one; over "
           "it: close 4501");
-ABSL_FLAG(absl::Duration, authentication_timeout, absl::Seconds(10),
-          "how long a connection may stay without a token, if it needs one; over it: close 4500");
 ABSL_FLAG(
     bool, allow_anonymous, false,
     "whether clients without a token may connect although there are --token_keys, or although "
@@ -51,9 +49,7 @@ GroupAccess AccessOf(const GroupRule& rule) {
 
 }  // namespace
 
-absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
-                                                const std::vector<GroupRule>& rules,
-                                                size_t group_tokens_max) {
+absl::StatusOr<AuthenticatorOptions> ReadAccess(const AccessSettings& settings) {
   for (const auto& [flag, value] : {std::pair<absl::string_view, absl::Duration>{
                                         "token_leeway", absl::GetFlag(FLAGS_token_leeway)},
                                     {"token_grace", absl::GetFlag(FLAGS_token_grace)}}) {
@@ -61,11 +57,6 @@ absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
       return absl::InvalidArgumentError(
           absl::StrCat(FlagPlace(flag), " must not be below 0 or above 24h"));
     }
-  }
-  const absl::Duration timeout = absl::GetFlag(FLAGS_authentication_timeout);
-  if (timeout <= absl::ZeroDuration() || timeout > absl::Hours(24)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(FlagPlace("authentication_timeout"), " must be above 0 and at most 24h"));
   }
   AccessPolicy::Options policy{.allow_anonymous = absl::GetFlag(FLAGS_allow_anonymous),
                                .personal_groups = absl::GetFlag(FLAGS_personal_groups)};
@@ -80,19 +71,20 @@ absl::StatusOr<AuthenticatorOptions> ReadAccess(const std::string& bind_address,
         *std::move(keys), TokenOptions{.issuer = absl::GetFlag(FLAGS_token_issuer),
                                        .audience = absl::GetFlag(FLAGS_token_audience),
                                        .leeway = absl::GetFlag(FLAGS_token_leeway)});
-  } else if (!IsLoopback(bind_address) && !policy.allow_anonymous) {
+  } else if (!IsLoopback(settings.bind_address) && !policy.allow_anonymous &&
+             !settings.has_other_keys) {
     return absl::InvalidArgumentError(absl::StrCat(
-        FlagPlace("bind_address"), "=", bind_address,
+        FlagPlace("bind_address"), "=", settings.bind_address,
         " is not a loopback address, so others may connect. Say who may: --token_keys=FILE lets "
-        "in those that have a token, and --allow_anonymous lets in anyone"));
+        "in those that have a token, ",
+        settings.other_keys_hint, "and --allow_anonymous lets in anyone"));
   }
   std::vector<std::pair<std::string, GroupAccess>> by_prefix;
-  for (const GroupRule& rule : rules) by_prefix.emplace_back(rule.prefix, AccessOf(rule));
+  for (const GroupRule& rule : settings.rules) by_prefix.emplace_back(rule.prefix, AccessOf(rule));
   policy.rules = PrefixMap<GroupAccess>(std::move(by_prefix));
   return AuthenticatorOptions{.policy = std::make_shared<const AccessPolicy>(std::move(policy)),
-                              .timeout = timeout,
                               .grace = absl::GetFlag(FLAGS_token_grace),
-                              .group_tokens_max = group_tokens_max};
+                              .group_tokens_max = settings.group_tokens_max};
 }
 
 }  // namespace groupcast::service

@@ -1,4 +1,4 @@
-#include "services/websocket_service/connection/unfinished_pool.h"
+#include "services/connections/unfinished_pool.h"
 
 #include <algorithm>
 
