@@ -78,9 +78,10 @@ TEST(ConfigurationFileTest, AnUnknownFieldNamesTheNearest) {
               HasSubstr("websocket_service.bindAddress: there is no such field; did you mean "
                         "bind_address?"));
   EXPECT_THAT(Error("{\"web_socket_service\": {}}"), HasSubstr("did you mean websocket_service?"));
-  EXPECT_THAT(Error("{\"colour\": 1}"),
-              HasSubstr("f.json:1: colour: there is no such field; there "
-                        "are websocket_service, channel_server, group_rules"));
+  EXPECT_THAT(
+      Error("{\"colour\": 1}"),
+      HasSubstr("f.json:1: colour: there is no such field; there "
+                "are websocket_service, channel_server, group_rules, http_gateway, api_keys"));
   EXPECT_THAT(Error("{\"port\": 1}"), HasSubstr("port: there is no such field"));
 }
 

@@ -19,6 +19,7 @@
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "services/configuration/proto/configuration.pb.h"
+#include "tests/support/http_gateway.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
 
@@ -90,7 +91,7 @@ class WrongFileTest : public ConfigurationTest, public ::testing::WithParamInter
 TEST_P(WrongFileTest, IsAnErrorWithFileAndField) {
   Write(GetParam().text);
   const std::string program =
-      GetParam().binary == kChannelServerBinary ? "channel_server: " : "websocket_service: ";
+      absl::StrCat(GetParam().binary.substr(GetParam().binary.rfind('/') + 1), ": ");
   for (const char* const flag : {"--nocheck_config", "--check_config", "--print_config"}) {
     const End end = Run(GetParam().binary, {flag});
     EXPECT_EQ(end.code, 1) << flag;
@@ -196,6 +197,40 @@ INSTANTIATE_TEST_SUITE_P(
                   "2: channel_server.ready_file: the ready file /no/such cannot be written"}),
     [](const auto& info) { return info.param.name; });
 
+std::string Gateway(const std::string& fields) {
+  return "{\"http_gateway\": {\n" + fields + "\n}}";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    HttpGateway, WrongFileTest,
+    ::testing::Values(
+        WrongFile{"Port", kHttpGatewayBinary, Gateway("\"port\": 70000"),
+                  "2: http_gateway.port=70000 is not a port"},
+        WrongFile{"Workers", kHttpGatewayBinary, Gateway("\"workers\": 300"),
+                  "2: http_gateway.workers must be between 0 and 255"},
+        WrongFile{"Bytes", kHttpGatewayBinary, Gateway("\"unfinished_bytes\": 0"),
+                  "2: http_gateway.unfinished_bytes=0 is not between 1 and 2^31"},
+        WrongFile{"Body", kHttpGatewayBinary, Gateway("\"max_body_bytes\": 394239"),
+                  "2: http_gateway.max_body_bytes must have room for a message with escapes"},
+        WrongFile{"Duration", kHttpGatewayBinary, Gateway("\"idle_timeout\": \"0s\""),
+                  "2: http_gateway.idle_timeout must be above 0 and at most 24h"},
+        WrongFile{"Groups", kHttpGatewayBinary, Gateway("\"max_groups_per_stream\": 129"),
+                  "2: http_gateway.max_groups_per_stream=129 is not between 1 and 128"},
+        WrongFile{"Rate", kHttpGatewayBinary, Gateway("\"requests_per_second\": 1e7"),
+                  "2: http_gateway.requests_per_second must be 0 (no limit), or between"},
+        WrongFile{"Burst", kHttpGatewayBinary, Gateway("\"request_burst\": 0.5"),
+                  "2: http_gateway.request_burst must be between 1 and 1000000"},
+        WrongFile{"NobodyMayCall", kHttpGatewayBinary, Gateway("\"bind_address\": \"0.0.0.0\""),
+                  "2: http_gateway.bind_address=0.0.0.0 is not a loopback address, so others may "
+                  "connect. Say who may: --token_keys=FILE lets in those that have a token, the "
+                  "api_keys of the file of --config let in programs, and --allow_anonymous"},
+        WrongFile{"ApiKey", kHttpGatewayBinary,
+                  "{\"api_keys\": [{\"name\": \"a\",\n\"hash\": \"x\"}]}",
+                  "2: api_keys[0].hash must be sha256: and 64 hexadecimal digits"},
+        WrongFile{"LogLevel", kHttpGatewayBinary, Gateway("\"log_level\": \"loud\""),
+                  "2: http_gateway.log_level: log level \"loud\" is not"}),
+    [](const auto& info) { return info.param.name; });
+
 TEST_F(ConfigurationTest, AnErrorOfAFlagNamesTheFlagAlsoBesideAFile) {
   Write(Service("\"outbox_bytes\": 1"));
   EXPECT_THAT(Run(kWebSocketServiceBinary, {"--outbox_bytes=0"}).output,
@@ -203,7 +238,8 @@ TEST_F(ConfigurationTest, AnErrorOfAFlagNamesTheFlagAlsoBesideAFile) {
 }
 
 TEST_F(ConfigurationTest, AFileThatCannotBeReadIsNamed) {
-  for (const std::string binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+  for (const std::string binary :
+       {kWebSocketServiceBinary, kChannelServerBinary, kHttpGatewayBinary}) {
     const End end = Run(binary, {});
     EXPECT_EQ(end.code, 1);
     EXPECT_THAT(end.output, HasSubstr("--config=" + path_ + ": there is no such file to read"));
@@ -216,7 +252,8 @@ TEST_F(ConfigurationTest, CheckConfigSaysThatAllIsWellAndUsesNoPort) {
   Groupcast running(/*workers=*/1);
   Write(absl::StrCat("{\"websocket_service\": {\"port\": ", running.service.port(),
                      "}, \"channel_server\": {\"port\": ", running.channel.port(), "}}"));
-  for (const std::string binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+  for (const std::string binary :
+       {kWebSocketServiceBinary, kChannelServerBinary, kHttpGatewayBinary}) {
     const End end = Run(binary, {"--check_config"});
     EXPECT_EQ(end.code, 0);
     EXPECT_EQ(end.output, path_ + ": ok\n");
@@ -226,7 +263,8 @@ TEST_F(ConfigurationTest, CheckConfigSaysThatAllIsWellAndUsesNoPort) {
 TEST_F(ConfigurationTest, WhatPrintConfigPrintsIsTheSameConfiguration) {
   Write(R"({"websocket_service": {"port": 1, "ping_interval": "90s"},
             "channel_server": {"port": 2, "history_age": "0.5s"}})");
-  for (const std::string binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+  for (const std::string binary :
+       {kWebSocketServiceBinary, kChannelServerBinary, kHttpGatewayBinary}) {
     const End first = Run(binary, {"--print_config", "--port=3", "--log_level=debug"});
     EXPECT_EQ(first.code, 0);
     EXPECT_THAT(first.output, HasSubstr("\"port\": 3,"));
@@ -240,7 +278,8 @@ TEST_F(ConfigurationTest, WhatPrintConfigPrintsIsTheSameConfiguration) {
 }
 
 TEST_F(ConfigurationTest, TheExampleHasTheDefaults) {
-  for (const std::string binary : {kWebSocketServiceBinary, kChannelServerBinary}) {
+  for (const std::string binary :
+       {kWebSocketServiceBinary, kChannelServerBinary, kHttpGatewayBinary}) {
     Process plain(binary, {"--print_config"});
     Process example(binary, {"--print_config", "--config=docs/groupcast.example.json"});
     EXPECT_EQ(plain.WaitForEnd(), 0);
@@ -279,6 +318,7 @@ TEST_F(ConfigurationTest, EachFlagHasAFieldAndEachFieldHasAFlag) {
             FieldsOf(*configuration::v1::WebSocketService::descriptor()));
   EXPECT_EQ(FlagsOf(kChannelServerBinary),
             FieldsOf(*configuration::v1::ChannelServer::descriptor()));
+  EXPECT_EQ(FlagsOf(kHttpGatewayBinary), FieldsOf(*configuration::v1::HttpGateway::descriptor()));
 }
 
 // ---- Group rules

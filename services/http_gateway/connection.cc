@@ -1,0 +1,731 @@
+#include "services/http_gateway/connection.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "services/groups/member_access.h"
+#include "services/http_gateway/api_description.h"
+#include "services/http_gateway/event_stream.h"
+#include "services/protocol/event.h"
+
+namespace groupcast::service {
+namespace {
+
+namespace http = boost::beast::http;
+
+// One buffer for all connections of the process's only loop.
+std::array<char, 64 * 1024> read_buffer;
+
+constexpr int kReadsPerTurn = 4;
+constexpr size_t kBlocksPerWrite = 64;
+constexpr int kWritesPerTurn = 8;
+
+// A connection that has taken no bytes for this time gets no room for a burst.
+constexpr absl::Duration kTakesBytesMax = absl::Seconds(1);
+
+// When a stream ends without a word, its client comes back after this time and up to as much again.
+constexpr absl::Duration kReconnectAfter = absl::Seconds(1);
+
+// The body of a request that is refused is read if it is not longer.
+constexpr size_t kShortBodyBytesMax = 64 * 1024;
+
+constexpr size_t kSessionBytesMax = 64;
+constexpr size_t kRefusedBytesMax = 100;
+
+// The sessions of requests are the scopes of their idempotency keys. They have two texts, where a
+// session that a client names has one: they cannot meet.
+constexpr absl::string_view kProgramSession = "program";
+constexpr absl::string_view kHttpSession = "http";
+
+constexpr absl::string_view kSessionDefect =
+    "A session (session, exclude_session) has 1 to 64 characters of A-Z a-z 0-9 _ -.";
+
+std::string Excerpt(absl::string_view text) {
+  return absl::StrCat(absl::CHexEscape(text.substr(0, kRefusedBytesMax)),
+                      text.size() > kRefusedBytesMax ? "..." : "");
+}
+
+uint32_t KernelQueueBytes(int socket, unsigned long which) {
+  int bytes = 0;
+  return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
+}
+
+bool IsSession(absl::string_view text) {
+  return !text.empty() && text.size() <= kSessionBytesMax &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '_' || c == '-';
+         });
+}
+
+bool HasGroups(Endpoint endpoint) {
+  return endpoint != Endpoint::kApiDescription && endpoint != Endpoint::kAlive &&
+         endpoint != Endpoint::kReady;
+}
+
+Problem Unauthorized(absl::string_view detail) {
+  return ProblemOf(ErrorCode::kUnauthorized, detail);
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
+    : Member(id, &kGroupStreamEncoding),
+      host_(host),
+      loop_(loop),
+      socket_(std::move(socket)),
+      parser_(host->options().requests) {}
+
+Connection::~Connection() {
+  LeaveGroups();
+  if (registered_) loop_->Remove(socket_.get(), this);
+  if (counted_input_ > 0) host_->OnUnfinished(this, 0);
+}
+
+absl::Status Connection::Start() {
+  const ConnectionOptions& options = host_->options();
+  const int unsent_max = static_cast<int>(
+      std::min(options.unsent_bytes_max, std::max<size_t>(1, options.outbox_bytes_max / 4)));
+  // If it fails, the kernel's own limits hold (tcp_wmem).
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
+  // An answer is one write, and nothing is gained when the kernel waits for more.
+  const int no_delay = 1;
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
+  watched_ = EPOLLIN;
+  absl::Status status = loop_->Add(socket_.get(), watched_, this);
+  registered_ = status.ok();
+  if (status.ok()) host_->OnIdle(this);
+  return status;
+}
+
+void Connection::OnEvents(uint32_t events) {
+  if ((events & EPOLLERR) != 0) return End();
+  if ((events & EPOLLOUT) != 0) {
+    write_blocked_ = false;
+    unsent_bytes_ = 0;
+    host_->OnTouched(this, TrafficClass::kInteractive);
+  }
+  if ((events & EPOLLIN) != 0) return Read();
+  if ((events & EPOLLHUP) != 0) End();
+}
+
+void Connection::Read() {
+  for (int i = 0; i < kReadsPerTurn && !ended() && (watched_ & EPOLLIN) != 0; ++i) {
+    const ssize_t count = read(socket_.get(), read_buffer.data(), read_buffer.size());
+    if (count < 0) {
+      if (errno != EAGAIN && errno != EINTR) End();
+      return;
+    }
+    if (count == 0) {
+      peer_closed_ = true;
+      WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+      // An answer that is under way still has a reader, if the peer has closed its side alone.
+      const bool has_unsent = !outbox_.empty();
+      if (state_ == State::kReading && has_unsent) return Close(/*drop_unsent=*/false);
+      const bool is_answered = state_ == State::kAnswering && !exchange_->is_stream();
+      if (!is_answered && !(state_ == State::kClosing && has_unsent)) End();
+      return;
+    }
+    const absl::string_view input(read_buffer.data(), static_cast<size_t>(count));
+    if (state_ == State::kReading) Parse(input);
+    if (static_cast<size_t>(count) < read_buffer.size()) return;
+  }
+}
+
+void Connection::Parse(absl::string_view input) {
+  if (state_ != State::kReading) return;
+  for (;;) {
+    const RequestParser::Result result = parser_.Read(std::exchange(input, {}));
+    if (result == RequestParser::Result::kDefect) {
+      const RequestDefect& defect = parser_.defect();
+      Problem problem = MakeProblem(defect.status, kBadRequest, defect.message);
+      if (defect.status == 413) problem.code = std::string(ErrorWord(ErrorCode::kMessageTooLarge));
+      request_.keep_alive = false;
+      CountInput();
+      return RefuseRequest(problem);
+    }
+    if (result == RequestParser::Result::kNeedMore) {
+      if (parser_.is_inside() && counted_input_ == 0) host_->OnReading(this);
+      return CountInput();
+    }
+    if (!head_is_checked_) {
+      head_is_checked_ = true;
+      refusal_ = CheckHead();
+      const bool waits = result == RequestParser::Result::kHead && parser_.expects_continue();
+      if (refusal_.has_value() && (waits || BodyIsLong())) {
+        // A long body that nobody wants is not read to its end.
+        request_.keep_alive = false;
+        return RefuseRequest(*std::exchange(refusal_, std::nullopt));
+      }
+      if (waits) {
+        outbox_.PushLast(SharedBytes::Copy("HTTP/1.1 100 Continue\r\n\r\n"));
+        host_->OnTouched(this, TrafficClass::kInteractive);
+      }
+    }
+    if (result == RequestParser::Result::kHead) continue;
+    CountInput();
+    if (refusal_.has_value()) return RefuseRequest(*std::exchange(refusal_, std::nullopt));
+    return Run();
+  }
+}
+
+bool Connection::BodyIsLong() const {
+  if (parser_.Field(http::field::transfer_encoding).has_value()) return true;
+  size_t bytes = 0;
+  const auto length = parser_.Field(http::field::content_length);
+  return length.has_value() && (!absl::SimpleAtoi(*length, &bytes) || bytes > kShortBodyBytesMax);
+}
+
+std::optional<Problem> Connection::CheckHead() {
+  request_ = {.origin = {},
+              .keep_alive = parser_.keep_alive() && !host_->is_draining() && !peer_closed_,
+              .is_http_1_1 = parser_.is_http_1_1(),
+              .is_head = parser_.method() == "HEAD"};
+  if (host_->is_full()) {
+    request_.keep_alive = false;
+    return MakeProblem(503, "unavailable", "The service has as many connections as it may have.");
+  }
+  const absl::string_view host_name = parser_.Field(http::field::host).value_or("");
+  switch (host_->origins().CheckHost(host_name)) {
+    case OriginPolicy::Verdict::kMalformed:
+      return MakeProblem(400, kBadRequest, "The field Host is malformed.");
+    case OriginPolicy::Verdict::kRefused:
+      return ProblemOf(ErrorCode::kForbidden,
+                       absl::StrCat("This service is not the host \"", Excerpt(host_name),
+                                    "\". The flag --allowed_hosts lists the hosts that requests "
+                                    "may name."));
+    case OriginPolicy::Verdict::kPass:
+      break;
+  }
+  if (const auto origin = parser_.Field(http::field::origin); origin.has_value()) {
+    if (parser_.Count(http::field::origin) > 1) {
+      return MakeProblem(400, kBadRequest, "The field Origin is there twice.");
+    }
+    switch (host_->origins().CheckOrigin(*origin, host_name)) {
+      case OriginPolicy::Verdict::kMalformed:
+        return MakeProblem(400, kBadRequest, "The field Origin is malformed.");
+      case OriginPolicy::Verdict::kRefused:
+        return ProblemOf(ErrorCode::kForbidden,
+                         absl::StrCat("Pages of the origin \"", Excerpt(*origin),
+                                      "\" may not call this service. The flag --allowed_origins "
+                                      "lists the origins that may."));
+      case OriginPolicy::Verdict::kPass:
+        request_.origin = std::string(*origin);
+    }
+  }
+  route_ = Route();
+  Problem problem;
+  if (!FindRoute(parser_.method(), parser_.target(), &route_, &problem)) return problem;
+  // A preflight has no credentials (the section "CORS protocol" of WHATWG Fetch).
+  if (!HasGroups(route_.endpoint) || route_.method == Method::kOptions) return std::nullopt;
+  return CheckCaller();
+}
+
+// Without the check of a token, which needs the groups.
+std::optional<Problem> Connection::CheckCaller() {
+  std::string credentials;
+  if (const auto field = parser_.Field(http::field::authorization); field.has_value()) {
+    absl::string_view value = *field;
+    constexpr absl::string_view kScheme = "bearer ";
+    if (parser_.Count(http::field::authorization) > 1 ||
+        !absl::StartsWithIgnoreCase(value, kScheme)) {
+      return Unauthorized(
+          "The field Authorization must be there once, with the scheme Bearer and "
+          "an API key or a token.");
+    }
+    credentials = std::string(absl::StripAsciiWhitespace(value.substr(kScheme.size())));
+  }
+  if (const auto token = route_.Parameter("token"); token.has_value() && !token->empty()) {
+    if (!credentials.empty()) {
+      return Unauthorized("There are two tokens: in the query and in the field Authorization.");
+    }
+    if (ApiKeys::LooksLikeKey(*token)) {
+      return Unauthorized(
+          "An API key does not belong into a URL, which ends up in logs. Send it "
+          "in the field Authorization.");
+    }
+    credentials = std::string(*token);
+  }
+  if (credentials.empty() && host_->needs_credentials()) {
+    return Unauthorized("This service needs an API key or a token: Authorization: Bearer KEY.");
+  }
+  if (ApiKeys::LooksLikeKey(credentials)) {
+    if (host_->api_keys().Find(credentials) == nullptr) {
+      return Unauthorized("The API key is not one of this service.");
+    }
+  } else if (!credentials.empty() && host_->needs_credentials() &&
+             host_->groups().access_policy().tokens() == nullptr) {
+    return Unauthorized("This service has no keys for tokens. It needs an API key.");
+  }
+  if (credentials != credentials_) {
+    access.reset();
+    credentials_ = std::move(credentials);
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Connection::Identify(bool is_stream) {
+  const bool is_program = ApiKeys::LooksLikeKey(credentials_);
+  // Presence knows a client that comes back by its session, so streams have none in common.
+  const absl::string_view session = route_.Parameter("session").value_or("");
+  if (!session.empty() && !IsSession(session)) {
+    return MakeProblem(400, kBadRequest, kSessionDefect);
+  }
+  const bool is_known = !is_stream && access != nullptr && access->identity.is_authenticated() &&
+                        access->identity.token->valid_until > loop_->now();
+  if (!is_known) {
+    access.reset();
+    Fingerprint own;
+    if (!session.empty()) {
+      own = FingerprintOf({session});
+    } else if (is_program) {
+      own = FingerprintOf({kProgramSession, host_->api_keys().Find(credentials_)->name});
+    } else if (!is_stream) {
+      own = FingerprintOf({kHttpSession, ""});
+    }
+    set_session(is_stream && session.empty() ? Fingerprint() : own);
+  }
+  if (is_program) {
+    access = std::make_unique<MemberAccess>();
+    access->identity.program = &host_->api_keys().Find(credentials_)->grants;
+  }
+  host_->groups().Add(this);
+  is_member_ = true;
+  if (is_known || is_program) return std::nullopt;
+  const absl::Status status = host_->groups().Identify(this, credentials_);
+  if (status.ok()) return std::nullopt;
+  credentials_.clear();  // the next request shows it again
+  if (absl::IsResourceExhausted(status)) {
+    return MakeProblem(429, ErrorWord(ErrorCode::kRateLimited), status.message());
+  }
+  return ProblemOf(ErrorCodeOf(status), status.message());
+}
+
+void Connection::Run() {
+  host_->OnRequest(/*refused=*/false);
+  if (route_.method == Method::kOptions) {
+    return SendAnswer(PreflightResponse(response_frame(), AllowedMethods(route_.endpoint)));
+  }
+  switch (route_.endpoint) {
+    case Endpoint::kAlive:
+      return SendAnswer(JsonResponse(response_frame(), R"({"alive":true})"));
+    case Endpoint::kReady: {
+      const absl::string_view why_not = host_->why_not_ready();
+      if (why_not.empty()) return SendAnswer(JsonResponse(response_frame(), R"({"ready":true})"));
+      return SendAnswer(ProblemResponse(
+          response_frame(), MakeProblem(503, "unavailable", absl::StrCat("Not ready: ", why_not))));
+    }
+    case Endpoint::kApiDescription:
+      return SendAnswer(JsonResponse(response_frame(), kApiDescription));
+    default:
+      break;
+  }
+  std::variant<Calls, Problem> read =
+      ReadCalls(route_,
+                {.content_type = parser_.Field(http::field::content_type),
+                 .idempotency_key = parser_.Field("Idempotency-Key"),
+                 .last_event_id = parser_.Field("Last-Event-ID"),
+                 .body = parser_.body()},
+                host_->options().calls);
+  if (const Problem* const problem = std::get_if<Problem>(&read)) return RefuseRequest(*problem);
+  Calls calls = std::get<Calls>(std::move(read));
+  if (const std::optional<Problem> problem = Identify(calls.is_stream)) {
+    return RefuseRequest(*problem);
+  }
+  if (const std::optional<Problem> problem = ExcludeSession(&calls)) return RefuseRequest(*problem);
+  const size_t body_bytes = parser_.body().size();
+  if (!host_->MayHold(body_bytes)) {
+    return RefuseRequest(
+        ProblemOf(ErrorCode::kUnavailable, "Too many requests wait for the channel. Try again."));
+  }
+  held_bytes_ = body_bytes;
+  host_->OnHeld(static_cast<int64_t>(held_bytes_));
+  state_ = State::kAnswering;
+  // What follows waits in the kernel. A stream has nothing to read but its end.
+  if (!calls.is_stream) WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
+  if (calls.is_stream && calls.groups.size() > 1) {
+    set_encoding(&kGroupsStreamEncoding);
+    stream_groups_ = calls.groups;
+    positions_.resize(stream_groups_.size());
+  }
+  exchange_ = std::make_unique<Exchange>(std::move(calls));
+  parser_.Next();  // the body's memory
+  host_->OnAnswering(this);
+  RunCommands();
+  // A list may have no command.
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+std::optional<Problem> Connection::ExcludeSession(Calls* calls) const {
+  const auto session = route_.Parameter("exclude_session");
+  const auto user = route_.Parameter("exclude_user");
+  if (!session.has_value() && !user.has_value()) return std::nullopt;
+  if (!session.has_value() || !IsSession(*session)) {
+    return MakeProblem(400, kBadRequest, kSessionDefect);
+  }
+  // A session belongs to its user.
+  absl::string_view of = UserOf(*this);
+  if (user.has_value()) {
+    const bool is_program = access != nullptr && access->identity.program != nullptr;
+    if (!is_program && of != *user) {
+      return ProblemOf(ErrorCode::kForbidden,
+                       "Only a program with an API key may exclude the session of another user.");
+    }
+    of = *user;
+  }
+  Fingerprint excluded = FingerprintOf({*session});
+  if (!of.empty()) excluded = SessionOfUser(of, excluded);
+  for (auto& item : calls->items) {
+    if (Command* const command = std::get_if<Command>(&item)) command->excluded_session = excluded;
+  }
+  return std::nullopt;
+}
+
+void Connection::RunCommands() {
+  while (state_ == State::kAnswering && exchange_ != nullptr) {
+    const Command* const command = exchange_->Next();
+    if (command == nullptr || !host_->groups().Run(this, *command)) return;
+    exchange_->Ran();
+  }
+}
+
+void Connection::ResumeCommands() { RunCommands(); }
+
+void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
+  if (state_ != State::kAnswering && state_ != State::kStreaming) return;
+  const absl::string_view text = bytes.bytes();
+  if (!text.empty() && text.front() == '{') {
+    Answer answer = ReadAnswer(text);
+    if (state_ == State::kAnswering) {
+      exchange_->OnAnswer(std::move(answer));
+    } else {
+      PushEvent(answer);
+    }
+    return host_->OnTouched(this, TrafficClass::kInteractive);
+  }
+  if (state_ == State::kAnswering) {
+    // Another join of the stream is under way. Its position belongs into the ids of all events.
+    early_bytes_ += bytes.size();
+    if (early_bytes_ <= host_->options().outbox_bytes_max) return early_.push_back(bytes);
+    slow_ = true;
+    return Close(/*drop_unsent=*/true);
+  }
+  SharedBytes id;
+  if (!positions_.empty()) {
+    if (const std::optional<StreamMove> move = ReadMove(text)) {
+      const auto group = std::find(stream_groups_.begin(), stream_groups_.end(), move->group_id);
+      if (group != stream_groups_.end()) {
+        positions_[static_cast<size_t>(group - stream_groups_.begin())] = move->position;
+      }
+    }
+    id = SharedBytes::Copy(absl::StrCat("id: ", EventId(positions_), "\n\n"));
+  }
+  absl::Status queued = Push(bytes);
+  if (!queued.ok()) {
+    // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
+    Write();
+    if (state_ != State::kStreaming) return;
+    queued = Push(bytes);
+  }
+  if (!queued.ok()) {
+    slow_ = true;
+    return Close(/*drop_unsent=*/true);
+  }
+  if (id) outbox_.PushLast(std::move(id));
+  host_->OnTouched(this, traffic_class);
+}
+
+absl::Status Connection::Push(const SharedBytes& bytes) {
+  absl::Status queued = outbox_.Push(bytes, outbox_bytes_max());
+  if (queued.ok() || !bytes.is_shared() || !takes_bytes()) return queued;
+  return outbox_.Push(bytes, outbox_bytes_max() + host_->options().burst_bytes_max);
+}
+
+void Connection::PushEvent(const Answer& answer) {
+  std::string event;
+  if (answer.kind == Answer::Kind::kError) {
+    event = StreamEvent("problem", "", ProblemJson(answer.problem));
+  } else if (answer.kind == Answer::Kind::kEvent) {
+    event = StreamEvent(answer.name, "", answer.json);
+  } else {
+    return;
+  }
+  if (!Push(SharedBytes::Copy(event)).ok()) {
+    slow_ = true;
+    Close(/*drop_unsent=*/true);
+  }
+}
+
+bool Connection::takes_bytes() const { return loop_->now() - took_bytes_at_ <= kTakesBytesMax; }
+
+bool Connection::HasRoomFor(size_t bytes) const {
+  // An answer has its own bound. Before a stream has begun, nothing is written.
+  if (state_ == State::kAnswering) return !exchange_->is_stream();
+  return state_ == State::kStreaming && outbox_.HasRoomFor(bytes, outbox_bytes_max());
+}
+
+bool Connection::drained() const { return is_streaming() && outbox_.IsDrained(outbox_bytes_max()); }
+
+void Connection::Disconnect(CloseCode code, absl::string_view reason) {
+  if (state_ == State::kAnswering) {
+    request_.keep_alive = false;
+    exchange_->Fail(ProblemOf(
+        code == CloseCode::kTokenExpired ? ErrorCode::kTokenExpired : ErrorCode::kUnauthorized,
+        reason));
+    return host_->OnTouched(this, TrafficClass::kInteractive);
+  }
+  EndStream(code, reason, absl::ZeroDuration());
+}
+
+void Connection::EndStream(CloseCode code, absl::string_view reason,
+                           absl::Duration reconnect_after) {
+  if (state_ != State::kStreaming) return;
+  const auto wait_ms = absl::ToInt64Milliseconds(reconnect_after);
+  outbox_.PushLast(SharedBytes::Copy(
+      absl::StrCat(wait_ms > 0 ? absl::StrCat("retry: ", wait_ms, "\n") : "",
+                   StreamEvent("closing", "", ClosingEvent(code, reason, reconnect_after)))));
+  Close(/*drop_unsent=*/false);
+}
+
+void Connection::OnRequestTimeout() {
+  if (state_ == State::kReading && parser_.is_inside()) {
+    request_.keep_alive = false;
+    return RefuseRequest(
+        MakeProblem(408, kRequestTimeout, "The rest of the request did not come in time."));
+  }
+  Abort();
+}
+
+void Connection::FailRequest(const Problem& problem) {
+  if (state_ != State::kAnswering) return;
+  request_.keep_alive = false;
+  exchange_->Fail(problem);
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::SendHeartbeat() {
+  if (state_ != State::kStreaming) return;
+  outbox_.PushLast(SharedBytes::Copy(":\n\n"));
+  host_->OnTouched(this, TrafficClass::kBulk);
+}
+
+ResponseFrame Connection::response_frame() const {
+  return {.date = host_->date(),
+          .origin = request_.origin,
+          .keep_alive = request_.keep_alive,
+          .is_http_1_1 = request_.is_http_1_1,
+          .is_head = request_.is_head};
+}
+
+void Connection::RefuseRequest(const Problem& problem) {
+  host_->OnRequest(/*refused=*/true);
+  SendAnswer(ProblemResponse(response_frame(), problem));
+}
+
+// It is queued at least; the rest of the connection's input follows at the end of the turn.
+void Connection::SendAnswer(const SharedBytes& bytes) {
+  LeaveGroups();
+  exchange_.reset();
+  outbox_.PushLast(bytes);
+  head_is_checked_ = false;
+  if (state_ == State::kReading) parser_.Next();
+  if (!request_.keep_alive || peer_closed_ || host_->is_draining())
+    return Close(/*drop_unsent=*/false);
+  state_ = State::kReading;
+  WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));  // until the answer is written
+  host_->OnWriting(this);
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::FinishExchange() {
+  if (exchange_->problem().has_value()) {
+    const Problem problem = *exchange_->problem();
+    if (exchange_->is_stream()) {
+      // Other joins of it may be under way.
+      if (exchange_->groups().size() > 1) request_.keep_alive = false;
+      EndGroups();
+    }
+    return RefuseRequest(problem);
+  }
+  if (exchange_->is_stream()) return BeginStream();
+  SendAnswer(JsonResponse(response_frame(), exchange_->TakeJson()));
+}
+
+void Connection::EndGroups() {
+  LeaveGroups();
+  set_encoding(&kGroupStreamEncoding);
+  stream_groups_.clear();
+  positions_.clear();
+  early_.clear();
+  early_bytes_ = 0;
+}
+
+void Connection::BeginStream() {
+  const std::unique_ptr<Exchange> exchange = std::move(exchange_);
+  request_.keep_alive = false;
+  std::vector<Position> joined;
+  for (const std::string& reply : exchange->replies()) {
+    joined.push_back(ReadPosition(reply).value_or(Position()));
+  }
+  absl::InsecureBitGen random;
+  const absl::Duration retry = kReconnectAfter * absl::Uniform(random, 1.0, 2.0);
+  std::string begin = absl::StrCat("retry: ", absl::ToInt64Milliseconds(retry), "\n\n");
+  for (size_t i = 0; i < joined.size(); ++i) {
+    // The id is whole with the last of them.
+    const bool is_last = i + 1 == joined.size();
+    begin += StreamEvent("joined", is_last ? EventId(joined) : "", exchange->replies()[i]);
+  }
+  outbox_.PushLast(StreamHead(response_frame()));
+  outbox_.PushLast(SharedBytes::Copy(begin));
+  if (!positions_.empty()) positions_ = std::move(joined);
+  // The kernel gives a peer up that is gone without a word: heartbeats need its answers.
+  const auto timeout_ms =
+      static_cast<unsigned>(absl::ToInt64Milliseconds(host_->options().dead_peer_timeout));
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+  state_ = State::kStreaming;
+  host_->OnStream(1);
+  host_->OnStreaming(this);
+  for (const Answer& event : exchange->events()) PushEvent(event);
+  early_bytes_ = 0;
+  for (const SharedBytes& bytes : std::exchange(early_, {}))
+    Send(bytes, TrafficClass::kInteractive);
+  // What they missed has waited for the head.
+  if (state_ == State::kStreaming && recoveries > 0) host_->groups().OnDrained(this);
+}
+
+size_t Connection::Flush() {
+  if (ended()) return 0;
+  const size_t blocks = outbox_.frames();
+  if (state_ == State::kClosing) EndGroups();
+  if (state_ == State::kAnswering && exchange_->is_complete()) FinishExchange();
+  Write();
+  if (ended()) return 0;
+  if (state_ == State::kReading && outbox_.empty() && (watched_ & EPOLLIN) == 0) {
+    host_->OnIdle(this);
+    if (!peer_closed_) WatchFor(watched_ | EPOLLIN);
+    if (parser_.is_inside()) Parse("");
+    if (state_ == State::kReading && peer_closed_ && outbox_.empty()) End();
+  }
+  return blocks - std::min(blocks, outbox_.frames());
+}
+
+void Connection::Write() {
+  if (ended() || write_blocked_) return;
+  for (int i = 0; i < kWritesPerTurn && !outbox_.empty(); ++i) {
+    std::array<iovec, kBlocksPerWrite> vectors;
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = static_cast<size_t>(outbox_.Gather(absl::MakeSpan(vectors)));
+    const ssize_t written = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (written < 0) {
+      if (errno == EAGAIN) break;
+      if (errno == EINTR) continue;
+      return End();
+    }
+    outbox_.Consume(static_cast<size_t>(written));
+    took_bytes_at_ = loop_->now();
+  }
+  write_blocked_ = !outbox_.empty();
+  if (write_blocked_) unsent_bytes_ = KernelQueueBytes(socket_.get(), SIOCOUTQNSD);
+  WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
+  if (state_ == State::kClosing && !write_blocked_ && !sent_shutdown_) {
+    // Not close(2): with unread input it would reset the connection, and the peer might not get our
+    // last bytes.
+    shutdown(socket_.get(), SHUT_WR);
+    sent_shutdown_ = true;
+    if (peer_closed_) End();
+  }
+}
+
+void Connection::Close(bool drop_unsent) {
+  if (state_ == State::kClosing || ended()) return;
+  if (state_ == State::kStreaming) host_->OnStream(-1);
+  if (drop_unsent) outbox_.DropUnsent();
+  state_ = State::kClosing;
+  // The groups are left at the end of the turn: this may be inside a call of theirs.
+  parser_.Next();
+  CountInput();
+  if (!peer_closed_) WatchFor(watched_ | EPOLLIN);
+  host_->OnClosing(this);
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::CloseIdle() {
+  if (is_idle()) End();
+}
+
+void Connection::Abort() {
+  if (ended()) return;
+  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
+    // Otherwise the kernel would keep these bytes for minutes, for a peer that does not read.
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  End();
+}
+
+void Connection::End() {
+  if (ended()) return;
+  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
+    // The peer may still read. If it does not, the kernel gives up as early as the worker would.
+    const auto timeout_ms =
+        static_cast<unsigned>(absl::ToInt64Milliseconds(host_->options().close_timeout));
+    setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+  }
+  if (state_ == State::kStreaming) host_->OnStream(-1);
+  state_ = State::kEnded;
+  if (registered_) loop_->Remove(socket_.get(), this);
+  registered_ = false;
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::LeaveGroups() {
+  host_->OnHeld(-static_cast<int64_t>(std::exchange(held_bytes_, 0)));
+  if (!std::exchange(is_member_, false)) return;
+  host_->groups().Remove(this);
+  pending_answers = 0;
+  pending_sends = 0;
+  recoveries = 0;
+  presence_interests = 0;
+  waits_for_room = false;
+}
+
+void Connection::CountInput() {
+  // A whole request is no more than the limits. Its worker has it for the time of one command.
+  const size_t bytes = state_ == State::kReading && parser_.is_inside()
+                           ? std::max<size_t>(1, parser_.buffered_bytes())
+                           : 0;
+  if (bytes == counted_input_) return;
+  counted_input_ = bytes;
+  host_->OnUnfinished(this, bytes);
+}
+
+// Half of the bound remains in any case: the kernel's buffers are coarse.
+size_t Connection::outbox_bytes_max() const {
+  const size_t bytes_max = host_->options().outbox_bytes_max;
+  return bytes_max - std::min<size_t>(unsent_bytes_, bytes_max / 2);
+}
+
+void Connection::WatchFor(uint32_t events) {
+  if (events == watched_ || !registered_) return;
+  watched_ = events;
+  loop_->Modify(socket_.get(), watched_, this);
+}
+
+}  // namespace groupcast::service

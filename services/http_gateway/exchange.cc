@@ -1,0 +1,70 @@
+#include "services/http_gateway/exchange.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+namespace groupcast::service {
+
+Exchange::Exchange(Calls calls)
+    : calls_(std::move(calls)), left_(calls_.items.size()), results_(calls_.items.size()) {
+  for (size_t i = 0; i < calls_.items.size(); ++i) {
+    const auto* const defect = std::get_if<CommandError>(&calls_.items[i]);
+    if (defect == nullptr) continue;
+    OnAnswer({.kind = Answer::Kind::kError,
+              .id = i,
+              .problem = ProblemOf(defect->code, defect->message)});
+  }
+  SkipDefects();
+}
+
+void Exchange::SkipDefects() {
+  while (next_ < calls_.items.size() && !std::holds_alternative<Command>(calls_.items[next_])) {
+    ++next_;
+  }
+}
+
+const Command* Exchange::Next() const {
+  if (problem_.has_value() || next_ == calls_.items.size()) return nullptr;
+  return &std::get<Command>(calls_.items[next_]);
+}
+
+void Exchange::Ran() {
+  ++next_;
+  SkipDefects();
+}
+
+void Exchange::OnAnswer(Answer answer) {
+  if (answer.kind == Answer::Kind::kEvent) {
+    events_.push_back(std::move(answer));
+    return;
+  }
+  if (answer.kind == Answer::Kind::kError && (!calls_.is_list || !answer.id.has_value())) {
+    return Fail(std::move(answer.problem));
+  }
+  const uint64_t id = answer.id.value_or(results_.size());
+  if (id >= results_.size() || !results_[id].empty()) return;
+  results_[id] = answer.kind == Answer::Kind::kReply
+                     ? std::move(answer.json)
+                     : absl::StrCat("{", ProblemFields(answer.problem), "}");
+  --left_;
+}
+
+void Exchange::Fail(Problem problem) {
+  if (!problem_.has_value()) problem_ = std::move(problem);
+}
+
+std::string Exchange::TakeJson() {
+  if (!calls_.is_list) return std::move(results_.front());
+  std::string json = "{\"results\":[";
+  size_t bytes = json.size() + 2;
+  for (const std::string& result : results_) bytes += result.size() + 1;
+  json.reserve(bytes);
+  for (size_t i = 0; i < results_.size(); ++i)
+    absl::StrAppend(&json, i == 0 ? "" : ",", results_[i]);
+  json += "]}";
+  return json;
+}
+
+}  // namespace groupcast::service

@@ -1,0 +1,36 @@
+#ifndef GROUPCAST_TESTS_SUPPORT_HTTP_GATEWAY_H_
+#define GROUPCAST_TESTS_SUPPORT_HTTP_GATEWAY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "tests/support/process.h"
+#include "tests/support/services.h"
+
+namespace groupcast::tests {
+
+inline constexpr char kHttpGatewayBinary[] = "services/http_gateway/http_gateway";
+
+// An HTTP gateway on a free port that is ready.
+class HttpGateway {
+ public:
+  // `output`: as for Process.
+  explicit HttpGateway(const ChannelServer& channel, int workers = 1, const Flags& flags = {},
+                       std::optional<int> output = std::nullopt);
+  // When it returns, no worker is left.
+  ~HttpGateway();
+
+  uint16_t port() const { return port_; }
+  Process& process() { return *process_; }
+  std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
+
+ private:
+  uint16_t port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace groupcast::tests
+
+#endif  // GROUPCAST_TESTS_SUPPORT_HTTP_GATEWAY_H_
