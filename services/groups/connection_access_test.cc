@@ -365,6 +365,23 @@ TEST_F(AccessTest, MessagesNameTheirSenderWhereTheRuleSaysSo) {
   Do(sender.get(), R"({"cmd":"send_to_group","group_id":"named:1","message":"m","from":"x"})");
   Do(sender.get(), R"({"cmd":"send_to_group","group_id":"other","message":"m","from":"x"})");
   ASSERT_EQ(reader->received.size(), 2u);
+// A refused group has no part in the room that a large send takes. If the service gave its room
+// back too, no large send of any member would find room any more.
+TEST_F(AccessTest, AForbiddenGroupOfALargeSendTakesNoRoom) {
+  auto member = Connect(R"({"groups":{"send":["a"]}})");
+  const std::string large(20'000, 'm');
+  Do(member.get(),
+     absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_ids":["a","b"],"message":")", large,
+                  "\"}"));
+  ASSERT_EQ(member->received.size(), 1u);
+  EXPECT_THAT(member->received[0], HasSubstr(R"({"group_id":"b","code":"forbidden")"));
+  EXPECT_EQ(ErrorOf(member.get(),
+                    absl::StrCat(R"({"cmd":"send_to_group","id":2,"group_id":"a","message":")",
+                                 large.substr(2'000), "\"}")),
+            "");
+  EXPECT_FALSE(member->waits_for_room);
+}
+
   EXPECT_THAT(reader->received[0], HasSubstr(from));
   EXPECT_THAT(reader->received[1], ::testing::Not(HasSubstr("from")));
   // In the history and in recovery too.

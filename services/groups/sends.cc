@@ -77,6 +77,12 @@ void Sends::Publish(Member* member, const Command& command, std::optional<SendQu
   if (!command.key.empty()) {
     publication.key = PublicationKey(member->session(), group_id, command.key);
   }
+  absl::Status status =
+      rules_.Take(IdentityOf(*member), group_id, command.message.size(), &member->send_rates);
+  if (absl::IsPermissionDenied(status)) {
+    refusals_->CountAccess();
+    return done(std::move(status));  // Admit has not counted it
+  }
   if (*weight == SendQueue::Weight::kHeavy) {
     done = [this, bytes = BytesOf(*member, command, group_id),
             done = std::move(done)](absl::StatusOr<Position> position) {
@@ -85,10 +91,7 @@ void Sends::Publish(Member* member, const Command& command, std::optional<SendQu
       queue_.GoOn();
     };
   }
-  absl::Status status =
-      rules_.Take(IdentityOf(*member), group_id, command.message.size(), &member->send_rates);
   if (!status.ok()) {
-    if (absl::IsPermissionDenied(status)) refusals_->CountAccess();
     if (absl::IsAborted(status)) ++limited_;
     return done(std::move(status));
   }
