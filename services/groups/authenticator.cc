@@ -77,6 +77,7 @@ absl::StatusOr<absl::Time> Authenticator::Authenticate(Member* member, absl::str
   identity.token = *std::move(fresh);
   access->authenticate_until = absl::InfiniteFuture();
   access->told_of_expiry = false;
+  access->grace_is_prolonged = false;
   Schedule(member);
   return end;
 }
@@ -150,7 +151,9 @@ std::vector<Authenticator::Due> Authenticator::TakeDue() {
       if (!std::exchange(access->told_of_expiry, true)) {
         all.push_back({.member = member, .kind = Due::Kind::kExpired});
       }
-      if (identity.token->valid_until + options_.grace <= now) {
+      const bool waits = member->waits_for_room || member->pending_answers > 0;
+      access->grace_is_prolonged |= waits && GraceEnd(*access) <= now;
+      if (GraceEnd(*access) <= now) {
         identity.token->valid_until = absl::InfiniteFuture();  // it is told once
         all.push_back({.member = member, .kind = Due::Kind::kGraceOver});
       }
@@ -169,13 +172,18 @@ std::vector<Authenticator::Due> Authenticator::TakeDue() {
   return all;
 }
 
+absl::Time Authenticator::GraceEnd(const MemberAccess& access) const {
+  return access.identity.token->valid_until + options_.grace +
+         (access.grace_is_prolonged ? kProlongation : absl::ZeroDuration());
+}
+
 void Authenticator::Schedule(Member* member) {
   MemberAccess* const access = member->access.get();
   due_.erase({access->due, member});
   access->due = access->authenticate_until;
   if (const std::optional<Token>& token = access->identity.token; token.has_value()) {
-    access->due = std::min(access->due, access->told_of_expiry ? token->valid_until + options_.grace
-                                                               : token->valid_until);
+    access->due =
+        std::min(access->due, access->told_of_expiry ? GraceEnd(*access) : token->valid_until);
   }
   for (const Token& token : access->identity.group_tokens) {
     access->due = std::min(access->due, token.valid_until + options_.grace);

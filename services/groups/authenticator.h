@@ -43,6 +43,12 @@ class Authenticator {
   // More refused tokens than this end a connection, because each costs the check of a signature.
   static constexpr int kRefusedTokensMax = 5;
 
+  // If the commands of a connection wait for the channel when the grace of its token ends, the
+  // grace is longer by this time, once: the fresh token may wait behind them. A send waits no
+  // longer than this for a channel that is away. The token for a group has no such time, because
+  // the connection may join the group again.
+  static constexpr absl::Duration kProlongation = absl::Seconds(30);
+
   // The clocks must outlive it.
   Authenticator(const AuthenticatorOptions& options, const Clock* clock);
 
@@ -90,6 +96,8 @@ class Authenticator {
   absl::StatusOr<Token> Check(Member* member, absl::string_view text);
   // The time of `clock_` at which the date will be `date`.
   absl::Time FromDate(absl::Time date) const;
+  // The end of the grace of the connection's token.
+  absl::Time GraceEnd(const MemberAccess& access) const;
   void Schedule(Member* member);
 
   const AuthenticatorOptions options_;

@@ -110,6 +110,30 @@ TEST_F(AuthenticatorTest, ItIsToldOfTheExpiryAndHasAGrace) {
   EXPECT_THAT(After(absl::Hours(1)), IsEmpty());
 }
 
+// The fresh token may be behind the commands that wait.
+TEST_F(AuthenticatorTest, TheGraceIsLongerOnceForAConnectionWhoseCommandsWait) {
+  authenticator_.Add(&member_);
+  ASSERT_TRUE(authenticator_.Authenticate(&member_, User("alice", absl::Seconds(60))).ok());
+  EXPECT_THAT(After(absl::Seconds(60)), ElementsAre(Kind::kExpired));
+  member_.waits_for_room = true;
+  EXPECT_THAT(After(absl::Seconds(25)), IsEmpty());
+  member_.waits_for_room = false;  // what waited behind it may still have to be read
+  EXPECT_THAT(After(Authenticator::kProlongation - absl::Milliseconds(1)), IsEmpty());
+  member_.waits_for_room = true;  // nobody stays by waiting again and again
+  EXPECT_THAT(After(absl::Milliseconds(1)), ElementsAre(Kind::kGraceOver));
+}
+
+TEST_F(AuthenticatorTest, AProlongedGraceEndsWithAFreshToken) {
+  authenticator_.Add(&member_);
+  ASSERT_TRUE(authenticator_.Authenticate(&member_, User("alice", absl::Seconds(60))).ok());
+  member_.pending_answers = 1;
+  EXPECT_THAT(After(absl::Seconds(85)), ElementsAre(Kind::kExpired));
+  member_.pending_answers = 0;
+  ASSERT_TRUE(authenticator_.Authenticate(&member_, User("alice", absl::Seconds(60))).ok());
+  EXPECT_THAT(After(absl::Seconds(60)), ElementsAre(Kind::kExpired));
+  EXPECT_THAT(After(absl::Seconds(25)), ElementsAre(Kind::kGraceOver));
+}
+
 // An administrator sets the clock.
 TEST_F(AuthenticatorTest, AChangeOfTheDateMovesNoEnd) {
   calendar_.Advance(absl::Hours(24 * 365));

@@ -280,6 +280,27 @@ TEST_F(AccessTest, TheExpiryIsToldAndThenEndsTheConnection) {
   EXPECT_EQ(member->disconnected, CloseCode::kTokenExpired);
 }
 
+TEST_F(AccessTest, AFreshTokenBehindASendThatWaitsForRoomComesInTime) {
+  const int64_t end = absl::ToUnixSeconds(absl::Now()) + 60;
+  auto member = Connect(absl::StrCat(R"({"exp":)", end, R"(,"groups":["a"]})"));
+  channel_.SetRoom(false);
+  Do(member.get(), R"({"cmd":"send_to_group","group_id":"a","message":"m"})");
+  ASSERT_TRUE(member->waits_for_room);
+  member->Do(absl::StrCat(R"({"cmd":"authenticate","id":1,"token":")",
+                          Signed(R"({"groups":["a"]})"), "\"}"));
+  clock_.Advance(absl::Seconds(61 + 25));
+  service_.CheckDeadlines();
+  EXPECT_EQ(member->disconnected, std::nullopt);
+  member->received.clear();
+  channel_.SetRoom(true);
+  service_.CheckDeadlines();
+  hub_.Pump();
+  EXPECT_THAT(member->received, ElementsAre(HasSubstr(R"("event":"reply","id":1)")));
+  clock_.Advance(absl::Hours(1));
+  service_.CheckDeadlines();
+  EXPECT_EQ(member->disconnected, std::nullopt);
+}
+
 TEST_F(AccessTest, AFreshTokenMayTakeGroupsAway) {
   auto member = Connect(R"({"sub":"alice","groups":["a","b"]})");
   EXPECT_EQ(Join(member.get(), "a"), "");

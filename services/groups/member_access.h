@@ -20,6 +20,7 @@ struct MemberAccess {
   // Without a token yet: the end of the time for one.
   absl::Time authenticate_until = absl::InfiniteFuture();
   bool told_of_expiry = false;
+  bool grace_is_prolonged = false;  // of its token
   uint8_t refused_tokens = 0;
   TokenBucket checks;  // of tokens
   // As UserLimits counts. 0: it has no user.
