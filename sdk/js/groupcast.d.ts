@@ -83,6 +83,8 @@ export type ErrorCode =
   | 'message_missing'
   | 'message_too_large'
   | 'too_many_groups'
+  | 'too_many_members'
+  | 'too_many_connections'
   | 'rate_limited'
   | 'unavailable'
   | 'outcome_unknown'

@@ -25,9 +25,7 @@ absl::Status ConnectionAccess::Identify(Member* member, absl::string_view token)
 }
 
 void ConnectionAccess::Admit(Member* member, const absl::Status& identified) {
-  if (absl::IsResourceExhausted(identified)) {
-    return member->Disconnect(CloseCode::kOverLimit, identified.message());
-  }
+  if (absl::IsResourceExhausted(identified)) return RefuseConnection(member, identified, "", "");
   if (!identified.ok()) {
     parts_.refusals->CountAccess();
     parts_.refusals->Tell(
@@ -49,7 +47,7 @@ void ConnectionAccess::Authenticate(Member* member, const Command& command) {
                        CommandErrorOf(end.status(), command.id, command.kind));
   }
   if (absl::Status status = CountUser(member); !status.ok()) {
-    return member->Disconnect(CloseCode::kOverLimit, status.message());
+    return RefuseConnection(member, status, command.id, CommandName(command.kind));
   }
   if (!command.id.empty()) {
     member->Reply(AuthenticateReply(command.id, UserOf(*member), *end));
@@ -79,6 +77,15 @@ void ConnectionAccess::RefuseToken(Member* member, const absl::Status& why,
   parts_.refusals->Tell(member, error);
   if (absl::IsAborted(why) || !authenticator_.MustGo(*member)) return;
   member->Disconnect(CloseCodeOf(why), why.message());
+}
+
+void ConnectionAccess::RefuseConnection(Member* member, const absl::Status& why,
+                                        const std::string& id, absl::string_view command) {
+  parts_.refusals->Tell(member, {.code = ErrorCode::kTooManyConnections,
+                                 .message = std::string(why.message()),
+                                 .id = id,
+                                 .cmd = std::string(command)});
+  member->Disconnect(CloseCode::kOverLimit, why.message());
 }
 
 bool ConnectionAccess::Has(Right right, Member* member, const Command& command) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -78,6 +79,10 @@ class ConnectionAccess {
   bool Has(Right right, Member* member, const Command& command);
   // Counts the connection for its user. kResourceExhausted: the user has too many.
   absl::Status CountUser(Member* member);
+  // Tells that the user has too many connections, and ends this one. `id` and `command`: of the
+  // command that is answered; empty: of none.
+  void RefuseConnection(Member* member, const absl::Status& why, const std::string& id,
+                        absl::string_view command);
   // Tells why a token was refused, and ends the connection if it has to go.
   void RefuseToken(Member* member, const absl::Status& why, const CommandError& error);
   // Takes the member out of the groups that it may not be in any more.

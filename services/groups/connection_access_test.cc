@@ -365,6 +365,23 @@ TEST_F(AccessTest, AForbiddenSendDoesNotWaitForRoom) {
   EXPECT_TRUE(member->waits_for_room);
 }
 
+// A refused group has no part in the room that a large send takes. If the service gave its room
+// back too, no large send of any member would find room any more.
+TEST_F(AccessTest, AForbiddenGroupOfALargeSendTakesNoRoom) {
+  auto member = Connect(R"({"groups":{"send":["a"]}})");
+  const std::string large(20'000, 'm');
+  Do(member.get(),
+     absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_ids":["a","b"],"message":")", large,
+                  "\"}"));
+  ASSERT_EQ(member->received.size(), 1u);
+  EXPECT_THAT(member->received[0], HasSubstr(R"({"group_id":"b","code":"forbidden")"));
+  EXPECT_EQ(ErrorOf(member.get(),
+                    absl::StrCat(R"({"cmd":"send_to_group","id":2,"group_id":"a","message":")",
+                                 large.substr(2'000), "\"}")),
+            "");
+  EXPECT_FALSE(member->waits_for_room);
+}
+
 TEST_F(AccessTest, TheLeaveOfAGroupEndsItsToken) {
   auto member = Connect(R"({"sub":"alice"})");
   const std::string token = Signed(R"({"sub":"alice","group":"room"})");
@@ -386,23 +403,6 @@ TEST_F(AccessTest, MessagesNameTheirSenderWhereTheRuleSaysSo) {
   Do(sender.get(), R"({"cmd":"send_to_group","group_id":"named:1","message":"m","from":"x"})");
   Do(sender.get(), R"({"cmd":"send_to_group","group_id":"other","message":"m","from":"x"})");
   ASSERT_EQ(reader->received.size(), 2u);
-// A refused group has no part in the room that a large send takes. If the service gave its room
-// back too, no large send of any member would find room any more.
-TEST_F(AccessTest, AForbiddenGroupOfALargeSendTakesNoRoom) {
-  auto member = Connect(R"({"groups":{"send":["a"]}})");
-  const std::string large(20'000, 'm');
-  Do(member.get(),
-     absl::StrCat(R"({"cmd":"send_to_group","id":1,"group_ids":["a","b"],"message":")", large,
-                  "\"}"));
-  ASSERT_EQ(member->received.size(), 1u);
-  EXPECT_THAT(member->received[0], HasSubstr(R"({"group_id":"b","code":"forbidden")"));
-  EXPECT_EQ(ErrorOf(member.get(),
-                    absl::StrCat(R"({"cmd":"send_to_group","id":2,"group_id":"a","message":")",
-                                 large.substr(2'000), "\"}")),
-            "");
-  EXPECT_FALSE(member->waits_for_room);
-}
-
   EXPECT_THAT(reader->received[0], HasSubstr(from));
   EXPECT_THAT(reader->received[1], ::testing::Not(HasSubstr("from")));
   // In the history and in recovery too.
@@ -414,6 +414,49 @@ TEST_F(AccessTest, AForbiddenGroupOfALargeSendTakesNoRoom) {
   late->Do(R"({"cmd":"add_group","id":1,"group_id":"named:1","history":1})");
   hub_.Pump();
   EXPECT_THAT(late->received.back(), HasSubstr(from));
+}
+
+// Any further connection of a user is one too many.
+class NoMoreConnections final : public UserCounts {
+ public:
+  bool AddBelow(uint32_t, uint64_t) override { return std::exchange(has_room_, false); }
+  void Remove(uint64_t) override {}
+
+ private:
+  bool has_room_ = true;
+};
+
+TEST(UserConnectionsTest, OneTooManyIsToldAndEnds) {
+  NoMoreConnections counts;
+  GroupServiceOptions options = Options(/*allow_anonymous=*/false);
+  options.users.connections_max = 1;
+  options.users.connections = &counts;
+  FakeClock clock;
+  GroupService service(options, &clock);
+  MemoryHub hub(kEpoch);
+  MemoryChannel channel(&hub, &service);
+  service.SetChannel(&channel);
+  const std::string token = Signed(R"({"sub":"alice"})");
+  FakeMember first(1, &kPlainV1Encoding, &service);
+  service.Admit(&first, service.Identify(&first, token));
+  EXPECT_EQ(first.disconnected, std::nullopt);
+
+  FakeMember at_connect(2, &kPlainV1Encoding, &service);
+  service.Admit(&at_connect, service.Identify(&at_connect, token));
+  EXPECT_THAT(
+      at_connect.received,
+      ElementsAre(
+          R"({"event":"error","code":"too_many_connections","message":"the user has 1 connections","retry":true})"));
+  EXPECT_EQ(at_connect.disconnected, CloseCode::kOverLimit);
+
+  FakeMember by_command(3, &kPlainV1Encoding, &service);
+  by_command.Do(absl::StrCat(R"({"cmd":"authenticate","id":7,"token":")", token, "\"}"));
+  EXPECT_THAT(
+      by_command.received,
+      ElementsAre(HasSubstr(
+          R"("id":7,"cmd":"authenticate","code":"too_many_connections","message":"the user has 1)")));
+  EXPECT_EQ(by_command.disconnected, CloseCode::kOverLimit);
+  EXPECT_EQ(service.counters().user_connections, 2u);
 }
 
 class AnonymousAccessTest : public AccessTest {

@@ -18,6 +18,8 @@ absl::string_view ErrorWord(ErrorCode code) {
       return "too_many_groups";
     case ErrorCode::kTooManyMembers:
       return "too_many_members";
+    case ErrorCode::kTooManyConnections:
+      return "too_many_connections";
     case ErrorCode::kRateLimited:
       return "rate_limited";
     case ErrorCode::kUnauthorized:
@@ -37,8 +39,9 @@ absl::string_view ErrorWord(ErrorCode code) {
 }
 
 bool MayWorkLater(ErrorCode code) {
-  return code == ErrorCode::kRateLimited || code == ErrorCode::kUnavailable ||
-         code == ErrorCode::kOutcomeUnknown || code == ErrorCode::kInternal;
+  return code == ErrorCode::kRateLimited || code == ErrorCode::kTooManyConnections ||
+         code == ErrorCode::kUnavailable || code == ErrorCode::kOutcomeUnknown ||
+         code == ErrorCode::kInternal;
 }
 
 ErrorCode ErrorCodeOf(const absl::Status& status) {

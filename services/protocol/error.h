@@ -17,6 +17,7 @@ enum class ErrorCode {
   kMessageTooLarge,
   kTooManyGroups,
   kTooManyMembers,
+  kTooManyConnections,
   kRateLimited,
   kUnauthorized,
   kTokenExpired,

@@ -287,6 +287,9 @@ TEST(UserLimitTest, ConnectionsToAllWorkersCountTogether) {
   EXPECT_EQ(late.WaitForEnd().close_code, 4503);
   EXPECT_TRUE(ConnectWith(port, TokenOf(R"({"sub":"bob"})")).IsQuiet());
   clients.pop_back();
+  ASSERT_EQ(end.texts.size(), 2u);
+  EXPECT_EQ(Event(end.texts[0]).Text("code"), "too_many_connections");
+  EXPECT_EQ(Event(end.texts[1]).name(), "closing");
   WaitUntil("there is room again", [&] {
     TestClient next = ConnectWith(port, alice);
     next.Send(R"({"cmd":"ping","id":1})");

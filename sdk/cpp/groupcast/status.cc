@@ -24,6 +24,8 @@ constexpr struct {
     {"message_missing", absl::StatusCode::kInvalidArgument},
     {"message_too_large", absl::StatusCode::kInvalidArgument},
     {"too_many_groups", absl::StatusCode::kResourceExhausted},
+    {"too_many_members", absl::StatusCode::kResourceExhausted},
+    {"too_many_connections", absl::StatusCode::kResourceExhausted},
     {"rate_limited", absl::StatusCode::kResourceExhausted},
     {"unauthorized", absl::StatusCode::kUnauthenticated},
     {"token_expired", absl::StatusCode::kUnauthenticated},

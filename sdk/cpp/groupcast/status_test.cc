@@ -19,6 +19,8 @@ TEST(StatusTest, EveryWordHasItsCodeAndIsKept) {
       {"message_missing", false, absl::StatusCode::kInvalidArgument},
       {"message_too_large", false, absl::StatusCode::kInvalidArgument},
       {"too_many_groups", false, absl::StatusCode::kResourceExhausted},
+      {"too_many_members", false, absl::StatusCode::kResourceExhausted},
+      {"too_many_connections", true, absl::StatusCode::kResourceExhausted},
       {"unavailable", true, absl::StatusCode::kUnavailable},
       {"outcome_unknown", true, absl::StatusCode::kUnknown},
       {"internal", true, absl::StatusCode::kInternal},
