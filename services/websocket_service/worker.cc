@@ -140,6 +140,7 @@ HttpContext Worker::http_context() const {
           .pages = options_.pages.get(),
           .channel_connected = channel_->connected(),
           .deflates = deflation_ != nullptr,
+          .takes_tokens = options_.groups.access.policy->tokens() != nullptr,
           .full = open_count_ >= options_.connections_max};
 }
 

@@ -92,6 +92,15 @@ Refusal StartRefused(Flags flags) {
   return {.exit_code = exit_code, .output = process.Output()};
 }
 
+// It may be for a proxy.
+TEST(AccessTest, WithoutKeysATokenOfAnyFormIsForSomebodyElse) {
+  Groupcast groupcast(1);
+  TestClient client = Connect(groupcast.service.port(), "/?token=a%2eb",
+                              absl::StrCat(kV1Header, "Authorization: Bearer a b\r\n"));
+  EXPECT_FALSE(client.welcome().Has("user"));
+  EXPECT_EQ(ErrorOf(&client, JoinCommand("room")), "");
+}
+
 TEST(AccessTest, ATokenMayComeInEachPlace) {
   Groupcast groupcast(1, WithSecret());
   const uint16_t port = groupcast.service.port();
@@ -278,6 +287,9 @@ TEST(UserLimitTest, ConnectionsToAllWorkersCountTogether) {
   for (int i = 0; i < 6; ++i) clients.push_back(ConnectWith(port, alice));
   for (TestClient& client : clients) EXPECT_TRUE(client.IsQuiet());
   const TestClient::End end = ConnectWith(port, alice).WaitForEnd();
+  ASSERT_EQ(end.texts.size(), 2u);
+  EXPECT_EQ(Event(end.texts[0]).Text("code"), "too_many_connections");
+  EXPECT_EQ(Event(end.texts[1]).name(), "closing");
   EXPECT_EQ(end.close_code, 4503);
   EXPECT_EQ(end.reason, "the user has 6 connections");
   WaitUntil("it is counted", [&] { return groupcast.service.Limits()["user"] == 1; });
@@ -287,9 +299,6 @@ TEST(UserLimitTest, ConnectionsToAllWorkersCountTogether) {
   EXPECT_EQ(late.WaitForEnd().close_code, 4503);
   EXPECT_TRUE(ConnectWith(port, TokenOf(R"({"sub":"bob"})")).IsQuiet());
   clients.pop_back();
-  ASSERT_EQ(end.texts.size(), 2u);
-  EXPECT_EQ(Event(end.texts[0]).Text("code"), "too_many_connections");
-  EXPECT_EQ(Event(end.texts[1]).name(), "closing");
   WaitUntil("there is room again", [&] {
     TestClient next = ConnectWith(port, alice);
     next.Send(R"({"cmd":"ping","id":1})");

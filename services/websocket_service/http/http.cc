@@ -268,7 +268,7 @@ absl::StatusOr<std::string> TokenOf(const Request& request) {
 
 // `host` is the host that the request names.
 HttpAnswer Handshake(const Request& request, absl::string_view host, const OriginPolicy& origins,
-                     bool may_deflate) {
+                     const HttpContext& context) {
   if (request.method() != http::verb::get) {
     return Refuse(http::status::bad_request, "A WebSocket handshake is a GET request.");
   }
@@ -310,7 +310,8 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
     return Refuse(http::status::bad_request,
                   "session must be there once at most: 1 to 64 characters of A-Z a-z 0-9 _ -.");
   }
-  absl::StatusOr<std::string> token = TokenOf(request);
+  absl::StatusOr<std::string> token =
+      context.takes_tokens ? TokenOf(request) : absl::StatusOr<std::string>("");
   if (!token.ok()) {
     return Refuse(http::status::bad_request,
                   "A token must be there once at most, in the query, as a bearer token or as a "
@@ -325,7 +326,7 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
   if (v1) {
     response.set(http::field::sec_websocket_protocol, Beast(kV1Subprotocol));
   }
-  const bool deflates = may_deflate && OffersDeflate(request);
+  const bool deflates = context.deflates && OffersDeflate(request);
   if (deflates) {
     // Section 7.1.1: the server may name both, also if the client has not.
     response.set(http::field::sec_websocket_extensions,
@@ -421,7 +422,7 @@ HttpAnswer Answer(const Request& request, const HttpContext& context) {
   const bool wants_websocket = HasToken(request, http::field::upgrade, "websocket") ||
                                Count(request, http::field::sec_websocket_key) > 0 ||
                                Count(request, http::field::sec_websocket_version) > 0;
-  return wants_websocket ? Handshake(request, host, origins, context.deflates)
+  return wants_websocket ? Handshake(request, host, origins, context)
                          : AnswerPlain(request, target.path, context);
 }
 

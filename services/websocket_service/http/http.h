@@ -29,6 +29,7 @@ struct HttpContext {
   const Pages* pages = nullptr;           // null: none
   bool channel_connected = false;
   bool deflates = false;      // clients may have permessage-deflate
+  bool takes_tokens = true;   // without keys, tokens are for somebody else, such as a proxy
   bool full = false;          // the worker takes no further connection
   bool address_full = false;  // the client's address has as many connections as it may have
   // Null: no proxy is trusted.
@@ -68,7 +69,7 @@ struct HttpAnswer {
   bool v1 = false;        // in v1 mode
   bool deflates = false;  // with permessage-deflate
   Fingerprint session;    // the session that the request names; empty: none
-  std::string token;      // the token that the request has; empty: none
+  std::string token;      // the token that the request has; empty: none, or the service takes none
   Refusal refusal = Refusal::kNone;
   std::string refused;  // what is refused: a part that is short and printable
   std::string bytes;    // the response: all of it, or all before its body

@@ -167,6 +167,17 @@ TEST(HttpTest, RefusesWhatIsNotOneToken) {
   EXPECT_EQ(status("/?token=a", "Sec-WebSocket-Protocol: groupcast.token.a\r\n"), 400);
 }
 
+// It may be for a proxy, and need not be a JSON Web Token.
+TEST(HttpTest, WithoutKeysATokenIsForSomebodyElse) {
+  std::string head = kHandshake;
+  head.replace(head.find("/chat"), 5, "/?token=a%2eb&token");
+  head += "Authorization: Bearer a b\r\nSec-WebSocket-Protocol: groupcast.token.\r\n";
+  EXPECT_EQ(Status(Answer(head)), 400);
+  const HttpAnswer answer = Answer(head, {.takes_tokens = false});
+  EXPECT_TRUE(answer.upgraded);
+  EXPECT_EQ(answer.token, "");
+}
+
 TEST(HttpTest, TellsClientsOfOtherVersionsWhichOneItSpeaks) {
   std::string head = kHandshake;
   head.replace(head.find("13"), 2, "12");
