@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -50,6 +51,13 @@ absl::StatusOr<Header> ReadHeader(absl::string_view json) {
     std::optional<std::string> id = ReadJsonText(at->second);
     if (!id.has_value()) return Invalid("the token's kid must be a string");
     header.key_id = *std::move(id);
+  }
+  // Section 4.1.9. A token of another kind, such as one for logins, is not meant for this.
+  if (const auto type = members->find("typ"); type != members->end()) {
+    const std::optional<std::string> name = ReadJsonText(type->second);
+    if (!name.has_value() || !absl::EqualsIgnoreCase(*name, "JWT")) {
+      return Invalid("the token's typ must be JWT, if it is there");
+    }
   }
   const auto at = members->find("alg");
   const std::optional<std::string> name =

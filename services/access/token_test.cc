@@ -210,6 +210,15 @@ TEST_F(TokenTest, Headers) {
   EXPECT_EQ(HeaderErrorOf("[]"), "the token's header is not a JSON object");
 }
 
+TEST_F(TokenTest, TheTypeIsNamedIfItIsAnotherOne) {
+  EXPECT_TRUE(VerifyText(HmacToken(R"({"alg":"HS256","typ":"jwt"})", "{}", kSecret)).ok());
+  for (const absl::string_view type : {R"("at+jwt")", R"("")", "1", "null"}) {
+    EXPECT_EQ(HeaderErrorOf(absl::StrCat(R"({"alg":"HS256","typ":)", type, "}")),
+              "the token's typ must be JWT, if it is there")
+        << type;
+  }
+}
+
 TEST_F(TokenTest, WhatIsNoToken) {
   const std::string good = HmacToken("{}", kSecret);
   for (const std::string& text : {std::string(), std::string("."), good + ".", good + "=",
@@ -223,10 +232,9 @@ TEST_F(TokenTest, WhatIsNoToken) {
             "no key of the service has signed the token");
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("claims must be a JSON object"));
   EXPECT_EQ(TextErrorOf(".."), "the token's header is not a JSON object");
-  // The library reads the claims too, and refuses what is not UTF-8, and NUL.
-  for (const absl::string_view claims : {"{\"sub\":\"\xff\"}", R"({"sub":"a\u0000b"})"}) {
-    EXPECT_EQ(ErrorOf(claims), "no key of the service has signed the token");
-  }
+  // What is not UTF-8, and NUL.
+  EXPECT_THAT(ErrorOf("{\"sub\":\"\xff\"}"), HasSubstr("claims must be a JSON object"));
+  EXPECT_THAT(ErrorOf(R"({"sub":"a\u0000b"})"), HasSubstr("must not be empty, have control"));
 }
 
 TEST_F(TokenTest, TheLargestAndOneOver) {
