@@ -21,6 +21,7 @@ constexpr StatusOfCode kStatuses[] = {
     {ErrorCode::kMessageTooLarge, 413},
     {ErrorCode::kTooManyGroups, 403},
     {ErrorCode::kTooManyMembers, 403},
+    {ErrorCode::kTooManyConnections, 429},
     {ErrorCode::kRateLimited, 429},
     {ErrorCode::kUnauthorized, 401},
     {ErrorCode::kTokenExpired, 401},
