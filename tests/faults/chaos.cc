@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -25,15 +26,21 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "sdk/cpp/groupcast/client.h"
 #include "services/access/testing/token_maker.h"
 #include "tests/faults/flaky_proxy.h"
+#include "tests/faults/member_watcher.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/services.h"
+#include "tests/support/test_client.h"
 #include "tests/support/wait.h"
+#include "tests/support/wire.h"
 
 namespace groupcast::tests {
 namespace {
@@ -138,10 +145,16 @@ Flags AccessFlags() {
   return {absl::StrCat("--token_keys=", key), absl::StrCat("--config=", configuration)};
 }
 
-std::string TokenOf(int client) {
-  return service::HmacToken(absl::StrCat(R"({"sub":"client )", client, R"(","groups":["*"]})"),
-                            kSecret);
+std::string TokenOf(absl::string_view user) {
+  return service::HmacToken(absl::StrCat(R"({"sub":")", user, R"(","groups":["*"]})"), kSecret);
 }
+
+std::string UserOf(int client) { return absl::StrCat("client ", client); }
+std::string WatcherName(int watcher) { return absl::StrCat("watcher-", watcher); }
+
+// The group whose members are watched, and a user that shows that the new server tells changes.
+constexpr int kWatchedGroup = 0;
+constexpr char kMark[] = "mark";
 
 // A client in its groups, which tells the ledger what happens.
 class Participant {
@@ -150,7 +163,7 @@ class Participant {
               ReturnClock* return_clock)
       : number_(number), groups_(std::move(groups)), ledger_(ledger), return_clock_(return_clock) {
     ClientOptions options;
-    options.url = absl::StrCat("ws://127.0.0.1:", port, "/?token=", TokenOf(number));
+    options.url = absl::StrCat("ws://127.0.0.1:", port, "/?token=", TokenOf(UserOf(number)));
     options.backoff_base = absl::Milliseconds(100);
     options.backoff_cap = absl::Seconds(1);
     absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
@@ -294,6 +307,14 @@ class Chaos {
           client, BehindProxy(client) ? client_links_.port(0) : service_.port(),
           GroupsOf(client, options.groups), &ledger_, &return_clock_));
     }
+    for (int watcher = 0; watcher < options.watchers; ++watcher) {
+      const std::string name = WatcherName(watcher);
+      watchers_.push_back(std::make_unique<MemberWatcher>(
+          MemberWatcher::Options{.port = watcher % 2 == 1 ? client_links_.port(0) : service_.port(),
+                                 .group = GroupId(kWatchedGroup),
+                                 .session = name,
+                                 .token = TokenOf(name)}));
+    }
     WaitUntil("all have joined", [this] { return ledger_.AllJoined(); });
   }
 
@@ -311,6 +332,7 @@ class Chaos {
     ChaosReport report;
     report.settled = Settle();
     CheckServer();
+    if (report.settled) CheckViews();
     for (std::string& crash : CrashesIn(service_.process().Output()))
       crashes_.push_back(std::move(crash));
     report.seed = options_.seed;
@@ -319,9 +341,20 @@ class Chaos {
     report.faults = faults_;
     report.crashes = static_cast<int64_t>(crashes_.size());
     report.rejoins = rejoins_;
+    for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
+      const MemberWatcher::Counts counts = watcher->counts();
+      report.presence.connections += counts.connections;
+      report.presence.pages += counts.pages;
+      report.presence.joins += counts.joins;
+      report.presence.leaves += counts.leaves;
+      for (std::string& finding : watcher->findings()) presence_findings_.push_back(finding);
+    }
+    report.presence_findings = static_cast<int64_t>(presence_findings_.size());
     report.returns = return_clock_.Times();
     report.findings = ledger_.Findings();
     report.findings.insert(report.findings.end(), crashes_.begin(), crashes_.end());
+    report.findings.insert(report.findings.end(), presence_findings_.begin(),
+                           presence_findings_.end());
     if (!report.settled)
       report.findings.push_back("not all had come when the time for it was over");
     return report;
@@ -516,6 +549,85 @@ class Chaos {
     }
   }
 
+  // The users in the watched group, as it is when nobody leaves and all are back.
+  std::multiset<std::string> UsersInWatchedGroup() const {
+    std::multiset<std::string> users;
+    for (int client = 0; client < options_.clients; ++client) {
+      const std::vector<int>& groups = participants_[static_cast<size_t>(client)]->groups();
+      if (std::find(groups.begin(), groups.end(), kWatchedGroup) != groups.end()) {
+        users.insert(UserOf(client));
+      }
+    }
+    for (int watcher = 0; watcher < options_.watchers; ++watcher) {
+      users.insert(WatcherName(watcher));
+    }
+    return users;
+  }
+
+  // Waits until every watcher sees these users. False: one does not.
+  bool AwaitViews(const char* when, const std::multiset<std::string>& users) {
+    std::string wrong;
+    const auto are_right = [&] {
+      for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
+        const std::optional<MemberWatcher::View> view = watcher->view();
+        std::multiset<std::string> seen;
+        if (view.has_value()) {
+          for (const auto& [id, user] : *view) seen.insert(user);
+        }
+        if (seen == users) continue;
+        wrong = absl::StrCat("presence: ", when, ", a view has ", absl::StrJoin(seen, ", "),
+                             ", but there are ", absl::StrJoin(users, ", "));
+        return false;
+      }
+      return true;
+    };
+    try {
+      WaitUntil("the views", are_right, kSettlePatience);
+      return true;
+    } catch (const Failure&) {
+      presence_findings_.push_back(wrong);
+      return false;
+    }
+  }
+
+  // Every view is the truth, and a death of the channel server changes none.
+  void CheckViews() {
+    if (watchers_.empty()) return;
+    std::multiset<std::string> users = UsersInWatchedGroup();
+    if (!AwaitViews("in the end", users)) return;
+    std::vector<std::optional<MemberWatcher::View>> before;
+    for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
+      before.push_back(watcher->view());
+      watcher->ExpectNoChangeBut(kMark);
+    }
+    server_.Kill();
+    server_.StartAgain();
+    std::optional<TestClient> mark;
+    WaitUntil("the mark joins", [&] {
+      try {
+        RawClient raw(service_.port());
+        raw.Write(
+            absl::StrReplaceAll(HandshakeRequest(kV1),
+                                {{"GET / ", absl::StrCat("GET /?token=", TokenOf(kMark), " ")}}));
+        mark.emplace(std::move(raw), Mode::kV1);
+        mark->Join(GroupId(kWatchedGroup));
+        return true;
+      } catch (const Failure&) {
+        return false;  // the channel is not back yet
+      }
+    });
+    users.insert(kMark);
+    if (!AwaitViews("after a restart of the channel server", users)) return;
+    for (size_t i = 0; i < watchers_.size(); ++i) {
+      std::optional<MemberWatcher::View> now = watchers_[i]->view();
+      if (!now.has_value()) continue;  // it reconnects
+      std::erase_if(*now, [](const auto& member) { return member.second == kMark; });
+      if (now != before[i]) {
+        presence_findings_.push_back("presence: a restart of the channel server changes a view");
+      }
+    }
+  }
+
   void Progress() {
     if (!options_.progress) return;
     const Ledger::Counts now = ledger_.Now();
@@ -537,6 +649,8 @@ class Chaos {
   WebSocketService service_;
   FlakyProxy client_links_;
   std::vector<std::unique_ptr<Participant>> participants_;
+  std::vector<std::unique_ptr<MemberWatcher>> watchers_;
+  std::vector<std::string> presence_findings_;
   std::multimap<absl::Time, std::function<void()>> due_;
   std::deque<size_t> first_kinds_;  // that have not come yet
   std::array<int64_t, kFaultKinds> faults_ = {};
@@ -577,7 +691,10 @@ std::string ChaosReport::Text() const {
       Percentile(returns, 0.5), ", p95 ", Percentile(returns, 0.95), ", max ",
       Percentile(returns, 1), " of ", returns.size(), "\n", "  lost        ", counts.lost, ", ",
       counts.gaps, " of them told as a gap\n", "  doubled     ", counts.doubled, "\n",
-      "  reordered   ", counts.reordered, "\n", "  crashes     ", crashes);
+      "  reordered   ", counts.reordered, "\n", "  presence    ", presence.pages, " pages, ",
+      presence.joins, " joins and ", presence.leaves, " leaves over ", presence.connections,
+      " connections of watchers; ", presence_findings, " contradictions\n", "  crashes     ",
+      crashes);
 }
 
 std::string ChaosReport::Line() const {
@@ -585,7 +702,8 @@ std::string ChaosReport::Line() const {
                       absl::FormatDuration(duration), ": ", counts.sent, " messages, ",
                       counts.acknowledged, " acknowledged, ", counts.deliveries, " deliveries, ",
                       FaultsInAll(), " faults (", FaultsByKind(faults), "), ", counts.lost,
-                      " lost, ", counts.doubled, " doubled, ", counts.reordered, " reordered");
+                      " lost, ", counts.doubled, " doubled, ", counts.reordered, " reordered, ",
+                      presence_findings, " contradictions in views");
 }
 
 ChaosReport RunChaos(const ChaosOptions& options) {

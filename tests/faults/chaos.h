@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "tests/faults/ledger.h"
+#include "tests/faults/member_watcher.h"
 
 namespace groupcast::tests {
 
@@ -18,6 +19,7 @@ struct ChaosOptions {
   int clients = 200;                            // at least 1; each is in one or two groups
   int groups = 20;                              // at least 2
   int workers = 4;
+  int watchers = 4;  // members of the first group that watch its members
   // Sends per second, by all clients together. Sends that are not possible at once wait and follow.
   int rate = 2'000;
   // The average time between two faults.
@@ -58,11 +60,16 @@ struct ChaosReport {
   std::vector<absl::Duration> returns;
   // Every send was answered and every member received every message, within the time limit.
   bool settled = false;
+  MemberWatcher::Counts presence;  // of all watchers
+  // What contradicted a watcher's view, and views that were not the truth in the end.
+  int64_t presence_findings = 0;
   // The first problems, in words.
   std::vector<std::string> findings;
 
   int64_t FaultsInAll() const;
-  bool Passed() const { return settled && crashes == 0 && counts.Clean(); }
+  bool Passed() const {
+    return settled && crashes == 0 && counts.Clean() && presence_findings == 0;
+  }
   // The whole report, in several lines.
   std::string Text() const;
   // The main results, in one line.
@@ -71,8 +78,9 @@ struct ChaosReport {
 
 // Runs the channel server with a data directory, and the WebSocket service, both behind proxies.
 // The clients send to each other while the faults of Fault happen. Then it waits until every
-// message has arrived, and judges. Blocks for `duration` and some seconds. Throws Failure if
-// something that is not under test does not work.
+// message has arrived, and judges. In the end every view of members must be the truth, and must
+// stay it over a death of the channel server. Blocks for `duration` and some seconds. Throws
+// Failure if something that is not under test does not work.
 ChaosReport RunChaos(const ChaosOptions& options);
 
 }  // namespace groupcast::tests

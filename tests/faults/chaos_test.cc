@@ -42,9 +42,13 @@ TEST(ChaosTest, NothingIsLostDoubledOrReordered) {
   EXPECT_EQ(report.counts.unanswered, 0);
   EXPECT_EQ(report.crashes, 0);
   EXPECT_TRUE(report.settled);
+  EXPECT_EQ(report.presence_findings, 0);
   // Otherwise it would have shown nothing.
   EXPECT_GT(report.counts.acknowledged, 0);
   EXPECT_GT(report.counts.deliveries, report.counts.acknowledged);
+  EXPECT_GT(report.presence.pages, options.watchers);
+  EXPECT_GT(report.presence.joins, 0);
+  EXPECT_GT(report.presence.leaves, 0);
   EXPECT_THAT(report.faults, Each(Gt(0)));
 }
 

@@ -23,6 +23,8 @@ ABSL_FLAG(int, clients, groupcast::tests::ChaosOptions().clients,
 ABSL_FLAG(int, groups, groupcast::tests::ChaosOptions().groups, "groups, at least 2");
 ABSL_FLAG(int, workers, groupcast::tests::ChaosOptions().workers,
           "workers of the WebSocket service");
+ABSL_FLAG(int, watchers, groupcast::tests::ChaosOptions().watchers,
+          "members of the first group that watch its members");
 ABSL_FLAG(int, rate, groupcast::tests::ChaosOptions().rate,
           "messages sent per second, by all clients together");
 ABSL_FLAG(std::vector<std::string>, server_flags, {},
@@ -45,6 +47,7 @@ int Main() {
   options.clients = absl::GetFlag(FLAGS_clients);
   options.groups = absl::GetFlag(FLAGS_groups);
   options.workers = absl::GetFlag(FLAGS_workers);
+  options.watchers = absl::GetFlag(FLAGS_watchers);
   options.rate = absl::GetFlag(FLAGS_rate);
   options.server_flags = absl::GetFlag(FLAGS_server_flags);
   options.service_flags = absl::GetFlag(FLAGS_service_flags);
@@ -53,11 +56,12 @@ int Main() {
   if (options.duration < absl::Seconds(1) || options.duration > absl::Hours(24 * 7) ||
       options.fault_interval < absl::Milliseconds(10) || !IsWithin(options.clients, 1, 10'000) ||
       !IsWithin(options.groups, 2, 10'000) || !IsWithin(options.workers, 1, 255) ||
-      !IsWithin(options.rate, 1, 1'000'000)) {
+      !IsWithin(options.watchers, 0, 1'000) || !IsWithin(options.rate, 1, 1'000'000)) {
     std::fprintf(
         stderr,
         "chaos: --duration is from 1s to a week, --fault_interval at least 10ms, --clients "
-        "from 1 and --groups from 2 to 10000, --workers from 1 to 255, --rate from 1 to "
+        "from 1 and --groups from 2 to 10000, --workers from 1 to 255, --watchers from 0 to 1000, "
+        "--rate from 1 to "
         "1000000\n");
     return kExitUsage;
   }
