@@ -207,7 +207,8 @@ void GroupPresence::Answer(Member* member, const Question& question, const Prese
     reply.BeginMembers();
     auto at = question.after.has_value() ? view.upper_bound(*question.after) : view.begin();
     uint32_t count = 0;
-    for (; at != view.end() && count < question.limit && reply.bytes() < options_.page_bytes_max;
+    for (; at != view.end() && count < question.limit &&
+           (count == 0 || reply.bytes() < options_.page_bytes_max);
          ++at, ++count) {
       reply.Add(FieldsOf(at->second));
       next = at->first;

@@ -341,6 +341,54 @@ TEST_F(GroupPresenceTest, AGroupThatNobodyAsksAboutIsNotWatched) {
   EXPECT_EQ(other_channel_.presence()->View("g"), nullptr);
 }
 
+TEST_F(GroupPresenceTest, AWatchStaysForAWhileAfterTheLastMemberThatNeedsIt) {
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  Settle();
+  watcher->Do(kLeave);
+  service_.CheckDeadlines();
+  EXPECT_NE(channel_.presence()->View("g"), nullptr);
+}
+
+TEST_F(GroupPresenceTest, AJoinWithoutAnAnswerIsNoMemberYet) {
+  channel_.SetConnected(false);
+  const auto here = V1();
+  here->Do(kJoin);
+  const auto reader = V1Elsewhere();
+  reader->Do(kCount);
+  Settle();
+  EXPECT_THAT(Take(reader.get()), ElementsAre(HasSubstr("\"count\":0")));
+}
+
+class SmallPagesTest : public GroupPresenceTest {
+ protected:
+  static GroupServiceOptions SmallOptions() {
+    GroupServiceOptions options = Options();
+    options.presence.page_bytes_max = 1;
+    options.presence.linger = absl::ZeroDuration();
+    return options;
+  }
+  SmallPagesTest() : GroupPresenceTest(SmallOptions()) {}
+};
+
+TEST_F(SmallPagesTest, APageHasABoundInBytesAndAtLeastOneMember) {
+  const auto one = Joined();
+  const auto two = Joined();
+  const auto reader = V1();
+  reader->Do(kMembers);
+  Settle();
+  EXPECT_THAT(Take(reader.get()),
+              ElementsAre(HasSubstr(R"("members":[{"connection_id":"0000000000000001"}],"next")")));
+}
+
+TEST_F(SmallPagesTest, AWatchStaysWhileAReadWaits) {
+  const auto reader = V1();
+  reader->Do(kCount);
+  service_.CheckDeadlines();
+  Settle();
+  EXPECT_THAT(Take(reader.get()), ElementsAre(HasSubstr("\"count\":0")));
+}
+
 class SlowEventsTest : public GroupPresenceTest {
  protected:
   static GroupServiceOptions SlowOptions() {
@@ -397,6 +445,22 @@ TEST_F(SlowEventsTest, APageWaitsForTheEventsBeforeIt) {
   EXPECT_THAT(Take(watcher.get()), IsEmpty());
   Pass(absl::Seconds(1));
   EXPECT_THAT(Take(watcher.get()), ElementsAre(Joins(3), HasSubstr("\"count\":3")));
+}
+
+TEST_F(SlowEventsTest, WhoAsksLaterIsNotToldOfEarlierChanges) {
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  Settle();
+  Pass(absl::Seconds(1));
+  const auto one = Joined();
+  const auto two = Joined();  // waits
+  watcher->Do(kLeave);
+  const auto later = V1();
+  later->Do(kJoinAndWatch);
+  Settle();
+  Pass(absl::Minutes(1));
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(Take(later.get()), testing::Not(testing::Contains(Joins(3))));
 }
 
 TEST_F(SlowEventsTest, AGroupThatChangesTooFastLosesItsEvents) {

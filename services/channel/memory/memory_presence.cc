@@ -60,7 +60,7 @@ PresenceView MemoryPresence::MembersNow(const std::string& group_id) const {
     for (const uint64_t id : one->listener_->MembersOf(group_id)) {
       std::optional<PresentMember> member = one->listener_->FindMember(group_id, id);
       if (!member.has_value()) continue;
-      member->identity = {};
+      member->identity = member->session = {};
       members.emplace(id, *std::move(member));
     }
   }

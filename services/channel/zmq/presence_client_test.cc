@@ -80,6 +80,8 @@ class PresenceClientTest : public testing::Test, private ChannelLinks, private P
     frame.set_confirmed(received_number_);
     client().OnFrame(frame);
   }
+  // A frame of the server is lost.
+  void SkipNumber() { ++sent_number_; }
   void GiveUnknown() {
     PresenceFrame frame;
     frame.set_stream(stream_);
@@ -373,6 +375,85 @@ TEST_F(PresenceClientTest, ChangesOfAnEarlierWatchAreNotPartOfTheNextOne) {
   EXPECT_EQ(View("g"), "none");
   GiveTable("g", {3});
   EXPECT_EQ(View("g"), "3");
+}
+
+TEST_F(PresenceClientTest, ChangesBeforeTheTableAreNotTold) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  GiveTable("g", {1});
+  Events();
+  Connect();
+  Give("g", {}, {9});
+  EXPECT_EQ(Events(), Words{});
+  GiveTable("g", {1});
+  EXPECT_EQ(Events(), Words{"g complete"});
+}
+
+TEST_F(PresenceClientTest, AHoleInTheNumbersBeginsTheStreamAgain) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  GiveTable("g", {1});
+  SkipNumber();
+  Give("g", {}, {2});
+  EXPECT_EQ(View("g"), "none");
+  EXPECT_EQ(Flush(), (Words{"open again", "g on"}));
+}
+
+TEST_F(PresenceClientTest, AFrameOfAnEarlierStreamIsIgnored) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  PresenceFrame old;
+  old.set_stream(0);
+  old.set_number(1);
+  auto* const group = old.add_groups();
+  group->set_group_id("g");
+  group->set_begins(true);
+  group->set_ends(true);
+  client().OnFrame(old);
+  EXPECT_EQ(View("g"), "none");
+}
+
+TEST_F(PresenceClientTest, MembersThatHaveLeftTakeNoBytes) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  GiveTable("g", {1, 2});
+  Give("g", {}, {}, {1, 2});
+  EXPECT_EQ(client().view_bytes(), 0u);
+}
+
+TEST_F(PresenceClientTest, FewChangesOfALargeGroupStayChanges) {
+  options_.frames_under_way_max = 1;
+  for (uint64_t id = 1'000; id < 2'000; ++id) Join("g", id);
+  Connect();
+  Confirm();
+  GiveSwitch("g", Wire::ON);
+  Flush();
+  for (int i = 0; i < 750; ++i) {
+    Join("g", 7);
+    Leave("g", 7);
+  }
+  Join("g", 8);
+  Confirm();
+  const Words sent = Flush();
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent[0].find('['), std::string::npos) << "a list would be longer";
+}
+
+TEST_F(PresenceClientTest, ARefusalOfAnEarlierWatchIsIgnored) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  client().Unwatch("g");
+  client().Watch("g");
+  Wire refusal;
+  refusal.set_refusal(Wire::TOO_MANY_MEMBERS);
+  Give("g", refusal);
+  EXPECT_EQ(Events(), Words{});
+  EXPECT_EQ(Flush(), Words{"g on"});
 }
 
 TEST_F(PresenceClientTest, TheServersRefusalEndsTheWatch) {

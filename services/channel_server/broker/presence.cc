@@ -222,9 +222,7 @@ void PresenceTables::Watch(PublisherId from, Worker* worker, const std::string& 
     if (!was_watched) {
       for (auto& [id, other] : workers_) {
         if (other.away || other.stranger) continue;
-        Place& its_place = group->places[id];
-        its_place.untold = Wire::ON;
-        its_place.listing = its_place.declared = false;
+        group->places[id].untold = Wire::ON;
         Queue(id, group);
       }
     }
@@ -268,7 +266,6 @@ void PresenceTables::EndIfUnwatched(Group* group) {
   OnTableChanged(group, bytes_before);
   for (auto& [id, place] : group->places) {
     place.listing = place.declared = false;
-    place.kept.clear();
     // One that was not told of the watch need not be told of its end.
     place.untold = place.untold == Wire::ON ? Wire::UNCHANGED : Wire::OFF;
     Queue(id, group);

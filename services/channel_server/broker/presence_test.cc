@@ -542,6 +542,69 @@ TEST_F(PresenceTest, WorkersOverTheBoundWaitUntilDeadOnesAreForgotten) {
   EXPECT_EQ(Told(kB), Words{"g report"});
 }
 
+TEST_F(PresenceTest, AFrameOfAWorkerThatWasTakenForLostBeginsTheStreamAgain) {
+  Open(kA);
+  Open(kB);
+  Watch(kA, "g");
+  Told(kA);
+  Told(kB);
+  sink_.reachable[kB] = BrokerSink::Sent::kGone;
+  Pass(options_.probe_period);
+  sink_.reachable[kB] = BrokerSink::Sent::kSent;
+  Report(kB, "g", {}, {2});
+  EXPECT_EQ(Told(kB), Words{"unknown"});
+}
+
+TEST_F(PresenceTest, AMemberThatChangesTwiceIsToldOnce) {
+  Open(kA);
+  Watch(kA, "g");
+  Told(kA);
+  List(kA, "g", {});
+  Told(kA);
+  Report(kA, "g", {}, {4});
+  info_bytes_ = 5;
+  Report(kA, "g", {}, {4});
+  EXPECT_EQ(Told(kA), Words{"g +4"});
+}
+
+TEST_F(PresenceTest, ATurnHasABudget) {
+  options_.turn_bytes = 1;
+  Open(kA);
+  Open(kB);
+  Watch(kA, "g");
+  EXPECT_EQ(Told(kA), Words{"g report"});
+  EXPECT_EQ(std::exchange(sink_.told[kB], {}), Words{});
+  EXPECT_TRUE(tables().has_more());
+  EXPECT_EQ(Told(kB), Words{"g report"});
+}
+
+TEST_F(PresenceTest, AWatchThatEndsAtOnceIsToldToNobody) {
+  Open(kA);
+  Open(kB);
+  Told(kB);
+  Watch(kA, "g");
+  Watch(kA, "g", false);
+  EXPECT_EQ(Told(kB), Words{});
+  EXPECT_EQ(tables().group_count(), 0u);
+}
+
+TEST_F(PresenceTest, IdsOfMembersNeedNoWatchOfTheirWorker) {
+  options_.frame_bytes = 1;
+  session_ = "s";
+  Open(kA);
+  Open(kB);
+  Watch(kA, "g");
+  Told(kA);
+  List(kA, "g", {1});
+  Told(kA);
+  Told(kB);
+  List(kB, "g", {2, 3});
+  Confirm(kB);
+  EXPECT_EQ(Told(kB), Words{"g 2=1 since 1001"});
+  Confirm(kB);
+  EXPECT_EQ(Told(kB), Words{"g 3=1 since 1001"});
+}
+
 TEST_F(PresenceTest, AFrameOfAnEarlierConnectionIsIgnored) {
   Open(kA);
   Open(kA);

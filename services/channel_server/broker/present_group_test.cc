@@ -427,6 +427,88 @@ TEST_F(PresentGroupTest, AReportedIdThatAnotherMemberHasIsNotTaken) {
   EXPECT_EQ(Untold(), "2:2");
 }
 
+TEST_F(PresentGroupTest, WithAShortGraceASecondConnectionWaitsForTheGrace) {
+  options_.grace = options_.overlap / 2;
+  Join(kA, 1, "alice");
+  Join(kB, 2, "alice");
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "1 2");
+}
+
+TEST_F(PresentGroupTest, AnotherSessionAloneIsNoChange) {
+  JoinAs(kA, 1, "alice", "s");
+  Changes();
+  JoinAs(kA, 1, "alice", "t");
+  EXPECT_EQ(Changes(), "");
+  JoinAs(kB, 2, "alice", "t");
+  Pass(options_.overlap);
+  EXPECT_EQ(Changes(), "") << "it is a second connection of that session";
+}
+
+TEST_F(PresentGroupTest, AnotherWorkersReportOfAConnectionHasNoEffect) {
+  Join(kA, 1, "alice", "1");
+  Changes();
+  Join(kB, 1, "alice", "2");
+  EXPECT_EQ(Changes(), "");
+}
+
+TEST_F(PresentGroupTest, AListThatWasNotFinishedEndsWithItsWorker) {
+  Join(kB, 1, "alice");
+  group_.BeginList(kA);
+  group_.OnWorkerAway(kA, clock_.Now());
+  group_.OnWorkerBack(kA);
+  Changes();
+  Join(kA, 2, "alice");
+  EXPECT_EQ(Changes(), "") << "it waits as any second connection";
+}
+
+TEST_F(PresentGroupTest, AListDoesNotProlongTheGrace) {
+  Join(kA, 1, "alice");
+  Lose(kA, 1);
+  Pass(options_.grace / 2);
+  group_.BeginList(kA);
+  group_.EndList(kA, clock_.Now());
+  Pass(options_.grace / 2);
+  EXPECT_EQ(Seen(), "");
+}
+
+TEST_F(PresentGroupTest, AConnectionBehindAnotherOneHasNoIdThatOthersNeed) {
+  JoinAs(kA, 9, "alice", "s");
+  JoinAs(kB, 2, "alice", "s", "", /*member=*/1);
+  JoinAs(kB, 1, "bob", "t");
+  EXPECT_EQ(Seen(), "1 9");
+}
+
+TEST_F(PresentGroupTest, AMemberIsOfTheSessionOfItsNewConnection) {
+  JoinAs(kA, 1, "alice", "s");
+  Lose(kA, 1);
+  JoinAs(kB, 2, "alice", "t");
+  JoinAs(kB, 3, "alice", "t");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1");
+}
+
+TEST_F(PresentGroupTest, ASuccessorThatItsWorkerDoesNotNameIsLost) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kB, 2, "alice", "s");
+  group_.BeginList(kB);
+  Lose(kA, 1);
+  EXPECT_EQ(Seen(), "1");
+  group_.EndList(kB, clock_.Now());
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "");
+}
+
+TEST_F(PresentGroupTest, OtherDataOfAConnectionBehindAnotherOneIsAnotherMember) {
+  JoinAs(kA, 1, "alice", "s", "1");
+  JoinAs(kA, 2, "alice", "s", "1");
+  JoinAs(kA, 2, "alice", "s", "2");
+  Pass(options_.overlap);
+  EXPECT_EQ(Seen(), "1 2");
+  EXPECT_EQ(group_.Find(1)->info(), "1");
+  EXPECT_EQ(group_.Find(2)->info(), "2");
+}
+
 TEST_F(PresentGroupTest, RemembersABoundedNumberOfChanges) {
   options_.changes_max = 3;
   for (uint64_t id = 1; id <= 5; ++id) Join(kA, id);
