@@ -463,6 +463,49 @@ TEST_F(SlowEventsTest, WhoAsksLaterIsNotToldOfEarlierChanges) {
   EXPECT_THAT(Take(later.get()), testing::Not(testing::Contains(Joins(3))));
 }
 
+TEST_F(SlowEventsTest, ACountDoesNotWaitForEvents) {
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  Settle();
+  Pass(absl::Seconds(1));
+  const auto one = Joined();
+  const auto two = Joined();
+  Take(watcher.get());
+  watcher->Do(kCount);
+  EXPECT_THAT(Take(watcher.get()), ElementsAre(HasSubstr("\"count\":3")));
+}
+
+TEST_F(SlowEventsTest, WhoGoesAndComesMeanwhileIsNotTold) {
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  const auto there = Joined();
+  Pass(absl::Minutes(1));
+  Pass(absl::Minutes(1));
+  // The time of a join is in seconds: in the next second it is another one.
+  int64_t second = 0;
+  do {
+    const auto other = Joined();  // uses the rate up
+    Take(watcher.get());
+    second = absl::ToUnixSeconds(absl::Now());
+    there->Do(kLeave);
+    there->Do(kJoin);  // at a known time
+    Pass(absl::Minutes(1));
+    Pass(absl::Minutes(1));
+    Take(watcher.get());
+    const auto another = Joined();
+    Take(watcher.get());
+    there->Do(kLeave);
+    Settle();
+    there->Do(kJoin);
+    Settle();
+  } while (absl::ToUnixSeconds(absl::Now()) != second);
+  Pass(absl::Minutes(1));
+  Pass(absl::Minutes(1));
+  const Received told = Take(watcher.get());
+  EXPECT_THAT(told, testing::Not(testing::Contains(Leaves(2))));
+  EXPECT_THAT(told, testing::Not(testing::Contains(Joins(2))));
+}
+
 TEST_F(SlowEventsTest, AGroupThatChangesTooFastLosesItsEvents) {
   const auto watcher = V1();
   watcher->Do(kJoinAndWatch);

@@ -201,6 +201,21 @@ TEST_F(PresenceTest, AReportOfAnEarlierWatchDoesNotCount) {
   EXPECT_EQ(Told(kA), Words{"g [ +2 ]"});
 }
 
+TEST_F(PresenceTest, AReportBeforeTheListDoesNotCount) {
+  session_ = "s";  // a member that is lost would stay for the grace
+  Open(kA);
+  Watch(kA, "g");
+  Told(kA);
+  List(kA, "g", {});
+  Watch(kA, "g", false);
+  Told(kA);
+  Watch(kA, "g");
+  Told(kA);
+  Report(kA, "g", {}, {1});  // of the earlier watch
+  List(kA, "g", {});
+  EXPECT_EQ(Told(kA), Words{"g [ ]"});
+}
+
 TEST_F(PresenceTest, ALaterWorkerListsToo) {
   Open(kA);
   Watch(kA, "g");
@@ -517,6 +532,17 @@ TEST_F(PresenceTest, TooManyWatchesAreRefused) {
   EXPECT_EQ(tables().group_count(), 1u);
 }
 
+TEST_F(PresenceTest, AnEndedWatchMakesRoomForAnotherOne) {
+  options_.groups_per_watcher_max = 1;
+  Open(kA);
+  Watch(kA, "g");
+  Told(kA);
+  Watch(kA, "h");  // is refused, and not told yet
+  Watch(kA, "g", false);
+  Watch(kA, "h");
+  EXPECT_EQ(Told(kA), (Words{"h report", "g enough"}));
+}
+
 TEST_F(PresenceTest, TooManyGroupsAreRefused) {
   options_.groups_max = 1;
   Open(kA);
@@ -551,7 +577,7 @@ TEST_F(PresenceTest, AFrameOfAWorkerThatWasTakenForLostBeginsTheStreamAgain) {
   sink_.reachable[kB] = BrokerSink::Sent::kGone;
   Pass(options_.probe_period);
   sink_.reachable[kB] = BrokerSink::Sent::kSent;
-  Report(kB, "g", {}, {2});
+  Confirm(kB);
   EXPECT_EQ(Told(kB), Words{"unknown"});
 }
 
@@ -583,6 +609,7 @@ TEST_F(PresenceTest, AWatchThatEndsAtOnceIsToldToNobody) {
   Open(kB);
   Told(kB);
   Watch(kA, "g");
+  EXPECT_GT(tables().bytes(), 0u) << "a group without members takes some too";
   Watch(kA, "g", false);
   EXPECT_EQ(Told(kB), Words{});
   EXPECT_EQ(tables().group_count(), 0u);

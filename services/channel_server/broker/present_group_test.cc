@@ -386,6 +386,16 @@ TEST_F(PresentGroupTest, TheSecondConnectionOfASessionStaysWhenTheFirstWorkerIsL
   EXPECT_EQ(Seen(), "1");
 }
 
+TEST_F(PresentGroupTest, OtherConnectionsOfALostWorkerAreNoSuccessors) {
+  JoinAs(kA, 1, "alice", "s");
+  JoinAs(kA, 2, "alice", "s");
+  JoinAs(kB, 3, "alice", "s");
+  group_.OnWorkerAway(kA, clock_.Now());
+  Lose(kB, 3);
+  Pass(options_.grace);
+  EXPECT_EQ(Seen(), "");
+}
+
 TEST_F(PresentGroupTest, AWorkerIsToldTheIdOfASuccessor) {
   Join(kA, 1, "alice");
   EXPECT_EQ(Untold(), "") << "it knows the connection's own id";
