@@ -6,6 +6,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
@@ -669,7 +670,7 @@ std::string FaultsByKind(const std::array<int64_t, kFaultKinds>& faults) {
 
 std::string Percentile(const std::vector<absl::Duration>& sorted, double part) {
   if (sorted.empty()) return "-";
-  const auto at = static_cast<size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5);
+  const auto at = static_cast<size_t>(std::lround(part * static_cast<double>(sorted.size() - 1)));
   return absl::StrCat(absl::ToInt64Milliseconds(sorted[at]), " ms");
 }
 
