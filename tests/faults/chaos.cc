@@ -627,6 +627,9 @@ class Chaos {
         presence_findings_.push_back("presence: a restart of the channel server changes a view");
       }
     }
+    mark->Send(LeaveGroup(Quoted(GroupId(kWatchedGroup))));
+    users.erase(kMark);
+    AwaitViews("after a leave", users);
   }
 
   void Progress() {
