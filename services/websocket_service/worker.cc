@@ -319,6 +319,8 @@ void Worker::OnUnfinished(Session* session, size_t bytes) {
 }
 
 bool Worker::ReadWaiting() {
+  // Those that wait have a budget of their own, beside those that come.
+  if (deflation_ != nullptr) deflation_->BeginTurn();
   if (!gate_.has_next() && !gate_.has_turn()) return false;
   const absl::Time end = clock_.Now() + kWaitingReadsTime;
   do {
@@ -334,6 +336,7 @@ bool Worker::ReadWaiting() {
 absl::Time Worker::FlushTouched() {
   if (handshakes_.has_waiting()) BeginWaitingHandshakes();
   const bool more_to_read = ReadWaiting();
+  if (deflation_ != nullptr) deflation_->BeginTurn();
   const uint64_t messages = groups_.counters().messages;
   const bool hurry = messages - messages_before_round_ > kMessagesPerRound;
   const absl::Time next = touched_.FlushSome(
@@ -371,6 +374,7 @@ void Worker::Destroy(Session* session) {
 
 void Worker::Tick() {
   CheckDeadlines();
+  gate_.LookAtFinishers();
   CheckCertificate();
   groups_.CheckDeadlines();
   pool_->RetryAccepts();

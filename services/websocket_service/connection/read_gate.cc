@@ -1,5 +1,6 @@
 #include "services/websocket_service/connection/read_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace groupcast::service {
@@ -7,8 +8,14 @@ namespace groupcast::service {
 bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share,
                      size_t unseen_bytes) {
   Order& order = unfinished_bytes > 0 ? unfinished_ : others_;
+  // With fewer bytes than it had, it is another message.
+  const bool goes_on = node->is_finisher_ && unfinished_bytes >= node->finisher_bytes_;
+  EndFinishing(node);
   const bool is_open = unfinished_bytes > 0 ? IsOpenForUnfinished() : IsOpenForOthers();
-  if (is_open && !order.HasBefore(beyond_share)) return true;
+  if (is_open && (goes_on || !order.HasBefore(beyond_share))) {
+    if (unfinished_bytes > 0 && !IsOpenForOthers()) BeginFinishing(node, unfinished_bytes);
+    return true;
+  }
   Add(node, unfinished_bytes, &order.queue(beyond_share));
   node->unseen_bytes_ = static_cast<uint32_t>(unseen_bytes);
   unseen_bytes_ += unseen_bytes;
@@ -22,7 +29,7 @@ void ReadGate::WaitForTurn(ReadNode* node, size_t unfinished_bytes, bool beyond_
 ReadNode* ReadGate::TakeDue() {
   if (due_.empty()) return nullptr;
   ReadNode* const node = &due_.front();
-  Leave(node);
+  Unlink(node);
   return node;
 }
 
@@ -34,18 +41,47 @@ void ReadGate::Add(ReadNode* node, size_t unfinished_bytes, List* list) {
 
 ReadNode* ReadGate::TakeNext() {
   if (!has_next()) return nullptr;
-  return Take(has_next_unfinished() ? &unfinished_ : &others_);
+  if (!has_next_unfinished()) return Take(&others_);
+  const bool is_at_bound = !IsOpenForOthers();
+  const size_t bytes = unfinished_.Next()->front().unfinished_bytes_;
+  ReadNode* const node = Take(&unfinished_);
+  if (is_at_bound) BeginFinishing(node, bytes);
+  return node;
 }
 
 ReadNode* ReadGate::Take(Order* order) {
   List* const list = order->Next();
   order->OnTake(list);
   ReadNode* const node = &list->front();
-  Leave(node);
+  Unlink(node);
   return node;
 }
 
+void ReadGate::BeginFinishing(ReadNode* node, size_t unfinished_bytes) {
+  if (!std::exchange(node->is_finisher_, true)) finishers_.push_back(node);
+  node->finisher_bytes_ = static_cast<uint32_t>(unfinished_bytes);
+  node->idle_looks_ = 0;
+}
+
+void ReadGate::EndFinishing(ReadNode* node) {
+  if (!std::exchange(node->is_finisher_, false)) return;
+  finishers_.erase(std::find(finishers_.begin(), finishers_.end(), node));
+}
+
+void ReadGate::LookAtFinishers() {
+  const std::vector<ReadNode*> all = finishers_;
+  for (ReadNode* const node : all) {
+    if (node->waits_to_be_read()) continue;  // for its turn, and not for its peer
+    if (++node->idle_looks_ >= kIdleLooksMax) EndFinishing(node);
+  }
+}
+
 void ReadGate::Leave(ReadNode* node) {
+  EndFinishing(node);
+  Unlink(node);
+}
+
+void ReadGate::Unlink(ReadNode* node) {
   if (!node->waits_to_be_read()) return;
   // A list without a count lets go of an element of any list.
   List& any = turns_.queue(/*beyond=*/false);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "boost/intrusive/list.hpp"
 #include "services/groups/input_share.h"
@@ -22,6 +23,10 @@ class ReadNode : public boost::intrusive::list_base_hook<
   // While it waits. No message has 4 GiB.
   uint32_t unfinished_bytes_ = 0;
   uint32_t unseen_bytes_ = 0;
+  // Its message goes on at the bound; the bytes of it when it was last read.
+  bool is_finisher_ = false;
+  uint8_t idle_looks_ = 0;
+  uint32_t finisher_bytes_ = 0;
 };
 
 // Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
@@ -33,6 +38,10 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // unfinished message, which then waits with them. These go first, because only their end frees the
 // memory. They also count for the others: those go on when held commands and waiting messages are
 // together below the bound.
+//
+// A message that goes on takes more memory before it frees any. So at the bound only kFinishersMax
+// of them go on at once, each until its end. One whose peer sends nothing for a while loses that
+// right to the next. So the messages that wait stay below the bound, but for those that go on.
 //
 // A closed gate would also stop those that cause no backpressure: pings, joins, and small messages.
 // So small messages pass a closed gate. If they must be held, they have a bound of their own, a
@@ -50,6 +59,9 @@ class ReadNode : public boost::intrusive::list_base_hook<
 // bounds the queue. No IO. Not thread-safe.
 class ReadGate {
  public:
+  static constexpr size_t kFinishersMax = 32;
+  static constexpr uint8_t kIdleLooksMax = 4;
+
   explicit ReadGate(size_t bytes_max) : bytes_max_(bytes_max) {}
   ReadGate(const ReadGate&) = delete;
   ReadGate& operator=(const ReadGate&) = delete;
@@ -91,8 +103,12 @@ class ReadGate {
   ReadNode* TakeDue();
   bool has_over_rate() const { return !over_rate_.empty() || !due_.empty(); }
 
-  // `node` waits no longer. It need not have waited.
+  // `node` waits no longer, and its message has ended. It need not have waited.
   void Leave(ReadNode* node);
+
+  // The caller calls it some times a second. A message that goes on, and has had no input for
+  // kIdleLooksMax of these calls, lets another one go on.
+  void LookAtFinishers();
 
   size_t held_bytes() const { return held_bytes_; }
   // Of the unfinished messages of the nodes that wait.
@@ -104,7 +120,12 @@ class ReadGate {
 
   void Add(ReadNode* node, size_t unfinished_bytes, List* list);
   ReadNode* Take(Order* order);
-  bool IsOpenForUnfinished() const { return held_bytes_ < bytes_max_; }
+  void Unlink(ReadNode* node);
+  void BeginFinishing(ReadNode* node, size_t unfinished_bytes);
+  void EndFinishing(ReadNode* node);
+  bool IsOpenForUnfinished() const {
+    return held_bytes_ < bytes_max_ && (IsOpenForOthers() || finishers_.size() < kFinishersMax);
+  }
   bool IsOpenForOthers() const { return held_bytes_ + waiting_bytes_ < bytes_max_; }
   bool has_next_unfinished() const { return !unfinished_.empty() && IsOpenForUnfinished(); }
   bool has_next_other() const { return !others_.empty() && IsOpenForOthers(); }
@@ -114,6 +135,7 @@ class ReadGate {
   size_t small_held_bytes_ = 0;
   size_t waiting_bytes_ = 0;
   size_t unseen_bytes_ = 0;  // a part of waiting_bytes_
+  std::vector<ReadNode*> finishers_;
   Order unfinished_;
   Order others_;
   Order turns_;

@@ -1,5 +1,7 @@
 #include "services/websocket_service/connection/read_gate.h"
 
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace groupcast::service {
@@ -183,6 +185,84 @@ TEST(ReadGateTest, ANodeMayLeaveBeforeItsTurn) {
   gate.Leave(&first);
   EXPECT_FALSE(first.waits_to_be_read());
   EXPECT_EQ(gate.TakeTurn(), &second);
+}
+
+// Each node waits for its turn with an unfinished message of `bytes`.
+void FillTurns(ReadGate* gate, std::vector<ReadNode>* nodes, size_t bytes) {
+  for (ReadNode& node : *nodes) gate->WaitForTurn(&node, bytes, false);
+}
+
+// A message that goes on grows before it ends. Without this, all that wait would grow at once.
+TEST(ReadGateTest, AtTheBoundAFewMessagesGoOnUntilTheirEnds) {
+  constexpr size_t kMax = ReadGate::kFinishersMax;
+  ReadGate gate(100);
+  std::vector<ReadNode> nodes(kMax + 10);
+  FillTurns(&gate, &nodes, 200);
+  size_t admitted = 0;
+  for (ReadNode& node : nodes) {
+    EXPECT_EQ(gate.TakeTurn(), &node);
+    admitted += gate.Admit(&node, 200, false) ? 1 : 0;
+  }
+  EXPECT_EQ(admitted, kMax);
+  // They wait for more from their peers, and get it: they go on before the others.
+  gate.WaitForTurn(&nodes[0], 300, false);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  EXPECT_EQ(gate.TakeTurn(), &nodes[0]);
+  EXPECT_TRUE(gate.Admit(&nodes[0], 300, false));
+  gate.Leave(&nodes[0]);  // its connection has ended
+  EXPECT_EQ(gate.TakeNext(), &nodes[kMax]);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  // The message of another has ended; a further one begins.
+  EXPECT_FALSE(gate.Admit(&nodes[1], 0, false));
+  EXPECT_EQ(gate.TakeNext(), &nodes[kMax + 1]);
+  for (ReadNode& node : nodes) gate.Leave(&node);
+}
+
+// Otherwise connections with message after message could keep the right for ever.
+TEST(ReadGateTest, TheNextMessageWaitsBehindTheOthers) {
+  ReadGate gate(100);
+  std::vector<ReadNode> nodes(ReadGate::kFinishersMax + 2);
+  FillTurns(&gate, &nodes, 200);
+  while (ReadNode* const node = gate.TakeTurn()) gate.Admit(node, 200, false);
+  EXPECT_FALSE(gate.Admit(&nodes[0], 199, false));
+  EXPECT_EQ(gate.TakeNext(), &nodes[ReadGate::kFinishersMax]);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  for (ReadNode& node : nodes) gate.Leave(&node);
+}
+
+TEST(ReadGateTest, AMessageWhosePeerIsSilentLetsAnotherGoOn) {
+  ReadGate gate(100);
+  std::vector<ReadNode> nodes(ReadGate::kFinishersMax + 2);
+  FillTurns(&gate, &nodes, 200);
+  while (ReadNode* const node = gate.TakeTurn()) gate.Admit(node, 200, false);
+  gate.WaitForTurn(&nodes[0], 300, false);  // it has input, and waits for the worker
+  for (int i = 1; i < ReadGate::kIdleLooksMax; ++i) gate.LookAtFinishers();
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  EXPECT_TRUE(gate.Admit(&nodes[1], 210, false));  // its peer has sent more
+  gate.LookAtFinishers();
+  EXPECT_EQ(gate.TakeNext(), &nodes[nodes.size() - 2]);
+  EXPECT_EQ(gate.TakeNext(), &nodes[nodes.size() - 1]);
+  EXPECT_EQ(gate.TakeTurn(), &nodes[0]);
+  EXPECT_TRUE(gate.Admit(&nodes[0], 300, false));
+  for (ReadNode& node : nodes) gate.Leave(&node);
+}
+
+// They wait for held commands as all others do, and hold nobody up meanwhile.
+TEST(ReadGateTest, HeldCommandsStopThoseThatGoOnToo) {
+  ReadGate gate(100);
+  std::vector<ReadNode> nodes(ReadGate::kFinishersMax + 2);
+  FillTurns(&gate, &nodes, 200);
+  while (ReadNode* const node = gate.TakeTurn()) gate.Admit(node, 200, false);
+  gate.CountHeld(100);
+  for (size_t i = 0; i < ReadGate::kFinishersMax; ++i) {
+    EXPECT_FALSE(gate.Admit(&nodes[i], 250, false));
+  }
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  gate.CountHeld(-100);
+  EXPECT_EQ(gate.TakeNext(), &nodes[ReadGate::kFinishersMax]) << "it came first";
+  for (size_t i = 1; i < ReadGate::kFinishersMax; ++i) EXPECT_NE(gate.TakeNext(), nullptr);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  for (ReadNode& node : nodes) gate.Leave(&node);
 }
 
 // What had to be read to see that it is large has the bound of small messages.

@@ -87,6 +87,8 @@ Session::~Session() {
   if (registered_) loop_->Remove(socket_.get(), this);
   decoder_ = FrameDecoder();
   held_.reset();
+  postponed_.reset();
+  request_.reset();
   CountInput();
   host_->OnReadEnds(this);
 }
@@ -153,6 +155,11 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     }
     size_t space = admitted ? read_bytes_ : AskToRead();
     if (space == 0) return false;
+    if (postponed_ != nullptr) {
+      ReadPostponed();
+      if (postponed_ != nullptr) return !ended();
+      continue;
+    }
     space = std::min(space, bytes_max - bytes);
     if (is_limited) space = std::min(space, std::max<size_t>(1, static_cast<size_t>(tokens)));
     // The last read of a turn begins no message that would wait unfinished.
@@ -180,10 +187,11 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kHandshake) {
       ReadRequest(input);
-      if (tls_ != nullptr) CountInput();
+      CountInput();
     } else if (state_ == State::kOpen) {
       ReadFrames(input);
     }
+    if (postponed_ != nullptr) return !ended();
     if (static_cast<size_t>(count) < space) return has_hidden_input() && !ended();
     if (held_ == nullptr) {
       read_bytes_ = std::min<uint32_t>(2 * read_bytes_, read_buffer.size());
@@ -295,7 +303,7 @@ void Session::OnTlsFailed() {
 size_t Session::AskToRead() {
   // What comes while it closes is not held.
   if (state_ == State::kClosing || host_->AllMayRead()) return read_bytes_;
-  if (MayReadSmall()) {
+  if (postponed_ == nullptr && MayReadSmall()) {
     if (state_ == State::kHandshake) {
       reads_small_ = true;  // also the commands that follow at once
       return kSmallMessageBytesMax;
@@ -312,15 +320,17 @@ size_t Session::AskToRead() {
       }
       if (count == 0) return 1;  // the peer has closed
     }
+    const absl::string_view ahead(header.data(), static_cast<size_t>(count));
+    // The size of a compressed message says nothing about what it takes.
     const uint64_t bytes =
-        decoder_.MessageBytesAhead(absl::string_view(header.data(), static_cast<size_t>(count)));
+        decoder_.MessageAheadIsDeflated(ahead) ? 0 : decoder_.MessageBytesAhead(ahead);
     if (bytes > 0 && bytes + decoder_.buffered_bytes() <= kSmallMessageBytesMax) {
       reads_small_ = true;
       return bytes;
     }
   }
   const size_t unseen_bytes = tls_ == nullptr ? 0 : tls_->input_bytes();
-  if (host_->MayRead(this, decoder_.buffered_bytes() + unseen_bytes, unseen_bytes)) {
+  if (host_->MayRead(this, unfinished_bytes() + unseen_bytes, unseen_bytes)) {
     return read_bytes_;
   }
   host_->OnLimit(Limit::kHeld);
@@ -342,6 +352,8 @@ bool Session::MayReadSmall() const {
 }
 
 void Session::StopCommands() {
+  // What it has read is carried out, as far as it goes without holding others up.
+  if (postponed_ != nullptr && state_ == State::kOpen) ReadPostponed();
   reads_commands_ = false;
   StopReading();
   host_->OnReadEnds(this);
@@ -397,8 +409,12 @@ void Session::ReadRequest(absl::Span<char> input) {
   set_session(answer->session);
   Send(bytes, TrafficClass::kInteractive);
   host_->OnOpen(this, answer->token);
-  // A client need not wait for the answer to send its first frames.
-  if (state_ == State::kOpen) ReadFrames(input);
+  if (state_ != State::kOpen) return;
+  // A client need not wait for the answer to send its first frames. Compressed ones do not pass a
+  // closed gate with the request.
+  if (!answer->deflates || input.empty() || host_->AllMayRead()) return ReadFrames(input);
+  postponed_ = std::make_unique<Postponed>(
+      Postponed{.deflated = std::nullopt, .input = std::string(input.data(), input.size())});
 }
 
 void Session::ReadFrames(absl::Span<char> input) {
@@ -407,23 +423,10 @@ void Session::ReadFrames(absl::Span<char> input) {
         decoder_.Next(&input, host_->session_options().frame_bytes_max);
     if (event == FrameDecoder::Event::kNeedMore) break;
     switch (event) {
-      case FrameDecoder::Event::kText: {
+      case FrameDecoder::Event::kText:
         CountUnfinished(0);
-        std::optional<std::string> inflated;
-        if (decoder_.is_deflated()) {
-          inflated = Inflate(decoder_.payload());
-          if (!inflated.has_value()) break;
-        }
-        if (host_->OnText(this, inflated.has_value() ? *inflated : decoder_.payload())) continue;
-        const bool is_small = !inflated.has_value() || inflated->size() <= kSmallMessageBytesMax;
-        held_ = std::make_unique<Held>(
-            Held{.command = inflated.has_value() ? *std::move(inflated) : decoder_.TakePayload(),
-                 .input = std::string(input.data(), input.size()),
-                 .small = reads_small_ && is_small});
-        read_bytes_ = kFirstReadBytes;
-        StopReading();
+        if (OnText(std::nullopt, input)) continue;
         break;
-      }
       case FrameDecoder::Event::kPing:
         Send(MakeFrame(Opcode::kPong, decoder_.payload()), TrafficClass::kInteractive);
         continue;
@@ -442,6 +445,38 @@ void Session::ReadFrames(absl::Span<char> input) {
   CountInput();
 }
 
+bool Session::OnText(std::optional<std::string> postponed, absl::Span<char> input) {
+  std::optional<std::string> inflated;
+  if (postponed.has_value() || decoder_.is_deflated()) {
+    if (!host_->deflation()->MayInflate()) {
+      postponed_ = std::make_unique<Postponed>(Postponed{
+          .deflated = postponed.has_value() ? std::move(postponed) : decoder_.TakePayload(),
+          .input = std::string(input.data(), input.size())});
+      return false;
+    }
+    inflated = Inflate(postponed.has_value() ? *postponed : decoder_.payload());
+    if (!inflated.has_value()) return false;
+  }
+  if (host_->OnText(this, inflated.has_value() ? *inflated : decoder_.payload())) return true;
+  const bool is_small = !inflated.has_value() || inflated->size() <= kSmallMessageBytesMax;
+  held_ = std::make_unique<Held>(
+      Held{.command = inflated.has_value() ? *std::move(inflated) : decoder_.TakePayload(),
+           .input = std::string(input.data(), input.size()),
+           .small = reads_small_ && is_small});
+  read_bytes_ = kFirstReadBytes;
+  StopReading();
+  return false;
+}
+
+void Session::ReadPostponed() {
+  const std::unique_ptr<Postponed> postponed = std::move(postponed_);
+  const absl::Span<char> input = absl::MakeSpan(postponed->input);
+  if (postponed->deflated.has_value() && !OnText(std::move(postponed->deflated), input)) {
+    return CountInput();
+  }
+  ReadFrames(input);
+}
+
 std::optional<std::string> Session::Inflate(absl::string_view payload) {
   const SessionOptions& options = host_->session_options();
   const absl::StatusOr<absl::string_view> text =
@@ -455,6 +490,7 @@ std::optional<std::string> Session::Inflate(absl::string_view payload) {
   } else if (!utf8.Check(*text) || !utf8.complete()) {
     Close(CloseCode::kInvalidPayload, "text that is not UTF-8");
   } else {
+    host_->deflation()->CountInflated(text->size());
     // It costs what it is, and not what it was on the way.
     const size_t more = text->size() - std::min(text->size(), payload.size());
     input_share.Count(more, loop_->now());
@@ -465,6 +501,16 @@ std::optional<std::string> Session::Inflate(absl::string_view payload) {
     return std::string(*text);
   }
   return std::nullopt;
+}
+
+size_t Session::unfinished_bytes() const {
+  size_t bytes = decoder_.buffered_bytes();
+  if (request_ != nullptr) bytes += request_->bytes();
+  if (postponed_ != nullptr) bytes += postponed_->input.capacity();
+  if (postponed_ != nullptr && postponed_->deflated.has_value()) {
+    bytes += postponed_->deflated->capacity();
+  }
+  return bytes;
 }
 
 void Session::CountInput() {
@@ -482,7 +528,7 @@ void Session::CountInput() {
   // left the pool.
   const bool waits_for_peer = held_ == nullptr && tls_bytes > 0 && !tls_->has_input() &&
                               (state_ == State::kHandshake || state_ == State::kOpen);
-  CountUnfinished(decoder_.buffered_bytes() + (waits_for_peer ? tls_bytes : 0));
+  CountUnfinished(unfinished_bytes() + (waits_for_peer ? tls_bytes : 0));
 }
 
 void Session::CountUnfinished(size_t bytes) {
@@ -555,6 +601,7 @@ void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
   if (last) outbox_.PushLast(std::move(last));
   state_ = State::kClosing;
   held_.reset();
+  postponed_.reset();
   decoder_ = FrameDecoder();  // nothing of the peer's is read any more
   CountInput();
   host_->OnReadEnds(this);

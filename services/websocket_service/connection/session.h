@@ -219,6 +219,12 @@ class Session final : public Member,
     bool small = false;  // it has passed a closed gate
   };
 
+  // Input that the worker goes on with in a later turn. It may begin with a compressed message.
+  struct Postponed {
+    std::optional<std::string> deflated;
+    std::string input;
+  };
+
   void OnEvents(uint32_t events) override;
   void WaitForTurn();
   // Reads until the socket is empty or this number of bytes has come. True: there may be more.
@@ -230,7 +236,9 @@ class Session final : public Member,
   bool ContinueTls(bool admitted);
   void OnTlsFailed();
   // Whether there is input that the socket does not show any more, and that may be read.
-  bool has_hidden_input() const { return tls_ != nullptr && tls_->has_input() && reads(); }
+  bool has_hidden_input() const {
+    return (postponed_ != nullptr || (tls_ != nullptr && tls_->has_input())) && reads();
+  }
   bool has_unsent() const { return !outbox_.empty() || (tls_ && tls_->unsent_bytes() > 0); }
   // Writes the first frames. As sendmsg(2).
   ssize_t WriteFrames();
@@ -239,11 +247,18 @@ class Session final : public Member,
   void End();
   void ReadRequest(absl::Span<char> input);
   void ReadFrames(absl::Span<char> input);
+  // Goes on with postponed input.
+  void ReadPostponed();
+  // A text has come, and `input` follows it. False: the session reads no further now. The payload
+  // is the decoder's, or it was postponed.
+  bool OnText(std::optional<std::string> postponed, absl::Span<char> input);
   // `last` may be null.
   // The whole text of a compressed message. nullopt: the session closes because of it.
   std::optional<std::string> Inflate(absl::string_view payload);
   void BeginClosing(SharedBytes last, bool drop_unsent);
   void Touch(TrafficClass traffic_class = TrafficClass::kInteractive);
+  // Of what it holds, and must read on: a request, a message, postponed input.
+  size_t unfinished_bytes() const;
   void CountInput();
   void CountUnfinished(size_t bytes);
   void StopReading();
@@ -280,6 +295,7 @@ class Session final : public Member,
   TokenBucket input_tokens_;
   std::unique_ptr<IpAddress> told_address_;  // by trusted proxies; null: it is the peer's
   FrameDecoder decoder_;
+  std::unique_ptr<Postponed> postponed_;
   absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.
   size_t counted_unfinished_ = 0;

@@ -20,6 +20,9 @@ class RequestReader {
   // again after that. The bound of all bytes together, with empty lines, is kRequestBytesMax.
   std::optional<HttpAnswer> Read(absl::Span<char>* input, const HttpContext& context);
 
+  // The memory of what has come so far.
+  size_t bytes() const { return bytes_.capacity(); }
+
  private:
   void SkipEmptyLines();
   // The answer to a client that does not speak HTTP/1, if that is certain already.

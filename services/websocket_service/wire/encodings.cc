@@ -1,5 +1,7 @@
 #include "services/websocket_service/wire/encodings.h"
 
+#include <utility>
+
 #include "services/protocol/event.h"
 #include "services/websocket_service/wire/frame.h"
 
@@ -55,7 +57,9 @@ SharedBytes DeflatedEncoding::EncodeGap(absl::string_view group_id, const Gap& g
 }
 
 SharedBytes DeflatedEncoding::EncodeEvent(absl::string_view head, absl::string_view rest) const {
-  return Deflate(plain_->EncodeEvent(head, rest));
+  SharedBytes frame = plain_->EncodeEvent(head, rest);
+  // Readers of a history share `rest`, and each would cost a compression of all of it.
+  return rest.empty() ? Deflate(std::move(frame)) : frame;
 }
 
 SharedBytes DeflatedEncoding::Deflate(SharedBytes frame) const {

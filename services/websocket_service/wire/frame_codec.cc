@@ -91,6 +91,16 @@ uint64_t FrameDecoder::MessageBytesAhead(absl::string_view ahead) const {
   return header_left + std::min(PayloadBytes(header.data()), ~uint64_t{0} - header_left);
 }
 
+bool FrameDecoder::MessageAheadIsDeflated(absl::string_view ahead) const {
+  if (!allows_deflated_) return false;
+  if (in_message_) return is_deflated_;
+  const bool has_first = in_payload_ || header_bytes_ > 0;
+  const auto first = static_cast<uint8_t>(has_first       ? header_[0]
+                                          : ahead.empty() ? 0
+                                                          : ahead.front());
+  return (first & 0x40) != 0;  // RSV1 (RFC 7692 section 6)
+}
+
 std::string FrameDecoder::TakePayload() {
   const bool owned = !buffer_.empty() && payload_.data() == buffer_.data() && message_bytes_ == 0;
   std::string taken = owned ? std::move(buffer_) : std::string(payload_);

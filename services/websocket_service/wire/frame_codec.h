@@ -61,6 +61,9 @@ class FrameDecoder {
   // the size of a message before it reads the message.
   uint64_t MessageBytesAhead(absl::string_view ahead) const;
 
+  // Whether the message that continues or begins there is compressed.
+  bool MessageAheadIsDeflated(absl::string_view ahead) const;
+
   // The bytes of an unfinished message that it holds.
   size_t buffered_bytes() const { return buffer_.size(); }
 
