@@ -1,5 +1,6 @@
 #include "services/groups/connection_access.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ void ConnectionAccess::Authenticate(Member* member, const Command& command) {
     member->Reply(AuthenticateReply(command.id, UserOf(*member), *end));
   }
   LeaveForbidden(member, "the fresh token does not allow it");
+  LeaveOverLimit(member);
   // Members may be told other things of it now.
   for (const Group* group : parts_.table->GroupsOf(*member)) {
     if (group->subscribed) parts_.presence->OnJoin(*group, *member);
@@ -140,6 +142,19 @@ void ConnectionAccess::LeaveForbidden(Member* member, absl::string_view reason) 
     } else {
       Expel(group, member, ErrorCode::kForbidden, reason);
     }
+  }
+}
+
+void ConnectionAccess::LeaveOverLimit(Member* member) {
+  if (member->access->groups_over == 0) return;
+  std::vector<Group*> groups = parts_.table->GroupsOf(*member);
+  std::reverse(groups.begin(), groups.end());  // the newest first
+  for (Group* group : groups) {
+    if (member->access->groups_over == 0) return;
+    if (authenticator_.policy().IsPersonal(member->access->identity, group->id)) continue;
+    Expel(group, member, ErrorCode::kTooManyGroups,
+          absl::StrCat("the connections of its user may be in ", parts_.users->options().groups_max,
+                       " groups"));
   }
 }
 

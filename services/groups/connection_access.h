@@ -91,6 +91,8 @@ class ConnectionAccess {
   // The token for the group has ended. Returns whether the member has left the group.
   bool EndGroupToken(Member* member, absl::string_view group_id);
   // Takes the member out of the group, and tells it.
+  // It may have joined more groups than its user may be in, before it had the user.
+  void LeaveOverLimit(Member* member);
   void Expel(Group* group, Member* member, ErrorCode code, absl::string_view reason);
 
   const Parts parts_;

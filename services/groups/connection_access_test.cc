@@ -1,11 +1,13 @@
 // Tokens and rights, as a worker's groups keep them.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "services/access/testing/token_maker.h"
@@ -14,6 +16,7 @@
 namespace groupcast::service {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -414,6 +417,60 @@ TEST_F(AccessTest, MessagesNameTheirSenderWhereTheRuleSaysSo) {
   late->Do(R"({"cmd":"add_group","id":1,"group_id":"named:1","history":1})");
   hub_.Pump();
   EXPECT_THAT(late->received.back(), HasSubstr(from));
+}
+
+// The groups of one user.
+class CountedGroups final : public UserCounts {
+ public:
+  bool AddBelow(uint32_t max, uint64_t) override {
+    if (count_ >= max) return false;
+    ++count_;
+    return true;
+  }
+  void Remove(uint64_t) override { --count_; }
+  int64_t count() const { return count_; }
+
+ private:
+  int64_t count_ = 0;
+};
+
+// Otherwise a client could join without a token, and show it then.
+TEST(UserGroupsTest, GroupsFromBeforeTheTokenCountToo) {
+  CountedGroups counts;
+  GroupServiceOptions options = Options(/*allow_anonymous=*/true);
+  options.users.groups_max = 2;
+  options.users.groups = &counts;
+  FakeClock clock;
+  GroupService service(options, &clock);
+  MemoryHub hub(kEpoch);
+  MemoryChannel channel(&hub, &service);
+  service.SetChannel(&channel);
+  channel.SetConnected(true);
+  hub.Pump();
+  {
+    FakeMember member(1, &kPlainV1Encoding, &service);
+    for (const char* group : {"open:1", "open:2", "open:3", "open:4"}) {
+      member.Do(absl::StrCat(R"({"cmd":"add_group","group_id":")", group, "\"}"));
+    }
+    hub.Pump();
+    ASSERT_EQ(member.group_count(), 4u) << absl::StrJoin(member.received, " ");
+    member.Do(absl::StrCat(R"({"cmd":"authenticate","id":7,"token":")",
+                           Signed(R"({"sub":"alice"})"), "\"}"));
+    EXPECT_THAT(
+        member.received,
+        ElementsAre(
+            HasSubstr(R"("user":"alice")"),
+            AllOf(HasSubstr(R"("code":"too_many_groups")"), HasSubstr(R"("group_id":"open:4")")),
+            AllOf(HasSubstr(R"("code":"too_many_groups")"), HasSubstr(R"("group_id":"open:3")"))));
+    EXPECT_EQ(counts.count(), 2);
+    hub.Pump();  // the personal group
+    member.received.clear();
+    member.Do(R"({"cmd":"add_group","group_id":"open:5","id":8})");
+    EXPECT_THAT(member.received, ElementsAre(HasSubstr("too_many_groups")));
+    member.Do(R"({"cmd":"leave_group","group_id":"open:1"})");
+    EXPECT_EQ(counts.count(), 1);
+  }
+  EXPECT_EQ(counts.count(), 0);
 }
 
 // Any further connection of a user is one too many.

@@ -26,6 +26,7 @@ struct MemberAccess {
   // As UserLimits counts. 0: it has no user.
   uint64_t user_key = 0;
   uint32_t counted_groups = 0;
+  uint32_t groups_over = 0;  // of them, how many are over the user's limit and must be left
   // It is in its user's personal group because the service put it there, and the client has not
   // joined the group itself.
   bool joined_by_service = false;

@@ -27,7 +27,11 @@ bool UserLimits::Add(Member* member, absl::string_view user, size_t groups) {
   access->user_key = key;
   if (options_.groups_max > 0) {
     // It was in them before it had the user.
-    for (size_t i = 0; i < groups; ++i) options_.groups->AddBelow(kNoLimit, key);
+    for (size_t i = 0; i < groups; ++i) {
+      if (options_.groups->AddBelow(options_.groups_max, key)) continue;
+      options_.groups->AddBelow(kNoLimit, key);
+      ++access->groups_over;
+    }
     access->counted_groups = static_cast<uint32_t>(groups);
   }
   return true;
@@ -41,6 +45,7 @@ void UserLimits::Remove(Member* member) {
     options_.groups->Remove(access->user_key);
   }
   access->user_key = 0;
+  access->groups_over = 0;
 }
 
 bool UserLimits::AddGroup(Member* member) {
@@ -56,6 +61,7 @@ void UserLimits::RemoveGroup(Member* member) {
   if (access == nullptr || access->counted_groups == 0) return;
   options_.groups->Remove(access->user_key);
   --access->counted_groups;
+  if (access->groups_over > 0) --access->groups_over;
 }
 
 bool UserLimits::HasToken(const Member& member, absl::Time now) const {

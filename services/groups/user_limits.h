@@ -40,8 +40,9 @@ class UserLimits {
  public:
   explicit UserLimits(const UserLimitsOptions& options) : options_(options) {}
 
-  // The member has this user now, and had none. It is in `groups` groups. False: the user has too
-  // many connections.
+  // The member has this user now, and had none. It is in `groups` groups, and must leave those that
+  // are over the user's limit (MemberAccess::groups_over). False: the user has too many
+  // connections.
   bool Add(Member* member, absl::string_view user, size_t groups);
   // The member goes. What was counted for it counts no more.
   void Remove(Member* member);
