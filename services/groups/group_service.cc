@@ -104,6 +104,7 @@ GroupService::Counters GroupService::counters() const {
   all.refused = refusals.access;
   all.too_many_groups = refusals.too_many_groups;
   all.message_too_large = refusals.message_too_large;
+  all.too_deep = refusals.too_deep;
   all.sends_limited = sends_.limited();
   all.user_connections = access_.over_user_connections();
   all.user_groups = memberships_.over_user_groups();

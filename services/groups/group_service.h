@@ -62,6 +62,7 @@ class GroupService final : public ChannelListener {
     // Commands, or groups of a command, that are over a limit.
     uint64_t too_many_groups = 0;
     uint64_t message_too_large = 0;
+    uint64_t too_deep = 0;           // commands whose JSON nests too deep
     uint64_t sends_limited = 0;      // by the rate of the group's rule
     uint64_t user_connections = 0;   // that were closed, because their users had too many
     uint64_t user_groups = 0;        // joins that were refused for the same reason

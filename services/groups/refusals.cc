@@ -16,6 +16,7 @@ absl::Status StoppingError() { return absl::UnavailableError("the service stops"
 void Refusals::Tell(Member* member, const CommandError& error) {
   ++counters_.errors;
   Count(error.code);
+  if (error.is_too_deep) ++counters_.too_deep;
   member->Reply(ErrorEvent(error));
 }
 

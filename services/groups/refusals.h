@@ -29,6 +29,7 @@ class Refusals {
     // Commands, or groups of a command, that are over a limit.
     uint64_t too_many_groups = 0;
     uint64_t message_too_large = 0;
+    uint64_t too_deep = 0;  // JSON whose brackets nest too deep
   };
 
   void Tell(Member* member, const CommandError& error);

@@ -146,7 +146,8 @@ GroupIdField ReadGroupId(absl::string_view raw) {
 
 CommandError NoObject(const JsonReader& reader) {
   return {.code = ErrorCode::kBadJson,
-          .message = absl::StrCat("not a JSON object: ", reader.error().message())};
+          .message = absl::StrCat("not a JSON object: ", reader.error().message()),
+          .is_too_deep = reader.is_too_deep()};
 }
 
 // Reads each command's own fields into `command`, and defects into `error`.

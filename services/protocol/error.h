@@ -41,6 +41,7 @@ struct CommandError {
   std::string cmd;      // the command's name; empty if it could not be read
   // The group that the client has lost by a later event, and not by this command. Empty: none.
   std::string group_id = {};
+  bool is_too_deep = false;  // kBadJson: its brackets are over the bound of the depth
 };
 
 // Returns the error of a command, from the error of its call to the channel, of the check of its

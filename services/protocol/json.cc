@@ -165,8 +165,10 @@ bool JsonReader::SkipValue() {
 }
 
 bool JsonReader::SkipContainer() {
-  if (++depth_ > kJsonDepthMax - 1)
-    return Fail("brackets nest too deep");  // the command itself is one level
+  if (++depth_ > kJsonDepthMax - 1) {  // the command itself is one level
+    is_too_deep_ = true;
+    return Fail("brackets nest too deep");
+  }
   const bool is_object = text_[at_++] == '{';
   const char end = is_object ? '}' : ']';
   if (!Accept(end)) {

@@ -29,6 +29,8 @@ class JsonReader {
   bool Accept(char c);
 
   absl::Status error() const;
+  // Whether the reason is the bound of the depth.
+  bool is_too_deep() const { return is_too_deep_; }
 
  private:
   bool SkipValue();
@@ -45,6 +47,7 @@ class JsonReader {
   absl::string_view text_;
   size_t at_ = 0;
   int depth_ = 0;
+  bool is_too_deep_ = false;
   absl::string_view what_;  // the reason of the failure
 };
 

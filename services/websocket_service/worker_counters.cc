@@ -21,6 +21,7 @@ enum Counter : size_t {
   kFirstLimit,  // in the order of Limit
   kTooManyGroups = kFirstLimit + kLimits,
   kMessageTooLarge,
+  kTooDeep,
   kSendRate,
   kUserConnections,
   kUserGroups,
@@ -63,6 +64,7 @@ std::vector<CounterColumn> WorkerCounterColumns() {
   }
   limit(kTooManyGroups, "groups");
   limit(kMessageTooLarge, "message");
+  limit(kTooDeep, "depth");
   limit(kSendRate, "sends");
   limit(kUserConnections, "user");
   limit(kUserGroups, "user_groups");
@@ -90,6 +92,7 @@ void WriteCounters(const WorkerCounts& counts, SharedSlot* slot) {
   shared[kFirstLimit + static_cast<size_t>(Limit::kAccepts)] = counts.accept_pauses;
   shared[kTooManyGroups] = groups.too_many_groups;
   shared[kMessageTooLarge] = groups.message_too_large;
+  shared[kTooDeep] = groups.too_deep;
   shared[kSendRate] = groups.sends_limited;
   shared[kUserConnections] = groups.user_connections;
   shared[kUserGroups] = groups.user_groups;

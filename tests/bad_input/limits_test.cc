@@ -194,7 +194,7 @@ TEST(LimitCountsTest, EachIsCountedByItsName) {
                        "--max_frame_bytes=70000", "--max_message_bytes=1000",
                        "--max_groups_per_connection=2", "--max_connections_per_worker=3"});
   WebSocketService& service = groupcast.service;
-  EXPECT_EQ(service.Limits().size(), 19u);
+  EXPECT_EQ(service.Limits().size(), 20u);
   for (const auto& [name, count] : service.Limits()) EXPECT_EQ(count, 0) << name;
 
   RawClient silent(service.port());
@@ -224,6 +224,13 @@ TEST(LimitCountsTest, EachIsCountedByItsName) {
     EXPECT_EQ(client.NextEvent().name(), "reply");
     client.Send(SendToGroup(Quoted("x"), Quoted(std::string(1'001, 'm')), "1"));
     EXPECT_EQ(client.NextEvent().Text("code"), "message_too_large");
+    // The command itself is one level of 64.
+    for (const int levels : {63, 64}) {
+      client.Send(absl::StrCat(R"({"cmd":"ping","id":2,"x":)", std::string(levels, '['),
+                               std::string(levels, ']'), "}"));
+      EXPECT_EQ(client.NextEvent().name(), levels == 63 ? "reply" : "error");
+    }
+    WaitForCount(&service, "depth", 1);
     WaitForCount(&service, "groups", 1);
     WaitForCount(&service, "message", 1);
     client.raw().ReadToEnd();  // it answers no ping
