@@ -418,10 +418,6 @@ void Worker::CheckDeadlines() {
   }
 }
 
-void Worker::CheckCertificate() {
-  if (!draining_) certificate_.Check(loop_->now());
-}
-
 void Worker::Report() {
   share_.slot->heartbeat_ms = MonotonicMs(clock_.Now());
   WriteCounters({.connections = open_count_,

@@ -178,7 +178,9 @@ class Worker final : private SessionHost {
   void Tick();
   void CheckDeadlines();
   // Loads the certificate anew if its files have changed. A draining worker needs none.
-  void CheckCertificate();
+  void CheckCertificate() {
+    if (!draining_) certificate_.Check(loop_->now());
+  }
   // Begins TLS handshakes that have waited.
   void BeginWaitingHandshakes();
   // Returns whether there are more to read.
