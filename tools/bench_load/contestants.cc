@@ -244,13 +244,16 @@ std::vector<pid_t> RunningServer::roots() const {
 }
 
 const std::vector<Contestant>& Contestants() {
-  const auto always = [](const Scenario&) { return true; };
   const auto never = [](const Scenario&) { return false; };
-  const auto fits_one = [](const Scenario& scenario) { return scenario.workers_min() == 1; };
+  const auto fits_one = [](const Scenario& scenario) {
+    return scenario.workers_min() == 1 && scenario.beside != Scenario::Beside::kComeAndGo;
+  };
   static const auto& contestants = *new std::vector<Contestant>{
       {"groupcast", "bare clients, without a data directory", NewGroupcastBare(), StartWithoutLog,
-       always},
-      {"groupcast_v1", "clients with the subprotocol", NewGroupcastV1(), StartWithoutLog, never},
+       [](const Scenario& scenario) { return scenario.beside != Scenario::Beside::kComeAndGo; }},
+      {"groupcast_v1", "clients with the subprotocol", NewGroupcastV1(), StartWithoutLog,
+       // Bare clients get no events of members.
+       [](const Scenario& scenario) { return scenario.beside == Scenario::Beside::kComeAndGo; }},
       {"groupcast_deflate", "bare clients with permessage-deflate", NewGroupcastDeflate(),
        StartWithDeflate, never},
       {"groupcast_log", "bare clients, with a data directory", NewGroupcastBare(), StartWithLog,
@@ -267,10 +270,13 @@ const std::vector<Contestant>& Contestants() {
       Peer("nchan", "nginx with Nchan, with as many workers", NewNchan(), StartNchan,
            [](const Scenario& scenario) {
              return scenario.groups_per_connection == 1 &&
-                    scenario.beside != Scenario::Beside::kJoins;
+                    scenario.beside != Scenario::Beside::kJoins &&
+                    scenario.beside != Scenario::Beside::kComeAndGo;
            }),
-      Peer("socket.io", "Socket.IO with its cluster adapter, with as many workers", NewSocketIo(),
-           StartSocketIo, always),
+      Peer(
+          "socket.io", "Socket.IO with its cluster adapter, with as many workers", NewSocketIo(),
+          StartSocketIo,
+          [](const Scenario& scenario) { return scenario.beside != Scenario::Beside::kComeAndGo; }),
       Peer("ws", "groups with the npm package ws alone, in one process", NewWs(), StartWs,
            fits_one),
       Peer("nats", "nats-server with its WebSocket listener", NewNats(), StartNats, fits_one),

@@ -70,6 +70,13 @@ class GroupcastV1 : public Groupcast {
   std::string Handshake(Group) const override {
     return HandshakeRequest("/", "Sec-WebSocket-Protocol: groupcast.v1.json\r\n");
   }
+  bool CanWatch() const override { return true; }
+  void AppendWatch(Group group, std::string* out) const override {
+    const std::string command =
+        absl::StrCat(R"({"cmd":"add_group","id":1,"presence":true,"group_id":"g)",
+                     static_cast<uint32_t>(group), R"("})");
+    AppendClientFrame(Opcode::kText, command, out);
+  }
   Received Read(std::string_view head) const override {
     constexpr std::string_view kBegin = R"({"event":"message","group_id":")";
     constexpr std::string_view kBetween = R"(","message":")";

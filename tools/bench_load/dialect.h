@@ -63,6 +63,11 @@ class Dialect {
   virtual bool CanLeave() const { return false; }
   virtual void AppendLeave(Group /*group*/, std::string* /*out*/) const {}
 
+  // Appends all bytes that join the group and ask for the joins and leaves of others. The server
+  // answers (kJoined). Only if CanWatch.
+  virtual bool CanWatch() const { return false; }
+  virtual void AppendWatch(Group /*group*/, std::string* /*out*/) const {}
+
   // Appends all bytes that send `message` to the group. It consists of letters and digits and
   // begins with a stamp.
   virtual void AppendSend(Group group, std::string_view message, std::string* out) const = 0;

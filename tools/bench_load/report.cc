@@ -135,6 +135,37 @@ std::vector<std::string> Notes(const Series& series, const Summary& summary) {
   return notes;
 }
 
+// How the series compares with those of other scenarios.
+std::string Comparisons(const Series& series, const std::vector<Series>& all) {
+  const auto median_of = [](const Series& of, const auto& number) {
+    std::vector<double> values;
+    for (const RunResult& run : of.runs) values.push_back(number(run));
+    return SpreadOf(std::move(values)).median;
+  };
+  const auto cpu = [](const RunResult& run) {
+    return absl::ToDoubleSeconds(run.server_cpu) / absl::ToDoubleSeconds(run.wall);
+  };
+  std::string text;
+  for (const Series& other : all) {
+    const std::vector<std::string>& against = series.scenario->against;
+    if (other.contestant != series.contestant || other.runs.empty() || series.runs.empty() ||
+        std::find(against.begin(), against.end(), other.scenario->name) == against.end()) {
+      continue;
+    }
+    const auto ratio = [&](const auto& number) {
+      const double base = median_of(other, number);
+      return base == 0 ? std::string("-") : Decimal(median_of(series, number) / base, 2);
+    };
+    absl::StrAppend(
+        &text, "  ", series.contestant, ": beside ", other.scenario->name, ", the server's CPU is ",
+        ratio(cpu), " times (", Decimal(median_of(series, cpu), 3), " and ",
+        Decimal(median_of(other, cpu), 3), " cores), p50 ",
+        ratio([](const RunResult& run) { return PercentileMs(run, 50); }), " times, p99 ",
+        ratio([](const RunResult& run) { return PercentileMs(run, 99); }), " times\n");
+  }
+  return text;
+}
+
 // Of those that have one, by contestant.
 std::map<std::string, std::string> Versions(const std::vector<Series>& all) {
   std::map<std::string, std::string> versions;
@@ -222,6 +253,7 @@ json::object ToJson(const Series& series, const Summary& summary) {
 std::string BesideUnit(const Scenario& scenario) {
   switch (scenario.beside) {
     case Scenario::Beside::kJoins:
+    case Scenario::Beside::kComeAndGo:
       return "join";
     case Scenario::Beside::kChurn:
       return "connection";
@@ -311,6 +343,7 @@ std::string ReportText(const std::vector<Series>& all) {
       const Summary summary = Summarize(all[begin], FloorOf(all[begin], all));
       if (!all[begin].runs.empty()) table.push_back(Row(all[begin], summary));
       for (const std::string& note : Notes(all[begin], summary)) notes += note;
+      notes += Comparisons(all[begin], all);
     }
     absl::StrAppend(&text, LayOut(table), notes);
   }

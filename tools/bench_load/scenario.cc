@@ -65,6 +65,7 @@ class Run final : private Swarm::Listener, private SideLoad::Connections {
   void Move(uint32_t connection, Group from, Group to) override {
     swarm_.StartToMove(connection, from, to);
   }
+  void Leave(uint32_t connection, Group group) override { swarm_.Leave(connection, group); }
   void Disconnect(uint32_t connection) override { swarm_.Disconnect(connection); }
   void Connect(uint32_t connection) override { swarm_.Connect(connection); }
   void SetReading(uint32_t connection, bool reading) override {
@@ -106,8 +107,13 @@ Swarm::Options Run::SwarmOptions() const {
 }
 
 absl::Status Run::OpenAndJoin() {
-  if (scenario_.beside == Scenario::Beside::kJoins && !target_.dialect->CanLeave()) {
+  if ((scenario_.beside == Scenario::Beside::kJoins ||
+       scenario_.beside == Scenario::Beside::kComeAndGo) &&
+      !target_.dialect->CanLeave()) {
     return absl::FailedPreconditionError("the scenario needs a dialect that can leave a group");
+  }
+  if (scenario_.beside_watchers > 0 && !target_.dialect->CanWatch()) {
+    return absl::FailedPreconditionError("the scenario needs a dialect that can watch members");
   }
   if (scenario_.has_crowd()) {
     auto crowd = Crowd::Start({.port = target_.port,
@@ -128,7 +134,8 @@ absl::Status Run::OpenAndJoin() {
   }
   if (!scenario_.has_crowd()) {
     for (uint32_t i = scenario_.connections; i < own_connections(); ++i) {
-      joins.push_back({i, scenario_.BesideGroupOf(i - scenario_.connections)});
+      joins.push_back({i, scenario_.BesideGroupOf(i - scenario_.connections),
+                       i >= own_connections() - scenario_.beside_watchers});
     }
   }
   return swarm_.Join(joins);

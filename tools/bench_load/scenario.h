@@ -33,6 +33,8 @@ struct Scenario {
   enum class Beside {
     kNothing,
     kJoins,      // beside_per_second times, a connection leaves its group for the next one
+    kComeAndGo,  // beside_per_second times, a connection leaves its group, and another one that
+                 // left it before joins it again. One in ten is out of it
     kChurn,      // beside_per_second times, a connection closes and connects again
     kStall,      // beside_connections last members of the load's first group stop reading
     kIdleCrowd,  // idle connections, in processes of their own
@@ -58,6 +60,9 @@ struct Scenario {
   uint32_t beside_connections = 0;
   uint32_t beside_groups = 1;
   double beside_per_second = 0;
+  // Of kComeAndGo: the last beside_connections that watch the members of their group, and stay.
+  uint32_t beside_watchers = 0;
+  std::vector<std::string> against;  // scenarios with which the report compares this one
   // The shortest measured part, if the scenario needs more time than others.
   absl::Duration measured_min = absl::ZeroDuration();
   bool only_when_named = false;  // it takes too long for daily use

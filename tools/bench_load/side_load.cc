@@ -1,6 +1,7 @@
 #include "tools/bench_load/side_load.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,7 @@ class InTurn : public SideLoad {
   InTurn(const Scenario& scenario, Connections* connections)
       : SideLoad(scenario, connections),
         per_burst_(scenario.beside_per_second * kBurstEveryNs / 1e9),
-        busy_(scenario.beside_connections, false) {}
+        busy_(scenario.beside_connections - scenario.beside_watchers, false) {}
 
   void OnTime(int64_t now_ns) override {
     for (; going_on() && due_ns_ <= now_ns; due_ns_ += kBurstEveryNs) {
@@ -46,7 +47,7 @@ class InTurn : public SideLoad {
   virtual void Begin(uint32_t place, int64_t due_ns) = 0;
 
   void TakeTurn() {
-    const uint32_t place = next_++ % scenario().beside_connections;
+    const auto place = static_cast<uint32_t>(next_++ % busy_.size());
     if (!busy_[place]) {
       busy_[place] = true;
       ++busy_count_;
@@ -93,6 +94,36 @@ class Joins final : public InTurn {
   }
 
   std::vector<Place> places_;
+};
+
+// Members leave, and come back after a tenth of the others has left. The latency is that of the
+// join, from its beginning to the answer.
+class ComeAndGo final : public InTurn {
+ public:
+  ComeAndGo(const Scenario& scenario, Connections* connections)
+      : InTurn(scenario, connections), join_ns_(scenario.beside_connections, 0) {}
+
+  void OnJoined(uint32_t connection, int64_t now_ns) override {
+    const uint32_t place = PlaceOf(connection);
+    if (busy(place)) End(place, join_ns_[place], now_ns);
+  }
+  int64_t Unfinished() const override {
+    return InTurn::Unfinished() - static_cast<int64_t>(away_.size());
+  }
+
+ private:
+  void Begin(uint32_t place, int64_t due_ns) override {
+    connections().Leave(ConnectionAt(place), scenario().BesideGroupOf(place));
+    away_.push_back(place);
+    if (away_.size() <= join_ns_.size() / 10) return;
+    const uint32_t back = away_.front();
+    away_.pop_front();
+    join_ns_[back] = due_ns;
+    connections().Join(ConnectionAt(back), scenario().BesideGroupOf(back));
+  }
+
+  std::vector<int64_t> join_ns_;  // by place
+  std::deque<uint32_t> away_;     // places, in the order in which they left
 };
 
 // Connections close, and come again: connect, and join. The latency is from the connect to the
@@ -193,6 +224,8 @@ std::unique_ptr<SideLoad> SideLoad::Create(const Scenario& scenario, Connections
       return std::make_unique<SideLoad>(scenario, connections);
     case Scenario::Beside::kJoins:
       return std::make_unique<Joins>(scenario, connections);
+    case Scenario::Beside::kComeAndGo:
+      return std::make_unique<ComeAndGo>(scenario, connections);
     case Scenario::Beside::kChurn:
       return std::make_unique<Churn>(scenario, connections);
     case Scenario::Beside::kStall:

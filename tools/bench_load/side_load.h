@@ -25,6 +25,8 @@ class SideLoad {
     // OnJoined follows.
     virtual void Join(uint32_t connection, Group group) = 0;
     virtual void Move(uint32_t connection, Group from, Group to) = 0;
+    // Nothing follows.
+    virtual void Leave(uint32_t connection, Group group) = 0;
     // Ends a connection like a client that has finished. OnClosed follows.
     virtual void Disconnect(uint32_t connection) = 0;
     // Opens it again. OnOpen follows.

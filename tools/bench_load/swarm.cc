@@ -100,7 +100,8 @@ absl::Status Swarm::Join(const std::vector<Joining>& joins) {
     scratch_.clear();
     for (; i < joins.size() && joins[i].connection == number; ++i) {
       const size_t before = scratch_.size();
-      options_.dialect->AppendJoin(joins[i].group, &scratch_);
+      joins[i].watches ? options_.dialect->AppendWatch(joins[i].group, &scratch_)
+                       : options_.dialect->AppendJoin(joins[i].group, &scratch_);
       if (scratch_.size() == before) continue;
       ++connections_[number].joins_pending;
       ++joins_pending_;
@@ -139,6 +140,13 @@ void Swarm::StartToMove(uint32_t connection, Group from, Group to) {
   options_.dialect->AppendJoin(to, &scratch_);
   ++connections_[connection].joins_pending;
   ++joins_pending_;
+  Write(connection, scratch_);
+}
+
+void Swarm::Leave(uint32_t connection, Group group) {
+  if (connections_[connection].state != State::kOpen) return;
+  scratch_.clear();
+  options_.dialect->AppendLeave(group, &scratch_);
   Write(connection, scratch_);
 }
 

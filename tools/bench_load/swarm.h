@@ -68,6 +68,7 @@ class Swarm {
   struct Joining {
     uint32_t connection;
     Group group;
+    bool watches = false;  // the members of the group
   };
   absl::Status Join(const std::vector<Joining>& joins);
 
@@ -81,6 +82,8 @@ class Swarm {
   void StartToJoin(uint32_t connection, Group group);
   // Only if the dialect can leave.
   void StartToMove(uint32_t connection, Group from, Group to);
+  // The server need not answer.
+  void Leave(uint32_t connection, Group group);
   // Closes with a close frame. The server's close frame then ends the connection.
   void Disconnect(uint32_t connection);
   // Opens a closed connection again.
