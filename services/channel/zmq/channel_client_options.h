@@ -19,6 +19,10 @@ struct PresenceClientOptions {
   // The size of a frame, which one more member may exceed, and the frames without confirmation.
   size_t frame_bytes = 64u << 10;
   uint64_t frames_under_way_max = 4;
+
+  // The time from frames with reports to the next ones, so that the changes of a busy group share a
+  // frame: the way of a frame costs more than what is in it. The first change does not wait.
+  absl::Duration report_interval = absl::Milliseconds(10);
 };
 
 // The options of a ChannelClient and of its parts.

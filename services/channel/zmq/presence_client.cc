@@ -65,6 +65,7 @@ void PresenceClient::Open() {
   sent_ = confirmed_ = received_ = 0;
   confirmation_due_ = false;
   unsent_.clear();
+  next_report_ = absl::InfinitePast();
   open_again_at_ = clock_->Now() + kOpenTimeout;
   untold_.clear();
   for (auto& [group_id, watched] : watched_) {
@@ -98,8 +99,10 @@ bool PresenceClient::Flush() {
   if (!connected_) return works;
   if (opened_ && !answered_ && clock_->Now() >= open_again_at_) Open();
   if (!SendUnsent()) return works;
+  const bool reports = may_report();
   while (sent_ - confirmed_ < options_.frames_under_way_max &&
-         (!opened_ || !untold_.empty() || !queue_.empty())) {
+         (!opened_ || !untold_.empty() || (reports && !queue_.empty()))) {
+    next_report_ = clock_->Now() + options_.report_interval;
     if (!SendFrame()) return works;
     works = true;
   }

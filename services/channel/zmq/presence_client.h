@@ -26,7 +26,8 @@ namespace groupcast::service {
 // connection: then the server gets all watches and lists again, and sends all views again. Until a
 // view is complete again, it is not given out, and its difference to the old one becomes events.
 //
-// Frames leave in Flush, once in a turn, so that the changes of a turn share a frame. While many
+// Frames leave in Flush, once in a turn, and those with reports not in each turn. So changes share
+// frames. While many
 // frames have no confirmation, changes wait here. A group with more waiting changes than members
 // lists its members anew.
 //
@@ -49,7 +50,9 @@ class PresenceClient final : public Presence {
   bool Flush();
 
   // Flush has something to send.
-  bool is_due() const { return !untold_.empty() || !queue_.empty() || !refused_.empty(); }
+  bool is_due() const {
+    return !untold_.empty() || !refused_.empty() || (!queue_.empty() && may_report());
+  }
 
   // The worker ends, and has no connections any more: its members leave now.
   void End();
@@ -65,6 +68,8 @@ class PresenceClient final : public Presence {
   size_t view_bytes() const { return view_bytes_; }
 
  private:
+  bool may_report() const { return clock_->Now() >= next_report_; }
+
   enum class News : uint8_t { kJoined, kLeft, kLost };
   struct Change {
     uint64_t connection_id;
@@ -131,6 +136,7 @@ class PresenceClient final : public Presence {
   std::deque<std::string> refused_;
   absl::node_hash_map<std::string, Report> reports_;
   std::deque<std::string> queue_;  // groups with reports to send
+  absl::Time next_report_ = absl::InfinitePast();
   // By group and connection. Streams and servers may end; a connection keeps its member until it
   // leaves the group, or until the server says that nobody watches the group.
   absl::node_hash_map<std::string, absl::flat_hash_map<uint64_t, Kept>> kept_;

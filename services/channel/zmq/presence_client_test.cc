@@ -19,6 +19,8 @@ using Words = std::vector<std::string>;
 // A client with a server's side that is written by hand, and with a process that has members.
 class PresenceClientTest : public testing::Test, private ChannelLinks, private PresenceListener {
  protected:
+  PresenceClientTest() { options_.report_interval = absl::ZeroDuration(); }
+
   PresenceClient& client() {
     if (!client_.has_value()) {
       client_.emplace(options_, &clock_, static_cast<ChannelLinks*>(this));
@@ -198,6 +200,28 @@ TEST_F(PresenceClientTest, ReportsAGroupThatSomebodyWatches) {
   GiveSwitch("g", Wire::OFF);
   Join("g", 4);
   EXPECT_EQ(Flush(), Words{});
+}
+
+TEST_F(PresenceClientTest, ChangesOfSomeTimeShareAFrame) {
+  options_.report_interval = absl::Milliseconds(10);
+  Connect();
+  GiveSwitch("g", Wire::ON);
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_TRUE(client().is_due());
+  EXPECT_EQ(Flush(), Words{"g [ ]"});
+  Join("g", 1);
+  EXPECT_FALSE(client().is_due());
+  EXPECT_EQ(Flush(), Words{});
+  Join("g", 2);
+  clock_.Advance(absl::Milliseconds(9));
+  EXPECT_EQ(Flush(), Words{});
+  client().Watch("h");
+  EXPECT_TRUE(client().is_due()) << "a watch does not wait";
+  EXPECT_EQ(Flush(), (Words{"h on", "g +1 +2"}));
+  Join("g", 3);
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_TRUE(client().is_due());
+  EXPECT_EQ(Flush(), Words{"g +3"});
 }
 
 TEST_F(PresenceClientTest, AnEmptyListIsAListToo) {
