@@ -42,6 +42,16 @@ TEST(GroupcastV1, AsksForItsSubprotocol) {
             std::string::npos);
 }
 
+TEST(GroupcastV1, AsksForTheMembers) {
+  EXPECT_FALSE(NewGroupcastBare()->CanWatch());
+  ASSERT_TRUE(NewGroupcastV1()->CanWatch());
+  std::string watch;
+  NewGroupcastV1()->AppendWatch(Group{3}, &watch);
+  EXPECT_EQ(Unmasked(watch), R"({"cmd":"add_group","id":1,"presence":true,"group_id":"g3"})");
+  EXPECT_EQ(NewGroupcastV1()->Read(R"({"event":"member_joined","group_id":"g3"})").kind,
+            Kind::kOther);
+}
+
 TEST(GroupcastV1, FindsTheStampInTheEnvelope) {
   const auto dialect = NewGroupcastV1();
   const std::string begin = R"({"event":"message","group_id":"g999999","message":")";

@@ -176,6 +176,17 @@ TEST(ReportText, SaysWhatBecameOfMembersThatStopped) {
   EXPECT_THAT(text, HasSubstr("10.0 MiB at most when all had joined, and 60.0 MiB"));
 }
 
+TEST(ReportText, ComparesWithOtherScenarios) {
+  Scenario rest = kScenario;
+  rest.name = "rest";
+  Scenario busy = kScenario;
+  busy.against = {"rest", "not_run"};
+  EXPECT_THAT(ReportText({{&rest, "groupcast", {RunThatCost(2, 1)}},
+                          {&rest, "ws", {RunThatCost(1, 1)}},
+                          {&busy, "groupcast", {RunThatCost(3, 1)}}}),
+              HasSubstr("groupcast: beside rest, the server's CPU is 1.50 times"));
+}
+
 TEST(ReportText, HasNoRatioWhereThereIsNoFloor) {
   Scenario scenario = kScenario;
   scenario.floor = "";

@@ -37,6 +37,9 @@ class Fake : public SideLoad::Connections {
     done_.push_back(absl::StrCat(connection, " moves ", static_cast<uint32_t>(from), " to ",
                                  static_cast<uint32_t>(to)));
   }
+  void Leave(uint32_t connection, Group group) override {
+    done_.push_back(absl::StrCat(connection, " leaves ", static_cast<uint32_t>(group)));
+  }
   void Disconnect(uint32_t connection) override {
     done_.push_back(absl::StrCat(connection, " disconnects"));
   }
@@ -82,6 +85,30 @@ TEST(Joins, TakeTurnsByTheClockToTheNextGroup) {
   fake.side().OnJoined(10, 5 * kMs);
   fake.side().OnTime(7 * kMs);
   EXPECT_THAT(fake.Done(), ElementsAre("11 moves 3 to 2", "10 moves 3 to 2"));
+}
+
+TEST(ComeAndGo, ATenthIsAwayAndWatchersStay) {
+  Fake fake({.connections = 10,
+             .groups = 2,
+             .beside = Beside::kComeAndGo,
+             .beside_connections = 21,
+             .beside_per_second = 1'000,
+             .beside_watchers = 1});
+  fake.side().Start(0);
+  fake.side().Measure();
+  fake.side().OnTime(kMs);
+  EXPECT_THAT(fake.Done(), ElementsAre("10 leaves 2", "11 leaves 2"));
+  EXPECT_EQ(fake.side().Unfinished(), 0) << "who is away is not waited for";
+  fake.side().OnTime(2 * kMs);
+  EXPECT_THAT(fake.Done(), ElementsAre("12 leaves 2", "10 joins 2"));
+  EXPECT_EQ(fake.side().Unfinished(), 1);
+  fake.side().OnJoined(10, 5 * kMs);
+  EXPECT_EQ(fake.side().Unfinished(), 0);
+  EXPECT_EQ(fake.side().result().done, 1);
+  EXPECT_GE(fake.side().result().latency.Percentile(50), absl::Milliseconds(3));
+  fake.side().OnTime(20 * kMs);
+  EXPECT_THAT(fake.Done(), testing::AllOf(testing::Contains("29 leaves 2"),
+                                          testing::Not(testing::Contains("30 leaves 2"))));
 }
 
 TEST(Joins, ComeInBurstsThatKeepTheRate) {

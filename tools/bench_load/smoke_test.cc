@@ -155,6 +155,30 @@ TEST(Beside, JoinsNeedADialectThatCanLeave) {
   EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition) << result.status();
 }
 
+TEST(Beside, MembersComeAndGoAndAreWatchedAndTheLoadDoesNotNotice) {
+  Scenario members = kFanOut;
+  members.beside = Scenario::Beside::kComeAndGo;
+  members.beside_connections = 21;
+  members.beside_per_second = 1'000;
+  members.beside_watchers = 1;
+  const RunResult run = RunSmall("groupcast_v1", members);
+  ExpectAllCame(run, 30);
+  EXPECT_GT(run.beside.done, 0);
+  EXPECT_EQ(run.beside.latency.count(), run.beside.done);
+}
+
+TEST(Beside, WatchersNeedADialectThatCanWatch) {
+  const absl::StatusOr<RunningServer> server = Named("groupcast").start(BuiltHere());
+  ASSERT_TRUE(server.ok()) << server.status();
+  Scenario members = kFanOut;
+  members.beside = Scenario::Beside::kComeAndGo;
+  members.beside_connections = 2;
+  members.beside_watchers = 1;
+  const absl::StatusOr<RunResult> result = RunScenario(
+      members, {server->port(), Named("groupcast").dialect.get(), server->roots()}, RunOptions{});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition) << result.status();
+}
+
 TEST(Beside, ConnectionsComeAndGoAndTheLoadDoesNotNotice) {
   Scenario churn = kFanOut;
   churn.beside = Scenario::Beside::kChurn;
