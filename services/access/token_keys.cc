@@ -1,16 +1,13 @@
 #include "services/access/token_keys.h"
 
+#include <jwt.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,10 +36,21 @@ using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
 using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD_free>>;
 using Parameters = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM_free>>;
 using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
-using EcSignature = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
+using Jwt = std::unique_ptr<jwt_t, Free<jwt_free>>;
 
 constexpr size_t kCoordinateBytes = 32;  // of a point on P-256 (RFC 7518 section 6.2.1.2)
+
+jwt_alg_t LibraryAlgorithm(TokenAlgorithm algorithm) {
+  switch (algorithm) {
+    case TokenAlgorithm::kHs256:
+      return JWT_ALG_HS256;
+    case TokenAlgorithm::kRs256:
+      return JWT_ALG_RS256;
+    case TokenAlgorithm::kEs256:
+      return JWT_ALG_ES256;
+  }
+  return JWT_ALG_INVAL;
+}
 
 // A key's bytes in base64url (RFC 7518 section 2).
 std::optional<std::string> Base64Member(const JsonMembers& members, absl::string_view name) {
@@ -60,8 +68,12 @@ std::optional<std::string> TextMember(const JsonMembers& members, absl::string_v
   return at == members.end() ? std::string() : ReadJsonText(at->second);
 }
 
-const unsigned char* Bytes(absl::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
+std::string ToPem(EVP_PKEY* key) {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  if (bio == nullptr || PEM_write_bio_PUBKEY(bio.get(), key) != 1) return "";
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &bytes);
+  return std::string(bytes, static_cast<size_t>(size));
 }
 
 PublicKey MakeKey(const char* type, OSSL_PARAM_BLD* builder) {
@@ -81,7 +93,8 @@ PublicKey RsaKey(const JsonMembers& members) {
   const std::optional<std::string> exponent = Base64Member(members, "e");
   if (!modulus.has_value() || !exponent.has_value()) return nullptr;
   const auto number = [](const std::string& bytes) {
-    return Number(BN_bin2bn(Bytes(bytes), static_cast<int>(bytes.size()), nullptr));
+    return Number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+                            static_cast<int>(bytes.size()), nullptr));
   };
   const Number n = number(*modulus);
   const Number e = number(*exponent);
@@ -142,53 +155,10 @@ absl::StatusOr<TokenAlgorithm> AlgorithmOf(EVP_PKEY* key) {
   return absl::InvalidArgumentError("must be an RSA key, or an EC key of the curve P-256");
 }
 
-// RFC 7518 section 3.2.
-bool IsHmac(absl::string_view secret, absl::string_view signed_text, absl::string_view signature) {
-  unsigned char code[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  return HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), Bytes(signed_text),
-              signed_text.size(), code, &size) != nullptr &&
-         signature.size() == size && CRYPTO_memcmp(code, signature.data(), size) == 0;
-}
-
-// OpenSSL takes a signature of ECDSA as DER, and tokens have its two numbers, of 32 bytes each (RFC
-// 7518 section 3.4). nullopt: it has another form.
-std::optional<std::string> EcSignatureDer(absl::string_view signature) {
-  if (signature.size() != 2 * kCoordinateBytes) return std::nullopt;
-  Number r(BN_bin2bn(Bytes(signature), kCoordinateBytes, nullptr));
-  Number s(BN_bin2bn(Bytes(signature.substr(kCoordinateBytes)), kCoordinateBytes, nullptr));
-  const EcSignature numbers(ECDSA_SIG_new());
-  if (numbers == nullptr || r == nullptr || s == nullptr) return std::nullopt;
-  ECDSA_SIG_set0(numbers.get(), r.release(), s.release());
-  unsigned char* bytes = nullptr;
-  const int size = i2d_ECDSA_SIG(numbers.get(), &bytes);
-  if (size <= 0) return std::nullopt;
-  std::string der(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
-  OPENSSL_free(bytes);
-  return der;
-}
-
-// By SHA-256 and the key: RSASSA-PKCS1-v1_5, or ECDSA.
-bool IsSignature(EVP_PKEY* key, absl::string_view signed_text, absl::string_view signature) {
-  const Digest digest(EVP_MD_CTX_new());
-  return digest != nullptr &&
-         EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-         EVP_DigestVerify(digest.get(), Bytes(signature), signature.size(), Bytes(signed_text),
-                          signed_text.size()) == 1;
-}
-
 }  // namespace
 
 absl::string_view TokenAlgorithmName(TokenAlgorithm algorithm) {
-  switch (algorithm) {
-    case TokenAlgorithm::kHs256:
-      return "HS256";
-    case TokenAlgorithm::kRs256:
-      return "RS256";
-    case TokenAlgorithm::kEs256:
-      return "ES256";
-  }
-  return "";
+  return jwt_alg_str(LibraryAlgorithm(algorithm));
 }
 
 absl::StatusOr<TokenKeys> TokenKeys::Load(const std::vector<std::string>& files) {
@@ -234,13 +204,13 @@ absl::Status TokenKeys::AddPem(std::string id, const std::string& pem) {
         "has a private key; the service needs the public key alone (openssl pkey -pubout)");
   }
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  PublicKey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  const PublicKey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
   if (key == nullptr) {
     return absl::InvalidArgumentError("must begin with -----BEGIN PUBLIC KEY----- and be PEM");
   }
   const absl::StatusOr<TokenAlgorithm> algorithm = AlgorithmOf(key.get());
   if (!algorithm.ok()) return algorithm.status();
-  return Push({*algorithm, std::move(id), "", std::move(key)});
+  return Push({*algorithm, std::move(id), ToPem(key.get())});
 }
 
 absl::Status TokenKeys::AddSet(absl::string_view json, bool others_may_access) {
@@ -281,10 +251,10 @@ absl::Status TokenKeys::AddSet(absl::string_view json, bool others_may_access) {
         return wrong("is a private key; the service needs the public key alone");
       }
       if (*type == "EC" && TextMember(*members, "crv") != "P-256") continue;
-      PublicKey key = *type == "RSA" ? RsaKey(*members) : P256Key(*members);
+      const PublicKey key = *type == "RSA" ? RsaKey(*members) : P256Key(*members);
       if (key == nullptr) return wrong("is not a valid key (RFC 7518 section 6)");
       const absl::StatusOr<TokenAlgorithm> algorithm = AlgorithmOf(key.get());
-      added = algorithm.ok() ? Push({*algorithm, *std::move(id), "", std::move(key)})
+      added = algorithm.ok() ? Push({*algorithm, *std::move(id), ToPem(key.get())})
                              : algorithm.status();
     }
     if (!added.ok()) return wrong(added.message());
@@ -304,29 +274,19 @@ absl::Status TokenKeys::Push(Key key) {
 
 bool TokenKeys::Verify(absl::string_view token, TokenAlgorithm algorithm,
                        absl::string_view key_id) const {
-  const size_t dot = token.rfind('.');
-  std::string signature;
-  if (dot == absl::string_view::npos ||
-      !absl::WebSafeBase64Unescape(token.substr(dot + 1), &signature)) {
-    return false;
+  const std::string text(token);
+  for (const Key& key : keys_) {
+    if (key.algorithm != algorithm) continue;
+    if (!key.id.empty() && !key_id.empty() && key.id != key_id) continue;
+    jwt_t* decoded = nullptr;
+    const bool is_valid =
+        jwt_decode(&decoded, text.c_str(), reinterpret_cast<const unsigned char*>(key.bytes.data()),
+                   static_cast<int>(key.bytes.size())) == 0;
+    const Jwt owned(decoded);
+    // The library goes by the token's header. It must not have seen another algorithm there.
+    if (is_valid && jwt_get_alg(owned.get()) == LibraryAlgorithm(algorithm)) return true;
   }
-  const absl::string_view signed_text = token.substr(0, dot);
-  if (algorithm == TokenAlgorithm::kEs256) {
-    std::optional<std::string> der = EcSignatureDer(signature);
-    if (!der.has_value()) return false;
-    signature = *std::move(der);
-  }
-  // OpenSSL's queue of errors is for the whole thread, and TLS connections look into it.
-  ERR_set_mark();
-  const bool is_valid = std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) {
-    if (key.algorithm != algorithm) return false;
-    if (!key.id.empty() && !key_id.empty() && key.id != key_id) return false;
-    return algorithm == TokenAlgorithm::kHs256
-               ? IsHmac(key.secret, signed_text, signature)
-               : IsSignature(key.public_key.get(), signed_text, signature);
-  });
-  ERR_pop_to_mark();
-  return is_valid;
+  return false;
 }
 
 }  // namespace groupcast::service

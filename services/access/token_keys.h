@@ -3,15 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-
-struct evp_pkey_st;  // of OpenSSL
 
 namespace groupcast::service {
 
@@ -56,9 +53,8 @@ class TokenKeys {
  private:
   struct Key {
     TokenAlgorithm algorithm;
-    std::string id;                           // empty: none
-    std::string secret;                       // of HS256
-    std::shared_ptr<evp_pkey_st> public_key;  // of the others; an EVP_PKEY
+    std::string id;     // empty: none
+    std::string bytes;  // the secret, or the public key as PEM
   };
 
   absl::Status AddSecret(std::string id, absl::string_view secret);

@@ -232,9 +232,10 @@ TEST_F(TokenTest, WhatIsNoToken) {
             "no key of the service has signed the token");
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("claims must be a JSON object"));
   EXPECT_EQ(TextErrorOf(".."), "the token's header is not a JSON object");
-  // What is not UTF-8, and NUL.
-  EXPECT_THAT(ErrorOf("{\"sub\":\"\xff\"}"), HasSubstr("claims must be a JSON object"));
-  EXPECT_THAT(ErrorOf(R"({"sub":"a\u0000b"})"), HasSubstr("must not be empty, have control"));
+  // The library reads the claims too, and refuses what is not UTF-8, and NUL.
+  for (const absl::string_view claims : {"{\"sub\":\"\xff\"}", R"({"sub":"a\u0000b"})"}) {
+    EXPECT_EQ(ErrorOf(claims), "no key of the service has signed the token");
+  }
 }
 
 TEST_F(TokenTest, TheLargestAndOneOver) {
