@@ -14,6 +14,9 @@ namespace {
 
 namespace http = boost::beast::http;
 
+// Beast's memory for a field, besides its name and value.
+constexpr size_t kFieldBytes = 96;
+
 absl::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
@@ -27,7 +30,13 @@ void RequestParser::Next() {
   parser_->body_limit(limits_.body_bytes_max);
   began_ = false;
   told_head_ = false;
+  head_bytes_ = 0;
   is_done_ = false;
+}
+
+void RequestParser::Drop() {
+  rest_ = std::string();
+  Next();
 }
 
 RequestParser::Result RequestParser::Read(absl::string_view input) {
@@ -50,7 +59,11 @@ RequestParser::Result RequestParser::Read(absl::string_view input) {
     if (bytes.empty() || (!began_ && bytes == "\r")) return keep(Result::kNeedMore);
     began_ = true;
     boost::system::error_code error;
-    const size_t size = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+    // Beast gets no more at once than the longest line may have: so the limits do not depend on the
+    // pieces in which a request comes. The body has no lines.
+    const absl::string_view piece =
+        told_head_ && parser_->chunked() ? bytes.substr(0, limits_.head_bytes_max) : bytes;
+    const size_t size = parser_->put(boost::asio::buffer(piece.data(), piece.size()), error);
     bytes.remove_prefix(size);
     const bool needs_more = error == http::error::need_more;
     if (error && !needs_more) return DefectOf(error);
@@ -60,7 +73,8 @@ RequestParser::Result RequestParser::Read(absl::string_view input) {
       if (result == Result::kDefect) return result;
       if (!parser_->is_done()) return keep(Result::kHead);
     }
-    if (!needs_more) continue;
+    const bool has_more = size > 0 && piece.size() < bytes.size() + size;
+    if (!needs_more || has_more) continue;
     if (!parser_->is_header_done() && bytes.size() >= limits_.head_bytes_max) {
       return DefectOf(http::error::header_limit);
     }
@@ -75,6 +89,14 @@ RequestParser::Result RequestParser::Read(absl::string_view input) {
 }
 
 RequestParser::Result RequestParser::CheckHead() {
+  size_t fields = 0;
+  for (const auto& field : parser_->get()) {
+    ++fields;
+    head_bytes_ += field.name_string().size() + field.value().size() + kFieldBytes;
+  }
+  if (fields > limits_.fields_max) {
+    return Defect(431, absl::StrCat("The header has more than ", limits_.fields_max, " fields."));
+  }
   if (Count(http::field::content_length) > 1) {
     return Defect(400, "The request has several Content-Length fields.");
   }
@@ -106,8 +128,7 @@ RequestParser::Result RequestParser::CheckHead() {
 
 RequestParser::Result RequestParser::Defect(int status, absl::string_view message) {
   defect_ = {.status = status, .message = std::string(message)};
-  rest_.clear();
-  rest_.shrink_to_fit();
+  Drop();
   return Result::kDefect;
 }
 
@@ -154,6 +175,8 @@ bool RequestParser::expects_continue() const {
 
 const std::string& RequestParser::body() const { return parser_->get().body(); }
 
-size_t RequestParser::buffered_bytes() const { return rest_.size() + parser_->get().body().size(); }
+size_t RequestParser::buffered_bytes() const {
+  return head_bytes_ + rest_.size() + parser_->get().body().size();
+}
 
 }  // namespace groupcast::service

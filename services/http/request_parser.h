@@ -14,6 +14,7 @@ namespace groupcast::service {
 
 struct RequestLimits {
   size_t head_bytes_max = 8 * 1024;  // request line and header
+  size_t fields_max = 100;           // of the header
   size_t body_bytes_max = 1u << 20;
 };
 
@@ -47,6 +48,8 @@ class RequestParser {
   Result Read(absl::string_view input);
   // After kRequest: makes ready for the next request.
   void Next();
+  // Forgets all that it has. No request can follow.
+  void Drop();
 
   // After kDefect.
   const RequestDefect& defect() const { return defect_; }
@@ -68,12 +71,13 @@ class RequestParser {
 
   // Whether a request has begun and is not whole.
   bool is_inside() const { return !is_done_ && (began_ || !rest_.empty()); }
-  // The bytes that it holds of a request and behind it.
+  // The memory of a request's head and body, and of the bytes behind it.
   size_t buffered_bytes() const;
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  // Drops what it has read.
   Result Defect(int status, absl::string_view message);
   Result DefectOf(const boost::system::error_code& error);
   // Returns the defect of a whole head, or kHead.
@@ -84,6 +88,7 @@ class RequestParser {
   std::string rest_;  // taken, and not parsed yet
   bool began_ = false;
   bool told_head_ = false;
+  size_t head_bytes_ = 0;  // the memory of a whole head
   bool is_done_ = false;
   RequestDefect defect_;
 };

@@ -124,6 +124,35 @@ TEST(RequestParserTest, HasBounds) {
       << "an extension without an end";
 }
 
+TEST(RequestParserTest, TheNumberOfFieldsIsBounded) {
+  std::string fields;
+  for (int i = 0; i < 100; ++i) fields += "a: \r\n";
+  EXPECT_EQ(StatusOf("GET / HTTP/1.0\r\n" + fields + "\r\n"), 0);
+  EXPECT_EQ(StatusOf("GET / HTTP/1.0\r\n" + fields + "b: \r\n\r\n"), 431);
+}
+
+// The bounds of the lines between chunks are the same for one piece and for many.
+TEST(RequestParserTest, ChunksComeInLargePieces) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string chunks;
+  for (int i = 0; i < 20'000; ++i) chunks += "2;x=yz\r\nab\r\n";
+  RequestParser parser({});
+  ASSERT_EQ(ReadAll(&parser, head + chunks + "0\r\n\r\n"), Result::kRequest);
+  EXPECT_EQ(parser.body().size(), 40'000u);
+  EXPECT_EQ(StatusOf(head + "1;x=" + std::string(20'000, 'y') + "\r\na\r\n0\r\n\r\n"), 400);
+}
+
+TEST(RequestParserTest, DropForgetsAll) {
+  RequestParser parser({});
+  const std::string request =
+      absl::StrCat("GET / HTTP/1.1\r\nHost: ", std::string(1'000, 'h'), "\r\n\r\n");
+  ASSERT_EQ(ReadAll(&parser, request + request), Result::kRequest);
+  EXPECT_GT(parser.buffered_bytes(), 2'000u) << "the head counts too";
+  parser.Drop();
+  EXPECT_EQ(parser.buffered_bytes(), 0u);
+  EXPECT_FALSE(parser.is_inside());
+}
+
 TEST(RequestParserTest, KnowsWhetherTheConnectionGoesOn) {
   RequestParser closing({});
   ASSERT_EQ(ReadAll(&closing, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
