@@ -143,7 +143,12 @@ void Connection::Read() {
       return;
     }
     const absl::string_view input(read_buffer.data(), static_cast<size_t>(count));
-    if (state_ == State::kReading) Parse(input);
+    if (state_ == State::kReading) {
+      Parse(input);
+    } else {
+      // Of a stream that may yet be refused, as everything else here: input that nobody reads.
+      request_.keep_alive = false;
+    }
     if (static_cast<size_t>(count) < read_buffer.size()) return;
   }
 }
@@ -157,11 +162,10 @@ void Connection::Parse(absl::string_view input) {
       Problem problem = MakeProblem(defect.status, kBadRequest, defect.message);
       if (defect.status == 413) problem.code = std::string(ErrorWord(ErrorCode::kMessageTooLarge));
       request_.keep_alive = false;
-      CountInput();
       return RefuseRequest(problem);
     }
     if (result == RequestParser::Result::kNeedMore) {
-      if (parser_.is_inside() && counted_input_ == 0) host_->OnReading(this);
+      if (parser_.is_inside() && !std::exchange(is_timed_, true)) host_->OnReading(this);
       return CountInput();
     }
     if (!head_is_checked_) {
@@ -197,7 +201,7 @@ std::optional<Problem> Connection::CheckHead() {
               .keep_alive = parser_.keep_alive() && !host_->is_draining() && !peer_closed_,
               .is_http_1_1 = parser_.is_http_1_1(),
               .is_head = parser_.method() == "HEAD"};
-  if (host_->is_full()) {
+  if (host_->is_surplus(*this)) {
     request_.keep_alive = false;
     return MakeProblem(503, "unavailable", "The service has as many connections as it may have.");
   }
@@ -288,9 +292,11 @@ std::optional<Problem> Connection::Identify(bool is_stream) {
     return MakeProblem(400, kBadRequest, kSessionDefect);
   }
   const bool is_known = !is_stream && access != nullptr && access->identity.is_authenticated() &&
-                        access->identity.token->valid_until > loop_->now();
+                        access->identity.token->valid_until > loop_->now() &&
+                        session == session_name_;
   if (!is_known) {
     access.reset();
+    session_name_ = std::string(session);
     Fingerprint own;
     if (!session.empty()) {
       own = FingerprintOf({session});
@@ -349,12 +355,12 @@ void Connection::Run() {
     return RefuseRequest(*problem);
   }
   if (const std::optional<Problem> problem = ExcludeSession(&calls)) return RefuseRequest(*problem);
-  const size_t body_bytes = parser_.body().size();
-  if (!host_->MayHold(body_bytes)) {
+  const size_t bytes = parser_.buffered_bytes() + calls.items.size() * sizeof(calls.items.front());
+  if (!host_->MayHold(bytes)) {
     return RefuseRequest(
         ProblemOf(ErrorCode::kUnavailable, "Too many requests wait for the channel. Try again."));
   }
-  held_bytes_ = body_bytes;
+  held_bytes_ = bytes;
   host_->OnHeld(static_cast<int64_t>(held_bytes_));
   state_ = State::kAnswering;
   // What follows waits in the kernel. A stream has nothing to read but its end.
@@ -410,6 +416,16 @@ void Connection::ResumeCommands() { RunCommands(); }
 void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
   if (state_ != State::kAnswering && state_ != State::kStreaming) return;
   const absl::string_view text = bytes.bytes();
+  if (state_ == State::kAnswering && exchange_->is_stream()) {
+    if (exchange_->problem().has_value()) return;
+    early_bytes_ += bytes.size();
+    if (early_bytes_ > host_->options().outbox_bytes_max) {
+      slow_ = true;
+      return FailRequest(ProblemOf(
+          ErrorCode::kUnavailable,
+          "The first groups of the stream have too many messages while others are joined."));
+    }
+  }
   if (!text.empty() && text.front() == '{') {
     Answer answer = ReadAnswer(text);
     if (state_ == State::kAnswering) {
@@ -421,10 +437,7 @@ void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
   }
   if (state_ == State::kAnswering) {
     // Another join of the stream is under way. Its position belongs into the ids of all events.
-    early_bytes_ += bytes.size();
-    if (early_bytes_ <= host_->options().outbox_bytes_max) return early_.push_back(bytes);
-    slow_ = true;
-    return Close(/*drop_unsent=*/true);
+    return early_.push_back(bytes);
   }
   SharedBytes id;
   if (!positions_.empty()) {
@@ -436,19 +449,20 @@ void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
     }
     id = SharedBytes::Copy(absl::StrCat("id: ", EventId(positions_), "\n\n"));
   }
-  absl::Status queued = Push(bytes);
-  if (!queued.ok()) {
-    // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
-    Write();
-    if (state_ != State::kStreaming) return;
-    queued = Push(bytes);
-  }
-  if (!queued.ok()) {
-    slow_ = true;
-    return Close(/*drop_unsent=*/true);
-  }
+  if (!PushOrClose(bytes)) return;
   if (id) outbox_.PushLast(std::move(id));
   host_->OnTouched(this, traffic_class);
+}
+
+bool Connection::PushOrClose(const SharedBytes& bytes) {
+  if (Push(bytes).ok()) return true;
+  // A turn may bring more than an outbox holds. Only a peer that does not read either is slow.
+  Write();
+  if (state_ != State::kStreaming) return false;
+  if (Push(bytes).ok()) return true;
+  slow_ = true;
+  Close(/*drop_unsent=*/true);
+  return false;
 }
 
 absl::Status Connection::Push(const SharedBytes& bytes) {
@@ -458,6 +472,7 @@ absl::Status Connection::Push(const SharedBytes& bytes) {
 }
 
 void Connection::PushEvent(const Answer& answer) {
+  if (state_ != State::kStreaming) return;
   std::string event;
   if (answer.kind == Answer::Kind::kError) {
     event = StreamEvent("problem", "", ProblemJson(answer.problem));
@@ -466,10 +481,7 @@ void Connection::PushEvent(const Answer& answer) {
   } else {
     return;
   }
-  if (!Push(SharedBytes::Copy(event)).ok()) {
-    slow_ = true;
-    Close(/*drop_unsent=*/true);
-  }
+  PushOrClose(SharedBytes::Copy(event));
 }
 
 bool Connection::takes_bytes() const { return loop_->now() - took_bytes_at_ <= kTakesBytesMax; }
@@ -484,11 +496,10 @@ bool Connection::drained() const { return is_streaming() && outbox_.IsDrained(ou
 
 void Connection::Disconnect(CloseCode code, absl::string_view reason) {
   if (state_ == State::kAnswering) {
-    request_.keep_alive = false;
-    exchange_->Fail(ProblemOf(
-        code == CloseCode::kTokenExpired ? ErrorCode::kTokenExpired : ErrorCode::kUnauthorized,
-        reason));
-    return host_->OnTouched(this, TrafficClass::kInteractive);
+    ErrorCode error = ErrorCode::kUnauthorized;
+    if (code == CloseCode::kTokenExpired) error = ErrorCode::kTokenExpired;
+    if (pending_sends > 0) error = ErrorCode::kOutcomeUnknown;
+    return FailRequest(ProblemOf(error, reason));
   }
   EndStream(code, reason, absl::ZeroDuration());
 }
@@ -520,7 +531,8 @@ void Connection::FailRequest(const Problem& problem) {
 }
 
 void Connection::SendHeartbeat() {
-  if (state_ != State::kStreaming) return;
+  // Bytes that wait tell a peer as much, and have a bound.
+  if (state_ != State::kStreaming || !outbox_.empty()) return;
   outbox_.PushLast(SharedBytes::Copy(":\n\n"));
   host_->OnTouched(this, TrafficClass::kBulk);
 }
@@ -544,21 +556,28 @@ void Connection::SendAnswer(const SharedBytes& bytes) {
   exchange_.reset();
   outbox_.PushLast(bytes);
   head_is_checked_ = false;
+  is_timed_ = false;
+  route_ = Route();
+  const bool goes_on = std::exchange(request_, {}).keep_alive;
   if (state_ == State::kReading) parser_.Next();
-  if (!request_.keep_alive || peer_closed_ || host_->is_draining())
-    return Close(/*drop_unsent=*/false);
+  if (!goes_on || peer_closed_ || host_->is_draining()) {
+    Close(/*drop_unsent=*/false);
+    if (state_ == State::kClosing) host_->OnWriting(this);
+    return;
+  }
   state_ = State::kReading;
+  CountInput();
   WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));  // until the answer is written
   host_->OnWriting(this);
   host_->OnTouched(this, TrafficClass::kInteractive);
 }
 
 void Connection::FinishExchange() {
+  // A late answer would be that of the next request.
+  if (pending_sends > 0 || pending_answers > 0) request_.keep_alive = false;
   if (exchange_->problem().has_value()) {
     const Problem problem = *exchange_->problem();
     if (exchange_->is_stream()) {
-      // Other joins of it may be under way.
-      if (exchange_->groups().size() > 1) request_.keep_alive = false;
       EndGroups();
     }
     return RefuseRequest(problem);
@@ -579,6 +598,8 @@ void Connection::EndGroups() {
 void Connection::BeginStream() {
   const std::unique_ptr<Exchange> exchange = std::move(exchange_);
   request_.keep_alive = false;
+  route_ = Route();
+  parser_.Drop();
   std::vector<Position> joined;
   for (const std::string& reply : exchange->replies()) {
     joined.push_back(ReadPosition(reply).value_or(Position()));
@@ -649,6 +670,7 @@ void Connection::Write() {
     // last bytes.
     shutdown(socket_.get(), SHUT_WR);
     sent_shutdown_ = true;
+    host_->OnClosing(this);
     if (peer_closed_) End();
   }
 }
@@ -659,7 +681,7 @@ void Connection::Close(bool drop_unsent) {
   if (drop_unsent) outbox_.DropUnsent();
   state_ = State::kClosing;
   // The groups are left at the end of the turn: this may be inside a call of theirs.
-  parser_.Next();
+  parser_.Drop();
   CountInput();
   if (!peer_closed_) WatchFor(watched_ | EPOLLIN);
   host_->OnClosing(this);

@@ -54,8 +54,8 @@ class ConnectionHost {
   // Null: the service can be used. Otherwise the end of a sentence.
   virtual absl::string_view why_not_ready() const = 0;
   virtual bool is_draining() const = 0;
-  // The worker has as many connections as it may have.
-  virtual bool is_full() const = 0;
+  // The connection is one of those above the worker's limit.
+  virtual bool is_surplus(const Connection& connection) const = 0;
   virtual absl::string_view date() const = 0;
 
   // A request has been read, or refused.
@@ -130,6 +130,8 @@ class Connection final : public Member,
   bool slow() const { return slow_; }
   PeerAddress peer_address() const { return PeerAddressOf(socket_.get()); }
   size_t outbox_bytes() const { return outbox_.bytes(); }
+  // The memory of what it has read and not used yet.
+  size_t input_bytes() const { return parser_.buffered_bytes(); }
   // Whether the kernel has taken bytes for it within the last second.
   bool takes_bytes() const;
   // Whether its outbox has drained far enough for recoveries to continue.
@@ -186,6 +188,8 @@ class Connection final : public Member,
   // The same for a stream, which may have been about to begin.
   void EndGroups();
   absl::Status Push(const SharedBytes& bytes);
+  // Pushes, and closes a peer that does not read. False: it is closed.
+  bool PushOrClose(const SharedBytes& bytes);
   void Write();
   void CountInput();
   void WatchFor(uint32_t events);
@@ -202,6 +206,7 @@ class Connection final : public Member,
   bool sent_shutdown_ = false;  // our side of the TCP connection is closed
   bool peer_closed_ = false;    // the peer sends nothing more
   bool head_is_checked_ = false;
+  bool is_timed_ = false;  // the time of the request in parser_ runs
   bool slow_ = false;
   uint32_t watched_ = 0;       // epoll bits
   uint32_t unsent_bytes_ = 0;  // in the kernel, when the socket was found full
@@ -213,12 +218,14 @@ class Connection final : public Member,
   RequestFrame request_;
   Route route_;
   std::string credentials_;         // those that `access` is of
+  std::string session_name_;        // and the session of the query
   std::optional<Problem> refusal_;  // of a request whose body is still to come
   std::unique_ptr<Exchange> exchange_;
   // Of a stream with several groups: their positions, in the order of its request.
   std::vector<std::string> stream_groups_;
   std::vector<Position> positions_;
-  // Messages that came before all joins of a stream had their replies.
+  // Messages that came before all joins of a stream had their replies. Their bytes, and those of
+  // other events of that time, are bounded as an outbox.
   std::vector<SharedBytes> early_;
   size_t early_bytes_ = 0;
 };

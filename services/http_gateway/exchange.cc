@@ -40,7 +40,10 @@ void Exchange::OnAnswer(Answer answer) {
     events_.push_back(std::move(answer));
     return;
   }
-  if (answer.kind == Answer::Kind::kError && (!calls_.is_list || !answer.id.has_value())) {
+  const bool is_error = answer.kind == Answer::Kind::kError;
+  // The member's token has expired, and nothing follows from that yet.
+  if (is_error && !answer.id.has_value() && !calls_.is_stream) return;
+  if (is_error && !calls_.is_list) {
     return Fail(std::move(answer.problem));
   }
   const uint64_t id = answer.id.value_or(results_.size());

@@ -25,7 +25,8 @@ class Exchange {
   const Command* Next() const;
   void Ran();
 
-  // A member's event. The first problem of a request that is no list is its answer.
+  // A member's event. The first problem of a request that is no list is its answer. A problem of
+  // no command is that of a stream alone: a command that runs has its own answer.
   void OnAnswer(Answer answer);
   // All of it ends with this problem, whatever is under way.
   void Fail(Problem problem);

@@ -93,7 +93,9 @@ class GatewayWorker final : private ConnectionHost {
   bool needs_credentials() const override { return options_.needs_credentials; }
   absl::string_view why_not_ready() const override;
   bool is_draining() const override { return draining_; }
-  bool is_full() const override { return connections_.size() > options_.connections_max; }
+  bool is_surplus(const Connection& connection) const override {
+    return connection.place >= options_.connections_max;
+  }
   absl::string_view date() const override { return date_; }
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnStream(int change) override { streams_ += change; }

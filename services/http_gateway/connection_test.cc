@@ -1,0 +1,291 @@
+// One connection with a real socket, on a channel in memory. The test runs the turns of its worker.
+
+#include "services/http_gateway/connection.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/access/testing/token_maker.h"
+#include "services/channel/memory/memory_channel.h"
+
+namespace groupcast::service {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr absl::string_view kSecret = "0123456789abcdef0123456789abcdef";
+
+GroupServiceOptions Options() {
+  TokenKeys keys;
+  EXPECT_TRUE(keys.Add(kSecret, /*others_may_access=*/false).ok());
+  AccessPolicy::Options policy;
+  policy.tokens = std::make_shared<const TokenVerifier>(
+      std::move(keys), TokenOptions{.leeway = absl::ZeroDuration()});
+  policy.allow_anonymous = true;
+  GroupAccess open;
+  for (std::optional<Whom>& whom : open.whom) whom = Whom::kAnyone;
+  std::vector<std::pair<std::string, GroupAccess>> rules = {{"g", open}};
+  policy.rules = PrefixMap<GroupAccess>(std::move(rules));
+  GroupServiceOptions options;
+  options.access.policy = std::make_shared<const AccessPolicy>(std::move(policy));
+  return options;
+}
+
+// A token that is valid for this time.
+std::string TokenFor(absl::string_view user, absl::Duration validity) {
+  return HmacToken(absl::StrCat("{\"sub\":\"", user,
+                                "\",\"exp\":", absl::ToUnixSeconds(absl::Now() + validity), "}"),
+                   kSecret);
+}
+
+std::string Get(absl::string_view target, absl::string_view fields = "") {
+  return absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: localhost\r\n", fields, "\r\n");
+}
+
+std::string Post(absl::string_view target, absl::string_view body, absl::string_view fields = "") {
+  return absl::StrCat("POST ", target,
+                      " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                      "Content-Length: ",
+                      body.size(), "\r\n", fields, "\r\n", body);
+}
+
+class ConnectionTest : public testing::Test, protected ConnectionHost {
+ protected:
+  enum class Waits { kNothing, kIdle, kReading, kAnswering, kWriting, kStreaming, kClosing };
+
+  ConnectionTest() : groups_(Options(), &clock_), hub_(Epoch{0x0a}), channel_(&hub_, &groups_) {
+    groups_.SetChannel(&channel_);
+    clock_.Advance(absl::Hours(24 * 365 * 10));  // it is ahead of the loop's
+    channel_.SetConnected(true);
+    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+    EXPECT_TRUE(loop.ok());
+    loop_ = *std::move(loop);
+    Connect();
+  }
+
+  // A new connection in place of the present one.
+  void Connect() {
+    int sockets[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
+    client_ = Fd(sockets[0]);
+    connection_ = std::make_unique<Connection>(static_cast<ConnectionHost*>(this), loop_.get(),
+                                               Fd(sockets[1]), ConnectionId{RandomId()});
+    ASSERT_TRUE(connection_->Start().ok());
+  }
+
+  // Runs turns until nothing happens any more.
+  void Turns() {
+    for (int i = 0; i < 10; ++i) {
+      loop_->RunOnce(absl::ZeroDuration());
+      hub_.Pump();
+      groups_.ServeReaders();
+      if (connection_ == nullptr) continue;
+      if (touched_) {
+        touched_ = false;
+        connection_->Flush();
+      }
+      if (connection_->ended()) {
+        connection_.reset();
+      } else if (connection_->recoveries > 0 && connection_->drained()) {
+        groups_.OnDrained(connection_.get());
+      }
+    }
+  }
+
+  void Write(absl::string_view bytes) {
+    ASSERT_EQ(write(client_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    Turns();
+  }
+
+  // All that the client has been sent since the last call.
+  std::string Read() {
+    std::string received;
+    char bytes[16'384];
+    for (ssize_t count; (count = read(client_.get(), bytes, sizeof(bytes))) > 0;) {
+      received.append(bytes, static_cast<size_t>(count));
+      Turns();
+    }
+    return received;
+  }
+
+  // The connection's answer to a request.
+  std::string Ask(absl::string_view request) {
+    Write(request);
+    return Read();
+  }
+
+  const ConnectionOptions& options() const override { return options_; }
+  GroupService& groups() override { return groups_; }
+  const OriginPolicy& origins() const override { return origins_; }
+  const ApiKeys& api_keys() const override { return api_keys_; }
+  bool needs_credentials() const override { return false; }
+  absl::string_view why_not_ready() const override { return ""; }
+  bool is_draining() const override { return false; }
+  bool is_surplus(const Connection&) const override { return false; }
+  absl::string_view date() const override { return "today"; }
+  void OnRequest(bool) override {}
+  void OnStream(int change) override { streams_ += change; }
+  void OnIdle(Connection*) override { waits_ = Waits::kIdle; }
+  void OnReading(Connection*) override { waits_ = Waits::kReading; }
+  void OnAnswering(Connection*) override { waits_ = Waits::kAnswering; }
+  void OnWriting(Connection*) override { waits_ = Waits::kWriting; }
+  void OnStreaming(Connection*) override { waits_ = Waits::kStreaming; }
+  void OnClosing(Connection*) override { waits_ = Waits::kClosing; }
+  void OnTouched(Connection*, TrafficClass) override { touched_ = true; }
+  bool MayHold(size_t) const override { return true; }
+  void OnHeld(int64_t change) override { held_ += change; }
+  void OnUnfinished(Connection*, size_t bytes) override { unfinished_ = bytes; }
+
+  ConnectionOptions options_;
+  OriginPolicy origins_;
+  ApiKeys api_keys_;
+  FakeClock clock_;
+  GroupService groups_;
+  MemoryHub hub_;
+  MemoryChannel channel_;
+  std::unique_ptr<EventLoop> loop_;
+  Fd client_;
+  Waits waits_ = Waits::kNothing;
+  bool touched_ = false;
+  int streams_ = 0;
+  int64_t held_ = 0;
+  size_t unfinished_ = 0;
+  std::unique_ptr<Connection> connection_;
+};
+
+// The connection of a proxy has the requests of many callers.
+TEST_F(ConnectionTest, ASendGetsItsAnswerAlthoughItsTokenHasExpiredMeanwhile) {
+  channel_.SetConnected(false);
+  Turns();
+  Write(
+      Post(absl::StrCat("/v1/groups/g/messages?token=", TokenFor("ann", absl::Seconds(100))), "1"));
+  clock_.Advance(absl::Seconds(110));
+  groups_.CheckDeadlines();
+  Turns();
+  EXPECT_EQ(Read(), "") << "what becomes of the message is not known yet";
+  channel_.SetConnected(true);
+  Turns();
+  EXPECT_THAT(Read(), HasSubstr(R"({"group_id":"g","epoch":"000000000000000a","offset":1})"));
+}
+
+TEST_F(ConnectionTest, ASendWhoseOutcomeIsNotKnownEndsTheConnection) {
+  channel_.SetConnected(false);
+  Turns();
+  Write(
+      Post(absl::StrCat("/v1/groups/g/messages?token=", TokenFor("ann", absl::Seconds(100))), "1"));
+  // The grace, and the longer one of a connection that waits for the channel.
+  for (int i = 0; i < 20; ++i) {
+    clock_.Advance(absl::Seconds(10));
+    groups_.CheckDeadlines();
+    Turns();
+  }
+  const std::string answer = Read();
+  EXPECT_THAT(answer, HasSubstr("\"code\":\"outcome_unknown\""));
+  EXPECT_THAT(answer, HasSubstr("Connection: close")) << "its result may come late";
+}
+
+TEST_F(ConnectionTest, EachRequestHasItsOwnSession) {
+  const std::string token = TokenFor("ann", absl::Seconds(100));
+  for (const char* session : {"a", "b"}) {
+    Ask(Post(absl::StrCat("/v1/groups/g/messages?session=", session, "&token=", token), "1",
+             "Idempotency-Key: k\r\n"));
+  }
+  EXPECT_THAT(Ask(Get("/v1/groups/g/messages")), HasSubstr("\"offset\":2"))
+      << "the key of one session is no key of another";
+}
+
+// What came while the channel was asked is gone, so the connection has no beginning of a request.
+TEST_F(ConnectionTest, NoRequestFollowsInputThatWasDropped) {
+  options_.calls.stream_groups_max = 1'000;
+  channel_.SetConnected(false);
+  Turns();
+  Write(Get("/v1/groups/g/events"));
+  Write("POST /v1/groups/g/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n");
+  clock_.Advance(absl::Minutes(1));
+  groups_.CheckDeadlines();
+  Turns();
+  const std::string answer = Read();
+  EXPECT_THAT(answer, HasSubstr(" 503 "));
+  EXPECT_THAT(answer, HasSubstr("Connection: close"));
+  EXPECT_EQ(Ask(Get("/healthz")), "");
+}
+
+TEST_F(ConnectionTest, ALastAnswerHasTheTimeOfAnAnswer) {
+  const std::string large(1'000'000, 'x');
+  options_.requests.body_bytes_max = 2'000'000;
+  options_.calls.commands.message_bytes_max = 2'000'000;
+  const MemoryChannel::PublishCallback ignore = [](const auto&) {};
+  channel_.Publish({.group_id = "g", .content = {.kind = Content::Kind::kText, .data = large}},
+                   ignore);
+  Turns();
+  Write(Get("/v1/groups/g/messages", "Connection: close\r\n"));
+  EXPECT_EQ(waits_, Waits::kWriting) << "the client has not read all of it";
+  EXPECT_THAT(Read(), HasSubstr(large));
+  EXPECT_EQ(waits_, Waits::kClosing);
+}
+
+TEST_F(ConnectionTest, ARefusalIsNotThatOfTheRequestBefore) {
+  Ask(
+      absl::StrCat("HEAD /v1/groups/g/messages HTTP/1.1\r\nHost: localhost\r\n"
+                   "Origin: http://localhost:3000\r\n\r\n"));
+  const std::string answer = Ask("NONSENSE\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("\"code\":\"bad_request\""));
+  EXPECT_THAT(answer, Not(HasSubstr("Access-Control-Allow-Origin")));
+}
+
+TEST_F(ConnectionTest, WhatFollowsARequestCountsAsHeld) {
+  channel_.SetConnected(false);
+  Turns();
+  Write(absl::StrCat(Post("/v1/groups/g/messages", "1"), std::string(50'000, 'x')));
+  EXPECT_GE(held_, 50'000);
+  connection_.reset();
+  EXPECT_EQ(held_, 0);
+}
+
+TEST_F(ConnectionTest, AHeadBeforeItsBodyCountsAsUnfinished) {
+  std::string fields;
+  for (int i = 0; i < 50; ++i)
+    absl::StrAppend(&fields, "X-", i, ": ", std::string(100, 'x'), "\r\n");
+  Write(absl::StrCat("POST /v1/groups/g/messages HTTP/1.1\r\nHost: localhost\r\n", fields,
+                     "Content-Length: 9\r\n\r\n"));
+  EXPECT_GE(unfinished_, 5'000);
+}
+
+TEST_F(ConnectionTest, AStreamDropsWhatFollowsIt) {
+  Write(absl::StrCat(Get("/v1/groups/g/events"), std::string(50'000, 'x')));
+  EXPECT_THAT(Read(), HasSubstr("event: joined"));
+  EXPECT_EQ(connection_->input_bytes(), 0);
+}
+
+TEST_F(ConnectionTest, HeartbeatsDoNotGatherInFrontOfAPeerThatDoesNotRead) {
+  options_.outbox_bytes_max = 4u << 20;
+  Write(Get("/v1/groups/g/events"));
+  const std::string large(1'000'000, 'x');
+  const MemoryChannel::PublishCallback ignore = [](const auto&) {};
+  channel_.Publish({.group_id = "g", .content = {.kind = Content::Kind::kText, .data = large}},
+                   ignore);
+  Turns();
+  const size_t waiting = connection_->outbox_bytes();
+  EXPECT_GT(waiting, 0);
+  for (int i = 0; i < 1'000; ++i) connection_->SendHeartbeat();
+  EXPECT_EQ(connection_->outbox_bytes(), waiting);
+  Read();
+  connection_->SendHeartbeat();
+  Turns();
+  EXPECT_EQ(Read(), ":\n\n");
+}
+
+}  // namespace
+}  // namespace groupcast::service
