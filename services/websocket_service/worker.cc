@@ -9,6 +9,7 @@
 #include "services/connections/peer_address.h"
 #include "services/groups/member_access.h"
 #include "services/protocol/event.h"
+#include "services/websocket_service/tls/tls_stream.h"
 #include "services/websocket_service/worker_counters.h"
 #include "spdlog/spdlog.h"
 
@@ -260,7 +261,9 @@ void Worker::ReadOverRate() {
   if (rate_timer_is_set_) loop_->RunAfter(kRatePeriod, [this] { ReadOverRate(); });
 }
 
-int64_t Worker::OutboxMemory() const { return SharedBytes::live_bytes() + Outbox::queue_bytes(); }
+int64_t Worker::OutboxMemory() const {
+  return SharedBytes::live_bytes() + Outbox::queue_bytes() + TlsStream::unsent_memory();
+}
 
 void Worker::RelieveOutboxes() {
   const auto measure = [this] { return OutboxMemory() - memory_before_; };

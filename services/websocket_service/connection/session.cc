@@ -167,6 +167,12 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
     const ssize_t count = tls_ == nullptr ? read(socket_.get(), read_buffer.data(), space)
                                           : tls_->Read(read_buffer.data(), space);
+    // With TLS, also the bytes of records that bring no data.
+    const size_t cost = tls_ == nullptr ? static_cast<size_t>(std::max<ssize_t>(0, count))
+                                        : tls_->TakeReceivedBytes();
+    if (is_limited && cost > 0) {
+      input_tokens_.Take(static_cast<double>(cost), rate, loop_->now());
+    }
     if (count == 0) {
       OnPeerClosed();
       return false;
@@ -177,11 +183,10 @@ bool Session::Read(bool admitted, size_t bytes_max) {
       } else if (tls_ != nullptr) {
         CountInput();  // a part of a record
       }
-      return false;
+      return has_hidden_input() && !ended();
     }
     bytes += static_cast<size_t>(count);
-    if (is_limited) input_tokens_.Take(static_cast<double>(count), rate, loop_->now());
-    input_share.Count(static_cast<size_t>(count), loop_->now());
+    input_share.Count(std::max(cost, static_cast<size_t>(count)), loop_->now());
     waits_for_turns_ = bytes >= kSmallMessageBytesMax;
     host_->OnActivity(this);
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
@@ -597,7 +602,10 @@ void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) 
 }
 
 void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
-  if (drop_unsent) outbox_.DropUnsent();
+  if (drop_unsent) {
+    outbox_.DropUnsent();
+    if (tls_ != nullptr) tls_->LeaveUnsentMemory();
+  }
   if (last) outbox_.PushLast(std::move(last));
   state_ = State::kClosing;
   held_.reset();

@@ -192,8 +192,10 @@ class Session final : public Member,
   // Its address has as many connections as it may have. The answer to its request says so.
   bool is_over_address_limit = false;
 
-  // The bytes of its outbox.
-  size_t outbox_bytes() const { return outbox_.bytes(); }
+  // The bytes of its outbox, with those that TLS has encrypted and the socket has not taken.
+  size_t outbox_bytes() const {
+    return outbox_.bytes() + (tls_ == nullptr ? 0 : tls_->unsent_bytes());
+  }
   // Whether the kernel has taken bytes for it within the last second.
   bool takes_bytes() const;
 

@@ -24,6 +24,10 @@ constexpr size_t kInputBufferBytes = kRecordBytes + 1024;
 // Far more than a flight of the handshake, or the records of one Write.
 constexpr size_t kWrittenBytesMax = 1 << 20;
 
+// Those of one Write, with the overhead of its records, and answers.
+constexpr size_t kUnsentBytesMax =
+    TlsStream::kWriteBytesMax + kInputBufferBytes - kRecordBytes + TlsStream::kAnswerBytesMax;
+
 // Frames, before their encryption. One buffer for all connections, as in the session.
 std::array<char, kRecordBytes> gather_buffer;
 
@@ -84,10 +88,19 @@ std::unique_ptr<TlsStream> TlsStream::Create(std::shared_ptr<const TlsContext> c
   }
   SSL_set_bio(stream->ssl_.get(), bio, bio);
   SSL_set_accept_state(stream->ssl_.get());
+  SSL_set_msg_callback(stream->ssl_.get(), &TlsStream::OnProtocol);
+  SSL_set_msg_callback_arg(stream->ssl_.get(), stream.get());
   return stream;
 }
 
-TlsStream::~TlsStream() = default;
+int64_t TlsStream::unsent_memory_ = 0;
+
+TlsStream::~TlsStream() { LeaveUnsentMemory(); }
+
+void TlsStream::LeaveUnsentMemory() {
+  leaves_memory_ = true;
+  CountUnsentMemory();
+}
 
 BIO_METHOD* TlsStream::SocketMethod() {
   static BIO_METHOD* const kMethod = [] {
@@ -114,8 +127,18 @@ int TlsStream::OnBioWrite(BIO* bio, const char* bytes, int size) {
 int TlsStream::OnBioRead(BIO* bio, char* bytes, int size) {
   auto* const stream = static_cast<TlsStream*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t count = recv(stream->socket_, bytes, static_cast<size_t>(size), MSG_DONTWAIT);
+  if (stream->may_read_bytes_ == 0) {
+    stream->may_have_more_ = true;
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const size_t bytes_max = std::min(static_cast<size_t>(size), stream->may_read_bytes_);
+  const ssize_t count = recv(stream->socket_, bytes, bytes_max, MSG_DONTWAIT);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
+  if (count > 0) {
+    stream->may_read_bytes_ -= static_cast<size_t>(count);
+    stream->received_bytes_ += static_cast<size_t>(count);
+  }
   stream->at_end_ = count == 0;
   return static_cast<int>(count);
 }
@@ -131,8 +154,30 @@ long TlsStream::OnBioControl(BIO* bio, int command, long, void*) {
   }
 }
 
+// OpenSSL reads on within one call while records bring no data. It has no bound for key updates and
+// for refused renegotiations. This is called at the header of each record.
+void TlsStream::OnProtocol(int is_written, int, int type, const void*, size_t, SSL* ssl,
+                           void* stream_pointer) {
+  if (is_written != 0 || type != SSL3_RT_HEADER) return;
+  auto* const stream = static_cast<TlsStream*>(stream_pointer);
+  ++stream->records_;
+  if (!stream->is_established_) return;
+  if (++stream->fruitless_records_ <= kFruitlessRecordsMax) return;
+  stream->is_broken_ = true;
+  // OpenSSL reads nothing after the end.
+  SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
+void TlsStream::BeginReading(size_t bytes_max) {
+  records_ = 0;
+  may_read_bytes_ = bytes_max;
+  may_have_more_ = false;
+  has_input_ = false;
+}
+
 TlsStream::Progress TlsStream::Handshake() {
   if (!SendUnsent()) return errno == EAGAIN ? Progress::kUnfinished : Progress::kFailed;
+  BeginReading(kInputBufferBytes);
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   const int error = SSL_get_error(ssl_.get(), result);
@@ -140,6 +185,7 @@ TlsStream::Progress TlsStream::Handshake() {
   // The peer's certificate is known to nobody else: an alert is text for people too.
   if (!SendWritten()) return Progress::kFailed;
   if (result == 1) {
+    is_established_ = true;
     has_input_ = SSL_has_pending(ssl_.get()) == 1;
     return Progress::kDone;
   }
@@ -154,43 +200,54 @@ TlsStream::Progress TlsStream::Handshake() {
 
 ssize_t TlsStream::Read(char* bytes, size_t size) {
   size_t total = 0;
-  has_input_ = false;
-  while (total < size) {
+  BeginReading(size + kInputBufferBytes);
+  if (is_broken_) {
+    errno = ECONNRESET;
+    return -1;
+  }
+  while (total < size && records_ < kRecordsPerRead) {
     ERR_clear_error();
     size_t count = 0;
     const int result = SSL_read_ex(ssl_.get(), bytes + total, size - total, &count);
     if (result != 1) {
       const ssize_t failure = ReadFailure(result);
+      has_input_ = may_have_more_;
       if (total == 0) return failure;
       // The end comes with the next call. The socket may not show it again.
-      has_input_ = failure == 0 || errno != EAGAIN;
+      if (failure == 0 || errno != EAGAIN) has_input_ = true;
       return static_cast<ssize_t>(total);
     }
+    fruitless_records_ = 0;
     total += count;
   }
   has_input_ = SSL_has_pending(ssl_.get()) == 1;
-  return static_cast<ssize_t>(total);
+  return SendWritten() ? static_cast<ssize_t>(total) : -1;
 }
 
 ssize_t TlsStream::Peek(char* bytes, size_t size) {
+  BeginReading(size + kInputBufferBytes);
+  if (is_broken_) {
+    errno = ECONNRESET;
+    return -1;
+  }
   ERR_clear_error();
   size_t count = 0;
   const int result = SSL_peek_ex(ssl_.get(), bytes, size, &count);
   if (result != 1) {
     const ssize_t failure = ReadFailure(result);
-    has_input_ = failure == 0 || errno != EAGAIN;
+    has_input_ = may_have_more_ || failure == 0 || errno != EAGAIN;
     return failure;
   }
   has_input_ = true;
-  return static_cast<ssize_t>(count);
+  return SendWritten() ? static_cast<ssize_t>(count) : -1;
 }
 
 ssize_t TlsStream::ReadFailure(int result) {
   const int error = SSL_get_error(ssl_.get(), result);
   ERR_clear_error();
   // An answer, such as an alert.
-  if (!Written().empty() && !SendWritten()) return -1;
-  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  if (!SendWritten()) return -1;
+  if (error == SSL_ERROR_ZERO_RETURN && !is_broken_) return 0;
   errno = error == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
   return -1;
 }
@@ -230,23 +287,27 @@ void TlsStream::SendCloseNotify() {
 
 bool TlsStream::SendWritten() {
   std::string& written = Written();
-  if (written.empty()) return true;
-  size_t sent = 0;
-  bool is_broken = false;
-  if (unsent_.empty()) {
-    const ssize_t count =
-        send(socket_, written.data(), written.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count >= 0) {
-      sent = static_cast<size_t>(count);
-    } else {
-      is_broken = errno != EAGAIN && errno != EINTR;
+  if (!written.empty()) {
+    size_t sent = 0;
+    if (unsent_.empty()) {
+      const ssize_t count =
+          send(socket_, written.data(), written.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count >= 0) {
+        sent = static_cast<size_t>(count);
+      } else {
+        is_broken_ = is_broken_ || (errno != EAGAIN && errno != EINTR);
+      }
     }
+    if (unsent_bytes() + written.size() - sent > kUnsentBytesMax) is_broken_ = true;
+    if (!is_broken_) {
+      unsent_.erase(0, std::exchange(unsent_begin_, 0));
+      unsent_.append(written, sent);
+    }
+    written.clear();
+    CountUnsentMemory();
   }
-  if (!is_broken) unsent_.append(written, sent);
-  written.clear();
-  if (unsent_.size() - unsent_begin_ > 2 * kWrittenBytesMax) is_broken = true;
-  if (is_broken) errno = ECONNRESET;
-  return !is_broken;
+  if (is_broken_) errno = ECONNRESET;
+  return !is_broken_;
 }
 
 bool TlsStream::SendUnsent() {
@@ -262,8 +323,15 @@ bool TlsStream::SendUnsent() {
   if (!unsent_.empty()) {
     unsent_ = std::string();
     unsent_begin_ = 0;
+    CountUnsentMemory();
   }
   return true;
+}
+
+void TlsStream::CountUnsentMemory() {
+  const size_t memory = leaves_memory_ || unsent_.empty() ? 0 : unsent_.capacity();
+  unsent_memory_ += static_cast<int64_t>(memory) - static_cast<int64_t>(counted_memory_);
+  counted_memory_ = memory;
 }
 
 }  // namespace groupcast::service

@@ -288,6 +288,171 @@ TEST(TlsStreamTest, ThereIsNoRenegotiation) {
   EXPECT_EQ(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
 }
 
+// The socket's other end may send far more than one call reads.
+void MakeRoom(int socket) {
+  const int bytes = 4 << 20;
+  setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+  setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+// Writes a key update. False: the socket is full.
+bool UpdateKeys(SSL* client, int type = SSL_KEY_UPDATE_NOT_REQUESTED) {
+  return SSL_key_update(client, type) == 1 && SSL_do_handshake(client) == 1;
+}
+
+// OpenSSL would read key updates as long as they come.
+TEST(TlsStreamTest, KeyUpdatesWithoutDataEndTheConnectionWithinOneRead) {
+  for (const bool peeks : {false, true}) {
+    Ends ends(NewContext());
+    MakeRoom(ends.client_socket());
+    ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+    constexpr int kUpdates = 400;
+    for (int i = 0; i < kUpdates; ++i) ASSERT_TRUE(UpdateKeys(ends.client())) << i;
+    // What was sent behind the bound is never looked at.
+    ends.ClientWrites("data");
+    char buffer[100];
+    EXPECT_EQ(peeks ? ends.server->Peek(buffer, 10) : ends.server->Read(buffer, 10), -1);
+    EXPECT_EQ(errno, ECONNRESET);
+    EXPECT_EQ(ends.server->Read(buffer, 10), -1) << "the error stays";
+    EXPECT_EQ(errno, ECONNRESET);
+  }
+}
+
+TEST(TlsStreamTest, KeyUpdatesBetweenDataAreInOrder) {
+  Ends ends(NewContext());
+  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+  char buffer[100];
+  for (int i = 0; i < 100; ++i) {
+    for (uint32_t k = 0; k + 1 < TlsStream::kFruitlessRecordsMax; ++k) {
+      ASSERT_TRUE(UpdateKeys(ends.client()));
+    }
+    ends.ClientWrites("data");
+    ASSERT_EQ(ends.server->Read(buffer, sizeof(buffer)), 4) << i;
+  }
+}
+
+// An answer goes out with the call that causes it. The streams share a buffer.
+TEST(TlsStreamTest, TheAnswerToAKeyUpdateGoesToItsOwnPeer) {
+  Ends ends(NewContext());
+  Ends other(NewContext());
+  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+  ASSERT_EQ(other.Handshake(), TlsStream::Progress::kDone);
+  ASSERT_TRUE(UpdateKeys(ends.client(), SSL_KEY_UPDATE_REQUESTED));
+  ends.ClientWrites("data");
+  char buffer[100];
+  ASSERT_EQ(ends.server->Read(buffer, 4), 4);
+  char hello[] = "hello";
+  const iovec vector = {hello, 5};
+  EXPECT_EQ(other.server->Write({&vector, 1}), 5);
+  EXPECT_EQ(other.ClientReads(), "hello");
+  EXPECT_EQ(ends.server->Write({&vector, 1}), 5);
+  EXPECT_EQ(ends.ClientReads(), "hello");
+}
+
+// It reads nothing, so that the answers wait.
+TEST(TlsStreamTest, APeerThatAsksForAnswersAndTakesNoneIsBrokenAtTheBound) {
+  const int64_t memory_before = TlsStream::unsent_memory();
+  {
+    Ends ends(NewContext());
+    ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+    std::string much(TlsStream::kWriteBytesMax, 'x');
+    const iovec vector = {much.data(), much.size()};
+    while (ends.server->unsent_bytes() == 0) ASSERT_GT(ends.server->Write({&vector, 1}), 0);
+    char buffer[100];
+    ssize_t count = 0;
+    int asked = 0;
+    for (; count >= 0 && asked < 10'000; ++asked) {
+      ASSERT_TRUE(UpdateKeys(ends.client(), SSL_KEY_UPDATE_REQUESTED));
+      ends.ClientWrites("x");
+      count = ends.server->Read(buffer, sizeof(buffer));
+      ASSERT_LE(ends.server->unsent_bytes(),
+                TlsStream::kWriteBytesMax + TlsStream::kAnswerBytesMax + 2'000);
+      ASSERT_GE(TlsStream::unsent_memory() - memory_before,
+                static_cast<int64_t>(ends.server->unsent_bytes()));
+    }
+    EXPECT_EQ(count, -1);
+    EXPECT_EQ(errno, ECONNRESET);
+    EXPECT_GT(asked, 50) << "some answers are no attack";
+  }
+  EXPECT_EQ(TlsStream::unsent_memory(), memory_before);
+}
+
+TEST(TlsStreamTest, AStreamThatEndsSoonLeavesTheCountOfMemory) {
+  const int64_t memory_before = TlsStream::unsent_memory();
+  Ends ends(NewContext());
+  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+  std::string much(TlsStream::kWriteBytesMax, 'x');
+  const iovec vector = {much.data(), much.size()};
+  while (ends.server->unsent_bytes() == 0) ASSERT_GT(ends.server->Write({&vector, 1}), 0);
+  EXPECT_GT(TlsStream::unsent_memory(), memory_before);
+  ends.server->LeaveUnsentMemory();
+  EXPECT_EQ(TlsStream::unsent_memory(), memory_before);
+}
+
+// Each record costs far more than its byte.
+TEST_P(TlsVersionTest, OneReadTakesABoundedNumberOfRecords) {
+  Ends ends(NewContext(), {.version_max = GetParam()});
+  MakeRoom(ends.client_socket());
+  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+  constexpr uint32_t kRecords = 300;
+  for (uint32_t i = 0; i < kRecords; ++i) ends.ClientWrites("x");
+  char buffer[20'000];
+  uint32_t records = 0;
+  while (records < kRecords) {
+    const ssize_t count = ends.server->Read(buffer, sizeof(buffer));
+    ASSERT_GT(count, 0);
+    ASSERT_LE(count, TlsStream::kRecordsPerRead);
+    records += static_cast<uint32_t>(count);
+    EXPECT_TRUE(records == kRecords || ends.server->has_input());
+  }
+  EXPECT_EQ(ends.server->Read(buffer, sizeof(buffer)), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+// TLS 1.3 hides lengths: a record of 16 KB may bring one byte.
+TEST(TlsStreamTest, OneReadTakesABoundedNumberOfBytesFromTheSocket) {
+  Ends ends(NewContext());
+  MakeRoom(ends.client_socket());
+  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
+  ends.server->TakeReceivedBytes();
+  SSL_set_block_padding(ends.client(), 16'000);
+  constexpr int kRecords = 20;
+  for (int i = 0; i < kRecords; ++i) ends.ClientWrites("x");
+  char buffer[1'000];
+  int records = 0;
+  size_t received = 0;
+  for (int calls = 0; records < kRecords && calls < 1'000; ++calls) {
+    const ssize_t count = ends.server->Read(buffer, sizeof(buffer));
+    ASSERT_TRUE(count > 0 || errno == EAGAIN);
+    const size_t bytes = ends.server->TakeReceivedBytes();
+    ASSERT_LE(bytes, sizeof(buffer) + 18'000);
+    received += bytes;
+    records += static_cast<int>(std::max<ssize_t>(0, count));
+    EXPECT_TRUE(records == kRecords || ends.server->has_input());
+  }
+  EXPECT_EQ(records, kRecords);
+  EXPECT_GT(received, kRecords * 16'000u);
+}
+
+// The same, before there is a connection. A ClientHello may have many records.
+TEST(TlsStreamTest, OneCallOfTheHandshakeReadsABoundedNumberOfBytes) {
+  Ends ends(NewContext());
+  MakeRoom(ends.client_socket());
+  // A ClientHello of 131,000 bytes, with 1 byte in each record.
+  std::string hello("\x16\x03\x01\x00\x04\x01\x01\xff\xb8", 9);
+  for (int i = 0; i < 20'000; ++i) hello += std::string("\x16\x03\x01\x00\x01x", 6);
+  ASSERT_EQ(write(ends.client_socket(), hello.data(), hello.size()),
+            static_cast<ssize_t>(hello.size()));
+  size_t received = 0;
+  for (int calls = 0; received < hello.size() && calls < 100; ++calls) {
+    ASSERT_EQ(ends.server->Handshake(), TlsStream::Progress::kUnfinished);
+    const size_t bytes = ends.server->TakeReceivedBytes();
+    ASSERT_LE(bytes, 18'000u);
+    received += bytes;
+  }
+  EXPECT_EQ(received, hello.size());
+}
+
 TEST(TlsStreamTest, BytesThatAreNoTlsFail) {
   Ends ends(NewContext());
   const std::string garbage("\x16\x03\x01\x00\x05hello", 10);
