@@ -185,6 +185,30 @@ TEST_F(TlsTest, SighupTakesUpTheCertificateOrChangesNothing) {
   EXPECT_EQ(SSL_session_reused(second.tls()), 1);
 }
 
+// Key updates bring no data, so OpenSSL would read them as long as they come, and nobody else would
+// be served. A stranger can send them before any request.
+TEST_F(TlsTest, AFloodOfKeyUpdatesEndsItsConnectionAndNoOther) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to a connection that has ended
+  TestClient neighbour = Trusting(port_, files_.certificate, Mode::kV1);
+  const std::vector<pid_t> workers = groupcast_.service.WorkerPids();
+  for (const bool has_request : {false, true}) {
+    RawClient client(port_, TlsClientOptions{.version_min = TLS1_3_VERSION});
+    if (has_request) {
+      client.Write(HandshakeRequest());
+      ASSERT_TRUE(client.ReadMore());
+    }
+    for (int i = 0; i < 1'000 && SSL_key_update(client.tls(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1;
+         ++i) {
+      if (SSL_do_handshake(client.tls()) != 1) break;  // the connection has ended already
+    }
+    client.ReadToEnd();
+    EXPECT_NE(client.state(), RawClient::State::kOpen);
+  }
+  neighbour.Send(Ping("1"));
+  EXPECT_EQ(neighbour.NextEvent().Number("id"), 1);
+  EXPECT_EQ(groupcast_.service.WorkerPids(), workers);
+}
+
 class TlsTimeoutTest : public TlsTest {
  protected:
   TlsTimeoutTest() : TlsTest(/*workers=*/1, {"--handshake_timeout=1s"}) {}
