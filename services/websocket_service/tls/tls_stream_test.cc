@@ -331,24 +331,6 @@ TEST(TlsStreamTest, KeyUpdatesBetweenDataAreInOrder) {
   }
 }
 
-// An answer goes out with the call that causes it. The streams share a buffer.
-TEST(TlsStreamTest, TheAnswerToAKeyUpdateGoesToItsOwnPeer) {
-  Ends ends(NewContext());
-  Ends other(NewContext());
-  ASSERT_EQ(ends.Handshake(), TlsStream::Progress::kDone);
-  ASSERT_EQ(other.Handshake(), TlsStream::Progress::kDone);
-  ASSERT_TRUE(UpdateKeys(ends.client(), SSL_KEY_UPDATE_REQUESTED));
-  ends.ClientWrites("data");
-  char buffer[100];
-  ASSERT_EQ(ends.server->Read(buffer, 4), 4);
-  char hello[] = "hello";
-  const iovec vector = {hello, 5};
-  EXPECT_EQ(other.server->Write({&vector, 1}), 5);
-  EXPECT_EQ(other.ClientReads(), "hello");
-  EXPECT_EQ(ends.server->Write({&vector, 1}), 5);
-  EXPECT_EQ(ends.ClientReads(), "hello");
-}
-
 // It reads nothing, so that the answers wait.
 TEST(TlsStreamTest, APeerThatAsksForAnswersAndTakesNoneIsBrokenAtTheBound) {
   const int64_t memory_before = TlsStream::unsent_memory();
