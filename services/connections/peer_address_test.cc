@@ -42,6 +42,14 @@ TEST(PeerAddressTest, AMappedIpv4AddressIsTheSameAddress) {
   EXPECT_NE(Of("::ffff:192.0.2.7"), Of("::ffff:192.0.2.8"));
 }
 
+// Otherwise all clients behind all such translators would be one address.
+TEST(PeerAddressTest, AnAddressBehindANat64IsTheIpv4Address) {
+  EXPECT_EQ(Of("64:ff9b::192.0.2.7"), Of("192.0.2.7"));
+  EXPECT_NE(Of("64:ff9b::192.0.2.7"), Of("64:ff9b::192.0.2.8"));
+  // Local prefixes are networks like any others.
+  EXPECT_EQ(Of("64:ff9b:1::192.0.2.7"), Of("64:ff9b:1::192.0.2.8"));
+}
+
 TEST(PeerAddressTest, ASocketWithoutAPeerHasNone) { EXPECT_EQ(PeerAddressOf(-1), PeerAddress{}); }
 
 }  // namespace

@@ -82,7 +82,12 @@ class PoolLink::Acceptor final : public EventHandler {
 
  private:
   void Pause(absl::string_view why) {
-    spdlog::error("cannot accept: {}; new connections wait until others end", std::string(why));
+    if (const int64_t count = link_->pause_log_limit_.Admit(link_->loop_->now())) {
+      spdlog::error(
+          "cannot accept: {}; new connections wait until others end ({} times since the "
+          "last such line)",
+          std::string(why), count);
+    }
     StopWatching();
   }
 

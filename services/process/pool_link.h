@@ -9,7 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/common/event_loop.h"
+#include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/token_bucket.h"
 
@@ -73,6 +75,7 @@ class PoolLink {
   const TokenRate accept_rate_;
   TokenBucket accept_tokens_;
   uint64_t accept_pauses_ = 0;
+  LogLimit pause_log_limit_{absl::Minutes(1)};
   bool stopped_ = false;
   std::unique_ptr<Watch> signals_;
   std::unique_ptr<Watch> control_;

@@ -6,13 +6,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "services/process/listener.h"
 #include "services/process/socket_loan.h"
+#include "spdlog/sinks/ringbuffer_sink.h"
+#include "spdlog/spdlog.h"
 
 namespace groupcast::service {
 namespace {
@@ -131,6 +136,30 @@ TEST_F(PoolLinkTest, LeavesTheLastDescriptorsFree) {
   EXPECT_EQ(accepted_, 3);
   for (int i = 0; i < 5; ++i) Turn();
   EXPECT_EQ(accepted_, 3);
+}
+
+// A full worker pauses at each connection that comes when another one ends.
+TEST_F(PoolLinkTest, ManyPausesWriteOneLine) {
+  keeps_ = true;
+  const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
+  spdlog::default_logger()->sinks().push_back(lines);
+  std::vector<Fd> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(Connect(own_.port));
+  const Fd lowest(dup(clients[0].get()));
+  ASSERT_TRUE(lowest.valid());
+  int limit = lowest.get();
+  while (limit - PoolLink::Reserve(limit) < lowest.get() + 3) ++limit;
+  {
+    const OpenFilesLimit lowered(static_cast<rlim_t>(limit));
+    TurnUntil(accepted_, 2);
+    for (int accepted = 3; accepted <= 8; ++accepted) {
+      kept_.pop_back();
+      link_->RetryAccepts();
+      EXPECT_EQ(accepted_, accepted);
+    }
+  }
+  spdlog::default_logger()->sinks().pop_back();
+  EXPECT_EQ(lines->last_formatted().size(), 1u);
 }
 
 TEST_F(PoolLinkTest, ConnectionsOverTheRateWaitInTheKernel) {

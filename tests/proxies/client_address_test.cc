@@ -230,6 +230,29 @@ TEST_F(ProxyProtocolTest, AHeaderThatIsCutOffEndsTheConnection) {
   }
 }
 
+// The header names the client, so its connections count before their requests.
+TEST(ProxyProtocolLimitTest, ClientsCountFromTheHeaderOn) {
+  Groupcast groupcast(/*workers=*/1, {kTrusted, "--proxy_protocol", "--handshake_timeout=24h",
+                                      "--max_connections_per_address=2"});
+  const uint16_t port = groupcast.service.port();
+  // Two without a whole request. The worker accepts connections in their order.
+  std::vector<RawClient> silent;
+  for (int i = 0; i < 2; ++i) {
+    silent.push_back(From("127.0.0.1", port));
+    silent.back().Write(kHeader + "GET / HTTP/1.1\r\n");
+  }
+  std::string other = kHeader;
+  other.replace(16, 4, "\xc6\x33\x64\x09", 4);
+  WaitUntil("both count", [&] {
+    RawClient third = From("127.0.0.1", port);
+    return absl::StrContains(Answer(&third, kHeader + HandshakeRequest()), "HTTP/1.1 429");
+  });
+  RawClient neighbour = From("127.0.0.1", port);
+  neighbour.Write(other + HandshakeRequest());
+  ASSERT_TRUE(neighbour.ReadMore());
+  EXPECT_THAT(neighbour.received(), HasSubstr("HTTP/1.1 101"));
+}
+
 class ProxyProtocolTlsTest : public ProxyProtocolTest {
  protected:
   ProxyProtocolTlsTest() : ProxyProtocolTest(TlsFlags(service::CertificateFiles())) {}

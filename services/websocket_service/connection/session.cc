@@ -237,8 +237,11 @@ bool Session::ReadProxyHeader() {
     Abort();
     return false;
   }
-  if (header.client.has_value()) TakeAddress(*header.client);
-  return true;
+  if (!header.client.has_value()) return true;
+  TakeAddress(*header.client);
+  // A named client that is a proxy itself names its own client in the request.
+  if (!host_->proxies()->trusted.Contains(*header.client)) host_->OnAddress(this);
+  return !ended();
 }
 
 void Session::TakeAddress(const IpAddress& address) {

@@ -35,7 +35,7 @@ std::optional<Words> WordsFor(Refusal refusal, absl::string_view refused) {
       return Words{5, "spoke without TLS to this TLS port",
                    "clients must use wss:// or https:// here"};
     case Refusal::kNoProxyHeader:
-      return Words{7, "is a trusted proxy that did not begin with the PROXY protocol: ",
+      return Words{8, "is a trusted proxy that did not begin with the PROXY protocol: ",
                    "turn on version 2 at the proxy, or turn --proxy_protocol off"};
     case Refusal::kTlsHandshake:
       return Words{6, "did not complete the TLS handshake: ",

@@ -25,9 +25,9 @@ class RefusalLog {
  private:
   static constexpr absl::Duration kPeriod = absl::Minutes(1);
 
-  std::array<LogLimit, 8> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
+  std::array<LogLimit, 9> limits_ = {LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
                                      LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod),
-                                     LogLimit(kPeriod), LogLimit(kPeriod)};
+                                     LogLimit(kPeriod), LogLimit(kPeriod), LogLimit(kPeriod)};
 };
 
 }  // namespace groupcast::service

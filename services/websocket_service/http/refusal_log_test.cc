@@ -54,6 +54,16 @@ TEST(RefusalLogTest, OneLineAMinuteForEachKind) {
   EXPECT_EQ(log.Note(Refusal::kOrigin, "http://2.example", "a", now), std::nullopt);
 }
 
+TEST(RefusalLogTest, EachKindHasALimitOfItsOwn) {
+  RefusalLog log;
+  for (const Refusal refusal :
+       {Refusal::kTls, Refusal::kHttp2, Refusal::kProxyProtocol, Refusal::kHost, Refusal::kOrigin,
+        Refusal::kPlain, Refusal::kNoProxyHeader, Refusal::kTlsHandshake, Refusal::kAddressFull}) {
+    EXPECT_TRUE(log.Note(refusal, "", "a", absl::UnixEpoch()).has_value())
+        << static_cast<int>(refusal);
+  }
+}
+
 TEST(RefusalLogTest, AnythingElseIsNotWorthALine) {
   RefusalLog log;
   EXPECT_EQ(log.Note(Refusal::kUnknownProtocol, "", "a", absl::UnixEpoch()), std::nullopt);
