@@ -81,6 +81,9 @@ class Presence {
   virtual void Watch(absl::string_view group_id) = 0;
   // After this call the listener gets nothing of the group's view.
   virtual void Unwatch(absl::string_view group_id) = 0;
+  // A watch of one more group would not be refused by this process. If it would, Unwatch of another
+  // one makes room at once.
+  virtual bool HasRoomToWatch() const = 0;
   // Null: the group is not watched, or the view is not complete now. The pointer is valid until the
   // next call of the listener or of a method of Presence.
   virtual const PresenceView* View(absl::string_view group_id) const = 0;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/groups/encoding.h"
+#include "services/groups/member_access.h"
 #include "services/protocol/event.h"
 
 namespace groupcast::service {
@@ -58,7 +59,7 @@ void GroupPresence::OnLeave(const Group& group, Member* member, bool connection_
   presence_->OnLeave(group.id, IdOf(*member), connection_lost);
   if (member->presence_interests == 0) return;
   if (const auto found = watched_.find(group.id); found != watched_.end()) {
-    RemoveInterest(&found->second, member);
+    RemoveInterest(found->first, &found->second, member);
   }
 }
 
@@ -87,8 +88,68 @@ std::optional<PresentMember> GroupPresence::FindMember(absl::string_view group_i
 
 GroupPresence::Watched* GroupPresence::WatchGroup(absl::string_view group_id) {
   const auto [found, is_new] = watched_.try_emplace(std::string(group_id));
-  if (is_new) presence_->Watch(group_id);
+  if (is_new) {
+    if (!presence_->HasRoomToWatch() && !lingering_.empty()) Unwatch(lingering_.begin()->second);
+    presence_->Watch(group_id);
+  }
+  EndLingering(found->first, &found->second);
   return &found->second;
+}
+
+void GroupPresence::Linger(const std::string& group_id, Watched* watched) {
+  if (watched->lingers || !watched->interested.empty() || !watched->readers.empty()) return;
+  watched->lingers = true;
+  lingering_.emplace(watched->keep_until, group_id);
+  for (const Reader& reader : watched->last_readers) {
+    lingering_of_[reader].emplace(watched->keep_until, group_id);
+  }
+}
+
+void GroupPresence::EndLingering(const std::string& group_id, Watched* watched) {
+  if (!std::exchange(watched->lingers, false)) return;
+  lingering_.erase({watched->keep_until, group_id});
+  for (const Reader& reader : watched->last_readers) {
+    const auto found = lingering_of_.find(reader);
+    found->second.erase({watched->keep_until, group_id});
+    if (found->second.empty()) lingering_of_.erase(found);
+  }
+}
+
+void GroupPresence::Unwatch(std::string group_id) {
+  const auto found = watched_.find(group_id);
+  if (found == watched_.end()) return;
+  EndLingering(group_id, &found->second);
+  if (found->second.turn.has_value()) queue_.erase(*found->second.turn);
+  watched_.erase(found);
+  presence_->Unwatch(group_id);
+}
+
+std::vector<GroupPresence::Reader> GroupPresence::ReadersOf(const Member& member) {
+  std::vector<Reader> readers = {{ReaderKind::kConnection, IdOf(member)}};
+  if (member.access != nullptr && member.access->user_key != 0) {
+    readers.emplace_back(ReaderKind::kUser, member.access->user_key);
+  }
+  return readers;
+}
+
+void GroupPresence::LingerWithinBounds(const std::string& group_id) {
+  const auto watched = watched_.find(group_id);
+  if (watched == watched_.end()) return;
+  Linger(group_id, &watched->second);
+  // A copy: the watch may be one of those that end.
+  BoundLingering(std::vector<Reader>(watched->second.last_readers), /*more=*/0);
+}
+
+void GroupPresence::BoundLingering(const std::vector<Reader>& readers, size_t more) {
+  for (const Reader& reader : readers) {
+    const size_t max = reader.first == ReaderKind::kUser ? options_.lingering_per_user_max
+                                                         : options_.lingering_per_connection_max;
+    for (auto found = lingering_of_.find(reader);
+         found != lingering_of_.end() && found->second.size() + more > max;
+         found = lingering_of_.find(reader)) {
+      Unwatch(found->second.begin()->second);
+    }
+  }
 }
 
 void GroupPresence::AddInterest(const Group& group, Member* member) {
@@ -96,33 +157,39 @@ void GroupPresence::AddInterest(const Group& group, Member* member) {
   if (WatchGroup(group.id)->interested.insert(member).second) ++member->presence_interests;
 }
 
-void GroupPresence::RemoveInterest(Watched* watched, Member* member) {
+void GroupPresence::RemoveInterest(const std::string& group_id, Watched* watched, Member* member) {
   if (watched->interested.erase(member) == 0) return;
   --member->presence_interests;
   if (!watched->interested.empty()) return;
   watched->changes.clear();
   watched->keep_until = std::max(watched->keep_until, clock_->Now() + options_.linger);
+  watched->last_readers = ReadersOf(*member);
+  LingerWithinBounds(group_id);
 }
 
 void GroupPresence::EndInterest(const Group& group, Member* member, const absl::Status& why) {
   const auto found = watched_.find(group.id);
   if (found == watched_.end() || !found->second.interested.contains(member)) return;
-  RemoveInterest(&found->second, member);
+  RemoveInterest(group.id, &found->second, member);
   refuse_(member, why, "", Command::Kind::kAddGroup);
 }
 
-void GroupPresence::EndInterests(Watched* watched, const absl::Status& why) {
+void GroupPresence::EndInterests(const std::string& group_id, Watched* watched,
+                                 const absl::Status& why) {
+  if (watched->interested.empty()) return;
   watched->changes.clear();
+  watched->keep_until = std::max(watched->keep_until, clock_->Now() + options_.linger);
   for (Member* const member : std::exchange(watched->interested, {})) {
     --member->presence_interests;
     refuse_(member, why, "", Command::Kind::kAddGroup);
   }
+  Linger(group_id, watched);
 }
 
 void GroupPresence::OnWatchRefused(absl::string_view group_id, const absl::Status& why) {
   const auto found = watched_.find(group_id);
   if (found == watched_.end()) return;
-  EndInterests(&found->second,
+  EndInterests(found->first, &found->second,
                absl::Status(why.code(), absl::StrCat("there are no more events of joins and leaves "
                                                      "in group \"",
                                                      group_id, "\": ", why.message())));
@@ -132,7 +199,7 @@ void GroupPresence::OnWatchRefused(absl::string_view group_id, const absl::Statu
       refuse_(reader, why, question->command_id, Command::Kind::kGroupMembers);
     }
   }
-  watched_.erase(watched_.find(group_id));
+  Unwatch(std::string(group_id));
   Resume(readers);
 }
 
@@ -146,22 +213,20 @@ void GroupPresence::CheckDeadlines() {
     if (const std::optional<Question> question = TakeQuestion(member)) {
       refuse_(member, absl::UnavailableError("the channel did not tell the members in time"),
               question->command_id, Command::Kind::kGroupMembers);
+      LingerWithinBounds(question->group_id);
     }
   }
-  for (auto at = watched_.begin(); at != watched_.end();) {
-    const auto next = std::next(at);
-    Watched& watched = at->second;
-    if (!watched.changes.empty() && now - watched.behind_since > options_.behind_max) {
-      EndInterests(&watched, absl::ResourceExhaustedError(absl::StrCat(
-                                 "there are no more events of joins and leaves in group \"",
-                                 at->first, "\": it changes too fast for its many members")));
-      watched.keep_until = std::max(watched.keep_until, now + options_.linger);
+  for (auto& [group_id, watched] : watched_) {
+    if (!watched.changes.empty() && now - watched.behind_since > options_.behind_max &&
+        ExceedsItsShare(watched, now)) {
+      EndInterests(group_id, &watched,
+                   absl::ResourceExhaustedError(
+                       absl::StrCat("there are no more events of joins and leaves in group \"",
+                                    group_id, "\": it changes too fast for its many members")));
     }
-    if (watched.interested.empty() && watched.readers.empty() && watched.keep_until <= now) {
-      presence_->Unwatch(at->first);
-      watched_.erase(at);
-    }
-    at = next;
+  }
+  while (!lingering_.empty() && lingering_.begin()->first <= now) {
+    Unwatch(lingering_.begin()->second);
   }
   Resume(late);
 }
@@ -176,8 +241,11 @@ void GroupPresence::Read(Member* member, const Command& command) {
     return;
   }
   const std::string& group_id = command.group_ids.front().id;
+  // A client that reads many groups ends its own watches before those of others.
+  if (!watched_.contains(group_id)) BoundLingering(ReadersOf(*member), /*more=*/1);
   Watched* const watched = WatchGroup(group_id);
   watched->keep_until = clock_->Now() + options_.linger;
+  watched->last_readers = ReadersOf(*member);
   Question question{.group_id = group_id,
                     .command_id = command.id,
                     .after = command.after,
@@ -186,7 +254,8 @@ void GroupPresence::Read(Member* member, const Command& command) {
                     .deadline = clock_->Now() + options_.read_timeout};
   const PresenceView* const view = presence_->View(group_id);
   if (view != nullptr && MayAnswer(*watched, *member, question)) {
-    return Answer(member, question, *view);
+    Answer(member, question, *view);
+    return LingerWithinBounds(group_id);
   }
   questions_.emplace(member, std::move(question));
   watched->readers.insert(member);
@@ -230,6 +299,7 @@ void GroupPresence::AnswerReaders(const std::string& group_id) {
     Answer(reader, *TakeQuestion(reader), *view);
     answered.push_back(reader);
   }
+  LingerWithinBounds(group_id);
   Resume(answered);
 }
 
@@ -251,7 +321,11 @@ void GroupPresence::Resume(const std::vector<Member*>& members) {
   }
 }
 
-void GroupPresence::Drop(Member* member) { TakeQuestion(member); }
+void GroupPresence::Drop(Member* member) {
+  if (const std::optional<Question> question = TakeQuestion(member)) {
+    LingerWithinBounds(question->group_id);
+  }
+}
 
 void GroupPresence::RefuseReads(const absl::Status& why) {
   std::vector<Member*> readers;
@@ -259,6 +333,7 @@ void GroupPresence::RefuseReads(const absl::Status& why) {
   for (Member* const reader : readers) {
     if (const std::optional<Question> question = TakeQuestion(reader)) {
       refuse_(reader, why, question->command_id, Command::Kind::kGroupMembers);
+      LingerWithinBounds(question->group_id);
     }
   }
   Resume(readers);
@@ -282,7 +357,10 @@ void GroupPresence::NoteChange(absl::string_view group_id, Change change) {
   const auto found = watched_.find(group_id);
   if (found == watched_.end() || found->second.interested.empty()) return;
   Watched& watched = found->second;
-  if (watched.changes.empty()) watched.behind_since = clock_->Now();
+  if (watched.changes.empty()) {
+    watched.behind_since = clock_->Now();
+    watched.behind_events = 0;
+  }
   const uint64_t id = change.member.connection_id;
   if (const auto earlier = watched.changes.find(id); earlier != watched.changes.end()) {
     change.known = earlier->second.known;
@@ -299,26 +377,33 @@ void GroupPresence::NoteChange(absl::string_view group_id, Change change) {
   } else {
     watched.changes.emplace(id, std::move(change));
   }
-  if (!std::exchange(watched.queued, true)) queue_.push_back(found->first);
+  if (!watched.turn.has_value()) Queue(found->first, &watched);
+}
+
+void GroupPresence::Queue(const std::string& group_id, Watched* watched) {
+  watched->turn = Turn(virtual_time_ + watched->interested.size(), ++last_turn_);
+  queue_.emplace(*watched->turn, group_id);
 }
 
 absl::Time GroupPresence::ServeTurn() {
   if (queue_.empty()) return absl::InfiniteFuture();
   const absl::Time now = clock_->Now();
-  size_t events = 0;
-  for (size_t groups = queue_.size(); groups > 0 && events < options_.events_per_turn; --groups) {
+  for (size_t events = 0; !queue_.empty() && events < options_.events_per_turn;) {
     if (event_tokens_.Available(options_.event_rate, now) <= 0) return now + kBudgetPause;
-    const std::string group_id = std::move(queue_.front());
-    queue_.pop_front();
-    const auto found = watched_.find(group_id);
-    if (found == watched_.end()) continue;
-    found->second.queued = false;
-    const size_t sent = SendEvents(group_id, &found->second, options_.events_per_turn - events);
-    if (sent > 0) event_tokens_.Take(static_cast<double>(sent), options_.event_rate, now);
-    events += sent;
-    if (!found->second.changes.empty()) {
-      found->second.queued = true;
-      queue_.push_back(group_id);
+    const auto next = queue_.begin();
+    virtual_time_ = next->first.first;
+    const std::string group_id = std::move(next->second);
+    queue_.erase(next);
+    Watched& watched = watched_.find(group_id)->second;
+    watched.turn.reset();
+    if (!watched.changes.empty()) {
+      const size_t sent = SendChange(group_id, &watched);
+      watched.behind_events += sent;
+      event_tokens_.Take(static_cast<double>(sent), options_.event_rate, now);
+      events += sent;
+    }
+    if (!watched.changes.empty()) {
+      Queue(group_id, &watched);
     } else {
       AnswerReaders(group_id);
     }
@@ -326,25 +411,31 @@ absl::Time GroupPresence::ServeTurn() {
   return queue_.empty() ? absl::InfiniteFuture() : absl::InfinitePast();
 }
 
-size_t GroupPresence::SendEvents(const std::string& group_id, Watched* watched, size_t events_max) {
+// A worker that stood still is behind with all groups, also with those that have few events.
+bool GroupPresence::ExceedsItsShare(const Watched& watched, absl::Time now) const {
+  const double wanted = static_cast<double>(watched.behind_events) +
+                        static_cast<double>(watched.changes.size() * watched.interested.size());
+  const double possible =
+      options_.event_rate.per_second * absl::ToDoubleSeconds(now - watched.behind_since);
+  return wanted * static_cast<double>(queue_.size()) > possible;
+}
+
+size_t GroupPresence::SendChange(const std::string& group_id, Watched* watched) {
   const TrafficClass traffic_class = watched->interested.size() > kInteractiveMembersMax
                                          ? TrafficClass::kBulk
                                          : TrafficClass::kInteractive;
-  size_t events = 0;
-  while (!watched->changes.empty() && events < events_max) {
-    const Change& change = watched->changes.begin()->second;
-    const std::string json = change.joined ? MemberJoinedEvent(group_id, FieldsOf(change.member))
-                                           : MemberLeftEvent(group_id, FieldsOf(change.member));
-    BlockPerEncoding blocks;
-    for (Member* const member : watched->interested) {
-      SharedBytes& block = blocks.Of(member->encoding());
-      if (!block) block = member->encoding().EncodeEvent(json, {});
-      member->Send(block, traffic_class);
-      ++events;
-    }
-    watched->changes.erase(watched->changes.begin());
+  const auto change = watched->changes.begin();
+  const MemberFields fields = FieldsOf(change->second.member);
+  const std::string json = change->second.joined ? MemberJoinedEvent(group_id, fields)
+                                                 : MemberLeftEvent(group_id, fields);
+  BlockPerEncoding blocks;
+  for (Member* const member : watched->interested) {
+    SharedBytes& block = blocks.Of(member->encoding());
+    if (!block) block = member->encoding().EncodeEvent(json, {});
+    member->Send(block, traffic_class);
   }
-  return events;
+  watched->changes.erase(change);
+  return watched->interested.size();
 }
 
 }  // namespace groupcast::service

@@ -3,14 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -28,6 +29,10 @@ struct GroupPresenceOptions {
   // A group is watched for this time after the last read of its members, so that clients that read
   // again and again cost little.
   absl::Duration linger = absl::Seconds(30);
+  // The bounds of the groups that are watched only because of the reads of one connection, and of
+  // all connections of one user. One more read ends the watch that has the oldest read.
+  size_t lingering_per_connection_max = 128;
+  size_t lingering_per_user_max = 1'024;
 
   // If the view of a group is not complete after this time, a read fails with `unavailable`.
   absl::Duration read_timeout = absl::Seconds(5);
@@ -36,12 +41,13 @@ struct GroupPresenceOptions {
   size_t page_bytes_max = 64u << 10;
 
   // The events (changes × members that get them) of all groups. Over the rate, changes wait, and a
-  // member that joins and leaves meanwhile is not told. One change may exceed it.
+  // member that joins and leaves meanwhile is not told. One change may exceed it. Groups share it
+  // fairly: a group with few events does not wait for those that have many.
   TokenRate event_rate = {.per_second = 50'000, .burst = 5'000};
   // The events of one turn. One change may exceed it.
   size_t events_per_turn = 2'000;
-  // If a group's changes wait for this time without a break, its events end, and its members are
-  // told.
+  // If a group's changes wait for this time without a break, and it has more events than its share
+  // of the rate, its events end, and its members are told.
   absl::Duration behind_max = absl::Seconds(10);
 };
 
@@ -53,8 +59,9 @@ struct GroupPresenceOptions {
 // all events before it. So a page and the later events together are the view, without a hole.
 //
 // Bounds: a member has one read at a time, as its later commands wait. The engine bounds the
-// watches and their memory; what it refuses is told to the members that asked. Changes that wait
-// are at most one for each member of a view, and each that has left it.
+// watches and their memory; what it refuses is told to the members that asked. Before that, watches
+// end that nobody needs now, the one with the oldest read first. Changes that wait are at most one
+// for each member of a view, and each that has left it.
 //
 // Not thread-safe.
 class GroupPresence final : public PresenceListener {
@@ -134,24 +141,49 @@ class GroupPresence final : public PresenceListener {
     }
   };
   using Members = std::set<Member*, ById>;
+  // A watch that lingers, by the time at which it ends.
+  using Lingering = std::set<std::pair<absl::Time, std::string>>;
+  // A connection, or a user as UserLimits counts.
+  enum class ReaderKind : uint8_t { kConnection, kUser };
+  using Reader = std::pair<ReaderKind, uint64_t>;
+  // A place in the order of events.
+  using Turn = std::pair<uint64_t, uint64_t>;
   struct Watched {
     Members interested;
     Members readers;  // with a question that waits
     absl::Time keep_until = absl::InfinitePast();
+    // Those that have read last. Empty: nobody has.
+    std::vector<Reader> last_readers;
+    bool lingers = false;  // in lingering_, and in those of its last readers
     std::map<uint64_t, Change> changes;
-    absl::Time behind_since;  // if there are changes
-    bool queued = false;
+    absl::Time behind_since;     // if there are changes
+    uint64_t behind_events = 0;  // sent since then
+    std::optional<Turn> turn;    // in queue_
   };
 
   Watched* WatchGroup(absl::string_view group_id);
-  void RemoveInterest(Watched* watched, Member* member);
+  // A watch that nobody needs now lingers.
+  void Linger(const std::string& group_id, Watched* watched);
+  void EndLingering(const std::string& group_id, Watched* watched);
+  // By value: the id may be a part of what goes.
+  void Unwatch(std::string group_id);
+  static std::vector<Reader> ReadersOf(const Member& member);
+  // The same, and ends the oldest watches over the bounds of the last readers. This one may be one
+  // of them. To be called when a group may have lost the last member that needed its watch.
+  void LingerWithinBounds(const std::string& group_id);
+  // Ends the oldest watches of these readers until `more` of them are within their bounds.
+  void BoundLingering(const std::vector<Reader>& readers, size_t more);
+  // The group has its next turn when others have got as many events as its next change has.
+  void Queue(const std::string& group_id, Watched* watched);
+  bool ExceedsItsShare(const Watched& watched, absl::Time now) const;
+  void RemoveInterest(const std::string& group_id, Watched* watched, Member* member);
   void NoteChange(absl::string_view group_id, Change change);
-  // Sends some changes. Returns the number of events.
-  size_t SendEvents(const std::string& group_id, Watched* watched, size_t events_max);
+  // Sends a change. Returns the number of events.
+  static size_t SendChange(const std::string& group_id, Watched* watched);
   bool MayAnswer(const Watched& watched, const Member& member, const Question& question) const;
   void Answer(Member* member, const Question& question, const PresenceView& view);
   void AnswerReaders(const std::string& group_id);
-  void EndInterests(Watched* watched, const absl::Status& why);
+  void EndInterests(const std::string& group_id, Watched* watched, const absl::Status& why);
   // Ends the question of a reader, without an answer, and resumes its commands later.
   std::optional<Question> TakeQuestion(Member* member);
   static void Resume(const std::vector<Member*>& members);
@@ -165,7 +197,12 @@ class GroupPresence final : public PresenceListener {
   Presence* presence_ = nullptr;
   absl::node_hash_map<std::string, Watched> watched_;
   std::map<Member*, Question, ById> questions_;
-  std::deque<std::string> queue_;  // groups with changes to tell
+  Lingering lingering_;
+  absl::flat_hash_map<Reader, Lingering> lingering_of_;
+  // Groups with changes to tell. The order is that of self-clocked fair queueing.
+  std::map<Turn, std::string> queue_;
+  uint64_t virtual_time_ = 0;  // in events: of the turn that was the last one
+  uint64_t last_turn_ = 0;     // turns of the same time are in the order of their requests
   TokenBucket event_tokens_;
 };
 

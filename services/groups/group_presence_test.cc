@@ -525,5 +525,148 @@ TEST_F(SlowEventsTest, AGroupThatChangesTooFastLosesItsEvents) {
   EXPECT_EQ(watcher->group_count(), 1u) << "it stays a member";
 }
 
+TEST_F(SlowEventsTest, AfterAStandstillFewChangesAreTold) {
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  Settle();
+  Pass(absl::Seconds(1));
+  const auto one = Joined();  // uses the rate up
+  const auto two = Joined();
+  Take(watcher.get());
+  clock_.Advance(Options().presence.behind_max + absl::Seconds(1));
+  service_.CheckDeadlines();
+  Settle();
+  EXPECT_THAT(Take(watcher.get()), ElementsAre(Joins(3)));
+}
+
+class BusyGroupsTest : public GroupPresenceTest {
+ protected:
+  static GroupServiceOptions BusyOptions() {
+    GroupServiceOptions options = Options();
+    options.presence.event_rate = {.per_second = 100, .burst = 1};
+    return options;
+  }
+  BusyGroupsTest() : GroupPresenceTest(BusyOptions()) {}
+};
+
+TEST_F(BusyGroupsTest, AGroupWithFewEventsDoesNotWaitForThem) {
+  constexpr int kGroups = 20;
+  constexpr size_t kWatchers = 5;
+  const auto join = [](int i, bool watch) {
+    return absl::StrCat(R"({"cmd":"add_group","group_id":"busy )", i, "\"",
+                        watch ? R"(,"presence":true})" : "}");
+  };
+  const auto watcher = V1();
+  watcher->Do(kJoinAndWatch);
+  size_t busy_events = 0;
+  std::vector<std::unique_ptr<FakeMember>> busy;
+  for (size_t n = 0; n < kWatchers; ++n) {
+    busy.push_back(V1());
+    for (int i = 0; i < kGroups; ++i) busy.back()->Do(join(i, /*watch=*/true));
+  }
+  do {
+    clock_.Advance(absl::Seconds(10));
+    Settle();
+  } while (service_.ServePresence() != absl::InfiniteFuture());
+  for (const auto& member : busy) member->on_send = [&] { ++busy_events; };
+  std::vector<std::unique_ptr<FakeMember>> others;
+  for (int n = 0; n < 10; ++n) {
+    others.push_back(V1Elsewhere());
+    for (int i = 0; i < kGroups; ++i) others.back()->Do(join(i, /*watch=*/false));
+  }
+  Settle();
+  Take(watcher.get());
+  busy_events = 0;
+  const auto there = Joined();
+  while (watcher->received.empty() && busy_events < 1'000) {
+    clock_.Advance(absl::Milliseconds(10));
+    Settle();
+  }
+  EXPECT_THAT(Take(watcher.get()), ElementsAre(HasSubstr("member_joined")));
+  // Of each busy group, at most the change that it was about to tell. They have 10 each.
+  EXPECT_LE(busy_events, kGroups * kWatchers);
+}
+
+class LingeringTest : public GroupPresenceTest {
+ protected:
+  static GroupServiceOptions LingeringOptions() {
+    GroupServiceOptions options = Options();
+    options.presence.lingering_per_connection_max = 2;
+    options.presence.lingering_per_user_max = 3;
+    return options;
+  }
+  LingeringTest() : GroupPresenceTest(LingeringOptions()) {}
+
+  void Read(FakeMember* reader, absl::string_view group_id) {
+    reader->Do(absl::StrCat(R"({"cmd":"group_members","count_only":true,"id":1,"group_id":")",
+                            group_id, "\"}"));
+    Settle();
+    EXPECT_THAT(Take(reader), ElementsAre(HasSubstr("\"count\":0")));
+    clock_.Advance(absl::Milliseconds(1));
+  }
+  std::string Watched() {
+    std::string watched;
+    for (const char* const id : {"a", "b", "c", "d", "g", "h", "i"}) {
+      if (channel_.presence()->View(id) != nullptr) watched += id;
+    }
+    return watched;
+  }
+  std::unique_ptr<FakeMember> Interested(absl::string_view group_id) {
+    auto member = V1();
+    member->Do(absl::StrCat(R"({"cmd":"add_group","presence":true,"group_id":")", group_id, "\"}"));
+    Settle();
+    return member;
+  }
+};
+
+TEST_F(LingeringTest, TheOldestReadsOfAConnectionMakeRoom) {
+  const auto reader = V1();
+  const auto other = V1();
+  Read(other.get(), "d");
+  Read(reader.get(), "a");
+  Read(reader.get(), "b");
+  Read(reader.get(), "a");
+  EXPECT_EQ(Watched(), "abd");
+  Read(reader.get(), "c");
+  EXPECT_EQ(Watched(), "acd") << "of its own reads only";
+}
+
+TEST_F(LingeringTest, TheConnectionsOfAUserHaveABoundTogether) {
+  std::vector<std::unique_ptr<FakeMember>> readers;
+  for (const char* const group_id : {"a", "b", "c", "d"}) {
+    readers.push_back(V1());
+    service_.Admit(readers.back().get(),
+                   service_.Identify(readers.back().get(), HmacToken(R"({"sub":"al"})", kSecret)));
+    Read(readers.back().get(), group_id);
+  }
+  EXPECT_EQ(Watched(), "bcd");
+}
+
+TEST_F(LingeringTest, AGroupWithInterestCountsAsNoRead) {
+  const auto watcher = Interested("g");
+  Take(watcher.get());
+  for (const char* const group_id : {"a", "b", "c"}) Read(watcher.get(), group_id);
+  EXPECT_EQ(Watched(), "bcg");
+}
+
+TEST_F(LingeringTest, AWatchIsRefusedOnlyWhenMembersNeedAllOthers) {
+  channel_.presence()->set_watches_max(3);
+  const auto reader = V1();
+  const auto other = V1();
+  Read(reader.get(), "a");
+  Read(other.get(), "b");
+  Read(other.get(), "c");
+  Read(other.get(), "d");
+  EXPECT_EQ(Watched(), "acd");
+  const auto one = Interested("g");
+  EXPECT_EQ(Watched(), "cdg") << "the oldest read of all is the first to go";
+  const auto two = Interested("h");
+  const auto three = Interested("i");
+  EXPECT_EQ(Watched(), "ghi");
+  const auto four = Interested("a");
+  EXPECT_EQ(Watched(), "ghi");
+  EXPECT_THAT(Take(four.get()), ElementsAre(HasSubstr("\"code\":\"unavailable\"")));
+}
+
 }  // namespace
 }  // namespace groupcast::service

@@ -105,7 +105,7 @@ class MemoryChannel final : public Channel {
                     HistoryCallback done) override;
   bool connected() const override { return connected_; }
   size_t message_bytes_max() const override { return hub_->message_bytes_max_; }
-  Presence* presence() override { return &presence_; }
+  MemoryPresence* presence() override { return &presence_; }
 
   // Connects or disconnects. While the channel is not connected, publications wait and it delivers
   // nothing. After a new connection, subscriptions continue where they were.

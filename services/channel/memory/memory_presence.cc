@@ -28,6 +28,13 @@ void MemoryPresence::SetConnected(bool connected) {
 }
 
 void MemoryPresence::Watch(absl::string_view group_id) {
+  if (!watched_.contains(group_id) && !HasRoomToWatch()) {
+    later_([self = self_, id = std::string(group_id)] {
+      if (*self == nullptr || (*self)->listener_ == nullptr) return;
+      (*self)->listener_->OnWatchRefused(id, absl::UnavailableError("too many groups are watched"));
+    });
+    return;
+  }
   if (watched_.emplace(group_id, Watched{}).second) LookLater(group_id);
 }
 

@@ -1,8 +1,10 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_MEMORY_MEMORY_PRESENCE_H_
 #define GROUPCAST_SERVICES_CHANNEL_MEMORY_MEMORY_PRESENCE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,9 +31,13 @@ class MemoryPresence final : public Presence {
 
   void SetConnected(bool connected);
 
+  // The bound of the watches. Over it, a watch is refused.
+  void set_watches_max(size_t watches_max) { watches_max_ = watches_max; }
+
   void SetListener(PresenceListener* listener) override { listener_ = listener; }
   void Watch(absl::string_view group_id) override;
   void Unwatch(absl::string_view group_id) override;
+  bool HasRoomToWatch() const override { return watched_.size() < watches_max_; }
   const PresenceView* View(absl::string_view group_id) const override;
   void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
@@ -52,6 +58,7 @@ class MemoryPresence final : public Presence {
   const std::function<void(std::function<void()>)> later_;
   PresenceListener* listener_ = nullptr;
   bool connected_ = false;
+  size_t watches_max_ = std::numeric_limits<size_t>::max();
   std::map<std::string, Watched, std::less<>> watched_;
   std::shared_ptr<MemoryPresence*> self_;
 };

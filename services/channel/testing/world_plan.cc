@@ -107,6 +107,9 @@ void PlanPresence(Random random, WorldPlan* plan) {
                           .burst = static_cast<double>(random.Between(1, 10))};
     service.events_per_turn = static_cast<size_t>(random.Between(1, 5));
   }
+  if (random.OneIn(3)) {
+    service.lingering_per_connection_max = static_cast<size_t>(random.Between(0, 2));
+  }
 }
 
 // So many groups that their names need more than one frame. All bounds have room for them.

@@ -1,5 +1,6 @@
 #include "services/channel/zmq/presence_client.h"
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -53,9 +54,18 @@ void PresenceClient::OnConnected(bool server_takes_part) {
 
 void PresenceClient::OnDisconnected() {
   connected_ = false;
+  ForgetServer();
+}
+
+void PresenceClient::ForgetServer() {
+  asked_.clear();
   reports_.clear();
   queue_.clear();
-  for (auto& [group_id, watched] : watched_) watched.complete = watched.building = false;
+  untold_.clear();
+  for (auto& [group_id, watched] : watched_) {
+    watched.told = watched.complete = watched.building = false;
+    untold_.emplace(group_id, false);
+  }
 }
 
 void PresenceClient::Open() {
@@ -67,14 +77,7 @@ void PresenceClient::Open() {
   unsent_.clear();
   next_report_ = absl::InfinitePast();
   open_again_at_ = clock_->Now() + kOpenTimeout;
-  untold_.clear();
-  for (auto& [group_id, watched] : watched_) {
-    watched.complete = watched.building = false;
-    untold_.insert(group_id);
-  }
-  // The server asks for the lists that it needs.
-  reports_.clear();
-  queue_.clear();
+  ForgetServer();  // it asks for the lists that it needs
 }
 
 void PresenceClient::OnFrame(const PresenceFrame& frame) {
@@ -132,9 +135,12 @@ bool PresenceClient::SendFrame() {
   for (auto group_id = untold_.begin();
        group_id != untold_.end() && bytes < options_.frame_bytes;) {
     Wire* const group = frame.add_groups();
-    group->set_group_id(*group_id);
-    group->set_watch(watched_.contains(*group_id) ? Wire::ON : Wire::OFF);
-    bytes += kGroupOverheadBytes + group_id->size();
+    const auto watched = watched_.find(group_id->first);
+    const bool is_watched = watched != watched_.end();
+    if (is_watched) watched->second.told = true;
+    group->set_group_id(group_id->first);
+    group->set_watch(is_watched ? Wire::ON : Wire::OFF);
+    bytes += kGroupOverheadBytes + group_id->first.size();
     group_id = untold_.erase(group_id);
   }
   while (!queue_.empty() && bytes < options_.frame_bytes) {
@@ -143,7 +149,9 @@ bool PresenceClient::SendFrame() {
     const auto found = reports_.find(group_id);
     if (found == reports_.end() || !found->second.queued) continue;
     found->second.queued = false;
-    if (!AddReport(group_id, &found->second, &frame, &bytes)) {
+    if (AddReport(group_id, &found->second, &frame, &bytes)) {
+      reports_.erase(found);
+    } else {
       Queue(group_id, &found->second);
     }
   }
@@ -164,12 +172,12 @@ bool PresenceClient::AddReport(const std::string& group_id, Report* report, Pres
   // In a frame, the server takes losses, then leaves, then joins. Connections that left never come
   // again, so that is their order; but one that has joined in this frame must not leave in it.
   absl::flat_hash_set<uint64_t> joined;
+  size_t taken = 0;
   // At least one, however small frames are.
-  for (bool any = false; !report->changes.empty() && (!any || *bytes < options_.frame_bytes);
-       any = true) {
-    const Change change = report->changes.front();
+  while (taken < report->changes.size() && (taken == 0 || *bytes < options_.frame_bytes)) {
+    const Change change = report->changes[taken];
     if (change.news != News::kJoined && joined.contains(change.connection_id)) break;
-    report->changes.pop_front();
+    ++taken;
     if (report->list_left > 0) --report->list_left;
     switch (change.news) {
       case News::kJoined: {
@@ -193,6 +201,8 @@ bool PresenceClient::AddReport(const std::string& group_id, Report* report, Pres
         break;
     }
   }
+  report->changes.erase(report->changes.begin(),
+                        report->changes.begin() + static_cast<std::ptrdiff_t>(taken));
   if (report->list_ends && report->list_left == 0) {
     report->list_ends = false;
     group->set_ends(true);
@@ -228,7 +238,7 @@ void PresenceClient::End() {
 // ---- Reports.
 
 void PresenceClient::BeginList(const std::string& group_id, Report* report) {
-  *report = Report{.queued = report->queued};
+  *report = Report{.list_begins = true, .list_ends = true, .queued = report->queued};
   for (const uint64_t id : listener_->MembersOf(group_id)) {
     report->changes.push_back({id, News::kJoined});
   }
@@ -241,9 +251,8 @@ void PresenceClient::Queue(const std::string& group_id, Report* report) {
 }
 
 void PresenceClient::AddChange(absl::string_view group_id, Change change) {
-  if (reports_.empty()) return;
-  const auto found = reports_.find(group_id);
-  if (found == reports_.end()) return;
+  if (asked_.empty() || !asked_.contains(group_id)) return;
+  const auto found = reports_.try_emplace(std::string(group_id)).first;
   Report& report = found->second;
   report.changes.push_back(change);
   Queue(found->first, &report);
@@ -275,20 +284,39 @@ void PresenceClient::Watch(absl::string_view group_id) {
     return;
   }
   watched_.emplace(group_id, Watched{});
-  untold_.emplace(group_id);
+  untold_.emplace(group_id, false);
 }
 
 void PresenceClient::Unwatch(absl::string_view group_id) {
   const auto found = watched_.find(group_id);
   if (found == watched_.end()) return;
-  for (const auto& [id, member] : found->second.view) view_bytes_ -= BytesOf(member);
+  const Watched& watched = found->second;
+  view_bytes_ -= watched.bytes;
+  by_bytes_.erase({watched.ranked_bytes, found->first});
+  const auto untold = untold_.try_emplace(found->first, false).first;
+  untold->second |= watched.told;
+  if (!untold->second) untold_.erase(untold);
   watched_.erase(found);
-  untold_.emplace(group_id);
 }
 
 const PresenceView* PresenceClient::View(absl::string_view group_id) const {
   const auto found = watched_.find(group_id);
   return found == watched_.end() || !found->second.complete ? nullptr : &found->second.view;
+}
+
+void PresenceClient::CountBytes(const std::string& group_id) {
+  if (const auto found = watched_.find(group_id); found != watched_.end()) {
+    Watched& watched = found->second;
+    if (watched.ranked_bytes != watched.bytes) {
+      by_bytes_.erase({watched.ranked_bytes, group_id});
+      watched.ranked_bytes = watched.bytes;
+      if (watched.bytes > 0) by_bytes_.emplace(watched.bytes, group_id);
+    }
+  }
+  while (view_bytes_ > options_.view_bytes_max && !by_bytes_.empty()) {
+    const std::string largest = by_bytes_.rbegin()->second;
+    Refuse(largest, StatusOf(Wire::TOO_MANY_BYTES));
+  }
 }
 
 void PresenceClient::Refuse(const std::string& group_id, const absl::Status& why) {
@@ -307,8 +335,12 @@ void PresenceClient::OnKept(const std::string& group_id, const channel::v1::Kept
 void PresenceClient::OnGroup(const Wire& news) {
   if (listener_ == nullptr) return;
   const std::string& group_id = news.group_id();
-  if (news.watch() == Wire::ON) BeginList(group_id, &reports_[group_id]);
+  if (news.watch() == Wire::ON) {
+    asked_.insert(group_id);
+    BeginList(group_id, &reports_[group_id]);
+  }
   if (news.watch() == Wire::OFF) {
+    asked_.erase(group_id);
     reports_.erase(group_id);
     kept_.erase(group_id);
   }
@@ -318,6 +350,11 @@ void PresenceClient::OnGroup(const Wire& news) {
     if (!untold_.contains(group_id)) Refuse(group_id, StatusOf(news.refusal()));
     return;
   }
+  OnTable(group_id, news);
+  CountBytes(group_id);
+}
+
+void PresenceClient::OnTable(const std::string& group_id, const Wire& news) {
   // The listener may end the watch in each of its methods, so the group is looked up each time.
   const auto watched = [&]() -> Watched* {
     const auto found = watched_.find(group_id);
@@ -331,6 +368,7 @@ void PresenceClient::OnGroup(const Wire& news) {
   }
   for (const uint64_t id : news.left()) OnLeft(group_id, id);
   for (const channel::v1::PresentMember& member : news.joined()) OnJoined(group_id, member);
+  CountBytes(group_id);
   if (!news.ends()) return;
   Watched* group = watched();
   if (group == nullptr || !group->building) return;
@@ -357,11 +395,10 @@ void PresenceClient::OnJoined(const std::string& group_id, const channel::v1::Pr
   const bool is_same = !is_new && at->second.user == member.user &&
                        at->second.info == member.info && at->second.since_ms == member.since_ms;
   if (is_same) return;
-  if (!is_new) view_bytes_ -= BytesOf(at->second);
-  view_bytes_ += BytesOf(member);
+  const size_t bytes_before = is_new ? 0 : BytesOf(at->second);
+  view_bytes_ += BytesOf(member) - bytes_before;
+  group.bytes += BytesOf(member) - bytes_before;
   at->second = member;
-  if (view_bytes_ > options_.view_bytes_max)
-    return Refuse(group_id, StatusOf(Wire::TOO_MANY_BYTES));
   if (group.was_complete) listener_->OnMemberJoined(group_id, member);
 }
 
@@ -372,6 +409,7 @@ void PresenceClient::OnLeft(const std::string& group_id, uint64_t connection_id)
   const auto member = group.view.find(connection_id);
   if (member == group.view.end()) return;
   view_bytes_ -= BytesOf(member->second);
+  group.bytes -= BytesOf(member->second);
   const PresentMember left = std::move(member->second);
   group.view.erase(member);
   if (group.was_complete) listener_->OnMemberLeft(group_id, left);

@@ -4,10 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -51,7 +55,8 @@ class PresenceClient final : public Presence {
 
   // Flush has something to send.
   bool is_due() const {
-    return !untold_.empty() || !refused_.empty() || (!queue_.empty() && may_report());
+    return !refused_.empty() ||
+           (connected_ && (!untold_.empty() || (!queue_.empty() && may_report())));
   }
 
   // The worker ends, and has no connections any more: its members leave now.
@@ -61,11 +66,16 @@ class PresenceClient final : public Presence {
   void SetListener(PresenceListener* listener) override { listener_ = listener; }
   void Watch(absl::string_view group_id) override;
   void Unwatch(absl::string_view group_id) override;
+  bool HasRoomToWatch() const override { return watched_.size() < options_.watches_max; }
   const PresenceView* View(absl::string_view group_id) const override;
   void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
 
   size_t view_bytes() const { return view_bytes_; }
+  // For tests: the groups that have a report to send, and those with a switch that the server does
+  // not know.
+  size_t report_count() const { return reports_.size(); }
+  size_t untold_count() const { return untold_.size(); }
 
  private:
   bool may_report() const { return clock_->Now() >= next_report_; }
@@ -75,12 +85,12 @@ class PresenceClient final : public Presence {
     uint64_t connection_id;
     News news;
   };
-  // The members of this worker in a group that somebody watches.
+  // What this worker still has to report of a group that somebody watches.
   struct Report {
-    std::deque<Change> changes;  // not sent yet
-    bool list_begins = true;     // the list was not begun yet
-    size_t list_left = 0;        // of the changes, those that are the list; then it ends
-    bool list_ends = true;       // its end was not sent yet
+    std::vector<Change> changes;  // not sent yet
+    bool list_begins = false;     // the list was not begun yet
+    size_t list_left = 0;         // of the changes, those that are the list; then it ends
+    bool list_ends = false;       // its end was not sent yet
     bool queued = false;
   };
   // The member that stands for a connection, if it has another id.
@@ -90,6 +100,9 @@ class PresenceClient final : public Presence {
   };
   struct Watched {
     PresenceView view;
+    size_t bytes = 0;            // of the view
+    size_t ranked_bytes = 0;     // the same, as by_bytes_ has it
+    bool told = false;           // the server knows the watch
     bool complete = false;       // the view may be given out
     bool was_complete = false;   // the listener knows it
     bool building = false;       // the server sends the whole table
@@ -97,6 +110,8 @@ class PresenceClient final : public Presence {
   };
 
   void Open();
+  // Forgets what the server knows, and what it has asked for.
+  void ForgetServer();
   // The member as the server gets it.
   void Describe(const std::string& group_id, const PresentMember& member,
                 channel::v1::PresentMember* wire) const;
@@ -105,8 +120,11 @@ class PresenceClient final : public Presence {
   void Queue(const std::string& group_id, Report* report);
   void OnKept(const std::string& group_id, const channel::v1::KeptMember& kept);
   void OnGroup(const channel::v1::PresenceGroup& news);
+  void OnTable(const std::string& group_id, const channel::v1::PresenceGroup& news);
   void OnJoined(const std::string& group_id, const channel::v1::PresentMember& wire);
   void OnLeft(const std::string& group_id, uint64_t connection_id);
+  // Ranks the group by its bytes, and ends watches while there are too many bytes.
+  void CountBytes(const std::string& group_id);
   void Refuse(const std::string& group_id, const absl::Status& why);
   bool SendFrame();
   bool SendUnsent();
@@ -131,9 +149,16 @@ class PresenceClient final : public Presence {
   std::string unsent_;  // a frame for which the link had no room
 
   absl::node_hash_map<std::string, Watched> watched_;
-  std::set<std::string> untold_;  // groups with a watch, or its end, that the server does not know
+  // The watched groups with members, by the bytes of their views.
+  std::set<std::pair<size_t, std::string>> by_bytes_;
+  // Groups with a watch, or its end, that the server does not know, and whether it knows an earlier
+  // watch. A watch that has ended before the server knew it needs no word.
+  std::map<std::string, bool> untold_;
   // Watches that were over this worker's bound. Flush tells the listener.
   std::deque<std::string> refused_;
+  // The groups that somebody watches. Most of them have no members here, so they are only ids. The
+  // server bounds their number.
+  absl::flat_hash_set<std::string> asked_;
   absl::node_hash_map<std::string, Report> reports_;
   std::deque<std::string> queue_;  // groups with reports to send
   absl::Time next_report_ = absl::InfinitePast();

@@ -512,6 +512,79 @@ TEST_F(PresenceClientTest, TooManyBytesOfViewsEndTheWatch) {
   EXPECT_EQ(client().view_bytes(), 0u);
 }
 
+TEST_F(PresenceClientTest, TheLargestViewGoesFirst) {
+  options_.view_bytes_max = 2'000;
+  Connect();
+  client().Watch("large");
+  client().Watch("small");
+  Flush();
+  GiveTable("large", {1, 2, 3, 4, 5});
+  GiveTable("small", {6, 7, 8, 9});
+  Events();
+  Give("small", {}, {10, 11});
+  EXPECT_EQ(Events(), (Words{"small +10", "small +11", "small refused UNAVAILABLE"}));
+  EXPECT_EQ(View("large"), "1 2 3 4 5");
+  client().Watch("small");
+  Flush();
+  GiveTable("small", {6});
+  Events();
+  Give("small", {}, {7, 8, 9});
+  EXPECT_EQ(View("small"), "6 7 8 9");
+  Give("small", {}, {}, {9});
+  Give("large", {}, {12});
+  EXPECT_EQ(View("small"), "6 7 8");
+  Give("small", {}, {13, 14});
+  EXPECT_EQ(View("large"), "none") << "not the one that has grown last";
+  EXPECT_EQ(View("small"), "6 7 8 13 14");
+  EXPECT_EQ(client().view_bytes(), 1'000u);
+}
+
+TEST_F(PresenceClientTest, AReportThatIsSentTakesNoMemory) {
+  options_.frames_under_way_max = 100;
+  Connect();
+  Join("group 7", 1);
+  for (int i = 0; i < 50; ++i) GiveSwitch(absl::StrCat("group ", i), Wire::ON);
+  EXPECT_EQ(Flush().size(), 50u);
+  EXPECT_EQ(client().report_count(), 0u);
+  Join("group 8", 2);
+  Leave("group 7", 1);
+  EXPECT_EQ(client().report_count(), 2u);
+  EXPECT_EQ(Flush(), (Words{"group 8 +2", "group 7 -1"}));
+  EXPECT_EQ(client().report_count(), 0u);
+  GiveSwitch("group 8", Wire::OFF);
+  Join("group 8", 3);
+  EXPECT_EQ(client().report_count(), 0u) << "nobody watches it";
+}
+
+TEST_F(PresenceClientTest, AWatchThatEndsBeforeTheServerKnowsItNeedsNoWord) {
+  Connect();
+  client().Watch("g");
+  Flush();
+  client().Unwatch("g");
+  for (int i = 0; i < 50; ++i) {
+    client().Watch(absl::StrCat("other ", i));
+    client().Unwatch(absl::StrCat("other ", i));
+    client().Watch("g");
+    client().Unwatch("g");
+  }
+  EXPECT_EQ(client().untold_count(), 1u);
+  EXPECT_EQ(Flush(), Words{"g off"});
+  client().OnDisconnected();
+  client().Watch("g");
+  client().Unwatch("g");
+  EXPECT_EQ(client().untold_count(), 0u);
+}
+
+TEST_F(PresenceClientTest, AnEndedWatchMakesRoom) {
+  options_.watches_max = 1;
+  Connect();
+  EXPECT_TRUE(client().HasRoomToWatch());
+  client().Watch("g");
+  EXPECT_FALSE(client().HasRoomToWatch());
+  client().Unwatch("g");
+  EXPECT_TRUE(client().HasRoomToWatch());
+}
+
 TEST_F(PresenceClientTest, TheEndIsSaid) {
   Connect();
   client().End();

@@ -104,6 +104,7 @@ class ZmqChannel final : public Channel, private EventHandler {
     void SetListener(PresenceListener* listener) override { presence_->SetListener(listener); }
     void Watch(absl::string_view group_id) override;
     void Unwatch(absl::string_view group_id) override;
+    bool HasRoomToWatch() const override { return presence_->HasRoomToWatch(); }
     const PresenceView* View(absl::string_view group_id) const override {
       return presence_->View(group_id);
     }
