@@ -191,10 +191,9 @@ void PresenceTables::OnGroup(PublisherId from, const Wire& news, absl::Time now)
   OnTableChanged(group, bytes_before);
   if (table.size() > options_.members_per_group_max) {
     RefuseAll(group, Wire::TOO_MANY_MEMBERS);
-  } else if (bytes_ > options_.bytes_max) {
-    RefuseAll(group, Wire::TOO_MANY_BYTES);
-  } else if (news.ends()) {
-    CompleteIfAllDeclared(group);
+  } else {
+    if (news.ends()) CompleteIfAllDeclared(group);
+    KeepBytesBounded(news.group_id());
   }
 }
 
@@ -257,6 +256,15 @@ void PresenceTables::RefuseAll(Group* group, Wire::Refusal refusal) {
   for (const PublisherId id : watchers) RefuseWatch(id, group, refusal);
 }
 
+void PresenceTables::KeepBytesBounded(const std::string& group_id) {
+  while (bytes_ > options_.bytes_max && !by_bytes_.empty()) {
+    RefuseAll(groups_.find(by_bytes_.rbegin()->second)->second.get(), Wire::TOO_MANY_BYTES);
+  }
+  if (bytes_ <= options_.bytes_max) return;
+  const auto found = groups_.find(group_id);
+  if (found != groups_.end()) RefuseAll(found->second.get(), Wire::TOO_MANY_BYTES);
+}
+
 // Forgets the members. The group stays until the workers that report are told.
 void PresenceTables::EndIfUnwatched(Group* group) {
   if (group->watched()) return;
@@ -282,6 +290,7 @@ void PresenceTables::EraseIfTold(Group* group) {
   if (!told) return;
   if (group->deadline != absl::InfiniteFuture()) deadlines_.erase({group->deadline, group->id});
   bytes_ -= group->own_bytes;
+  by_bytes_.erase({group->table.bytes(), group->id});
   groups_.erase(groups_.find(group->id));
 }
 
@@ -301,8 +310,13 @@ void PresenceTables::CompleteWhatIs() {
 }
 
 void PresenceTables::OnTableChanged(Group* group, size_t bytes_before) {
-  bytes_ += group->table.bytes();
-  bytes_ -= bytes_before;
+  const size_t bytes = group->table.bytes();
+  if (bytes != bytes_before) {
+    by_bytes_.erase({bytes_before, group->id});
+    if (bytes > 0) by_bytes_.emplace(bytes, group->id);
+    bytes_ += bytes;
+    bytes_ -= bytes_before;
+  }
   for (const PresentGroup::Connection& connection : group->table.TakeUntold()) {
     // A worker without a place lists its members later, and is told then.
     const auto place = group->places.find(connection.worker);

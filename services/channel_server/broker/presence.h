@@ -141,6 +141,8 @@ class PresenceTables {
   void RefuseWatch(PublisherId from, Group* group, Wire::Refusal refusal);
   // Refuses the watches of all workers.
   void RefuseAll(Group* group, Wire::Refusal refusal);
+  // While there are too many bytes, refuses the group with the largest table, and at last this one.
+  void KeepBytesBounded(const std::string& group_id);
   void EndIfUnwatched(Group* group);
   void OnAway(PublisherId id, absl::Time now);
   void OnEnded(PublisherId id, absl::Time now);
@@ -174,6 +176,8 @@ class PresenceTables {
   bool settling_ = false;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<PublisherId, Worker> workers_;
+  // Groups with something in their tables, by its bytes.
+  std::set<std::pair<size_t, absl::string_view>> by_bytes_;
   std::set<std::pair<absl::Time, std::string>> deadlines_;  // of groups
   std::set<std::pair<absl::Time, std::string>> kept_;       // groups, until their kept_until
   std::deque<PublisherId> ready_;                           // workers that can be sent something

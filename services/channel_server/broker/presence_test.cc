@@ -522,6 +522,28 @@ TEST_F(PresenceTest, TooManyBytesAreRefused) {
   EXPECT_EQ(tables().bytes(), 0u);
 }
 
+TEST_F(PresenceTest, TheLargestTableGoesFirst) {
+  options_.bytes_max = 13'000;
+  info_bytes_ = 1'000;
+  Open(kA);
+  for (const char* const group_id : {"large", "small", "other"}) Watch(kA, group_id);
+  Told(kA);
+  List(kA, "large", {1, 2, 3, 4, 5});
+  List(kA, "small", {6});
+  List(kA, "other", {7});
+  Told(kA);
+  Report(kA, "small", {}, {8});
+  EXPECT_EQ(Told(kA), (Words{"small +8", "large enough TOO_MANY_BYTES"}))
+      << "not the one that has grown last";
+  Report(kA, "other", {}, {9, 10, 11, 12, 13});
+  EXPECT_EQ(Told(kA), Words{"other +9 +10 +11 +12 +13"}) << "there is room again";
+  Report(kA, "other", {}, {14});
+  EXPECT_EQ(Told(kA), Words{"other enough TOO_MANY_BYTES"});
+  Watch(kA, "small", false);
+  EXPECT_EQ(Told(kA), Words{"small enough"});
+  EXPECT_EQ(tables().bytes(), 0u);
+}
+
 TEST_F(PresenceTest, TooManyWatchesAreRefused) {
   options_.groups_per_watcher_max = 1;
   Open(kA);

@@ -8,7 +8,7 @@
 namespace groupcast::service {
 namespace {
 
-// What a member takes besides its texts: its entry, its places in the indexes, a change.
+// What a member takes besides its texts: its entry, and its places in the indexes.
 constexpr size_t kEntryBytes = 400;
 
 }  // namespace
@@ -201,6 +201,7 @@ PresentGroup::Entry* PresentGroup::FindTwin(const Entry& of, Match match, State 
   if ((by_session ? of.session : of.identity).empty()) return nullptr;
   const size_t hash = HashOf(of, match);
   for (auto at = twins_.lower_bound({hash, state, 0}); at != twins_.end(); ++at) {
+    ++looked_at_;
     const auto [its_hash, its_state, id] = *at;
     if (its_hash != hash || its_state != state) break;
     Entry& twin = entries_.at(id);
@@ -311,7 +312,10 @@ void PresentGroup::Remove(Entry* entry) {
 void PresentGroup::NoteChange(uint64_t id) {
   changes_.push_back(id);
   ++end_change_;
-  if (changes_.size() > options_->changes_max) changes_.pop_front();
+  // A whole table is shorter than more changes than that.
+  const size_t max = std::min(options_->changes_max,
+                              std::max(options_->changes_of_small_max, 2 * entries_.size()));
+  while (changes_.size() > max) changes_.pop_front();
 }
 
 const PresentGroup::Entry& PresentGroup::MemberOf(const Entry& entry) {

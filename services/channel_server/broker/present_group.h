@@ -29,9 +29,10 @@ struct PresentGroupOptions {
   absl::Duration overlap = absl::Seconds(1);
   // The members of a worker that is away stay for this time.
   absl::Duration lease = absl::Seconds(8);
-  // The changes that are remembered for watchers. A watcher that is further behind gets the whole
-  // table again.
+  // The changes that are remembered for watchers: at most this number, and at most twice the
+  // members or `changes_of_small_max`. A watcher that is further behind gets the whole table again.
   size_t changes_max = 16'384;
+  size_t changes_of_small_max = 512;
 };
 
 // The members of one watched group: those that watchers see, and the connections behind them.
@@ -101,7 +102,10 @@ class PresentGroup {
 
   // All members, also those that are not visible.
   size_t size() const { return entries_.size(); }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return bytes_ + changes_.size() * sizeof(changes_[0]); }
+
+  // For tests: the places in the index of clients that were looked at so far.
+  uint64_t looked_at() const { return looked_at_; }
 
  private:
   enum class State : uint8_t {
@@ -168,6 +172,7 @@ class PresentGroup {
   std::deque<uint64_t> changes_;
   uint64_t end_change_ = 1;
   std::vector<Connection> untold_;
+  uint64_t looked_at_ = 0;
   size_t bytes_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "services/channel_server/broker/present_group.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -71,6 +72,11 @@ class PresentGroupTest : public testing::Test {
     return changes;
   }
 
+  // The bytes of the remembered changes.
+  size_t ChangeBytes() const {
+    return (group_.end_change() - group_.first_change()) * sizeof(uint64_t);
+  }
+
   FakeClock clock_;
   PresentGroupOptions options_;
   PresentGroup group_{&options_};
@@ -86,7 +92,7 @@ TEST_F(PresentGroupTest, MembersComeAndGo) {
   Lose(kB, 2);
   EXPECT_EQ(Changes(), "-2") << "a connection without an identity has no successor";
   EXPECT_EQ(group_.size(), 0u);
-  EXPECT_EQ(group_.bytes(), 0u);
+  EXPECT_EQ(group_.bytes(), ChangeBytes());
 }
 
 TEST_F(PresentGroupTest, ARepeatedJoinChangesNothing) {
@@ -173,12 +179,12 @@ TEST_F(PresentGroupTest, AMemberWithOtherDataIsNoSuccessor) {
 
 TEST_F(PresentGroupTest, AMemberMayHaveOtherDataLater) {
   Join(kA, 1, "session", "1");
-  const size_t bytes = group_.bytes();
+  const size_t bytes = group_.bytes() - ChangeBytes();
   Changes();
   Join(kA, 1, "alice", "22");
   EXPECT_EQ(Changes(), "+1");
   EXPECT_EQ(group_.Find(1)->info(), "22");
-  EXPECT_EQ(group_.bytes(), bytes + 1);
+  EXPECT_EQ(group_.bytes(), bytes + 1 + ChangeBytes());
   Lose(kA, 1);
   Join(kB, 2, "session", "22");
   EXPECT_EQ(Changes(), "+2") << "it is another client now";
@@ -281,7 +287,7 @@ TEST_F(PresentGroupTest, ASecondConnectionOfASessionIsTheSameMember) {
   Pass(absl::Milliseconds(1));
   EXPECT_EQ(Changes(), "-1");
   EXPECT_EQ(group_.size(), 0u);
-  EXPECT_EQ(group_.bytes(), 0u);
+  EXPECT_EQ(group_.bytes(), ChangeBytes());
 }
 
 TEST_F(PresentGroupTest, ASessionWithoutAUserIsOneMemberToo) {
@@ -517,6 +523,53 @@ TEST_F(PresentGroupTest, OtherDataOfAConnectionBehindAnotherOneIsAnotherMember) 
   EXPECT_EQ(Seen(), "1 2");
   EXPECT_EQ(group_.Find(1)->info(), "1");
   EXPECT_EQ(group_.Find(2)->info(), "2");
+}
+
+TEST_F(PresentGroupTest, ChangesOfMembersThatAreGoneTakeLittle) {
+  options_.changes_of_small_max = 4;
+  for (uint64_t id = 1; id <= 100; ++id) Join(kA, id);
+  EXPECT_EQ(group_.first_change(), 1u) << "a whole table is as long";
+  for (uint64_t id = 1; id <= 100; ++id) group_.Leave(kA, id);
+  EXPECT_EQ(group_.end_change() - group_.first_change(), 4u);
+  EXPECT_EQ(group_.bytes(), 4 * sizeof(uint64_t));
+}
+
+// What an operation costs does not depend on the number of connections of the same client.
+TEST_F(PresentGroupTest, ManyConnectionsOfASessionCostNoMoreThanFew) {
+  constexpr uint64_t kConnections = 20'000;
+  uint64_t before = 0;
+  uint64_t most = 0;
+  const auto count = [&] {
+    most = std::max(most, group_.looked_at() - before);
+    before = group_.looked_at();
+  };
+  for (uint64_t id = 1; id <= kConnections; ++id) {
+    JoinAs(kA, id, "alice", "s");
+    count();
+  }
+  EXPECT_EQ(Seen(), "1");
+  JoinAs(kA, 7, "alice", "s", "info");  // other data
+  count();
+  for (uint64_t id = 1; id <= kConnections; ++id) {
+    id % 2 == 0 ? group_.Leave(kA, id) : Lose(kA, id);
+    count();
+  }
+  EXPECT_LE(most, 10u);
+  EXPECT_EQ(Seen(), "7");
+}
+
+TEST_F(PresentGroupTest, ManySessionsOfAUserCostNoMoreThanFew) {
+  constexpr uint64_t kConnections = 20'000;
+  for (uint64_t id = 1; id <= kConnections; ++id) {
+    JoinAs(kA, id, "alice", absl::StrCat("s", id));
+  }
+  Pass(options_.overlap);
+  for (uint64_t id = 1; id <= kConnections; ++id) Lose(kA, id);
+  for (uint64_t id = 1; id <= kConnections; ++id) {
+    JoinAs(kB, kConnections + id, "alice", absl::StrCat("s", id));
+  }
+  EXPECT_EQ(group_.size(), kConnections);
+  EXPECT_LE(group_.looked_at(), 10 * kConnections);
 }
 
 TEST_F(PresentGroupTest, RemembersABoundedNumberOfChanges) {
