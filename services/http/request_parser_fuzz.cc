@@ -1,6 +1,7 @@
 // The bytes of a connection, whole and in two pieces: the requests that are accepted must be the
-// same, and the parser must not hold more than its limits allow. A defect may be found earlier in
-// one than in the other.
+// same, and the parser must not hold more than its limits allow. A defect, which ends the
+// connection, may be found earlier in one than in the other: Beast bounds the request line and the
+// fields apart if it sees them apart.
 
 #include <algorithm>
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "services/http/request_parser.h"
@@ -87,6 +89,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Reader pieces;
   pieces.Read(text.substr(0, first));
   pieces.Read(text.substr(first));
-  Check(whole.text() == pieces.text(), "other requests in pieces");
+  Check(absl::StartsWith(whole.text(), pieces.text()) ||
+            absl::StartsWith(pieces.text(), whole.text()),
+        "other requests in pieces");
   return 0;
 }
