@@ -195,7 +195,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
                  ParseFlags(arguments, [service] { return service->ReadPresets(); });
              if (!parsed.ok()) return parsed.status();
              const KeptConfiguration next = {.bind_address = kept.bind_address,
-                                             .tickets = kept.tickets.Next()};
+                                             .tickets = kept.tickets.Next(),
+                                             .tls = configuration->worker.tls};
              absl::StatusOr<WorkerConfiguration> fresh =
                  ReadWorkerConfiguration(next, service->file());
              if (!fresh.ok()) return fresh.status();
@@ -208,8 +209,13 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
              if (absl::Status status = CheckEngine(*fresh, workers); !status.ok()) {
                return status;
              }
+             if (has_tls && fresh->worker.tls->valid_until() < absl::Now()) {
+               spdlog::warn("{}: {} has expired and is unchanged: it stays in use",
+                            FlagPlace("tls_certificate"),
+                            fresh->worker.tls->files().certificate.path);
+             }
              *configuration = *std::move(fresh);
-             kept = next;
+             kept.tickets = next.tickets;
              if (const std::vector<std::string> kept = service->KeptFields(); !kept.empty()) {
                spdlog::warn("SIGHUP: what a running service keeps until it starts again: {}",
                             absl::StrJoin(kept, ", "));

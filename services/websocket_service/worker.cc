@@ -9,7 +9,6 @@
 #include "services/connections/peer_address.h"
 #include "services/groups/member_access.h"
 #include "services/protocol/event.h"
-#include "services/websocket_service/tls/tls_stream.h"
 #include "services/websocket_service/worker_counters.h"
 #include "spdlog/spdlog.h"
 
@@ -44,6 +43,9 @@ constexpr absl::Duration kFinishTick = absl::Milliseconds(10);
 // pieces. The worker then takes few further messages meanwhile. So outboxes stay short, and the
 // channel server learns that this worker is slow.
 constexpr uint64_t kMessagesPerRound = 128;
+
+// How long one turn shakes hands for TLS. One more signature may begin in it.
+constexpr absl::Duration kHandshakesTime = absl::Milliseconds(1);
 
 // How long one turn reads from connections that have waited at the gate or for their turn.
 constexpr absl::Duration kWaitingReadsTime = absl::Microseconds(500);
@@ -91,7 +93,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
                                   : nullptr),
       unfinished_(options.unfinished_bytes_max),
       gate_(options.held_bytes_max),
-      handshakes_(options.tls_handshakes_max),
+      handshakes_(options.tls_handshakes_max, kHandshakesTime),
       touched_(&clock_),
       outbox_budget_(static_cast<int64_t>(options.outbox_total_bytes_max)),
       memory_before_(OutboxMemory()),
@@ -192,17 +194,32 @@ void Worker::OnRefusal(const HttpAnswer& answer, Session* session) {
   if (line.has_value()) spdlog::warn("{}", *line);
 }
 
-bool Worker::MayBeginTls(Session* session) { return handshakes_.Admit(session); }
+bool Worker::MayShakeHands(Session* session) {
+  if (session->has_handshake_place()) return handshakes_.GoOn(session);
+  session->handshake_address = session->peer_address();
+  return handshakes_.Admit(session, session->handshake_address);
+}
 
-void Worker::OnTlsHandshakeEnds(Session*) { handshakes_.Release(); }
+TlsStream::Progress Worker::ShakeHands(TlsStream* tls) {
+  const absl::Time begin = clock_.Now();
+  const TlsStream::Progress progress = tls->Handshake();
+  handshakes_.Spend(clock_.Now() - begin);
+  return progress;
+}
 
-void Worker::BeginWaitingHandshakes() {
+void Worker::OnTlsHandshakeEnds(Session* session) {
+  handshakes_.Release(session->handshake_address);
+}
+
+bool Worker::ShakeWaitingHands() {
+  handshakes_.BeginTurn();
   while (ReadNode* const node = handshakes_.TakeNext()) {
     auto* const session = static_cast<Session*>(node);
     // Its time begins now.
-    handshaking_.Append(session, loop_->now());
+    if (!session->has_handshake_place()) handshaking_.Append(session, loop_->now());
     session->ReadOn(/*admitted=*/true);
   }
+  return handshakes_.has_next();
 }
 
 void Worker::OnOpen(Session* session, absl::string_view token) {
@@ -337,8 +354,8 @@ bool Worker::ReadWaiting() {
 }
 
 absl::Time Worker::FlushTouched() {
-  if (handshakes_.has_waiting()) BeginWaitingHandshakes();
-  const bool more_to_read = ReadWaiting();
+  const bool more_handshakes = ShakeWaitingHands();
+  const bool more_to_read = ReadWaiting() || more_handshakes;
   if (deflation_ != nullptr) deflation_->BeginTurn();
   const uint64_t messages = groups_.counters().messages;
   const bool hurry = messages - messages_before_round_ > kMessagesPerRound;
@@ -389,8 +406,8 @@ void Worker::Tick() {
 void Worker::CheckDeadlines() {
   const absl::Time now = loop_->now();
   const absl::Duration handshake_timeout =
-      handshakes_.has_waiting() ? std::min(kHurriedHandshake, options_.handshake_timeout)
-                                : options_.handshake_timeout;
+      handshakes_.is_crowded() ? std::min(kHurriedHandshake, options_.handshake_timeout)
+                               : options_.handshake_timeout;
   while (DeadlineNode* node = handshaking_.FirstSince(now - handshake_timeout)) {
     auto* const session = static_cast<Session*>(node);
     handshaking_.Append(session, now);

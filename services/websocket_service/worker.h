@@ -38,6 +38,7 @@
 #include "services/websocket_service/proxy/forwarded.h"
 #include "services/websocket_service/tls/certificate_watch.h"
 #include "services/websocket_service/tls/tls_context.h"
+#include "services/websocket_service/tls/tls_stream.h"
 
 namespace groupcast::service {
 
@@ -146,7 +147,8 @@ class Worker final : private SessionHost {
   }
   Deflation* deflation() override { return deflation_.get(); }
   const std::shared_ptr<const TlsContext>& tls() const override { return certificate_.context(); }
-  bool MayBeginTls(Session* session) override;
+  bool MayShakeHands(Session* session) override;
+  TlsStream::Progress ShakeHands(TlsStream* tls) override;
   void OnTlsHandshakeEnds(Session* session) override;
   void OnAddress(Session* session) override;
   void OnRefusal(const HttpAnswer& answer, Session* session) override;
@@ -181,8 +183,9 @@ class Worker final : private SessionHost {
   void CheckCertificate() {
     if (!draining_) certificate_.Check(loop_->now());
   }
-  // Begins TLS handshakes that have waited.
-  void BeginWaitingHandshakes();
+  // Begins the time of a turn for TLS handshakes, and goes on with those that have waited. Returns
+  // whether there are more.
+  bool ShakeWaitingHands();
   // Returns whether there are more to read.
   bool ReadWaiting();
   void Report();

@@ -70,12 +70,12 @@ absl::StatusOr<ProxyPolicy> ReadProxies() {
 }
 
 // Null: the service is plain.
-absl::StatusOr<std::shared_ptr<const TlsContext>> ReadTls(const TicketKeys& tickets) {
+absl::StatusOr<std::shared_ptr<const TlsContext>> ReadTls(const KeptConfiguration& kept) {
   const TlsFiles files = {
       .certificate = {FlagPlace("tls_certificate"), absl::GetFlag(FLAGS_tls_certificate)},
       .key = {FlagPlace("tls_key"), absl::GetFlag(FLAGS_tls_key)}};
   if (files.certificate.path.empty() && files.key.path.empty()) return nullptr;
-  return TlsContext::Load(files, tickets);
+  return TlsContext::Load(files, kept.tickets, kept.tls.get());
 }
 
 }  // namespace
@@ -96,7 +96,7 @@ absl::StatusOr<WorkerConfiguration> ReadWorkerConfiguration(const KeptConfigurat
 
   absl::StatusOr<OriginPolicy> origins = ReadOrigins(kept.bind_address);
   if (!origins.ok()) return origins.status();
-  absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ReadTls(kept.tickets);
+  absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ReadTls(kept);
   if (!tls.ok()) return tls.status();
   absl::StatusOr<ProxyPolicy> proxies = ReadProxies();
   if (!proxies.ok()) return proxies.status();

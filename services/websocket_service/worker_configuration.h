@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WORKER_CONFIGURATION_H_
 #define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_WORKER_CONFIGURATION_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/flags/declare.h"
@@ -30,6 +31,8 @@ struct WorkerConfiguration {
 struct KeptConfiguration {
   std::string bind_address;  // what the listeners have: the flag may have changed since
   TicketKeys tickets;
+  // In use; it may have expired. Null: at the start, or the service is plain.
+  std::shared_ptr<const TlsContext> tls;
 };
 
 // Reads it from the flags as they are now and the group rules of `file`, and checks all of it.

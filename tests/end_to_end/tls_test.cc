@@ -209,6 +209,29 @@ TEST_F(TlsTest, AFloodOfKeyUpdatesEndsItsConnectionAndNoOther) {
   EXPECT_EQ(groupcast_.service.WorkerPids(), workers);
 }
 
+// What SIGHUP is for, such as other limits, does not wait for a new certificate.
+TEST(TlsExpiryTest, SighupGoesOnWithACertificateThatHasExpiredSince) {
+  const CertificateFiles files({.valid_until = absl::Seconds(8)});
+  const absl::Time expired = absl::Now() + absl::Seconds(9);
+  Groupcast groupcast(/*workers=*/1, TlsFlags(files));
+  WebSocketService& service = groupcast.service;
+  WaitUntil("the certificate has expired", [&] { return absl::Now() > expired; });
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<pid_t> workers = service.WorkerPids();
+    service.process().Signal(SIGHUP);
+    WaitUntil("the old workers are gone",
+              [&] { return std::none_of(workers.begin(), workers.end(), IsAlive); });
+    EXPECT_EQ(TlsError(service.port(), {}), "");
+  }
+  EXPECT_THAT(service.process().Output(),
+              HasSubstr(absl::StrCat("--tls_certificate: ", files.certificate,
+                                     " has expired and is unchanged: it stays in use")));
+  // Other files are checked as always.
+  WriteFile(files.certificate, MakeCertificate({.valid_until = -absl::Hours(1)}).certificate);
+  service.process().Signal(SIGHUP);
+  service.process().WaitForOutput("has a certificate that has expired; it was");
+}
+
 class TlsTimeoutTest : public TlsTest {
  protected:
   TlsTimeoutTest() : TlsTest(/*workers=*/1, {"--handshake_timeout=1s"}) {}
@@ -270,6 +293,28 @@ TEST_F(TlsHandshakeBoundTest, HandshakesThatStopTakeBoundedMemoryAndDoNotShutOut
   }
   TestClient honest = Trusting(port_, files_.certificate);
   EXPECT_TRUE(honest.IsQuiet());
+}
+
+class TlsShareTest : public TlsTest {
+ protected:
+  TlsShareTest()
+      : TlsTest(/*workers=*/1, {"--max_tls_handshakes_per_worker=8", "--handshake_timeout=24h"}) {}
+};
+
+// A connection that has sent a part of its first record takes no place. These have a day.
+TEST_F(TlsShareTest, ConnectionsWithAPartOfTheFirstRecordTakeNoPlace) {
+  std::vector<RawClient> stopped;
+  for (const absl::string_view bytes : {"\x16", "\x16\x03\x01", "\x16\x03\x01\x02\x05\x01\x02"}) {
+    for (int i = 0; i < 10; ++i) {
+      stopped.emplace_back(port_, 0, "127.0.0.1", RawClient::Transport::kPlain);
+      stopped.back().Write(bytes);
+    }
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(TlsError(port_, {.trusted = files_.certificate}), "");
+  for (RawClient& client : stopped) {
+    client.ReadAvailable();
+    EXPECT_EQ(client.state(), RawClient::State::kOpen) << "nobody hurries them";
+  }
 }
 
 // The worker reads 20 KB at first, and the first send waits for its join. Meanwhile OpenSSL has the

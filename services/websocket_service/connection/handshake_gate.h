@@ -1,53 +1,150 @@
 #ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_HANDSHAKE_GATE_H_
 #define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_CONNECTION_HANDSHAKE_GATE_H_
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
 
+#include "absl/time/time.h"
 #include "boost/intrusive/list.hpp"
+#include "services/connections/peer_address.h"
 #include "services/websocket_service/connection/read_gate.h"
 
 namespace groupcast::service {
 
-// Bounds the TLS handshakes that are under way. Each one takes up to some 150 KB, as its client
-// likes, and a connection whose handshake has not begun takes hardly any memory. So above the bound
-// connections wait in the order of their arrival. Each waits at most once: the number of
-// connections bounds the queue.
+// Bounds the TLS handshakes of a worker. Those under way have places: each one takes up to some
+// 150 KB, as its client likes, and a connection whose handshake has not begun takes hardly any
+// memory. One address has at most a quarter of the places. Handshakes also have a bounded time in
+// each turn, because each costs a signature. Above a bound, connections wait: the addresses take
+// turns, and the connections of one address keep their order. So connections of one address do not
+// keep others waiting, however many they are.
+//
+// Each connection waits at most once, and an address is known while it has places or connections
+// that wait. So the number of connections bounds the tables.
 //
 // No IO. Not thread-safe. A node that leaves a ReadGate (ReadGate::Leave) leaves this gate too.
 class HandshakeGate {
  public:
-  explicit HandshakeGate(size_t handshakes_max) : free_(handshakes_max) {}
+  // The caller counts the time of handshakes with Spend.
+  HandshakeGate(size_t handshakes_max, absl::Duration time_per_turn)
+      : free_(handshakes_max),
+        address_max_((handshakes_max + 3) / 4),
+        time_per_turn_(time_per_turn),
+        time_left_(time_per_turn) {}
   HandshakeGate(const HandshakeGate&) = delete;
   HandshakeGate& operator=(const HandshakeGate&) = delete;
 
-  // Whether the handshake of `node` may begin: it has a place then. If not, the node waits, and
-  // TakeNext returns it later. It must be in no gate.
-  bool Admit(ReadNode* node) {
-    if (free_ == 0 || !waiting_.empty()) {
-      waiting_.push_back(*node);
-      return false;
+  // A turn begins, with new time.
+  void BeginTurn() { time_left_ = time_per_turn_; }
+  // A step of a handshake has taken this time.
+  void Spend(absl::Duration time) { time_left_ -= time; }
+
+  // Whether the handshake of `node`, which is of `address`, may begin: it has a place then. If not,
+  // the node waits, and TakeNext returns it later. It must be in no gate.
+  bool Admit(ReadNode* node, PeerAddress address) {
+    Share& share = shares_[address];
+    // Addresses in the round go first. The others that wait have all their places.
+    if (has_time() && free_ > 0 && round_.empty() && MayHavePlace(share)) {
+      TakePlace(&share);
+      return true;
     }
-    --free_;
-    return true;
+    share.waiting.push_back(*node);
+    if (MayHavePlace(share)) Queue(address, &share);
+    return false;
   }
 
-  // A handshake has ended: its place is free.
-  void Release() { ++free_; }
+  // Whether the handshake of `node`, which has a place, may go on. If not, the node waits, and
+  // TakeNext returns it later. It must be in no gate.
+  bool GoOn(ReadNode* node) {
+    if (has_time() && under_way_.empty()) return true;
+    under_way_.push_back(*node);
+    return false;
+  }
 
-  // Gives a free place to the node that waits longest. Null: there is no place, or none waits.
+  // A handshake of `address` has ended: its place is free.
+  void Release(PeerAddress address) {
+    ++free_;
+    const auto found = shares_.find(address);
+    Share& share = found->second;
+    --share.places;
+    if (!share.waiting.empty()) {
+      Queue(address, &share);
+    } else if (share.places == 0 && !share.is_in_round) {
+      shares_.erase(found);
+    }
+  }
+
+  // Takes the node whose handshake is next: those that have a place before those that get one.
+  // Null: the time of the turn is over, there is no place, or none waits.
   ReadNode* TakeNext() {
-    if (free_ == 0 || waiting_.empty()) return nullptr;
+    if (!has_time()) return nullptr;
+    if (!under_way_.empty()) return Take(&under_way_);
+    while (free_ > 0 && !round_.empty()) {
+      const PeerAddress address = round_.front();
+      round_.pop_front();
+      const auto found = shares_.find(address);
+      Share& share = found->second;
+      share.is_in_round = false;
+      if (share.waiting.empty()) {  // its nodes have left
+        if (share.places == 0) shares_.erase(found);
+        continue;
+      }
+      ReadNode* const node = Take(&share.waiting);
+      TakePlace(&share);
+      if (!share.waiting.empty() && MayHavePlace(share)) Queue(address, &share);
+      return node;
+    }
+    return nullptr;
+  }
+
+  // Whether TakeNext may return a node in the next turn.
+  bool has_next() const { return !under_way_.empty() || (free_ > 0 && !round_.empty()); }
+  // Whether connections wait for places that others have.
+  bool is_crowded() const {
+    return std::any_of(shares_.begin(), shares_.end(), [this](const auto& entry) {
+      const Share& share = entry.second;
+      return !share.waiting.empty() && (free_ == 0 || !MayHavePlace(share));
+    });
+  }
+  // The addresses that it knows.
+  size_t addresses() const { return shares_.size(); }
+
+ private:
+  using List = boost::intrusive::list<ReadNode, boost::intrusive::constant_time_size<false>>;
+
+  struct Share {
+    size_t places = 0;
+    bool is_in_round = false;
+    List waiting;
+  };
+
+  bool has_time() const { return time_left_ > absl::ZeroDuration(); }
+  bool MayHavePlace(const Share& share) const { return share.places < address_max_; }
+  void TakePlace(Share* share) {
     --free_;
-    ReadNode* const node = &waiting_.front();
-    waiting_.pop_front();
+    ++share->places;
+  }
+  void Queue(PeerAddress address, Share* share) {
+    if (share->is_in_round) return;
+    share->is_in_round = true;
+    round_.push_back(address);
+  }
+  static ReadNode* Take(List* list) {
+    ReadNode* const node = &list->front();
+    list->pop_front();
     return node;
   }
 
-  bool has_waiting() const { return !waiting_.empty(); }
-
- private:
   size_t free_;
-  boost::intrusive::list<ReadNode, boost::intrusive::constant_time_size<false>> waiting_;
+  const size_t address_max_;
+  const absl::Duration time_per_turn_;
+  absl::Duration time_left_;
+  std::unordered_map<PeerAddress, Share> shares_;
+  // Addresses that may have a further place, each once. Their connections wait, or have left.
+  std::deque<PeerAddress> round_;
+  List under_way_;
 };
 
 }  // namespace groupcast::service

@@ -58,7 +58,9 @@ absl::Duration ReconnectAfter() {
 
 // The first byte of a TLS connection: the type of the record that has the ClientHello (RFC 8446
 // section 5.1).
-constexpr char kTlsHandshakeRecord = 0x16;
+constexpr unsigned char kTlsHandshakeRecord = 0x16;
+constexpr size_t kRecordHeaderBytes = 5;
+constexpr size_t kRecordBytesMax = 16 * 1024;  // of one that is not encrypted
 
 // The bytes in a queue of the kernel. The send queue: SIOCOUTQ with those that the peer has not
 // acknowledged, SIOCOUTQNSD only those that were not sent. The receive queue: FIONREAD. tcp(7).
@@ -218,8 +220,7 @@ bool Session::ReadProxyHeader() {
       ProxyHeader::Read(absl::string_view(read_buffer.data(), static_cast<size_t>(count)));
   if (header.result == ProxyHeader::Result::kNeedMore) {
     WakeFrom(socket_.get(), header.bytes);
-    pollfd end{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
-    if (poll(&end, 1, 0) > 0) End();  // the rest will not come
+    EndIfPeerEnds();  // the rest will not come
     return false;
   }
   awaits_proxy_header_ = false;
@@ -253,24 +254,47 @@ std::string Session::address_text() const {
   return told_address_ == nullptr ? PeerHost(socket_.get()) : told_address_->Text();
 }
 
+bool Session::HasFirstRecord() {
+  std::array<unsigned char, kRecordHeaderBytes> header{};
+  const ssize_t count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (count <= 0) {
+    End();
+    return false;
+  }
+  if (header[0] != kTlsHandshakeRecord) {
+    awaits_tls_ = false;
+    WakeFrom(socket_.get(), 1);
+    const HttpAnswer answer = AnswerStranger(Refusal::kPlain);
+    host_->OnRefusal(answer, this);
+    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
+    return false;
+  }
+  size_t bytes = header.size();
+  if (count == static_cast<ssize_t>(header.size())) {
+    const size_t record = header[3] * 256u + header[4];
+    // A longer one is an error, which OpenSSL tells the peer.
+    if (record <= kRecordBytesMax) bytes += record;
+    if (KernelQueueBytes(socket_.get(), FIONREAD) >= bytes) {
+      WakeFrom(socket_.get(), 1);
+      return true;
+    }
+  }
+  WakeFrom(socket_.get(), bytes);
+  EndIfPeerEnds();
+  return false;
+}
+
+void Session::EndIfPeerEnds() {
+  pollfd end{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+  if (poll(&end, 1, 0) > 0) End();
+}
+
 bool Session::ContinueTls(bool admitted) {
   if (tls_ == nullptr) {
     if (!admitted) {
-      char first = 0;
-      const ssize_t count = recv(socket_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
-      if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-      if (count <= 0) {
-        End();
-        return false;
-      }
-      if (first != kTlsHandshakeRecord) {
-        awaits_tls_ = false;
-        const HttpAnswer answer = AnswerStranger(Refusal::kPlain);
-        host_->OnRefusal(answer, this);
-        BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
-        return false;
-      }
-      if (!host_->MayBeginTls(this)) {
+      if (!HasFirstRecord()) return false;
+      if (!host_->MayShakeHands(this)) {
         StopReading();
         return false;
       }
@@ -281,8 +305,11 @@ bool Session::ContinueTls(bool admitted) {
       Abort();
       return false;
     }
+  } else if (!admitted && !host_->MayShakeHands(this)) {
+    StopReading();
+    return false;
   }
-  const TlsStream::Progress progress = tls_->Handshake();
+  const TlsStream::Progress progress = host_->ShakeHands(tls_.get());
   const bool has_unsent = tls_->unsent_bytes() > 0;
   WatchFor(has_unsent ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
   if (progress == TlsStream::Progress::kUnfinished) return false;

@@ -65,9 +65,11 @@ class SessionHost {
   virtual const ProxyPolicy* proxies() const = 0;
   // Null: connections are plain.
   virtual const std::shared_ptr<const TlsContext>& tls() const = 0;
-  // Whether the session may begin its TLS handshake now. If not, the host calls Session::ReadOn
-  // later. If so, OnTlsHandshakeEnds follows.
-  virtual bool MayBeginTls(Session* session) = 0;
+  // Whether the session may begin its TLS handshake now, or go on with it. If not, the host calls
+  // Session::ReadOn later. Once it has begun, OnTlsHandshakeEnds follows.
+  virtual bool MayShakeHands(Session* session) = 0;
+  // Goes on with the handshake of `tls`.
+  virtual TlsStream::Progress ShakeHands(TlsStream* tls) = 0;
   // The handshake has ended, in whatever way.
   virtual void OnTlsHandshakeEnds(Session* session) = 0;
 
@@ -155,8 +157,8 @@ class Session final : public Member,
   // Whether commands that it has read still wait.
   bool holds_commands() const { return held_ != nullptr; }
 
-  // Reads now, and reads on as usual later. After WaitForTurn, or after MayRead or MayBeginTls has
-  // returned false. `admitted`: it need not ask again.
+  // Reads now, and reads on as usual later. After WaitForTurn, or after MayRead or MayShakeHands
+  // has returned false. `admitted`: it need not ask again.
   void ReadOn(bool admitted);
 
   // Writes the waiting frames until the socket is full. Returns the number of completely written
@@ -170,6 +172,8 @@ class Session final : public Member,
   bool v1() const { return v1_; }
   // Whether its handshake was ever complete.
   bool was_open() const { return was_open_; }
+  // Whether its TLS handshake has begun and not ended.
+  bool has_handshake_place() const { return shakes_hands_; }
   // Whether it was closed because its outbox was full.
   bool slow() const { return slow_; }
   // Whether it reads. It does not while its commands wait for the channel, nor while it waits for
@@ -189,6 +193,8 @@ class Session final : public Member,
   // For the worker: PoolCounts counts it under this address.
   PeerAddress counted_address{};
   bool is_counted = false;
+  // For the worker: its TLS handshake has, or waits for, a place of this address.
+  PeerAddress handshake_address{};
   // Its address has as many connections as it may have. The answer to its request says so.
   bool is_over_address_limit = false;
 
@@ -234,6 +240,10 @@ class Session final : public Member,
   // Reads the header of the PROXY protocol. False: it is not whole yet, or invalid.
   bool ReadProxyHeader();
   void TakeAddress(const IpAddress& address);
+  // Of a socket that wakes from a number of bytes: they will not come if the peer has ended.
+  void EndIfPeerEnds();
+  // Whether the first TLS record is in the socket. If not, it waits for it, or ends.
+  bool HasFirstRecord();
   // Goes on with the TLS handshake. False: there is nothing to read yet, or ever.
   bool ContinueTls(bool admitted);
   void OnTlsFailed();

@@ -98,7 +98,8 @@ TicketKeys::Key TicketKeys::RandomKey() {
 }
 
 absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsFiles& files,
-                                                                   const TicketKeys& tickets) {
+                                                                   const TicketKeys& tickets,
+                                                                   const TlsContext* present) {
   if (files.certificate.path.empty() || files.key.path.empty()) {
     const bool has_key = files.certificate.path.empty();
     return absl::InvalidArgumentError(
@@ -108,6 +109,9 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsFile
   std::shared_ptr<TlsContext> context(new TlsContext(files, tickets));
   // Before the files are read: what is written meanwhile makes it outdated.
   context->versions_ = {VersionOf(files.certificate.path), VersionOf(files.key.path)};
+  context->may_be_expired_ =
+      present != nullptr && present->files_.certificate.path == files.certificate.path &&
+      present->files_.key.path == files.key.path && present->versions_ == context->versions_;
   ERR_clear_error();
   for (absl::Status (TlsContext::*const step)() :
        {&TlsContext::SetRules, &TlsContext::LoadCertificate, &TlsContext::LoadKey}) {
@@ -164,7 +168,7 @@ absl::Status TlsContext::LoadCertificate() {
   const absl::Time now = absl::Now();
   const absl::Time from = TimeOf(X509_get0_notBefore(own.get()));
   valid_until_ = TimeOf(X509_get0_notAfter(own.get()));
-  if (now > valid_until_) {
+  if (now > valid_until_ && !may_be_expired_) {
     return Wrong(file, absl::StrCat("has a certificate that has expired; it was valid until ",
                                     absl::FormatTime(valid_until_, absl::UTCTimeZone())));
   }

@@ -55,8 +55,10 @@ class TlsContext {
  public:
   // kInvalidArgument: a file cannot be used. The message begins with its name and path, and says
   // what is wrong, or what is allowed.
-  static absl::StatusOr<std::shared_ptr<const TlsContext>> Load(const TlsFiles& files,
-                                                                const TicketKeys& tickets);
+  // `present` may be null, and is the context in use: if it has these very files, its certificate
+  // may have expired since.
+  static absl::StatusOr<std::shared_ptr<const TlsContext>> Load(
+      const TlsFiles& files, const TicketKeys& tickets, const TlsContext* present = nullptr);
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
@@ -96,6 +98,7 @@ class TlsContext {
   const TlsFiles files_;
   const TicketKeys tickets_;
   std::array<Version, 2> versions_;
+  bool may_be_expired_ = false;
   absl::Time valid_until_;
   std::unique_ptr<SSL_CTX, Free> context_;
 };

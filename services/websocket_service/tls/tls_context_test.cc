@@ -79,6 +79,25 @@ TEST(TlsContextTest, ACertificateCountsOnlyInItsTime) {
               HasSubstr("has a certificate that is not valid yet, but from"));
 }
 
+// SIGHUP must be able to change other things while a certificate has expired.
+TEST(TlsContextTest, ACertificateInUseMayExpireWhileItsFilesAreTheSame) {
+  CertificateFiles files({.valid_until = absl::Seconds(2)});
+  const auto context = TlsContext::Load(Named(files), TicketKeys());
+  ASSERT_TRUE(context.ok()) << context.status();
+  while (absl::Now() <= (*context)->valid_until()) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_THAT(ErrorOf(Named(files)), HasSubstr("has expired"));
+  const auto again = TlsContext::Load(Named(files), TicketKeys(), context->get());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->valid_until(), (*context)->valid_until());
+  // The same holds for the next time.
+  EXPECT_TRUE(TlsContext::Load(Named(files), TicketKeys(), again->get()).ok());
+  // Files that have been written since are new ones.
+  files.Replace(MakeCertificate({.valid_until = -absl::Hours(1)}));
+  EXPECT_THAT(
+      std::string(TlsContext::Load(Named(files), TicketKeys(), context->get()).status().message()),
+      HasSubstr("has expired"));
+}
+
 // A chain that is cut off would otherwise be served without its last certificates, and some clients
 // would not find the way to their root.
 TEST(TlsContextTest, AChainMustBeWhole) {
