@@ -6,7 +6,7 @@ source tools/lib/testing.sh
 CHECKOUT="$TEST_TMPDIR/a checkout"
 mkdir -p "$CHECKOUT/bazel-bin/services" "$CHECKOUT/bazel-bin/sdk/js"
 cp -rL tools "$CHECKOUT/tools"
-for service in channel_server websocket_service; do
+for service in channel_server websocket_service http_gateway; do
   ln -s "$PWD/services/$service" "$CHECKOUT/bazel-bin/services/$service"
 done
 cp -rL sdk/js/pages "$CHECKOUT/bazel-bin/sdk/js/pages" # links that leave the folder are not served
@@ -17,6 +17,7 @@ trap '"$DOWN" --quiet' EXIT
 cd / # the tools work from anywhere
 
 service_pid() { remembered_pid "$STATE/$1.process"; }
+gateway_port() { tr -dc 0-9 <"$STATE/http_gateway.ready"; }
 http_port() { tr -dc 0-9 <"$STATE/websocket_service.ready"; }
 
 # ask COMMAND: connects, sends one command of less than 126 bytes, and prints the answer.
@@ -43,7 +44,7 @@ epoch_of() { grep -o '"epoch":"[^"]*"' <<<"$1"; }
 # Options.
 run "$UP" --help
 expect_equal "--help succeeds" "$status" 0
-for option in --workers --port --bind_address --allow_anonymous --config --channel_port --data_dir --no_data_dir --detach --no_build --verbose --quiet; do
+for option in --workers --port --http_port --bind_address --allow_anonymous --config --channel_port --data_dir --no_data_dir --detach --no_build --verbose --quiet; do
   expect_contains "--help tells of $option" "$output" "$option"
 done
 run "$UP" --wrokers=2
@@ -60,6 +61,8 @@ run "$UP" --workers=many
 expect_contains "a value is checked" "$output" '--workers is a number from 1 to 255, not "many".'
 run "$UP" --workers=256
 expect_contains "as the service checks it" "$output" '--workers is a number from 1 to 255, not "256".'
+run "$UP" --port=8000 --http_port=8000
+expect_contains "the services have a port each" "$output" "port 8000 cannot be for both services"
 run "$UP" --port
 expect_contains "a value must be there" "$output" '--port needs a value.'
 run "$UP" --data_dir=
@@ -73,7 +76,7 @@ expect_contains "tools/down refuses unknown options too" "$output" "there is no 
 run "$DOWN"
 expect_equal "tools/down is content when nothing runs" "$status" 0
 expect_contains "and says so" "$output" "Groupcast is not running here"
-run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=2
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=2
 expect_equal "tools/up starts" "$status" 0
 port=$(http_port)
 expect_contains "and prints the link" "$output" "open http://127.0.0.1:$port/ in two tabs"
@@ -82,6 +85,12 @@ expect_contains "with the data directory" "$output" "ready   $STATE/data"
 expect_contains "and how to stop it" "$output" "tools/down stops it."
 expect_equal "the service is healthy" "$(http_status 127.0.0.1 "$port" /healthz)" 200
 expect_equal "the link works" "$(http_status 127.0.0.1 "$port" /)" 200
+gateway=$(gateway_port)
+expect_contains "and a line for HTTP" "$output" "http://127.0.0.1:$gateway/v1/groups/123/messages"
+expect_contains "and the gateway in the table" "$output" "http_gateway       127.0.0.1:$gateway "
+expect_equal "the gateway has its channel" "$(http_status 127.0.0.1 "$gateway" /readyz)" 200
+expect_equal "and reads groups" "$(http_status 127.0.0.1 "$gateway" /v1/groups/123/messages)" 200
+http_gateway=$(service_pid http_gateway)
 websocket_service=$(service_pid websocket_service)
 channel_server=$(service_pid channel_server)
 first=$(say_in_kept first)
@@ -93,7 +102,9 @@ expect_contains "and is told how to stop the first" "$output" "running already, 
 
 # Another checkout would meet the port in use.
 cp -r "$CHECKOUT/tools" "$TEST_TMPDIR/tools"
-run "$TEST_TMPDIR/tools/up" --no_build --port="$port"
+run "$TEST_TMPDIR/tools/up" --no_build --port=0 --http_port="$gateway"
+expect_contains "a port in use by the gateway too" "$output" "choose another port with --http_port"
+run "$TEST_TMPDIR/tools/up" --no_build --http_port=0 --port="$port"
 expect_equal "a port in use is refused" "$status" 1
 expect_contains "by its number and holder" "$output" "port $port is in use by process "
 expect_contains "with a way out" "$output" "choose another port with --port"
@@ -102,14 +113,15 @@ run "$DOWN"
 expect_equal "tools/down stops it" "$status" 0
 expect_equal "websocket_service is gone" "$(start_time "$websocket_service")" ''
 expect_equal "channel_server is gone" "$(start_time "$channel_server")" ''
-expect_equal "nothing listens any more" "$(listeners "$port")" ''
+expect_equal "http_gateway is gone" "$(start_time "$http_gateway")" ''
+expect_equal "nothing listens any more" "$(listeners "$port")$(listeners "$gateway")" ''
 
 # With a configuration, on an address that others can reach.
 printf '{"websocket_service": {"max_message_bytes": 3}}' >"$TEST_TMPDIR/configuration.json"
-run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0
 expect_equal "anyone is let in only on demand" "$status" 1
 expect_contains "and what to say is told" "$output" "--allow_anonymous"
-run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0 --allow_anonymous \
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=1 --bind_address=0.0.0.0 --allow_anonymous \
   --no_data_dir --config "$TEST_TMPDIR/configuration.json"
 expect_equal "tools/up starts with a configuration" "$status" 0
 expect_contains "which counts" "$(say_in_kept long)" '"code":"message_too_large"'
@@ -117,7 +129,7 @@ run "$DOWN"
 
 # IPv6, with brackets around the address as in a URL.
 if [[ -e /proc/net/if_inet6 ]] && grep -q '^0*1 ' /proc/net/if_inet6; then
-  run "$UP" --no_build --detach --port=0 --channel-port 0 --workers=1 '--bind_address=[::1]'
+  run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=1 '--bind_address=[::1]'
   expect_equal "tools/up starts on IPv6" "$status" 0
   expect_contains "and prints a link that can be pasted" "$output" "open http://[::1]:$(http_port)/ in two tabs"
   expect_contains "and the table too" "$output" "websocket_service  [::1]:$(http_port) "
@@ -128,7 +140,7 @@ fi
 # In the foreground. (A shell script's background job ignores SIGINT unless it is told not to.)
 start_in_foreground() {
   rm -f "$TEST_TMPDIR/up.log"
-  env --default-signal=INT "$UP" --no_build --port=0 --channel_port=0 >"$TEST_TMPDIR/up.log" 2>&1 </dev/null &
+  env --default-signal=INT "$UP" --no_build --port=0 --http_port=0 --channel_port=0 >"$TEST_TMPDIR/up.log" 2>&1 </dev/null &
   up=$!
   says_how_to_stop() { grep -q 'Ctrl-C stops it' "$TEST_TMPDIR/up.log" 2>/dev/null; }
   wait_until 30 says_how_to_stop
@@ -170,22 +182,22 @@ expect_equal "in the same epoch" "$(epoch_of "$kept")" "$(epoch_of "$first")"
 kill -KILL "$up"
 wait "$up" 2>/dev/null || true
 run "$DOWN"
-expect_equal "after kill -9 of tools/up, tools/down stops the rest" "$(start_time "$websocket_service")$(start_time "$channel_server")" ''
+expect_equal "after kill -9 of tools/up, tools/down stops the rest" "$(start_time "$websocket_service")$(start_time "$channel_server")$(service_pid http_gateway)" ''
 
 # Other places for the messages.
 cd "$TEST_TMPDIR"
-run "$UP" --no_build --detach --port=0 --channel_port=0 --workers=1 --data-dir='other data'
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel_port=0 --workers=1 --data-dir='other data'
 expect_contains "--data_dir is where the messages are" "$output" "ready   $PWD/other data"
 expect_contains "not those of before" "$(read_kept)" '"messages":[]'
 expect_equal "a log is there" "$(ls 'other data')" log-0000000000000001
 "$DOWN" --quiet
-run "$UP" --no_build --detach --port=0 --channel_port=0 --workers=1 --no_data_dir
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel_port=0 --workers=1 --no_data_dir
 expect_contains "there need be none" "$output" "memory alone"
 expect_contains "which works" "$(say_in_kept gone)" '"offset":1}'
 "$DOWN" --quiet
-run "$UP" --no_build --detach --port=0 --channel_port=0 --data_dir="$CHECKOUT/tools"
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel_port=0 --data_dir="$CHECKOUT/tools"
 expect_equal "somebody else's directory is refused" "$status" 1
 expect_contains "with the reason" "$output" "is not a data directory of the channel server"
-expect_equal "and nothing is left running" "$(service_pid websocket_service)$(service_pid channel_server)" ''
+expect_equal "and nothing is left running" "$(service_pid http_gateway)$(service_pid websocket_service)$(service_pid channel_server)" ''
 
 finish_tests

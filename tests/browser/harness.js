@@ -113,6 +113,10 @@ function startWebSocketService(channelServer, port = 0) {
       [`--port=${port}`, '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`]);
 }
 
+function startHttpGateway(channelServer, flags = []) {
+  return Service.start(argument('http_gateway'), ['--port=0', `--channel=127.0.0.1:${channelServer.port}`, ...flags]);
+}
+
 async function startBrowser() {
   const {chromium} = requireInstalled('playwright-core');
   if (!fs.existsSync(CHROMIUM)) {
@@ -179,5 +183,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 module.exports = {
-  argument, requireInstalled, screenshot, startBrowser, startChannelServer, startWebSocketService, until, withCleanUp,
+  argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway, startWebSocketService, until,
+  withCleanUp,
 };

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# The two services as tools/up starts them and tools/down stops them. Sourced after tool.sh.
+# The services as tools/up starts them and tools/down stops them. Sourced after tool.sh.
 #
 # .groupcast/ has, for each service, NAME.process (see processes.sh), NAME.ready (the port, written by
 # the service once it can be used) and NAME.log; and up.process while a tools/up is in charge.
 
 # Longer than the services give themselves to drain.
 readonly STOP_SECONDS=15
+
+# The clients' sides first, so that their drains still have a channel.
+readonly SERVICES=(http_gateway websocket_service channel_server)
 
 # start_service NAME ARGUMENT...: in a session of its own, so that the terminal's Ctrl-C and hang-up
 # reach tools/up alone, which knows the order in which to stop.
@@ -54,10 +57,19 @@ service_is_running() {
   [[ -n $(remembered_pid "$STATE/$1.process") ]]
 }
 
-# stop_services: the clients' side first, so that its drain still has a channel.
+# any_service_is_running: one of them at least.
+any_service_is_running() {
+  local name
+  for name in "${SERVICES[@]}"; do
+    ! service_is_running "$name" || return 0
+  done
+  return 1
+}
+
+# stop_services: in their order.
 stop_services() {
   local name
-  for name in websocket_service channel_server; do
+  for name in "${SERVICES[@]}"; do
     stop_process "$STATE/$name.process" "$name" "$STOP_SECONDS"
     rm -f "$STATE/$name.ready"
   done
@@ -65,7 +77,7 @@ stop_services() {
 
 kill_services() {
   local name pid
-  for name in websocket_service channel_server; do
+  for name in "${SERVICES[@]}"; do
     pid=$(remembered_pid "$STATE/$name.process")
     [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
   done
