@@ -76,14 +76,28 @@ ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or
 namespace groupcast::service {
 namespace {
 
+constexpr int64_t kSizeMax = int64_t{1} << 31;
+constexpr int64_t kIoThreadsMax = 64;
+constexpr absl::Duration kKeptMax = absl::Hours(24 * 365);  // of messages, as in group rules
+
 absl::Status CheckPort(absl::string_view flag, int port) {
   if (port >= 0 && port <= 65'535) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(FlagPlace(flag), "=", port, " is not a port"));
 }
 
-absl::Status CheckPositive(absl::string_view flag, int64_t value) {
-  if (value > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(FlagPlace(flag), " must be above 0"));
+// From 1 on.
+absl::Status CheckNumber(absl::string_view flag, int64_t value, int64_t value_max) {
+  if (value > 0 && value <= value_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(FlagPlace(flag), "=", value, " is not between 1 and ", value_max));
+}
+
+absl::Status CheckDuration(absl::string_view flag, absl::Duration value, absl::Duration value_min,
+                           absl::Duration value_max) {
+  if (value >= value_min && value <= value_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(FlagPlace(flag), " must be between ",
+                                                 absl::FormatDuration(value_min), " and ",
+                                                 absl::FormatDuration(value_max)));
 }
 
 // Logs the fate of the messages after the end of this server, and the report about the log of the
@@ -129,33 +143,25 @@ absl::StatusOr<ServerOptions> ReadOptions(const ConfigurationFile& file) {
   for (const absl::Status& status :
        {CheckPort("port", port), CheckPort("subscribe_port", subscribe_port),
         CheckPort("control_port", control_port),
-        CheckPositive("max_message_bytes", absl::GetFlag(FLAGS_max_message_bytes)),
-        CheckPositive("history_messages", absl::GetFlag(FLAGS_history_messages)),
-        CheckPositive("retained_bytes", absl::GetFlag(FLAGS_retained_bytes)),
-        CheckPositive("subscriber_queue_frames", absl::GetFlag(FLAGS_subscriber_queue_frames)),
-        CheckPositive("io_threads", absl::GetFlag(FLAGS_io_threads))}) {
+        CheckNumber("max_message_bytes", absl::GetFlag(FLAGS_max_message_bytes), kSizeMax),
+        CheckNumber("history_messages", absl::GetFlag(FLAGS_history_messages), kSizeMax),
+        CheckNumber("retained_bytes", absl::GetFlag(FLAGS_retained_bytes), int64_t{1} << 40),
+        CheckNumber("subscriber_queue_frames", absl::GetFlag(FLAGS_subscriber_queue_frames),
+                    kSizeMax),
+        CheckNumber("io_threads", absl::GetFlag(FLAGS_io_threads), kIoThreadsMax),
+        CheckDuration("history_age", absl::GetFlag(FLAGS_history_age), absl::ZeroDuration(),
+                      kKeptMax),
+        CheckDuration("repair_retention", absl::GetFlag(FLAGS_repair_retention), absl::Seconds(1),
+                      kKeptMax),
+        CheckDuration("subscriber_patience", absl::GetFlag(FLAGS_subscriber_patience),
+                      absl::ZeroDuration(), absl::Hours(24)),
+        CheckDuration("presence_grace", absl::GetFlag(FLAGS_presence_grace), absl::ZeroDuration(),
+                      absl::Minutes(1))}) {
     if (!status.ok()) return status;
   }
   if (port > 65'533 && (subscribe_port == 0 || control_port == 0)) {
     return absl::InvalidArgumentError(
         absl::StrCat(FlagPlace("port"), " leaves no room for the two ports after it"));
-  }
-  if (absl::GetFlag(FLAGS_repair_retention) < absl::Seconds(1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(FlagPlace("repair_retention"), " must be 1s or more"));
-  }
-  if (absl::GetFlag(FLAGS_subscriber_patience) < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(FlagPlace("subscriber_patience"), " must not be below 0"));
-  }
-  if (absl::GetFlag(FLAGS_history_age) < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(FlagPlace("history_age"), " must not be below 0"));
-  }
-  if (absl::GetFlag(FLAGS_presence_grace) < absl::ZeroDuration() ||
-      absl::GetFlag(FLAGS_presence_grace) > absl::Minutes(1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(FlagPlace("presence_grace"), " must be between 0s and 1m"));
   }
   const absl::StatusOr<FsyncMode> fsync = ParseFsyncMode(absl::GetFlag(FLAGS_fsync));
   if (!fsync.ok()) {

@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongFlags{"LimitOfZero",
                    kChannelServerBinary,
                    {"--port=0", "--max_message_bytes=0"},
-                   {"--max_message_bytes must be above 0"}},
+                   {"--max_message_bytes=0 is not between 1 and 2147483648"}},
         WrongFlags{
             "LogLevelUnknown", kChannelServerBinary, {"--port=0", "--log_level=loud"}, {"loud"}}),
     [](const auto& info) { return info.param.name; });
