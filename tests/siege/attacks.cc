@@ -26,6 +26,16 @@ enum Address : uint8_t {
   kHellos
 };
 
+// The service.
+struct Target {
+  uint16_t port;
+  bool tls;
+};
+
+PeerOptions PeersOf(const Target& target, Address address) {
+  return {.port = target.port, .address = address, .tls = target.tls};
+}
+
 constexpr absl::Duration kConnectInterval = absl::Milliseconds(100);
 constexpr int kConnectsAtOnce = 200;
 constexpr absl::Duration kReturnAfter = absl::Seconds(1);
@@ -80,9 +90,9 @@ class Peers : public Attack, public Peer::Listener {
 
 class Readers final : public Peers {
  public:
-  Readers(int count, const char* group, AttackCounts::Kind kind, uint16_t port,
+  Readers(int count, const char* group, AttackCounts::Kind kind, const Target& target,
           service::EventLoop* loop, AttackCounts* counts)
-      : Peers(count, {.port = port, .address = kReaders}, loop, counts),
+      : Peers(count, PeersOf(target, kReaders), loop, counts),
         kind_(kind),
         command_(absl::StrCat(R"({"cmd":"group_history","id":1,"group_id":")", group,
                               R"(","limit":100})")) {}
@@ -98,8 +108,8 @@ class Readers final : public Peers {
 
 class Flooders final : public Peers {
  public:
-  Flooders(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
-      : Peers(count, {.port = port, .address = kFlooders}, loop, counts),
+  Flooders(int count, const Target& target, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, PeersOf(target, kFlooders), loop, counts),
         waiting_(static_cast<size_t>(count), 0),
         message_(Quoted(std::string(60'000, 'f'))) {}
 
@@ -130,8 +140,8 @@ class Flooders final : public Peers {
 // The first peer sends, the others do not read.
 class Deaf final : public Peers {
  public:
-  Deaf(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
-      : Peers(count + 1, {.port = port, .address = kDeaf}, loop, counts),
+  Deaf(int count, const Target& target, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count + 1, PeersOf(target, kDeaf), loop, counts),
         message_(SendToGroup(kGroup, Quoted(std::string(60'000, 'd')))) {
     Send();
   }
@@ -161,8 +171,8 @@ class Deaf final : public Peers {
 // Each peer announces a message, sends most of it, and then a byte now and then.
 class Unfinished final : public Peers {
  public:
-  Unfinished(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
-      : Peers(count, {.port = port, .address = kUnfinished}, loop, counts),
+  Unfinished(int count, const Target& target, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, PeersOf(target, kUnfinished), loop, counts),
         beginning_(TextFrame(std::string(512 * 1024, 'u')).substr(0, 256 * 1024)) {
     Trickle();
   }
@@ -186,8 +196,8 @@ class Unfinished final : public Peers {
 
 class Spreaders final : public Peers {
  public:
-  Spreaders(int count, uint16_t port, service::EventLoop* loop, AttackCounts* counts)
-      : Peers(count, {.port = port, .address = kSpreaders}, loop, counts),
+  Spreaders(int count, const Target& target, service::EventLoop* loop, AttackCounts* counts)
+      : Peers(count, PeersOf(target, kSpreaders), loop, counts),
         waiting_(static_cast<size_t>(count), 0) {
     std::vector<std::string> groups;
     for (int i = 0; i < 128; ++i) groups.push_back(Quoted(absl::StrCat("siege spread ", i)));
@@ -228,7 +238,11 @@ class Openers final : public Peers {
 
  private:
   void OnOpen(Peer* peer) override { peer->SendBytes(bytes_); }
-  void OnText(Peer* /*peer*/, absl::string_view /*head*/) override {}
+  void OnText(Peer* /*peer*/, absl::string_view head) override {
+    // A record with the next part of a TLS handshake, and not HTTP or an alert.
+    const bool is_next_part = kind_ == AttackCounts::kHellosClosed && head[0] == '\x16';
+    if (is_next_part) counts().Add(AttackCounts::kHellosAnswered);
+  }
   void OnClosed(Peer* peer, int /*code*/) override {
     counts().Add(kind_);
     ReturnAfter(pause_, peer);
@@ -248,12 +262,6 @@ std::string Garbage() {
   return bytes;
 }
 
-// The beginning of a connection by TLS 1.3: a record with a ClientHello of 512 bytes.
-std::string ClientHello() {
-  std::string hello = {'\x16', '\x03', '\x01', '\x02', '\x00', '\x01', '\x00', '\x01', '\xfc'};
-  return hello + std::string(508, '\x03');
-}
-
 class AllAttacks final : public Attack {
  public:
   std::vector<std::unique_ptr<Attack>> attacks;
@@ -268,40 +276,47 @@ std::string AttackCounts::Text() const {
                       " flooders closed; ", of[kDeafClosed], " deaf members closed; ",
                       of[kUnfinishedClosed], " unfinished messages closed; ", of[kSpreads],
                       " sends to 128 groups; ", of[kHalfClosed], " half handshakes, ",
-                      of[kGarbageClosed], " of garbage and ", of[kHellosClosed],
-                      " TLS hellos ended; ", of[kRefused], " refusals");
+                      of[kGarbageClosed], " of garbage, ", of[kHellosClosed], " TLS hellos (",
+                      of[kHellosAnswered], " were answered) and ", of[kHalfHellosClosed],
+                      " half ones ended; ", of[kRefused], " refusals");
 }
 
-std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port,
+std::unique_ptr<Attack> Attack::StartAll(const AttackSizes& sizes, uint16_t port, bool tls,
                                          service::EventLoop* loop, AttackCounts* counts) {
+  const Target target{port, tls};
   auto all = std::make_unique<AllAttacks>();
   const auto add = [&](std::unique_ptr<Attack> attack) {
     all->attacks.push_back(std::move(attack));
   };
   if (sizes.readers > 0)
-    add(std::make_unique<Readers>(sizes.readers, kDeepGroup, AttackCounts::kReads, port, loop,
+    add(std::make_unique<Readers>(sizes.readers, kDeepGroup, AttackCounts::kReads, target, loop,
                                   counts));
   if (sizes.escape_readers > 0)
     add(std::make_unique<Readers>(sizes.escape_readers, kEscapeGroup, AttackCounts::kEscapeReads,
-                                  port, loop, counts));
-  if (sizes.flooders > 0) add(std::make_unique<Flooders>(sizes.flooders, port, loop, counts));
-  if (sizes.deaf_members > 0) add(std::make_unique<Deaf>(sizes.deaf_members, port, loop, counts));
-  if (sizes.unfinished > 0) add(std::make_unique<Unfinished>(sizes.unfinished, port, loop, counts));
-  if (sizes.spreaders > 0) add(std::make_unique<Spreaders>(sizes.spreaders, port, loop, counts));
+                                  target, loop, counts));
+  if (sizes.flooders > 0) add(std::make_unique<Flooders>(sizes.flooders, target, loop, counts));
+  if (sizes.deaf_members > 0) add(std::make_unique<Deaf>(sizes.deaf_members, target, loop, counts));
+  if (sizes.unfinished > 0)
+    add(std::make_unique<Unfinished>(sizes.unfinished, target, loop, counts));
+  if (sizes.spreaders > 0) add(std::make_unique<Spreaders>(sizes.spreaders, target, loop, counts));
   constexpr absl::Duration kAtOnce = absl::Milliseconds(20);
-  const auto open = [&](int count, Address address, bool is_raw, std::string bytes,
-                        AttackCounts::Kind kind, absl::Duration pause) {
+  const auto open = [&](int count, PeerOptions options, std::string bytes, AttackCounts::Kind kind,
+                        absl::Duration pause) {
     if (count == 0) return;
-    const PeerOptions options{.port = port, .address = address, .is_raw = is_raw};
     add(std::make_unique<Openers>(count, options, std::move(bytes), kind, pause, loop, counts));
   };
-  open(sizes.half_handshakes, kHalfHandshakes, /*is_raw=*/true, HandshakeRequest().substr(0, 60),
+  const auto raw = [port](Address address, bool with_tls) -> PeerOptions {
+    return {.port = port, .address = address, .tls = with_tls, .is_raw = true};
+  };
+  open(sizes.half_handshakes, raw(kHalfHandshakes, tls), HandshakeRequest().substr(0, 60),
        AttackCounts::kHalfClosed, kReturnAfter);
-  open(sizes.garbage / 2, kGarbage, /*is_raw=*/true, Garbage(), AttackCounts::kGarbageClosed,
-       kAtOnce);
-  open(sizes.garbage - sizes.garbage / 2, kGarbage, /*is_raw=*/false, Garbage(),
+  open(sizes.garbage / 2, raw(kGarbage, false), Garbage(), AttackCounts::kGarbageClosed, kAtOnce);
+  open(sizes.garbage - sizes.garbage / 2, PeersOf(target, kGarbage), Garbage(),
        AttackCounts::kGarbageClosed, kAtOnce);
-  open(sizes.hellos, kHellos, /*is_raw=*/true, ClientHello(), AttackCounts::kHellosClosed,
+  const std::string hello = ClientHello();
+  open(sizes.hellos / 2, raw(kHellos, false), hello.substr(0, hello.size() / 2),
+       AttackCounts::kHalfHellosClosed, kReturnAfter);
+  open(sizes.hellos - sizes.hellos / 2, raw(kHellos, false), hello, AttackCounts::kHellosClosed,
        kReturnAfter);
   return all;
 }

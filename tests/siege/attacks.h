@@ -23,7 +23,7 @@ struct AttackSizes {
   // Against the limits of connections; not among the attacks by default.
   int half_handshakes = 0;  // send a part of a handshake and nothing more
   int garbage = 0;          // send random bytes, half of them after a handshake, again and again
-  int hellos = 0;           // send a ClientHello of TLS and nothing more
+  int hellos = 0;           // send a ClientHello of TLS, half of them a part of it, and stop
 };
 
 // The results of the attackers so far. It is in memory that processes share.
@@ -35,10 +35,12 @@ struct AttackCounts {
     kFloodClosed,  // flooders that the service closed
     kDeafClosed,   // deaf members that the service closed
     kUnfinishedClosed,
-    kSpreads,        // replies to sends to 128 groups
-    kHalfClosed,     // half handshakes that the service dropped
-    kGarbageClosed,  // and connections with garbage
+    kSpreads,         // replies to sends to 128 groups
+    kHalfClosed,      // half handshakes that the service dropped
+    kGarbageClosed,   // and connections with garbage
+    kHellosAnswered,  // the service continued the TLS handshake
     kHellosClosed,
+    kHalfHellosClosed,
     kRefused,  // error events, of any attack
     kKinds,
   };
@@ -59,8 +61,9 @@ class Attack {
  public:
   virtual ~Attack() = default;
 
-  // All attacks at once, against the service on `port`. `loop` and `counts` must outlive them.
-  static std::unique_ptr<Attack> StartAll(const AttackSizes& sizes, uint16_t port,
+  // All attacks at once, against the service on `port`. `tls`: it speaks TLS, and so do the
+  // attackers. `loop` and `counts` must outlive them.
+  static std::unique_ptr<Attack> StartAll(const AttackSizes& sizes, uint16_t port, bool tls,
                                           service::EventLoop* loop, AttackCounts* counts);
 };
 

@@ -52,10 +52,10 @@ std::string HonestCrowd::Counts::Text() const {
                       " closed");
 }
 
-HonestCrowd::HonestCrowd(int count, uint16_t port, service::EventLoop* loop)
+HonestCrowd::HonestCrowd(int count, const PeerOptions& options, service::EventLoop* loop)
     : loop_(loop), clients_(static_cast<size_t>(count)) {
   for (size_t i = 0; i < clients_.size(); ++i) {
-    clients_[i].peer = std::make_unique<Peer>(loop, PeerOptions{.port = port}, this, i);
+    clients_[i].peer = std::make_unique<Peer>(loop, options, this, i);
     clients_[i].peer->Connect();
   }
   loop->RunEvery(kSendTick, [this] { SendDue(); });
@@ -152,10 +152,10 @@ bench::LatencyHistogram HonestCrowd::TakeLatencies() {
   return std::exchange(latencies_, bench::LatencyHistogram());
 }
 
-Returner::Returner(uint16_t port, service::EventLoop* loop)
+Returner::Returner(const PeerOptions& options, service::EventLoop* loop)
     : loop_(loop),
-      sender_(std::make_unique<Peer>(loop, PeerOptions{.port = port}, this, 0)),
-      member_(std::make_unique<Peer>(loop, PeerOptions{.port = port}, this, 1)) {
+      sender_(std::make_unique<Peer>(loop, options, this, 0)),
+      member_(std::make_unique<Peer>(loop, options, this, 1)) {
   sender_->Connect();
 }
 

@@ -37,7 +37,7 @@ class HonestCrowd final : public Peer::Listener {
   };
 
   // `count` is a multiple of kMembers. `loop` must outlive it.
-  HonestCrowd(int count, uint16_t port, service::EventLoop* loop);
+  HonestCrowd(int count, const PeerOptions& options, service::EventLoop* loop);
 
   static constexpr size_t kMembers = 5;  // of each group
 
@@ -84,7 +84,7 @@ class HonestCrowd final : public Peer::Listener {
 class Returner final : public Peer::Listener {
  public:
   // `loop` must outlive it.
-  Returner(uint16_t port, service::EventLoop* loop);
+  Returner(const PeerOptions& options, service::EventLoop* loop);
 
   void Stop() { stopped_ = true; }
   int64_t returns() const { return returns_; }

@@ -21,6 +21,7 @@ ABSL_FLAG(int, workers, groupcast::tests::SiegeOptions().workers,
           "workers of the WebSocket service");
 ABSL_FLAG(int, clients, groupcast::tests::SiegeOptions().honest_clients,
           "honest clients, in groups of five");
+ABSL_FLAG(bool, tls, false, "the service and all clients speak TLS");
 ABSL_FLAG(double, p99_ratio, groupcast::tests::SiegeOptions().p99_ratio_max,
           "limit of the p99 under attack, as a multiple of the quiet one; 0 is no limit");
 ABSL_FLAG(std::vector<std::string>, attacks,
@@ -80,6 +81,7 @@ int Main() {
   options.duration = absl::GetFlag(FLAGS_duration);
   options.workers = absl::GetFlag(FLAGS_workers);
   options.honest_clients = absl::GetFlag(FLAGS_clients);
+  options.tls = absl::GetFlag(FLAGS_tls);
   options.p99_ratio_max = absl::GetFlag(FLAGS_p99_ratio);
   options.memory_more_max_bytes = int64_t{absl::GetFlag(FLAGS_memory_mib)} << 20;
   options.server_flags = absl::GetFlag(FLAGS_server_flags);

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -26,7 +27,31 @@ sockaddr_in Loopback(uint8_t address, uint16_t port) {
   return result;
 }
 
+// That of all peers of the process. It is never freed.
+SSL_CTX* ClientContext() {
+  static SSL_CTX* const context = [] {
+    SSL_CTX* const made = SSL_CTX_new(TLS_client_method());
+    if (made == nullptr) throw Failure("SSL_CTX_new");
+    SSL_CTX_set_mode(made, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return made;
+  }();
+  return context;
+}
+
 }  // namespace
+
+std::string ClientHello() {
+  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(ClientContext()), &SSL_free);
+  BIO* const in = BIO_new(BIO_s_mem());
+  BIO* const out = BIO_new(BIO_s_mem());
+  SSL_set_bio(ssl.get(), in, out);  // which takes both
+  SSL_connect(ssl.get());
+  ERR_clear_error();
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(out, &bytes);  // NOLINT(google-runtime-int): OpenSSL's type
+  if (size <= 0) throw Failure("OpenSSL makes no ClientHello");
+  return {bytes, static_cast<size_t>(size)};
+}
 
 Peer::Peer(service::EventLoop* loop, const PeerOptions& options, Listener* listener, size_t number)
     : loop_(loop), options_(options), listener_(listener), number_(number) {}
@@ -57,7 +82,6 @@ void Peer::Connect() {
   state_ = State::kConnecting;
   reading_ = true;
   close_code_ = 0;
-  if (!options_.is_raw) unsent_ = HandshakeRequest(kV1);
   response_.clear();
   frames_ = bench::FrameReader();
   watched_ = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
@@ -67,6 +91,7 @@ void Peer::Connect() {
 void Peer::Drop() {
   if (state_ == State::kClosed) return;
   loop_->Remove(socket_.get(), this);
+  ssl_.reset();
   socket_.Reset();
   state_ = State::kClosed;
   unsent_ = std::string();
@@ -80,24 +105,80 @@ void Peer::End() {
 void Peer::OnEvents(uint32_t events) {
   constexpr uint32_t kEnds = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
   if ((events & kEnds) != 0 && (!reading_ || state_ == State::kConnecting)) return End();
+  if (state_ == State::kTls) return ContinueTls();
   if ((events & EPOLLOUT) != 0) {
     if (state_ == State::kConnecting) OnConnected();
+    if (state_ == State::kTls) return;
     Flush();
   }
   if (state_ != State::kClosed && reading_ && (events & (EPOLLIN | kEnds)) != 0) Read();
 }
 
 void Peer::OnConnected() {
-  state_ = options_.is_raw ? State::kOpen : State::kHandshake;
-  if (options_.is_raw) listener_->OnOpen(this);
+  if (!options_.tls) return StartHandshake();
+  state_ = State::kTls;
+  ssl_.reset(SSL_new(ClientContext()));
+  if (ssl_ == nullptr) throw Failure("SSL_new");
+  SSL_set_fd(ssl_.get(), socket_.get());
+  ContinueTls();
 }
 
+void Peer::ContinueTls() {
+  ERR_clear_error();
+  const int result = SSL_connect(ssl_.get());
+  if (result == 1) {
+    StartHandshake();
+    Flush();
+    return;
+  }
+  const int error = SSL_get_error(ssl_.get(), result);
+  if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return End();
+  // Most of the time it can write, and waits for the service.
+  const uint32_t wanted =
+      EPOLLRDHUP | (error == SSL_ERROR_WANT_READ ? uint32_t{EPOLLIN} : uint32_t{EPOLLOUT});
+  if (wanted == watched_) return;
+  watched_ = wanted;
+  loop_->Modify(socket_.get(), watched_, this);
+}
+
+void Peer::StartHandshake() {
+  if (options_.is_raw) {
+    state_ = State::kOpen;
+    listener_->OnOpen(this);
+  } else {
+    state_ = State::kHandshake;
+    unsent_ = HandshakeRequest(kV1);
+  }
+}
+
+ssize_t Peer::Receive(char* bytes, size_t size) {
+  if (ssl_ == nullptr) return recv(socket_.get(), bytes, size, 0);
+  ERR_clear_error();
+  const int count = SSL_read(ssl_.get(), bytes, static_cast<int>(size));
+  if (count > 0) return count;
+  const int error = SSL_get_error(ssl_.get(), count);
+  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  errno = error == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+  return -1;
+}
+
+ssize_t Peer::Transmit(absl::string_view bytes) {
+  if (ssl_ == nullptr) return send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  ERR_clear_error();
+  const int count = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+  if (count > 0) return count;
+  errno = SSL_get_error(ssl_.get(), count) == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+  return -1;
+}
+
+// Once for each event: OpenSSL reads one record, and leaves the others in the socket, which wakes
+// the loop again.
 void Peer::Read() {
-  const ssize_t count = recv(socket_.get(), read_buffer.data(), read_buffer.size(), 0);
+  const ssize_t count = Receive(read_buffer.data(), read_buffer.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count <= 0) return End();
-  if (options_.is_raw) return;
   absl::string_view bytes(read_buffer.data(), static_cast<size_t>(count));
+  if (options_.is_raw) return listener_->OnText(this, bytes);
   if (state_ == State::kHandshake) {
     const size_t had = response_.size();
     response_.append(bytes.data(), bytes.size());
@@ -156,7 +237,7 @@ void Peer::SendBytes(absl::string_view bytes) {
 
 void Peer::Flush() {
   if (state_ != State::kClosed && !unsent_.empty()) {
-    const ssize_t count = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    const ssize_t count = Transmit(unsent_);
     // An error shows at the next read.
     if (count > 0) unsent_.erase(0, static_cast<size_t>(count));
   }

@@ -1,8 +1,11 @@
 #ifndef GROUPCAST_TESTS_SIEGE_PEER_H_
 #define GROUPCAST_TESTS_SIEGE_PEER_H_
 
+#include <openssl/ssl.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -18,9 +21,15 @@ struct PeerOptions {
   uint8_t address = 1;
   // The kernel's receive buffer; 0 leaves it to the kernel.
   int receive_buffer_bytes = 0;
-  // It makes no handshake: it is open when it is connected, and discards what it gets.
+  // It speaks TLS, and trusts every certificate.
+  bool tls = false;
+  // It makes no handshake of WebSocket: it is open when it is connected. OnText shows what it gets
+  // as it comes.
   bool is_raw = false;
 };
+
+// The beginning of a TLS handshake, as OpenSSL's clients begin it: one record.
+std::string ClientHello();
 
 // A v1 client of the WebSocket service, on an event loop. It costs little, so thousands fit on one
 // thread. It shows the beginning of each frame, which names the event.
@@ -31,7 +40,8 @@ class Peer final : private service::EventHandler {
   class Listener {
    public:
     virtual void OnOpen(Peer* peer) = 0;
-    // `head`: the first FrameReader::kHeadBytes bytes of a text frame.
+    // `head`: the first FrameReader::kHeadBytes bytes of a text frame. Of a raw peer: what a read
+    // has brought.
     virtual void OnText(Peer* peer, absl::string_view head) = 0;
     // It has ended. `code` is the server's close code; 0: there was none.
     virtual void OnClosed(Peer* peer, int code) = 0;
@@ -62,10 +72,15 @@ class Peer final : private service::EventHandler {
   void SetReading(bool reading);
 
  private:
-  enum class State : uint8_t { kClosed, kConnecting, kHandshake, kOpen };
+  enum class State : uint8_t { kClosed, kConnecting, kTls, kHandshake, kOpen };
 
   void OnEvents(uint32_t events) override;
   void OnConnected();
+  void ContinueTls();
+  void StartHandshake();
+  // As recv(2) and send(2).
+  ssize_t Receive(char* bytes, size_t size);
+  ssize_t Transmit(absl::string_view bytes);
   void Read();
   void OnPayload(const bench::FrameReader::Payload& payload);
   void Flush();
@@ -77,6 +92,7 @@ class Peer final : private service::EventHandler {
   Listener* const listener_;
   const size_t number_;
   service::Fd socket_;
+  std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, &SSL_free};  // null: it is plain
   State state_ = State::kClosed;
   bool reading_ = true;
   int close_code_ = 0;

@@ -21,10 +21,14 @@
 #include "absl/time/clock.h"
 #include "services/common/event_loop.h"
 #include "services/common/posix.h"
+#include "services/websocket_service/tls/testing/certificates.h"
+#include "tests/siege/peer.h"
 #include "tests/support/event.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
 #include "tests/support/wait.h"
+#include "tests/support/wire.h"
 #include "tools/bench_load/process_tree.h"
 
 namespace groupcast::tests {
@@ -73,7 +77,7 @@ std::unique_ptr<service::EventLoop> NewLoop() {
 // The attackers' process.
 class Attackers {
  public:
-  Attackers(const AttackSizes& sizes, uint16_t port) {
+  Attackers(const AttackSizes& sizes, uint16_t port, bool tls) {
     void* const shared = mmap(nullptr, sizeof(AttackCounts), PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) throw Failure("mmap");
@@ -81,7 +85,7 @@ class Attackers {
     const pid_t parent = getpid();
     pid_ = fork();
     if (pid_ < 0) throw Failure("cannot fork");
-    if (pid_ == 0) Run(sizes, port, parent);
+    if (pid_ == 0) Run(sizes, port, tls, parent);
   }
   ~Attackers() {
     End();
@@ -102,7 +106,7 @@ class Attackers {
   }
 
  private:
-  [[noreturn]] void Run(const AttackSizes& sizes, uint16_t port, pid_t parent) {
+  [[noreturn]] void Run(const AttackSizes& sizes, uint16_t port, bool tls, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     close_range(STDERR_FILENO + 1, ~0U, 0);  // the honest clients' connections
@@ -111,7 +115,8 @@ class Attackers {
     sched_setscheduler(0, SCHED_IDLE, &none);
     try {
       const std::unique_ptr<service::EventLoop> loop = NewLoop();
-      const std::unique_ptr<Attack> attack = Attack::StartAll(sizes, port, loop.get(), counts_);
+      const std::unique_ptr<Attack> attack =
+          Attack::StartAll(sizes, port, tls, loop.get(), counts_);
       loop->Run();
     } catch (const Failure& failure) {
       std::fprintf(stderr, "an attacker: %s\n", failure.what());
@@ -128,11 +133,11 @@ class Siege {
   explicit Siege(const SiegeOptions& options)
       : options_(options),
         server_(WithShortRetention(options.server_flags)),
-        service_(server_, options.workers, options.service_flags),
+        service_(server_, options.workers, ServiceFlags()),
         workers_(service_.WorkerPids()),
         loop_(NewLoop()),
-        crowd_(options.honest_clients, service_.port(), loop_.get()),
-        returner_(service_.port(), loop_.get()) {
+        crowd_(options.honest_clients, HonestPeers(), loop_.get()),
+        returner_(HonestPeers(), loop_.get()) {
     FillDeepGroups();
     RunUntil("all honest clients have joined", [this] { return crowd_.ready(); });
   }
@@ -152,7 +157,7 @@ class Siege {
     report.quiet_p99 = quiet.Percentile(99);
     report.before = Memory();
 
-    Attackers attackers(options_.attacks, service_.port());
+    Attackers attackers(options_.attacks, service_.port(), options_.tls);
     crowd_.TakeLatencies();
     const absl::Time end = absl::Now() + options_.duration;
     while (absl::Now() < end) {
@@ -205,9 +210,25 @@ class Siege {
   static constexpr absl::Duration kWarmUp = absl::Seconds(1);
   static constexpr absl::Duration kSayEvery = absl::Seconds(5);
 
+  Flags ServiceFlags() {
+    Flags flags = options_.service_flags;
+    if (!options_.tls) return flags;
+    certificate_ = std::make_unique<service::CertificateFiles>();
+    for (std::string& flag : TlsFlags(*certificate_)) flags.push_back(std::move(flag));
+    return flags;
+  }
+  PeerOptions HonestPeers() const { return {.port = service_.port(), .tls = options_.tls}; }
+
+  TestClient NewClient() const {
+    RawClient raw(service_.port(), /*receive_buffer_bytes=*/0, "127.0.0.1",
+                  options_.tls ? RawClient::Transport::kTls : RawClient::Transport::kPlain);
+    raw.Write(HandshakeRequest(kV1));
+    return TestClient(std::move(raw), Mode::kV1);
+  }
+
   // The groups that readers read: 100 messages of 2 KB, and 4 of 65 KB that grow sixfold in JSON.
   void FillDeepGroups() {
-    TestClient client(service_.port(), Mode::kV1);
+    TestClient client = NewClient();
     const auto fill = [&](const char* group, const std::string& message, int count) {
       for (int i = 0; i < count; ++i) {
         client.Send(SendToGroup(Quoted(group), Quoted(message), "1"));
@@ -231,7 +252,10 @@ class Siege {
            (sizes.spreaders == 0 || counts[AttackCounts::kSpreads] > 0) &&
            (sizes.half_handshakes == 0 || counts[AttackCounts::kHalfClosed] > 0) &&
            (sizes.garbage == 0 || counts[AttackCounts::kGarbageClosed] > 0) &&
-           (sizes.hellos == 0 || counts[AttackCounts::kHellosClosed] > 0);
+           (sizes.hellos == 0 || counts[AttackCounts::kHellosClosed] > 0) &&
+           (sizes.hellos < 2 || counts[AttackCounts::kHalfHellosClosed] > 0) &&
+           // A plain service answers with a sentence instead.
+           (sizes.hellos == 0 || (counts[AttackCounts::kHellosAnswered] > 0) == options_.tls);
   }
 
   SiegeMemory Memory() {
@@ -261,6 +285,7 @@ class Siege {
   }
 
   const SiegeOptions options_;
+  std::unique_ptr<service::CertificateFiles> certificate_;  // null: the service is plain
   ChannelServer server_;
   WebSocketService service_;
   const std::vector<pid_t> workers_;

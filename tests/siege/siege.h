@@ -17,6 +17,8 @@ struct SiegeOptions {
   absl::Duration duration = absl::Seconds(30);  // with the attacks
   int workers = 2;
   int honest_clients = 100;  // a multiple of HonestCrowd::kMembers
+  // The service speaks TLS, and so do all clients, honest ones and attackers.
+  bool tls = false;
   AttackSizes attacks;
   // The honest clients' p99 under attack may be this multiple of the quiet one. 0: no limit.
   double p99_ratio_max = 5;

@@ -33,11 +33,14 @@ TEST(SiegeTest, HonestClientsAreNotHurt) {
   EXPECT_THAT(report.Findings(), IsEmpty());
 }
 
-TEST(SiegeTest, HonestClientsDoNotNoticeAttacksOnTheLimitsOfConnections) {
+class LimitsSiegeTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(LimitsSiegeTest, HonestClientsDoNotNoticeAttacksOnTheLimitsOfConnections) {
   SiegeOptions options;
   options.quiet = absl::Seconds(1);
   options.duration = absl::Seconds(12);
   options.honest_clients = 20;
+  options.tls = GetParam();
   options.attacks = {.readers = 0,
                      .escape_readers = 0,
                      .flooders = 0,
@@ -54,6 +57,9 @@ TEST(SiegeTest, HonestClientsDoNotNoticeAttacksOnTheLimitsOfConnections) {
   std::cerr << report.Text() << "\n" << report.Line() << "\n";
   EXPECT_THAT(report.Findings(), IsEmpty());
 }
+
+INSTANTIATE_TEST_SUITE_P(PlainAndTls, LimitsSiegeTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Tls" : "Plain"; });
 
 }  // namespace
 }  // namespace groupcast::tests
