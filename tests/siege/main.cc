@@ -26,8 +26,8 @@ ABSL_FLAG(double, p99_ratio, groupcast::tests::SiegeOptions().p99_ratio_max,
           "limit of the p99 under attack, as a multiple of the quiet one; 0 is no limit");
 ABSL_FLAG(std::vector<std::string>, attacks,
           std::vector<std::string>({"readers", "flooders", "deaf", "unfinished", "spreaders"}),
-          "attacks, separated by commas; limits is half handshakes, members that never read, "
-          "garbage and TLS hellos");
+          "attacks, separated by commas; limits is half_handshakes, 1,000 members that never read, "
+          "garbage and hellos together");
 ABSL_FLAG(int, memory_mib, 0,
           "limit of the services' growth of memory under attack, in MiB; 0 is no limit");
 ABSL_FLAG(std::vector<std::string>, server_flags, {},
@@ -68,6 +68,12 @@ bool ChooseAttacks(const std::vector<std::string>& names, AttackSizes* sizes) {
       sizes->half_handshakes = kLimits.half_handshakes;
       sizes->garbage = kLimits.garbage;
       sizes->hellos = kLimits.hellos;
+    } else if (name == "half_handshakes") {
+      sizes->half_handshakes = kLimits.half_handshakes;
+    } else if (name == "garbage") {
+      sizes->garbage = kLimits.garbage;
+    } else if (name == "hellos") {
+      sizes->hellos = kLimits.hellos;
     } else {
       return false;
     }
@@ -88,7 +94,9 @@ int Main() {
   options.service_flags = absl::GetFlag(FLAGS_service_flags);
   if (!ChooseAttacks(absl::GetFlag(FLAGS_attacks), &options.attacks)) {
     std::fprintf(
-        stderr, "siege: --attacks are readers, flooders, deaf, unfinished, spreaders and limits\n");
+        stderr,
+        "siege: --attacks are readers, flooders, deaf, unfinished, spreaders, limits, and the "
+        "parts of limits: half_handshakes, garbage, hellos\n");
     return kExitUsage;
   }
   const int members = static_cast<int>(HonestCrowd::kMembers);
