@@ -9,15 +9,15 @@ bool ReadGate::Admit(ReadNode* node, size_t unfinished_bytes, bool beyond_share,
                      size_t unseen_bytes) {
   Order& order = unfinished_bytes > 0 ? unfinished_ : others_;
   // With fewer bytes than it had, it is another message.
-  const bool goes_on = node->is_finisher_ && unfinished_bytes >= node->finisher_bytes_;
-  EndFinishing(node);
+  const std::optional<size_t> before = EndFinishing(node);
+  const bool goes_on = before.has_value() && unfinished_bytes >= *before;
   const bool is_open = unfinished_bytes > 0 ? IsOpenForUnfinished() : IsOpenForOthers();
   if (is_open && (goes_on || !order.HasBefore(beyond_share))) {
     if (unfinished_bytes > 0 && !IsOpenForOthers()) BeginFinishing(node, unfinished_bytes);
     return true;
   }
   Add(node, unfinished_bytes, &order.queue(beyond_share));
-  node->unseen_bytes_ = static_cast<uint32_t>(unseen_bytes);
+  node->unseen_bytes_ = static_cast<uint32_t>(unseen_bytes) & 0x7fffffff;
   unseen_bytes_ += unseen_bytes;
   return false;
 }
@@ -58,22 +58,28 @@ ReadNode* ReadGate::Take(Order* order) {
 }
 
 void ReadGate::BeginFinishing(ReadNode* node, size_t unfinished_bytes) {
-  if (!std::exchange(node->is_finisher_, true)) finishers_.push_back(node);
-  node->finisher_bytes_ = static_cast<uint32_t>(unfinished_bytes);
-  node->idle_looks_ = 0;
+  EndFinishing(node);
+  node->is_finisher_ = 1;
+  finishers_.push_back({.node = node, .bytes = unfinished_bytes, .idle_looks = 0});
 }
 
-void ReadGate::EndFinishing(ReadNode* node) {
-  if (!std::exchange(node->is_finisher_, false)) return;
-  finishers_.erase(std::find(finishers_.begin(), finishers_.end(), node));
+std::optional<size_t> ReadGate::EndFinishing(ReadNode* node) {
+  if (node->is_finisher_ == 0) return std::nullopt;
+  node->is_finisher_ = 0;
+  const auto found = std::find_if(finishers_.begin(), finishers_.end(),
+                                  [&](const Finisher& finisher) { return finisher.node == node; });
+  const size_t bytes = found->bytes;
+  finishers_.erase(found);
+  return bytes;
 }
 
 void ReadGate::LookAtFinishers() {
-  const std::vector<ReadNode*> all = finishers_;
-  for (ReadNode* const node : all) {
-    if (node->waits_to_be_read()) continue;  // for its turn, and not for its peer
-    if (++node->idle_looks_ >= kIdleLooksMax) EndFinishing(node);
+  std::vector<ReadNode*> idle;
+  for (Finisher& finisher : finishers_) {
+    if (finisher.node->waits_to_be_read()) continue;  // for its turn, and not for its peer
+    if (++finisher.idle_looks >= kIdleLooksMax) idle.push_back(finisher.node);
   }
+  for (ReadNode* const node : idle) EndFinishing(node);
 }
 
 void ReadGate::Leave(ReadNode* node) {
@@ -87,7 +93,8 @@ void ReadGate::Unlink(ReadNode* node) {
   List& any = turns_.queue(/*beyond=*/false);
   any.erase(any.iterator_to(*node));
   waiting_bytes_ -= std::exchange(node->unfinished_bytes_, 0);
-  unseen_bytes_ -= std::exchange(node->unseen_bytes_, 0);
+  unseen_bytes_ -= node->unseen_bytes_;
+  node->unseen_bytes_ = 0;
 }
 
 }  // namespace groupcast::service

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "boost/intrusive/list.hpp"
@@ -20,13 +21,10 @@ class ReadNode : public boost::intrusive::list_base_hook<
 
  private:
   friend class ReadGate;
-  // While it waits. No message has 4 GiB.
+  // While it waits. No message has 2 GiB.
   uint32_t unfinished_bytes_ = 0;
-  uint32_t unseen_bytes_ = 0;
-  // Its message goes on at the bound; the bytes of it when it was last read.
-  bool is_finisher_ = false;
-  uint8_t idle_looks_ = 0;
-  uint32_t finisher_bytes_ = 0;
+  uint32_t unseen_bytes_ : 31 = 0;
+  uint32_t is_finisher_ : 1 = 0;  // ReadGate::finishers_ has it
 };
 
 // Decides whether a worker reads from its connections, so that backpressure ends in the kernel and
@@ -60,7 +58,7 @@ class ReadNode : public boost::intrusive::list_base_hook<
 class ReadGate {
  public:
   static constexpr size_t kFinishersMax = 32;
-  static constexpr uint8_t kIdleLooksMax = 4;
+  static constexpr int kIdleLooksMax = 4;
 
   explicit ReadGate(size_t bytes_max) : bytes_max_(bytes_max) {}
   ReadGate(const ReadGate&) = delete;
@@ -122,7 +120,8 @@ class ReadGate {
   ReadNode* Take(Order* order);
   void Unlink(ReadNode* node);
   void BeginFinishing(ReadNode* node, size_t unfinished_bytes);
-  void EndFinishing(ReadNode* node);
+  // Returns the bytes that its message had. nullopt: it was none of them.
+  std::optional<size_t> EndFinishing(ReadNode* node);
   bool IsOpenForUnfinished() const {
     return held_bytes_ < bytes_max_ && (IsOpenForOthers() || finishers_.size() < kFinishersMax);
   }
@@ -135,7 +134,13 @@ class ReadGate {
   size_t small_held_bytes_ = 0;
   size_t waiting_bytes_ = 0;
   size_t unseen_bytes_ = 0;  // a part of waiting_bytes_
-  std::vector<ReadNode*> finishers_;
+  // A message that goes on at the bound.
+  struct Finisher {
+    ReadNode* node;
+    size_t bytes;    // when it was last read
+    int idle_looks;  // in a row
+  };
+  std::vector<Finisher> finishers_;
   Order unfinished_;
   Order others_;
   Order turns_;
