@@ -53,10 +53,9 @@ ABSL_FLAG(
 ABSL_FLAG(int64_t, input_burst_bytes, 256 << 10,
           "bytes that a worker reads from one connection at once, if --input_bytes_per_second is "
           "set; at least a quarter of it");
-ABSL_FLAG(
-    int64_t, max_tls_handshakes_per_worker, 512,
-    "TLS handshakes of one worker that are under way, a quarter of them of one address; further "
-    "ones wait for their turn");
+ABSL_FLAG(int64_t, max_tls_handshakes_per_worker, 512,
+          "TLS handshakes of one worker that are under way, at most half of them of one address; "
+          "further ones wait for their turn");
 ABSL_FLAG(int64_t, outbox_total_bytes, 1 << 30,
           "memory of all outboxes of one worker, in bytes; over it: close 4001 for those that take "
           "nothing, the largest first");

@@ -16,10 +16,11 @@ namespace groupcast::service {
 
 // Bounds the TLS handshakes of a worker. Those under way have places: each one takes up to some
 // 150 KB, as its client likes, and a connection whose handshake has not begun takes hardly any
-// memory. One address has at most a quarter of the places. Handshakes also have a bounded time in
-// each turn, because each costs a signature. Above a bound, connections wait: the addresses take
-// turns, and the connections of one address keep their order. So connections of one address do not
-// keep others waiting, however many they are.
+// memory. One address takes a place only while it has fewer than are free: alone
+// it has half of them, and beside each address that takes many, some stay free. Handshakes also
+// have a bounded time in each turn, because each costs a signature. Above a bound, connections
+// wait: the addresses take turns, and the connections of one address keep their order. So
+// connections of one address do not keep others waiting, however many they are.
 //
 // Each connection waits at most once, and an address is known while it has places or connections
 // that wait. So the number of connections bounds the tables.
@@ -29,10 +30,7 @@ class HandshakeGate {
  public:
   // The caller counts the time of handshakes with Spend.
   HandshakeGate(size_t handshakes_max, absl::Duration time_per_turn)
-      : free_(handshakes_max),
-        address_max_((handshakes_max + 3) / 4),
-        time_per_turn_(time_per_turn),
-        time_left_(time_per_turn) {}
+      : free_(handshakes_max), time_per_turn_(time_per_turn), time_left_(time_per_turn) {}
   HandshakeGate(const HandshakeGate&) = delete;
   HandshakeGate& operator=(const HandshakeGate&) = delete;
 
@@ -45,13 +43,13 @@ class HandshakeGate {
   // the node waits, and TakeNext returns it later. It must be in no gate.
   bool Admit(ReadNode* node, PeerAddress address) {
     Share& share = shares_[address];
-    // Addresses in the round go first. The others that wait have all their places.
-    if (has_time() && free_ > 0 && round_.empty() && MayHavePlace(share)) {
+    // Those that wait go first. If they have their share, TakeNext returns `node` in this turn.
+    if (has_time() && round_.empty() && MayHavePlace(share)) {
       TakePlace(&share);
       return true;
     }
     share.waiting.push_back(*node);
-    if (MayHavePlace(share)) Queue(address, &share);
+    Queue(address, &share);
     return false;
   }
 
@@ -69,11 +67,7 @@ class HandshakeGate {
     const auto found = shares_.find(address);
     Share& share = found->second;
     --share.places;
-    if (!share.waiting.empty()) {
-      Queue(address, &share);
-    } else if (share.places == 0 && !share.is_in_round) {
-      shares_.erase(found);
-    }
+    if (share.places == 0 && !share.is_in_round) shares_.erase(found);
   }
 
   // Takes the node whose handshake is next: those that have a place before those that get one.
@@ -81,7 +75,8 @@ class HandshakeGate {
   ReadNode* TakeNext() {
     if (!has_time()) return nullptr;
     if (!under_way_.empty()) return Take(&under_way_);
-    while (free_ > 0 && !round_.empty()) {
+    // Those that it passes over have places. So their number is bounded.
+    for (size_t left = free_ > 0 ? round_.size() : 0; left > 0; --left) {
       const PeerAddress address = round_.front();
       round_.pop_front();
       const auto found = shares_.find(address);
@@ -91,21 +86,31 @@ class HandshakeGate {
         if (share.places == 0) shares_.erase(found);
         continue;
       }
+      if (!MayHavePlace(share)) {
+        Queue(address, &share);
+        continue;
+      }
       ReadNode* const node = Take(&share.waiting);
       TakePlace(&share);
-      if (!share.waiting.empty() && MayHavePlace(share)) Queue(address, &share);
+      if (!share.waiting.empty()) Queue(address, &share);
       return node;
     }
     return nullptr;
   }
 
   // Whether TakeNext may return a node in the next turn.
-  bool has_next() const { return !under_way_.empty() || (free_ > 0 && !round_.empty()); }
+  bool has_next() const {
+    if (!under_way_.empty()) return true;
+    return free_ > 0 && std::any_of(round_.begin(), round_.end(), [this](PeerAddress address) {
+             const Share& share = shares_.find(address)->second;
+             return !share.waiting.empty() && MayHavePlace(share);
+           });
+  }
   // Whether connections wait for places that others have.
   bool is_crowded() const {
     return std::any_of(shares_.begin(), shares_.end(), [this](const auto& entry) {
       const Share& share = entry.second;
-      return !share.waiting.empty() && (free_ == 0 || !MayHavePlace(share));
+      return !share.waiting.empty() && !MayHavePlace(share);
     });
   }
   // The addresses that it knows.
@@ -121,7 +126,7 @@ class HandshakeGate {
   };
 
   bool has_time() const { return time_left_ > absl::ZeroDuration(); }
-  bool MayHavePlace(const Share& share) const { return share.places < address_max_; }
+  bool MayHavePlace(const Share& share) const { return share.places < free_; }
   void TakePlace(Share* share) {
     --free_;
     ++share->places;
@@ -138,11 +143,10 @@ class HandshakeGate {
   }
 
   size_t free_;
-  const size_t address_max_;
   const absl::Duration time_per_turn_;
   absl::Duration time_left_;
   std::unordered_map<PeerAddress, Share> shares_;
-  // Addresses that may have a further place, each once. Their connections wait, or have left.
+  // Addresses whose connections wait, or have left, each once.
   std::deque<PeerAddress> round_;
   List under_way_;
 };

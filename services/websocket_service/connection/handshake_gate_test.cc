@@ -40,19 +40,27 @@ TEST(HandshakeGateTest, HandshakesAboveTheBoundWaitInTheirOrder) {
   EXPECT_EQ(gate.addresses(), 0u);
 }
 
-TEST(HandshakeGateTest, AnAddressHasAQuarterOfThePlacesAndItsOthersWait) {
+TEST(HandshakeGateTest, AnAddressTakesPlacesOnlyWhileItHasFewerThanAreFree) {
   HandshakeGate gate(8, kTime);
   std::vector<ReadNode> many(10);
-  EXPECT_TRUE(gate.Admit(&many[0], kA));
-  EXPECT_TRUE(gate.Admit(&many[1], kA));
-  for (size_t i = 2; i < many.size(); ++i) EXPECT_FALSE(gate.Admit(&many[i], kA));
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(gate.Admit(&many[i], kA));
+  for (size_t i = 4; i < many.size(); ++i) EXPECT_FALSE(gate.Admit(&many[i], kA));
   EXPECT_FALSE(gate.has_next());
+  EXPECT_EQ(gate.TakeNext(), nullptr);
   EXPECT_TRUE(gate.is_crowded());
-  // The others go on at once.
+  // Others do not wait for places.
   ReadNode b, c;
-  EXPECT_TRUE(gate.Admit(&b, kB));
-  EXPECT_TRUE(gate.Admit(&c, kC));
-  for (size_t i = 2; i < many.size(); ++i) {
+  EXPECT_FALSE(gate.Admit(&b, kB)) << "some wait";
+  EXPECT_TRUE(gate.has_next());
+  EXPECT_EQ(gate.TakeNext(), &b);
+  EXPECT_FALSE(gate.Admit(&c, kC));
+  EXPECT_EQ(gate.TakeNext(), &c);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  // Places of others count too.
+  gate.Release(kB);
+  gate.Release(kC);
+  EXPECT_EQ(gate.TakeNext(), nullptr);
+  for (size_t i = 4; i < many.size(); ++i) {
     gate.Release(kA);
     EXPECT_EQ(gate.TakeNext(), &many[i]);
     EXPECT_EQ(gate.TakeNext(), nullptr);
@@ -72,11 +80,10 @@ TEST(HandshakeGateTest, AddressesThatWaitTakeTurns) {
   EXPECT_EQ(gate.TakeNext(), &b);
   EXPECT_EQ(gate.TakeNext(), &c);
   EXPECT_EQ(gate.TakeNext(), &many[1]);
+  EXPECT_EQ(gate.TakeNext(), &many[2]);
   EXPECT_EQ(gate.TakeNext(), nullptr) << "A has its share";
-  for (size_t i = 2; i < 4; ++i) {
-    gate.Release(kA);
-    EXPECT_EQ(gate.TakeNext(), &many[i]);
-  }
+  gate.Release(kA);
+  EXPECT_EQ(gate.TakeNext(), &many[3]);
 }
 
 TEST(HandshakeGateTest, ATurnHasABoundedTime) {
