@@ -62,6 +62,7 @@ void PresenceClient::ForgetServer() {
   reports_.clear();
   queue_.clear();
   untold_.clear();
+  untold_ends_.clear();
   for (auto& [group_id, watched] : watched_) {
     watched.told = watched.complete = watched.building = false;
     untold_.emplace(group_id, false);
@@ -104,7 +105,7 @@ bool PresenceClient::Flush() {
   if (!SendUnsent()) return works;
   const bool reports = may_report();
   while (sent_ - confirmed_ < options_.frames_under_way_max &&
-         (!opened_ || !untold_.empty() || (reports && !queue_.empty()))) {
+         (!opened_ || says_watches() || (reports && !queue_.empty()))) {
     next_report_ = clock_->Now() + options_.report_interval;
     if (!SendFrame()) return works;
     works = true;
@@ -132,16 +133,20 @@ bool PresenceClient::SendFrame() {
   frame.set_confirmed(received_);
   if (!opened_) frame.set_came_back(came_back_);
   size_t bytes = 0;
-  for (auto group_id = untold_.begin();
-       group_id != untold_.end() && bytes < options_.frame_bytes;) {
+  const auto say = [&](const std::string& group_id, Wire::Switch watch) {
     Wire* const group = frame.add_groups();
-    const auto watched = watched_.find(group_id->first);
-    const bool is_watched = watched != watched_.end();
-    if (is_watched) watched->second.told = true;
-    group->set_group_id(group_id->first);
-    group->set_watch(is_watched ? Wire::ON : Wire::OFF);
-    bytes += kGroupOverheadBytes + group_id->first.size();
-    group_id = untold_.erase(group_id);
+    group->set_group_id(group_id);
+    group->set_watch(watch);
+    bytes += kGroupOverheadBytes + group_id.size();
+  };
+  while (!untold_ends_.empty() && bytes < options_.frame_bytes) {
+    say(*untold_ends_.begin(), Wire::OFF);
+    untold_ends_.erase(untold_ends_.begin());
+  }
+  while (!untold_.empty() && bytes < options_.frame_bytes) {
+    watched_.at(untold_.begin()->first).told = true;
+    say(untold_.begin()->first, Wire::ON);
+    untold_.erase(untold_.begin());
   }
   while (!queue_.empty() && bytes < options_.frame_bytes) {
     std::string group_id = std::move(queue_.front());
@@ -284,7 +289,9 @@ void PresenceClient::Watch(absl::string_view group_id) {
     return;
   }
   watched_.emplace(group_id, Watched{});
-  untold_.emplace(group_id, false);
+  std::string id(group_id);
+  const bool server_knows = untold_ends_.erase(id) > 0;
+  untold_.emplace(std::move(id), server_knows);
 }
 
 void PresenceClient::Unwatch(absl::string_view group_id) {
@@ -293,9 +300,11 @@ void PresenceClient::Unwatch(absl::string_view group_id) {
   const Watched& watched = found->second;
   view_bytes_ -= watched.bytes;
   by_bytes_.erase({watched.ranked_bytes, found->first});
-  const auto untold = untold_.try_emplace(found->first, false).first;
-  untold->second |= watched.told;
-  if (!untold->second) untold_.erase(untold);
+  const auto untold = untold_.find(found->first);
+  if (watched.told || (untold != untold_.end() && untold->second)) {
+    untold_ends_.insert(found->first);
+  }
+  if (untold != untold_.end()) untold_.erase(untold);
   watched_.erase(found);
 }
 
@@ -337,6 +346,7 @@ void PresenceClient::OnGroup(const Wire& news) {
   const std::string& group_id = news.group_id();
   if (news.watch() == Wire::ON) {
     asked_.insert(group_id);
+    next_report_ = absl::InfinitePast();  // somebody waits for the list
     BeginList(group_id, &reports_[group_id]);
   }
   if (news.watch() == Wire::OFF) {

@@ -56,7 +56,7 @@ class PresenceClient final : public Presence {
   // Flush has something to send.
   bool is_due() const {
     return !refused_.empty() ||
-           (connected_ && (!untold_.empty() || (!queue_.empty() && may_report())));
+           (connected_ && (says_watches() || (!queue_.empty() && may_report())));
   }
 
   // The worker ends, and has no connections any more: its members leave now.
@@ -75,9 +75,10 @@ class PresenceClient final : public Presence {
   // For tests: the groups that have a report to send, and those with a switch that the server does
   // not know.
   size_t report_count() const { return reports_.size(); }
-  size_t untold_count() const { return untold_.size(); }
+  size_t untold_count() const { return untold_.size() + untold_ends_.size(); }
 
  private:
+  bool says_watches() const { return !untold_.empty() || !untold_ends_.empty(); }
   bool may_report() const { return clock_->Now() >= next_report_; }
 
   enum class News : uint8_t { kJoined, kLeft, kLost };
@@ -151,9 +152,12 @@ class PresenceClient final : public Presence {
   absl::node_hash_map<std::string, Watched> watched_;
   // The watched groups with members, by the bytes of their views.
   std::set<std::pair<size_t, std::string>> by_bytes_;
-  // Groups with a watch, or its end, that the server does not know, and whether it knows an earlier
-  // watch. A watch that has ended before the server knew it needs no word.
+  // Groups with a watch that the server does not know, and whether it knows an earlier one. A watch
+  // that has ended before the server knew it needs no word.
   std::map<std::string, bool> untold_;
+  // Groups with a watch that has ended, and that the server still knows. Ends go first: they make
+  // room for watches.
+  std::set<std::string> untold_ends_;
   // Watches that were over this worker's bound. Flush tells the listener.
   std::deque<std::string> refused_;
   // The groups that somebody watches. Most of them have no members here, so they are only ids. The

@@ -575,6 +575,32 @@ TEST_F(PresenceClientTest, AWatchThatEndsBeforeTheServerKnowsItNeedsNoWord) {
   EXPECT_EQ(client().untold_count(), 0u);
 }
 
+TEST_F(PresenceClientTest, EndsOfWatchesGoBeforeWatches) {
+  Connect();
+  client().Watch("z");
+  client().Watch("m");
+  Flush();
+  client().Unwatch("z");
+  client().Watch("a");
+  EXPECT_EQ(Flush(), (Words{"z off", "a on"})) << "the server has a bound, and takes them in order";
+  client().Unwatch("m");
+  client().Watch("m");
+  client().Unwatch("a");
+  EXPECT_EQ(Flush(), (Words{"a off", "m on"}));
+}
+
+TEST_F(PresenceClientTest, AListThatSomebodyWaitsForGoesAtOnce) {
+  options_.report_interval = absl::Milliseconds(10);
+  Connect();
+  Confirm();
+  GiveSwitch("g", Wire::ON);
+  EXPECT_EQ(Flush(), Words{"g [ ]"});
+  GiveSwitch("h", Wire::ON);
+  EXPECT_EQ(Flush(), Words{"h [ ]"}) << "unlike later changes";
+  Join("h", 1);
+  EXPECT_EQ(Flush(), Words{});
+}
+
 TEST_F(PresenceClientTest, AnEndedWatchMakesRoom) {
   options_.watches_max = 1;
   Connect();
