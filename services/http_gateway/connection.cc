@@ -14,14 +14,11 @@
 #include <variant>
 
 #include "absl/random/random.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "services/groups/member_access.h"
 #include "services/http_gateway/api_description.h"
+#include "services/http_gateway/door.h"
 #include "services/http_gateway/event_stream.h"
 #include "services/protocol/event.h"
 
@@ -46,41 +43,14 @@ constexpr absl::Duration kReconnectAfter = absl::Seconds(1);
 // The body of a request that is refused is read if it is not longer.
 constexpr size_t kShortBodyBytesMax = 64 * 1024;
 
-constexpr size_t kSessionBytesMax = 64;
-constexpr size_t kRefusedBytesMax = 100;
-
 // The sessions of requests are the scopes of their idempotency keys. They have two texts, where a
 // session that a client names has one: they cannot meet.
 constexpr absl::string_view kProgramSession = "program";
 constexpr absl::string_view kHttpSession = "http";
 
-constexpr absl::string_view kSessionDefect =
-    "A session (session, exclude_session) has 1 to 64 characters of A-Z a-z 0-9 _ -.";
-
-std::string Excerpt(absl::string_view text) {
-  return absl::StrCat(absl::CHexEscape(text.substr(0, kRefusedBytesMax)),
-                      text.size() > kRefusedBytesMax ? "..." : "");
-}
-
 uint32_t KernelQueueBytes(int socket, unsigned long which) {
   int bytes = 0;
   return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
-}
-
-bool IsSession(absl::string_view text) {
-  return !text.empty() && text.size() <= kSessionBytesMax &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) {
-           return absl::ascii_isalnum(c) || c == '_' || c == '-';
-         });
-}
-
-bool HasGroups(Endpoint endpoint) {
-  return endpoint != Endpoint::kApiDescription && endpoint != Endpoint::kAlive &&
-         endpoint != Endpoint::kReady;
-}
-
-Problem Unauthorized(absl::string_view detail) {
-  return ProblemOf(ErrorCode::kUnauthorized, detail);
 }
 
 }  // namespace
@@ -205,83 +175,15 @@ std::optional<Problem> Connection::CheckHead() {
     request_.keep_alive = false;
     return MakeProblem(503, "unavailable", "The service has as many connections as it may have.");
   }
-  const absl::string_view host_name = parser_.Field(http::field::host).value_or("");
-  switch (host_->origins().CheckHost(host_name)) {
-    case OriginPolicy::Verdict::kMalformed:
-      return MakeProblem(400, kBadRequest, "The field Host is malformed.");
-    case OriginPolicy::Verdict::kRefused:
-      return ProblemOf(ErrorCode::kForbidden,
-                       absl::StrCat("This service is not the host \"", Excerpt(host_name),
-                                    "\". The flag --allowed_hosts lists the hosts that requests "
-                                    "may name."));
-    case OriginPolicy::Verdict::kPass:
-      break;
-  }
-  if (const auto origin = parser_.Field(http::field::origin); origin.has_value()) {
-    if (parser_.Count(http::field::origin) > 1) {
-      return MakeProblem(400, kBadRequest, "The field Origin is there twice.");
-    }
-    switch (host_->origins().CheckOrigin(*origin, host_name)) {
-      case OriginPolicy::Verdict::kMalformed:
-        return MakeProblem(400, kBadRequest, "The field Origin is malformed.");
-      case OriginPolicy::Verdict::kRefused:
-        return ProblemOf(ErrorCode::kForbidden,
-                         absl::StrCat("Pages of the origin \"", Excerpt(*origin),
-                                      "\" may not call this service. The flag --allowed_origins "
-                                      "lists the origins that may."));
-      case OriginPolicy::Verdict::kPass:
-        request_.origin = std::string(*origin);
-    }
-  }
-  route_ = Route();
-  Problem problem;
-  if (!FindRoute(parser_.method(), parser_.target(), &route_, &problem)) return problem;
-  // A preflight has no credentials (the section "CORS protocol" of WHATWG Fetch).
-  if (!HasGroups(route_.endpoint) || route_.method == Method::kOptions) return std::nullopt;
-  return CheckCaller();
-}
-
-// Without the check of a token, which needs the groups.
-std::optional<Problem> Connection::CheckCaller() {
-  std::string credentials;
-  if (const auto field = parser_.Field(http::field::authorization); field.has_value()) {
-    absl::string_view value = *field;
-    constexpr absl::string_view kScheme = "bearer ";
-    if (parser_.Count(http::field::authorization) > 1 ||
-        !absl::StartsWithIgnoreCase(value, kScheme)) {
-      return Unauthorized(
-          "The field Authorization must be there once, with the scheme Bearer and "
-          "an API key or a token.");
-    }
-    credentials = std::string(absl::StripAsciiWhitespace(value.substr(kScheme.size())));
-  }
-  if (const auto token = route_.Parameter("token"); token.has_value() && !token->empty()) {
-    if (!credentials.empty()) {
-      return Unauthorized("There are two tokens: in the query and in the field Authorization.");
-    }
-    if (ApiKeys::LooksLikeKey(*token)) {
-      return Unauthorized(
-          "An API key does not belong into a URL, which ends up in logs. Send it "
-          "in the field Authorization.");
-    }
-    credentials = std::string(*token);
-  }
-  if (credentials.empty() && host_->needs_credentials()) {
-    return Unauthorized("This service needs an API key or a token: Authorization: Bearer KEY.");
-  }
-  if (ApiKeys::LooksLikeKey(credentials)) {
-    if (host_->api_keys().Find(credentials) == nullptr) {
-      return Unauthorized("The API key is not one of this service.");
-    }
-  } else if (!credentials.empty() && host_->needs_credentials() &&
-             host_->groups().access_policy().tokens() == nullptr) {
-    return Unauthorized("This service has no keys for tokens. It needs an API key.");
-  }
-  if (credentials != credentials_) {
+  Head head;
+  std::optional<Problem> problem = ReadHead(parser_, host_->door(), &head);
+  request_.origin = std::move(head.origin);
+  route_ = std::move(head.route);
+  if (!problem.has_value() && head.credentials != credentials_) {
     access.reset();
-    credentials_ = std::move(credentials);
+    credentials_ = std::move(head.credentials);
   }
-  return std::nullopt;
+  return problem;
 }
 
 std::optional<Problem> Connection::Identify(bool is_stream) {
@@ -318,7 +220,7 @@ std::optional<Problem> Connection::Identify(bool is_stream) {
   if (status.ok()) return std::nullopt;
   credentials_.clear();  // the next request shows it again
   if (absl::IsResourceExhausted(status)) {
-    return MakeProblem(429, ErrorWord(ErrorCode::kRateLimited), status.message());
+    return ProblemOf(ErrorCode::kTooManyConnections, status.message());
   }
   return ProblemOf(ErrorCodeOf(status), status.message());
 }
@@ -354,7 +256,15 @@ void Connection::Run() {
   if (const std::optional<Problem> problem = Identify(calls.is_stream)) {
     return RefuseRequest(*problem);
   }
-  if (const std::optional<Problem> problem = ExcludeSession(&calls)) return RefuseRequest(*problem);
+  const std::variant<Fingerprint, Problem> excluded =
+      ReadExcluded(route_, UserOf(*this), access != nullptr && access->identity.program != nullptr);
+  if (const Problem* const problem = std::get_if<Problem>(&excluded)) {
+    return RefuseRequest(*problem);
+  }
+  for (auto& item : calls.items) {
+    Command* const command = std::get_if<Command>(&item);
+    if (command != nullptr) command->excluded_session = std::get<Fingerprint>(excluded);
+  }
   const size_t bytes = parser_.buffered_bytes() + calls.items.size() * sizeof(calls.items.front());
   if (!host_->MayHold(bytes)) {
     return RefuseRequest(
@@ -376,31 +286,6 @@ void Connection::Run() {
   RunCommands();
   // A list may have no command.
   host_->OnTouched(this, TrafficClass::kInteractive);
-}
-
-std::optional<Problem> Connection::ExcludeSession(Calls* calls) const {
-  const auto session = route_.Parameter("exclude_session");
-  const auto user = route_.Parameter("exclude_user");
-  if (!session.has_value() && !user.has_value()) return std::nullopt;
-  if (!session.has_value() || !IsSession(*session)) {
-    return MakeProblem(400, kBadRequest, kSessionDefect);
-  }
-  // A session belongs to its user.
-  absl::string_view of = UserOf(*this);
-  if (user.has_value()) {
-    const bool is_program = access != nullptr && access->identity.program != nullptr;
-    if (!is_program && of != *user) {
-      return ProblemOf(ErrorCode::kForbidden,
-                       "Only a program with an API key may exclude the session of another user.");
-    }
-    of = *user;
-  }
-  Fingerprint excluded = FingerprintOf({*session});
-  if (!of.empty()) excluded = SessionOfUser(of, excluded);
-  for (auto& item : calls->items) {
-    if (Command* const command = std::get_if<Command>(&item)) command->excluded_session = excluded;
-  }
-  return std::nullopt;
 }
 
 void Connection::RunCommands() {

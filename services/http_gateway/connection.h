@@ -20,9 +20,9 @@
 #include "services/connections/unfinished_pool.h"
 #include "services/groups/group_service.h"
 #include "services/groups/member.h"
-#include "services/http/origin_policy.h"
 #include "services/http/request_parser.h"
 #include "services/http_gateway/api_keys.h"
+#include "services/http_gateway/door.h"
 #include "services/http_gateway/exchange.h"
 #include "services/http_gateway/response.h"
 #include "services/http_gateway/route.h"
@@ -47,10 +47,8 @@ class ConnectionHost {
  public:
   virtual const ConnectionOptions& options() const = 0;
   virtual GroupService& groups() = 0;
-  virtual const OriginPolicy& origins() const = 0;
+  virtual Door door() const = 0;
   virtual const ApiKeys& api_keys() const = 0;
-  // Whether a request needs a key or a token.
-  virtual bool needs_credentials() const = 0;
   // Null: the service can be used. Otherwise the end of a sentence.
   virtual absl::string_view why_not_ready() const = 0;
   virtual bool is_draining() const = 0;
@@ -168,14 +166,11 @@ class Connection final : public Member,
   bool BodyIsLong() const;
   // Looks at a head, and remembers what the answer needs. nullopt: the request may go on.
   std::optional<Problem> CheckHead();
-  std::optional<Problem> CheckCaller();
   // Shows the credentials to the groups. nullopt: they are valid, or there are none.
   std::optional<Problem> Identify(bool is_stream);
   // A whole request with a valid head.
   void Run();
   void RunCommands();
-  // The sender's session does not get the message.
-  std::optional<Problem> ExcludeSession(Calls* calls) const;
 
   void RefuseRequest(const Problem& problem);
   void SendAnswer(const SharedBytes& bytes);

@@ -128,9 +128,10 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
 
   const ConnectionOptions& options() const override { return options_; }
   GroupService& groups() override { return groups_; }
-  const OriginPolicy& origins() const override { return origins_; }
+  Door door() const override {
+    return {.origins = &origins_, .api_keys = &api_keys(), .knows_tokens = true};
+  }
   const ApiKeys& api_keys() const override { return api_keys_; }
-  bool needs_credentials() const override { return false; }
   absl::string_view why_not_ready() const override { return ""; }
   bool is_draining() const override { return false; }
   bool is_surplus(const Connection&) const override { return false; }

@@ -88,9 +88,13 @@ class GatewayWorker final : private ConnectionHost {
 
   const ConnectionOptions& options() const override { return options_.connection; }
   GroupService& groups() override { return groups_; }
-  const OriginPolicy& origins() const override { return options_.origins; }
+  Door door() const override {
+    return {.origins = &options_.origins,
+            .api_keys = options_.api_keys.get(),
+            .needs_credentials = options_.needs_credentials,
+            .knows_tokens = options_.groups.access.policy->tokens() != nullptr};
+  }
   const ApiKeys& api_keys() const override { return *options_.api_keys; }
-  bool needs_credentials() const override { return options_.needs_credentials; }
   absl::string_view why_not_ready() const override;
   bool is_draining() const override { return draining_; }
   bool is_surplus(const Connection& connection) const override {
