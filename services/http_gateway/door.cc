@@ -92,7 +92,7 @@ std::optional<Problem> ReadCredentials(const RequestParser& request, const Door&
     return Unauthorized("This service needs an API key or a token: Authorization: Bearer KEY.");
   }
   if (ApiKeys::LooksLikeKey(credentials)) {
-    if (false) {
+    if (door.api_keys->Find(credentials) == nullptr) {
       return Unauthorized("The API key is not one of this service.");
     }
   } else if (!credentials.empty() && door.needs_credentials && !door.knows_tokens) {
