@@ -115,13 +115,13 @@ void GroupPresence::EndLingering(const std::string& group_id, Watched* watched) 
   }
 }
 
-void GroupPresence::Unwatch(std::string group_id) {
+void GroupPresence::Unwatch(const std::string& group_id) {
   const auto found = watched_.find(group_id);
   if (found == watched_.end()) return;
-  EndLingering(group_id, &found->second);
+  presence_->Unwatch(found->first);
+  EndLingering(found->first, &found->second);  // `group_id` may be gone now
   if (found->second.turn.has_value()) queue_.erase(*found->second.turn);
   watched_.erase(found);
-  presence_->Unwatch(group_id);
 }
 
 std::vector<GroupPresence::Reader> GroupPresence::ReadersOf(const Member& member) {

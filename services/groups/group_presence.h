@@ -165,8 +165,8 @@ class GroupPresence final : public PresenceListener {
   // A watch that nobody needs now lingers.
   void Linger(const std::string& group_id, Watched* watched);
   void EndLingering(const std::string& group_id, Watched* watched);
-  // By value: the id may be a part of what goes.
-  void Unwatch(std::string group_id);
+  // The id may be a part of what goes.
+  void Unwatch(const std::string& group_id);
   static std::vector<Reader> ReadersOf(const Member& member);
   // The same, and ends the oldest watches over the bounds of the last readers. This one may be one
   // of them. To be called when a group may have lost the last member that needed its watch.
