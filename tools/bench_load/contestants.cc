@@ -118,7 +118,7 @@ std::string UserName() {
 // A new folder, with the configuration that the template of that name makes, and nothing else.
 absl::Status MakePeerDirectory(const Installation& installation, const std::string& directory,
                                const std::string& configuration, uint16_t port,
-                               uint16_t upstream_port) {
+                               uint16_t upstream_port, const std::string& more) {
   std::ifstream file(installation.peers + "/" + configuration);
   if (!file) return absl::NotFoundError("no " + installation.peers + "/" + configuration);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -128,6 +128,7 @@ absl::Status MakePeerDirectory(const Installation& installation, const std::stri
   std::ofstream(directory + "/" + configuration)
       << absl::StrReplaceAll(text, {{"{directory}", directory},
                                     {"{port}", absl::StrCat(port)},
+                                    {"{location_more}", more},
                                     {"{upstream_port}", absl::StrCat(upstream_port)},
                                     {"{files}", installation.directory},
                                     {"{user}", UserName()},
@@ -135,16 +136,18 @@ absl::Status MakePeerDirectory(const Installation& installation, const std::stri
   return absl::OkStatus();
 }
 
-// A server with a configuration file of tools/bench_peers, with whose path its command ends.
+// A server with a configuration file of tools/bench_peers, with whose path its command ends. `more`
+// are further directives of nginx's location.
 absl::StatusOr<RunningServer> StartConfigured(const Installation& installation,
                                               const std::string& configuration,
                                               std::vector<std::string> command,
-                                              uint16_t upstream_port = 0) {
+                                              uint16_t upstream_port = 0,
+                                              const std::string& more = "") {
   const absl::StatusOr<uint16_t> port = FreePort();
   if (!port.ok()) return port.status();
-  const std::string directory = installation.directory + "/peer";
+  const std::string directory = absl::StrCat(installation.directory, "/peer.", configuration);
   absl::Status status =
-      MakePeerDirectory(installation, directory, configuration, *port, upstream_port);
+      MakePeerDirectory(installation, directory, configuration, *port, upstream_port, more);
   if (!status.ok()) return status;
   command.push_back(directory + "/" + configuration);
   auto process = ServerProcess::StartForeign(installation.foreign_server, *port,
@@ -159,16 +162,29 @@ absl::StatusOr<RunningServer> StartNchan(const Installation& installation) {
   return StartConfigured(installation, "nginx.conf", {"/usr/sbin/nginx", "-e", "stderr", "-c"});
 }
 
-// nginx ends TLS, and Groupcast behind it is plain.
-absl::StatusOr<RunningServer> StartBehindNginx(const Installation& installation) {
-  WriteCertificate(installation);
-  absl::StatusOr<RunningServer> server = StartGroupcast(installation, "");
+absl::StatusOr<RunningServer> StartNchanDeflate(const Installation& installation) {
+  return StartConfigured(installation, "nginx.conf", {"/usr/sbin/nginx", "-e", "stderr", "-c"},
+                         /*upstream_port=*/0, "nchan_deflate_message_for_websocket on;");
+}
+
+// A further nginx ends TLS, and the server behind it is plain.
+absl::StatusOr<RunningServer> BehindNginx(const Installation& installation,
+                                          absl::StatusOr<RunningServer> server) {
   if (!server.ok()) return server;
+  WriteCertificate(installation);
   absl::StatusOr<RunningServer> proxy = StartConfigured(
       installation, "nginx_tls.conf", {"/usr/sbin/nginx", "-e", "stderr", "-c"}, server->port());
   if (!proxy.ok()) return proxy;
   server->processes.push_back(std::move(proxy->processes.front()));
   return server;
+}
+
+absl::StatusOr<RunningServer> StartBehindNginx(const Installation& installation) {
+  return BehindNginx(installation, StartGroupcast(installation, ""));
+}
+
+absl::StatusOr<RunningServer> StartNchanBehindNginx(const Installation& installation) {
+  return BehindNginx(installation, StartNchan(installation));
 }
 
 absl::StatusOr<RunningServer> StartNats(const Installation& installation) {
@@ -190,6 +206,18 @@ absl::StatusOr<RunningServer> StartScript(const Installation& installation,
 absl::StatusOr<RunningServer> StartSocketIo(const Installation& installation) {
   return StartScript(installation, "socketio_server.js",
                      {absl::StrCat("--workers=", installation.workers)});
+}
+
+absl::StatusOr<RunningServer> StartSocketIoTls(const Installation& installation) {
+  const service::CertificateFiles files = WriteCertificate(installation);
+  return StartScript(installation, "socketio_server.js",
+                     {absl::StrCat("--workers=", installation.workers),
+                      "--tls_certificate=" + files.certificate, "--tls_key=" + files.key});
+}
+
+absl::StatusOr<RunningServer> StartSocketIoDeflate(const Installation& installation) {
+  return StartScript(installation, "socketio_server.js",
+                     {absl::StrCat("--workers=", installation.workers), "--deflate"});
 }
 
 absl::StatusOr<RunningServer> StartWs(const Installation& installation) {
@@ -254,18 +282,19 @@ const std::vector<Contestant>& Contestants() {
       {"groupcast_v1", "clients with the subprotocol", NewGroupcastV1(), StartWithoutLog,
        // Bare clients get no events of members.
        [](const Scenario& scenario) { return scenario.beside == Scenario::Beside::kComeAndGo; }},
-      {"groupcast_deflate", "bare clients with permessage-deflate", NewGroupcastDeflate(),
+      {"groupcast_deflate", "bare clients with permessage-deflate", WithDeflate(NewGroupcastBare()),
        StartWithDeflate, never},
       {"groupcast_log", "bare clients, with a data directory", NewGroupcastBare(), StartWithLog,
        never},
       {"groupcast_tcp", "bare clients, workers that reach the channel server through its ports",
        NewGroupcastBare(), StartOverTcp, never},
-      {"groupcast_tls", "bare clients, through TLS", NewGroupcastTls(), StartWithTls, never},
+      {"groupcast_tls", "bare clients, through TLS", WithTls(NewGroupcastBare()), StartWithTls,
+       never},
       RawContestant(1, "raw", "write(2) of the frame to each socket"),
       RawContestant(8, "raw_8", "writev(2) of 8 frames to each socket"),
       RawContestant(32, "raw_32", "writev(2) of 32 frames to each socket"),
       Peer("groupcast_nginx", "bare clients, through TLS that nginx ends, with as many workers",
-           NewGroupcastTls(), StartBehindNginx, never),
+           WithTls(NewGroupcastBare()), StartBehindNginx, never),
       // A connection is in the one group that its address names.
       Peer("nchan", "nginx with Nchan, with as many workers", NewNchan(), StartNchan,
            [](const Scenario& scenario) {
@@ -273,10 +302,18 @@ const std::vector<Contestant>& Contestants() {
                     scenario.beside != Scenario::Beside::kJoins &&
                     scenario.beside != Scenario::Beside::kComeAndGo;
            }),
+      Peer("nchan_nginx", "the same, through TLS that a further nginx ends", WithTls(NewNchan()),
+           StartNchanBehindNginx, never),
+      Peer("nchan_deflate", "the same with permessage-deflate", WithDeflate(NewNchan()),
+           StartNchanDeflate, never),
       Peer(
           "socket.io", "Socket.IO with its cluster adapter, with as many workers", NewSocketIo(),
           StartSocketIo,
           [](const Scenario& scenario) { return scenario.beside != Scenario::Beside::kComeAndGo; }),
+      Peer("socket.io_tls", "the same, through TLS", WithTls(NewSocketIo()), StartSocketIoTls,
+           never),
+      Peer("socket.io_deflate", "the same with permessage-deflate", WithDeflate(NewSocketIo()),
+           StartSocketIoDeflate, never),
       Peer("ws", "groups with the npm package ws alone, in one process", NewWs(), StartWs,
            fits_one),
       Peer("nats", "nats-server with its WebSocket listener", NewNats(), StartNats, fits_one),

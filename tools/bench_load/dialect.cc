@@ -1,6 +1,7 @@
 #include "tools/bench_load/dialect.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tools/bench_load/raw_command.h"
@@ -50,19 +51,6 @@ class GroupcastBare : public Groupcast {
   Received Read(std::string_view head) const override {
     return head.starts_with('{') ? ReadEvent(head) : MessageOrOther(head);
   }
-};
-
-class GroupcastTls : public GroupcastBare {
- public:
-  bool IsTls() const override { return true; }
-};
-
-class GroupcastDeflate : public GroupcastBare {
- public:
-  std::string Handshake(Group) const override {
-    return HandshakeRequest("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-  }
-  bool Deflates() const override { return true; }
 };
 
 class GroupcastV1 : public Groupcast {
@@ -115,11 +103,63 @@ class Raw : public Dialect {
   }
 };
 
+// Another dialect, and a layer below it.
+class Layered : public Dialect {
+ public:
+  explicit Layered(std::unique_ptr<Dialect> inner) : inner_(std::move(inner)) {}
+
+  std::string Handshake(Group first) const override { return inner_->Handshake(first); }
+  bool ServerGreets() const override { return inner_->ServerGreets(); }
+  bool IsTls() const override { return inner_->IsTls(); }
+  bool IsNats() const override { return inner_->IsNats(); }
+  bool Deflates() const override { return inner_->Deflates(); }
+  void AppendJoin(Group group, std::string* out) const override { inner_->AppendJoin(group, out); }
+  bool CanLeave() const override { return inner_->CanLeave(); }
+  void AppendLeave(Group group, std::string* out) const override {
+    inner_->AppendLeave(group, out);
+  }
+  bool CanWatch() const override { return inner_->CanWatch(); }
+  void AppendWatch(Group group, std::string* out) const override {
+    inner_->AppendWatch(group, out);
+  }
+  void AppendSend(Group group, std::string_view message, std::string* out) const override {
+    inner_->AppendSend(group, message, out);
+  }
+  Received Read(std::string_view head) const override { return inner_->Read(head); }
+
+ private:
+  const std::unique_ptr<Dialect> inner_;
+};
+
+class Tls final : public Layered {
+ public:
+  using Layered::Layered;
+  bool IsTls() const override { return true; }
+};
+
+class Deflate final : public Layered {
+ public:
+  using Layered::Layered;
+  bool Deflates() const override { return true; }
+  std::string Handshake(Group first) const override {
+    std::string request = Layered::Handshake(first);
+    request.insert(request.size() - 2,  // before the empty line
+                   "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                   "client_no_context_takeover\r\n");
+    return request;
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<Dialect> WithTls(std::unique_ptr<Dialect> dialect) {
+  return std::make_unique<Tls>(std::move(dialect));
+}
+std::unique_ptr<Dialect> WithDeflate(std::unique_ptr<Dialect> dialect) {
+  return std::make_unique<Deflate>(std::move(dialect));
+}
+
 std::unique_ptr<Dialect> NewGroupcastBare() { return std::make_unique<GroupcastBare>(); }
-std::unique_ptr<Dialect> NewGroupcastTls() { return std::make_unique<GroupcastTls>(); }
-std::unique_ptr<Dialect> NewGroupcastDeflate() { return std::make_unique<GroupcastDeflate>(); }
 std::unique_ptr<Dialect> NewGroupcastV1() { return std::make_unique<GroupcastV1>(); }
 std::unique_ptr<Dialect> NewRaw() { return std::make_unique<Raw>(); }
 

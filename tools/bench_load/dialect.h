@@ -79,17 +79,17 @@ class Dialect {
 // Groupcast without a subprotocol: a message is its text alone.
 std::unique_ptr<Dialect> NewGroupcastBare();
 
-// The same, through TLS.
-std::unique_ptr<Dialect> NewGroupcastTls();
-
-// The same with permessage-deflate.
-std::unique_ptr<Dialect> NewGroupcastDeflate();
-
 // Groupcast with the subprotocol groupcast.v1.json: a message is an event.
 std::unique_ptr<Dialect> NewGroupcastV1();
 
 // The raw probe (raw_probe.cc). It gets the ready-made frame to write.
 std::unique_ptr<Dialect> NewRaw();
+
+// The same dialect through TLS.
+std::unique_ptr<Dialect> WithTls(std::unique_ptr<Dialect> dialect);
+
+// The same dialect with permessage-deflate, of which no side keeps a context between messages.
+std::unique_ptr<Dialect> WithDeflate(std::unique_ptr<Dialect> dialect);
 
 // For dialects: the request that opens a WebSocket. Each of more_headers ends with a line break.
 std::string HandshakeRequest(std::string_view path, std::string_view more_headers);

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace groupcast::bench {
 namespace {
 
@@ -130,11 +132,10 @@ std::unique_ptr<Load> Load::Create(const Scenario& scenario, Send send) {
   return nullptr;
 }
 
-// Of a message; the stamp overwrites its beginning.
-static std::string Filling(const Scenario& scenario) {
-  const size_t bytes = std::max(scenario.message_bytes, kStampBytes);
-  if (!scenario.is_text) return std::string(bytes, 'x');
-  // Words of 2 to 9 letters, of a vocabulary of 500; the same in every run.
+namespace {
+
+// Words of 2 to 9 letters, of a vocabulary of 500.
+std::string Words(size_t bytes) {
   std::mt19937 random(1);
   std::vector<std::string> words(500);
   for (std::string& word : words) {
@@ -143,7 +144,38 @@ static std::string Filling(const Scenario& scenario) {
   }
   std::string text;
   while (text.size() < bytes) text += words[random() % words.size()];
-  text.resize(bytes);
+  return text;
+}
+
+// Records as in JSON. Apostrophes stand for quotation marks: a server that puts a message into JSON
+// would escape those.
+std::string Records(size_t bytes) {
+  std::mt19937 random(1);
+  std::string text;
+  while (text.size() < bytes) {
+    absl::StrAppend(&text, "{'id':", random() % 1'000'000, ",'user':'user", random() % 1'000,
+                    "','x':", random() % 2'000, ",'y':", random() % 2'000, ",'status':'",
+                    random() % 2 == 0 ? "active" : "idle", "'},");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string FillingOf(const Scenario& scenario) {
+  const size_t bytes = std::max(scenario.message_bytes, kStampBytes);
+  std::string text;
+  switch (scenario.filling) {
+    case Scenario::Filling::kLetter:
+      break;
+    case Scenario::Filling::kWords:
+      text = Words(bytes);
+      break;
+    case Scenario::Filling::kRecords:
+      text = Records(bytes);
+      break;
+  }
+  text.resize(bytes, 'x');
   return text;
 }
 
@@ -152,7 +184,7 @@ Load::Load(const Scenario& scenario, Send send)
       send_(std::move(send)),
       stalls_(scenario.beside == Scenario::Beside::kStall),
       check_(scenario.groups * scenario.senders_per_group),
-      message_(Filling(scenario)) {
+      message_(FillingOf(scenario)) {
   for (uint32_t connection = 0; connection < scenario.connections; ++connection) {
     check_.AddMember({scenario.FirstGroupOf(connection) * scenario.senders_per_group,
                       scenario.groups_per_connection * scenario.senders_per_group});

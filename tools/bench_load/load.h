@@ -15,6 +15,9 @@
 
 namespace groupcast::bench {
 
+// The text of a scenario's messages, the same in every run. A stamp overwrites its beginning.
+std::string FillingOf(const Scenario& scenario);
+
 // Sends messages at a scenario's pace, and checks and measures the results. It has no IO and reads
 // no clock: callers pass the time.
 class Load {

@@ -23,6 +23,11 @@ double PerDelivery(absl::Duration time, const RunResult& run) {
              : absl::ToDoubleMicroseconds(time) / static_cast<double>(run.deliveries);
 }
 double ServerUs(const RunResult& run) { return PerDelivery(run.server_cpu, run); }
+double ReceivedBytes(const RunResult& run) {
+  return run.deliveries == 0
+             ? 0
+             : static_cast<double>(run.received_bytes) / static_cast<double>(run.deliveries);
+}
 double DeliveriesPerSecond(const RunResult& run) {
   const double seconds = absl::ToDoubleSeconds(run.wall);
   return seconds == 0 ? 0 : static_cast<double>(run.deliveries) / seconds;
@@ -55,7 +60,7 @@ std::vector<std::string> Heading(const Scenario& scenario) {
   } else {
     row.push_back("server µs/delivery");
     if (!scenario.floor.empty()) row.push_back("× " + scenario.floor);
-    row.push_back("deliveries/s");
+    row.insert(row.end(), {"bytes/delivery", "deliveries/s"});
   }
   row.insert(row.end(), {"p50 ms", "p99 ms", "p99.9 ms", "client µs", "lost", "doubled",
                          "out of order", "stray"});
@@ -81,6 +86,7 @@ std::vector<std::string> Row(const Series& series, const Summary& summary) {
     if (!series.scenario->floor.empty()) {
       row.push_back(summary.floor_ratio.median == 0 ? "" : Decimal(summary.floor_ratio.median, 2));
     }
+    row.push_back(Decimal(summary.received_bytes.median, 0));
     row.push_back(WithRange(summary.deliveries_per_second, 0));
   }
   for (const Spread& latency : {summary.p50_ms, summary.p99_ms, summary.p999_ms}) {
@@ -198,6 +204,7 @@ json::object ToJson(const RunResult& run) {
           {"peak_joined_bytes", run.peak_joined},
           {"peak_bytes", run.peak},
           {"deliveries", run.deliveries},
+          {"received_bytes", run.received_bytes},
           {"wall_s", absl::ToDoubleSeconds(run.wall)},
           {"server_cpu_s", absl::ToDoubleSeconds(run.server_cpu)},
           {"client_cpu_s", absl::ToDoubleSeconds(run.client_cpu)},
@@ -222,6 +229,7 @@ json::object ToJson(const Series& series, const Summary& summary) {
                          {"message_bytes", series.scenario->message_bytes},
                          {"server_us", ToJson(summary.server_us)},
                          {"client_us", ToJson(summary.client_us)},
+                         {"bytes_per_delivery", ToJson(summary.received_bytes)},
                          {"deliveries_per_second", ToJson(summary.deliveries_per_second)},
                          {"p50_ms", ToJson(summary.p50_ms)},
                          {"p99_ms", ToJson(summary.p99_ms)},
@@ -294,6 +302,7 @@ Summary Summarize(const Series& series, const std::vector<RunResult>& floor) {
   summary.client_us = spread_of([&](const RunResult& run) {
     return counts_beside ? PerBeside(run.client_cpu, run) : PerDelivery(run.client_cpu, run);
   });
+  summary.received_bytes = spread_of(ReceivedBytes);
   summary.deliveries_per_second = spread_of(DeliveriesPerSecond);
   summary.p50_ms = spread_of([](const RunResult& run) { return PercentileMs(run, 50); });
   summary.p99_ms = spread_of([](const RunResult& run) { return PercentileMs(run, 99); });

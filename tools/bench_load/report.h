@@ -25,7 +25,8 @@ struct Series {
 struct Summary {
   Spread server_us;
   Spread client_us;
-  Spread floor_ratio;  // of server_us to the floor's in the same round; all zero: no floor
+  Spread floor_ratio;     // of server_us to the floor's in the same round; all zero: no floor
+  Spread received_bytes;  // by the members, per delivery
   Spread deliveries_per_second;
   Spread p50_ms;
   Spread p99_ms;

@@ -21,6 +21,7 @@ RunResult RunThatCost(double server_us, double client_us) {
   run.client_cpu = absl::Microseconds(1'000 * client_us);
   run.pss_bare = 1 << 20;
   run.pss_joined = 3 << 20;
+  run.received_bytes = 120'000;
   run.latency.Record(1'000'000);
   return run;
 }
@@ -78,8 +79,10 @@ TEST(ReportText, HasARowForEachContestantAndTheRatioToTheFloor) {
       {{&kScenario, "groupcast", {RunThatCost(3, 1)}}, {&kScenario, "raw", {RunThatCost(2, 1)}}});
   EXPECT_THAT(text, HasSubstr("fan_out: what it is\n"));
   EXPECT_THAT(text, HasSubstr("× raw"));
-  EXPECT_THAT(text, HasSubstr("  groupcast    3.00 (3.00-3.00)   1.50  500 (500-500)"));
-  EXPECT_THAT(text, HasSubstr("  raw          2.00 (2.00-2.00)   1.00  500 (500-500)"));
+  EXPECT_THAT(text,
+              HasSubstr("  groupcast    3.00 (3.00-3.00)   1.50             120  500 (500-500)"));
+  EXPECT_THAT(text,
+              HasSubstr("  raw          2.00 (2.00-2.00)   1.00             120  500 (500-500)"));
   EXPECT_THAT(text, Not(HasSubstr("raw: ")));
 }
 

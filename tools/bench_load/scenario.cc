@@ -103,7 +103,8 @@ Swarm::Options Run::SwarmOptions() const {
                 return connection < scenario.connections
                            ? Group{scenario.FirstGroupOf(connection)}
                            : scenario.BesideGroupOf(connection - scenario.connections);
-              }};
+              },
+          .message_tail = FillingOf(scenario).substr(kStampBytes)};
 }
 
 absl::Status Run::OpenAndJoin() {
@@ -205,6 +206,7 @@ absl::StatusOr<RunResult> Run::Do() {
   if (crowd_ != nullptr) crowd_->Measure();
   const absl::Duration server_cpu = CpuTimeOf(target_.processes);
   const absl::Duration client_cpu = ClientCpu();
+  const int64_t received_bytes = swarm_.ReceivedBytes();
   const int64_t began_ns = MonotonicNs();
   absl::Status status = Drive(std::max(options_.measured, scenario_.measured_min));
   if (!status.ok()) return status;
@@ -214,6 +216,7 @@ absl::StatusOr<RunResult> Run::Do() {
   result.wall = absl::Nanoseconds(ended_ns - began_ns);
   result.client_cpu = ClientCpu() - client_cpu;
   result.server_cpu = CpuTimeOf(target_.processes) - server_cpu;
+  result.received_bytes = swarm_.ReceivedBytes() - received_bytes;
   result.peak = PeakMemoryOf(target_.processes);
   load_->Report(&result);
   result.beside = side_->result();

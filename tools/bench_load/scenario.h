@@ -27,6 +27,13 @@ struct Scenario {
     kRate,       // per_second, whether or not earlier ones arrive
   };
 
+  // What messages consist of.
+  enum class Filling {
+    kLetter,   // one letter, again and again
+    kWords,    // words, which compress as text does
+    kRecords,  // records, which compress as JSON does
+  };
+
   // The load beside the measured one. It has connections of its own, which are numbered after the
   // load's and are in groups of their own: beside_connections of them in beside_groups groups. Only
   // kStall affects the load's own connections.
@@ -51,8 +58,8 @@ struct Scenario {
   uint32_t in_flight = 1;          // for kAllHaveIt
   double per_second = 0;           // for kRate
   size_t message_bytes = 128;      // at least kStampBytes
-  bool is_text = false;            // messages are words, which compress as text does
-  bool weighs = false;             // it measures memory; such a run has no floor
+  Filling filling = Filling::kLetter;
+  bool weighs = false;  // it measures memory; such a run has no floor
   // The contestant with the lowest possible cost; empty: no contestant is the floor of this
   // scenario.
   std::string floor = "raw";
@@ -136,6 +143,7 @@ struct RunResult {
 
   // For the measured part. It ends when the last message that was sent in it has arrived.
   int64_t deliveries = 0;
+  int64_t received_bytes = 0;  // by the members' connections, with frame headers and TLS
   absl::Duration wall;
   absl::Duration server_cpu;
   absl::Duration client_cpu;

@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::bench {
@@ -245,7 +248,11 @@ void Swarm::ContinueTls(uint32_t number) {
 }
 
 ssize_t Swarm::Receive(Connection* connection, char* bytes, size_t size) {
-  if (connection->ssl == nullptr) return recv(connection->fd.get(), bytes, size, 0);
+  if (connection->ssl == nullptr) {
+    const ssize_t count = recv(connection->fd.get(), bytes, size, 0);
+    connection->plain_bytes += std::max<ssize_t>(count, 0);
+    return count;
+  }
   ERR_clear_error();
   size_t total = 0;
   while (total < size) {
@@ -263,6 +270,7 @@ ssize_t Swarm::Receive(Connection* connection, char* bytes, size_t size) {
 }
 
 ssize_t Swarm::Transmit(Connection* connection, std::string_view bytes) {
+  if (bytes.empty()) return 0;  // SSL_write(3) has no meaning for it
   if (connection->ssl == nullptr) {
     return send(connection->fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
@@ -332,6 +340,16 @@ void Swarm::TakeResponse(uint32_t number, std::string_view* bytes) {
     Close(number);
     return;
   }
+  // Without server_no_context_takeover, each payload would depend on those before.
+  const std::string response = absl::AsciiStrToLower(connection.response);
+  if (options_.dialect->Deflates() &&
+      (!absl::StrContains(response, "\r\nsec-websocket-extensions: permessage-deflate") ||
+       !absl::StrContains(response, "server_no_context_takeover"))) {
+    Fail(absl::FailedPreconditionError(
+        "the server does not take permessage-deflate with server_no_context_takeover"));
+    Close(number);
+    return;
+  }
   connection.response = std::string();
   if (options_.dialect->ServerGreets()) {
     connection.state = State::kGreeting;
@@ -342,6 +360,20 @@ void Swarm::TakeResponse(uint32_t number, std::string_view* bytes) {
 
 bool Swarm::TakeFrames(uint32_t number, std::string_view bytes, int64_t now_ns,
                        Listener* listener) {
+  if (options_.dialect->Deflates()) {
+    std::string& deflated = connections_[number].deflated;
+    return connections_[number].reader.Take(
+        bytes,
+        [&](const FrameReader::Payload& payload) {
+          if (payload.is_deflated) {
+            OnDeflated(number, now_ns, listener);
+          } else {
+            OnPayload(number, payload, now_ns, listener);
+          }
+          deflated.clear();
+        },
+        [&](Opcode, std::string_view part) { deflated.append(part); });
+  }
   return connections_[number].reader.Take(bytes, [&](const FrameReader::Payload& payload) {
     OnPayload(number, payload, now_ns, listener);
   });
@@ -363,11 +395,34 @@ bool Swarm::TakeNats(uint32_t number, std::string_view bytes, int64_t now_ns, Li
 void Swarm::OnPayload(uint32_t number, const FrameReader::Payload& payload, int64_t now_ns,
                       Listener* listener) {
   if (payload.opcode == Opcode::kText || payload.opcode == Opcode::kBinary) {
-    OnHead(number, payload.opcode,
-           payload.is_deflated ? inflater_.Inflate(payload.head) : payload.head, now_ns, listener);
+    OnHead(number, payload.opcode, payload.head, now_ns, listener);
   } else {
     OnControl(number, payload);
   }
+}
+
+void Swarm::OnDeflated(uint32_t number, int64_t now_ns, Listener* listener) {
+  const std::optional<std::string_view> text = inflater_.Inflate(connections_[number].deflated);
+  if (!text.has_value()) {
+    Fail(absl::DataLossError("a compressed message is malformed"));
+    return;
+  }
+  if (options_.dialect->Read(*text).kind == Received::Kind::kMessage &&
+      text->find(options_.message_tail) == std::string_view::npos) {
+    Fail(absl::DataLossError("a compressed message has another text than it was sent with"));
+    return;
+  }
+  OnHead(number, Opcode::kText, *text, now_ns, listener);
+}
+
+int64_t Swarm::ReceivedBytes() const {
+  int64_t bytes = 0;
+  for (const Connection& connection : connections_) {
+    bytes += connection.ssl == nullptr
+                 ? connection.plain_bytes
+                 : static_cast<int64_t>(BIO_number_read(SSL_get_rbio(connection.ssl.get())));
+  }
+  return bytes;
 }
 
 void Swarm::OnControl(uint32_t number, const FrameReader::Payload& payload) {

@@ -15,8 +15,8 @@
 #include "absl/time/time.h"
 #include "services/common/posix.h"
 #include "tools/bench_load/dialect.h"
-#include "tools/bench_load/head_inflater.h"
 #include "tools/bench_load/nats_reader.h"
+#include "tools/bench_load/payload_inflater.h"
 #include "tools/bench_load/websocket_frames.h"
 
 namespace groupcast::bench {
@@ -54,6 +54,9 @@ class Swarm {
     std::function<bool(uint32_t connection)> narrow = [](uint32_t) { return false; };
     // The first group that a connection will join.
     std::function<Group(uint32_t connection)> first_group = [](uint32_t) { return Group{0}; };
+    // The text of every message after its stamp. Compressed messages must end so, apart from what
+    // the dialect puts behind.
+    std::string message_tail;
     // Fewer than the backlog of a server's listener, so that no connect needs a second attempt.
     uint32_t handshakes_at_once = 256;
     absl::Duration patience = absl::Seconds(60);  // until all are open, and for all joins
@@ -98,6 +101,10 @@ class Swarm {
   // The first error that makes the run invalid, for example a refusal by the server.
   const absl::Status& status() const { return status_; }
 
+  // The bytes that have arrived on the connections as they are now: with frame headers, TLS and
+  // handshakes.
+  int64_t ReceivedBytes() const;
+
   // The number of connections that the server closed, except in answer to Disconnect.
   uint32_t closed() const { return closed_; }
 
@@ -120,9 +127,11 @@ class Swarm {
     bool wants_to_write = false;
     bool told = false;  // a close frame has arrived
     uint32_t joins_pending = 0;
+    int64_t plain_bytes = 0;  // received, if it has no TLS
     FrameReader reader;
     std::unique_ptr<NatsReader> operations;  // inside the frames; null: each frame is a message
     std::string unsent;
+    std::string deflated;  // the received part of a payload, if the dialect deflates
     std::string response;  // the HTTP response, until it is complete
   };
 
@@ -147,6 +156,8 @@ class Swarm {
   // Handles a message, or another payload that the dialect knows.
   void OnHead(uint32_t number, Opcode opcode, std::string_view head, int64_t now_ns,
               Listener* listener);
+  // Handles a compressed text, the connection's `deflated`.
+  void OnDeflated(uint32_t number, int64_t now_ns, Listener* listener);
   void OnControl(uint32_t number, const FrameReader::Payload& payload);
   void OnOpen(uint32_t number);
   void Write(uint32_t number, std::string_view bytes);
@@ -169,7 +180,7 @@ class Swarm {
   int64_t joins_pending_ = 0;
   std::vector<char> buffer_;
   std::string scratch_;  // the bytes to send
-  HeadInflater inflater_;
+  PayloadInflater inflater_;
 };
 
 }  // namespace groupcast::bench

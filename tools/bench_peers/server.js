@@ -4,6 +4,11 @@
 
 const fs = require('node:fs');
 
+// Whether --name or --name=VALUE is on the command line.
+function hasOption(name) {
+  return process.argv.some((value) => value === `--${name}` || value.startsWith(`--${name}=`));
+}
+
 // The value of --name=VALUE on the command line.
 function option(name) {
   const prefix = `--${name}=`;
@@ -20,4 +25,4 @@ function writeReadyFile(port) {
   fs.renameSync(beside, target);
 }
 
-module.exports = {option, writeReadyFile};
+module.exports = {hasOption, option, writeReadyFile};

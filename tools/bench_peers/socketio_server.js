@@ -4,11 +4,13 @@
 // Rooms of Socket.IO in several processes, which its cluster adapter connects. Clients come with WebSocket alone, so it
 // does not matter which process gets a connection, and Node's cluster deals them out in turn.
 //
-//   socketio_server.js --ready_file=FILE --workers=N
+//   socketio_server.js --ready_file=FILE --workers=N [--tls_certificate=FILE --tls_key=FILE] [--deflate]
 
 const cluster = require('node:cluster');
+const fs = require('node:fs');
 const http = require('node:http');
-const {option, writeReadyFile} = require('./server.js');
+const https = require('node:https');
+const {hasOption, option, writeReadyFile} = require('./server.js');
 
 // Workers listen when all of them have come so far, so that none gets all the first connections.
 function primary() {
@@ -36,11 +38,16 @@ function worker() {
   const {createAdapter} = require('@socket.io/cluster-adapter');
   const {Server} = require('socket.io');
 
-  const server = http.createServer();
+  const server = hasOption('tls_key') ?
+    https.createServer({
+      cert: fs.readFileSync(option('tls_certificate')),
+      key: fs.readFileSync(option('tls_key')),
+    }) :
+    http.createServer();
   const io = new Server(server, {
     adapter: createAdapter(),
     transports: ['websocket'],
-    perMessageDeflate: false,
+    perMessageDeflate: hasOption('deflate'),
     httpCompression: false,
     serveClient: false,
   });
