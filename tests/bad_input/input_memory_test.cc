@@ -1,6 +1,7 @@
 // The memory of a worker for input: messages that do not come to their end, and commands that wait
 // for the channel. Each has a bound, and no honest client is closed for it.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -96,6 +97,27 @@ TEST_F(UnfinishedMessagesTest, TheAddressThatTookTheMemoryIsClosedFirst) {
     attackers[static_cast<size_t>(i)].raw().ReadAvailable();
     EXPECT_EQ(attackers[static_cast<size_t>(i)].raw().received(), "") << "it is closed too";
   }
+}
+
+// They take memory as unfinished messages do.
+TEST(UnfinishedRequestsTest, TheyCountAsUnfinishedMessages) {
+  constexpr int kClients = 200;
+  Groupcast groupcast(/*workers=*/1, {"--unfinished_bytes=1000000", "--handshake_timeout=1h"});
+  const uint16_t port = groupcast.service.port();
+  std::vector<RawClient> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.emplace_back(port);
+    clients.back().Write(absl::StrCat("GET / HTTP/1.1\r\nX: ", std::string(7'000, 'x')));
+  }
+  const auto closed = [&] {
+    return std::count_if(clients.begin(), clients.end(), [](RawClient& client) {
+      client.ReadAvailable();
+      return client.state() != RawClient::State::kOpen;
+    });
+  };
+  WaitUntil("some are closed", [&] { return closed() > 20; });
+  WaitUntilRead(port);
+  EXPECT_LT(closed(), kClients / 2) << "no more than necessary";
 }
 
 // While the channel is away, sends wait. The worker holds what it has read, within its bound, and
