@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/groups/member.h"
+#include "services/http/request_target.h"
 
 namespace groupcast::service {
 namespace {
@@ -32,7 +33,9 @@ Problem Unauthorized(absl::string_view detail) {
 }
 
 std::optional<Problem> CheckPage(const RequestParser& request, const Door& door, Head* head) {
-  const absl::string_view host_name = request.Field(http::field::host).value_or("");
+  const absl::string_view named = ReadRequestTarget(request.target()).host;
+  const absl::string_view host_name =
+      named.empty() ? request.Field(http::field::host).value_or("") : named;
   switch (door.origins->CheckHost(host_name)) {
     case OriginPolicy::Verdict::kMalformed:
       return MakeProblem(400, kBadRequest, "The field Host is malformed.");

@@ -76,6 +76,15 @@ TEST_F(DoorTest, ChecksTheHostAndThePage) {
   EXPECT_EQ(Read(kTarget, "Origin: null\r\nOrigin: null\r\n"), 400);
 }
 
+// RFC 9112 section 3.2.2: the host of the target is the request's.
+TEST_F(DoorTest, TheHostOfTheTargetCounts) {
+  EXPECT_EQ(Read("http://localhost:8080/v1/groups/g/messages?limit=1", "", "evil.example"), 0);
+  EXPECT_EQ(head_.route.id, "g");
+  EXPECT_EQ(head_.route.Parameter("limit"), "1");
+  EXPECT_EQ(Read("http://evil.example/v1/groups/g/messages"), 403);
+  EXPECT_EQ(Read("http://localhost@evil.example/v1/groups/g/messages"), 400);
+}
+
 TEST_F(DoorTest, AsksForCredentialsWhereTheServiceNeedsThem) {
   needs_ = true;
   EXPECT_EQ(Read(kTarget), 401);

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/http/request_target.h"
 #include "services/protocol/utf8.h"
 
 namespace groupcast::service {
@@ -132,10 +133,9 @@ absl::string_view AllowedMethods(Endpoint endpoint) {
 }
 
 bool FindRoute(absl::string_view method, absl::string_view target, Route* route, Problem* problem) {
-  const std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(target, absl::MaxSplits('?', 1));
+  const RequestTarget parts = ReadRequestTarget(target);
   for (const Pattern& pattern : kPatterns) {
-    const std::optional<absl::string_view> id = Match(pattern.path, parts.first);
+    const std::optional<absl::string_view> id = Match(pattern.path, parts.path);
     if (!id.has_value()) continue;
     const std::optional<Method> known = ReadMethod(method);
     const std::vector<absl::string_view> methods = absl::StrSplit(pattern.methods, ", ");
@@ -152,7 +152,7 @@ bool FindRoute(absl::string_view method, absl::string_view target, Route* route,
                   "The path is not well-formed: a % must have two hexadecimal digits "
                   "behind it, and the text must be UTF-8.");
     }
-    return ReadQuery(parts.second, route, problem);
+    return ReadQuery(parts.query, route, problem);
   }
   *problem = MakeProblem(404, kNotFound,
                          "There is nothing at this path. /v1/openapi.json describes all that "

@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "services/http/request_target.h"
 
 namespace groupcast::service {
 namespace {
@@ -340,23 +341,6 @@ HttpAnswer Handshake(const Request& request, absl::string_view host, const Origi
           .bytes = Serialize(std::move(response))};
 }
 
-struct Target {
-  absl::string_view host;  // with its port; empty: the target names none
-  absl::string_view path;  // without the query
-};
-
-// Servers take the absolute form too (RFC 9112 section 3.2.2).
-Target ParseTarget(const Request& request) {
-  absl::string_view text(request.target().data(), request.target().size());
-  text = text.substr(0, text.find('?'));
-  if (!absl::ConsumePrefix(&text, "http://") && !absl::ConsumePrefix(&text, "https://")) {
-    return {.path = text};
-  }
-  const size_t slash = text.find('/');
-  return {.host = text.substr(0, slash),
-          .path = slash == absl::string_view::npos ? "/" : text.substr(slash)};
-}
-
 HttpAnswer AnswerPlain(const Request& request, absl::string_view path, const HttpContext& context) {
   const bool head_only = request.method() == http::verb::head;
   if (request.method() != http::verb::get && !head_only) {
@@ -396,7 +380,8 @@ HttpAnswer Answer(const Request& request, const HttpContext& context) {
   if (hosts > 1 || (hosts == 0 && request.version() >= 11)) {
     return Refuse(http::status::bad_request, "The header Host must be there once.");
   }
-  const Target target = ParseTarget(request);
+  const RequestTarget target =
+      ReadRequestTarget({request.target().data(), request.target().size()});
   const absl::string_view host =
       target.host.empty() ? Value(request, http::field::host) : target.host;
   const OriginPolicy defaults;
