@@ -14,11 +14,13 @@
 #include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
 #include "services/common/address.h"
+#include "services/common/clock.h"
 #include "services/common/flags.h"
 #include "services/common/heap_trim.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/common/service_manager.h"
 #include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
 #include "spdlog/spdlog.h"
@@ -224,10 +226,10 @@ std::string RulesOf(const ConfigurationFile& file) {
   return rules.SerializeAsString();
 }
 
-// SIGHUP: checks the configuration anew, takes up the log level, and says what it keeps.
-// `rules_at_start` is RulesOf the file that the server runs with.
-void TakeUp(const std::vector<std::string>& arguments, const std::string& rules_at_start,
-            ServiceConfiguration* service) {
+// SIGHUP: checks the configuration anew, takes up the log level, and says what it keeps. Returns
+// the server's status then. `rules_at_start` is RulesOf the file that the server runs with.
+std::string TakeUp(const std::vector<std::string>& arguments, const std::string& rules_at_start,
+                   ServiceConfiguration* service) {
   absl::Status status =
       ParseFlags(arguments, [service] { return service->ReadPresets(); }).status();
   if (status.ok()) status = ReadOptions(service->file()).status();
@@ -236,7 +238,7 @@ void TakeUp(const std::vector<std::string>& arguments, const std::string& rules_
   if (!status.ok()) {
     spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
                   std::string(status.message()));
-    return;
+    return absl::StrCat("ready; the last reload failed: ", status.message());
   }
   spdlog::set_level(spdlog::level::from_str(level));
   std::vector<std::string> kept = service->KeptFields();
@@ -247,6 +249,7 @@ void TakeUp(const std::vector<std::string>& arguments, const std::string& rules_
     spdlog::warn("SIGHUP: what a running service keeps until it starts again: {}",
                  absl::StrJoin(kept, ", "));
   }
+  return "ready, with the configuration of the last reload";
 }
 
 absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
@@ -271,8 +274,10 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   sigprocmask(SIG_BLOCK, &signals, nullptr);
 
   RaiseOpenFilesLimit();
+  ServiceManager service_manager = ServiceManager::FromEnvironment();
   const absl::Time begin = absl::Now();
   if (!options->data_dir.empty()) {
+    service_manager.Status("reading the data directory");
     spdlog::info("data directory {}: reading what is there", options->data_dir);
   }
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(*options);
@@ -299,14 +304,20 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
                  address.socket_dir);
   }
+  service_manager.Ready("ready");
   HeapTrim heap_trim;
   const absl::StatusOr<int> signal = (*server)->Run(
       signals,
       [&](absl::Time now) {
         ready_file->Write(address.publish_port, now);
         heap_trim.OnTime(now);
+        service_manager.OnTurn(now);
       },
-      [&] { TakeUp(arguments, rules, service); });
+      [&] {
+        service_manager.Reloading("checking the configuration", MonotonicClock().Now());
+        service_manager.Ready(TakeUp(arguments, rules, service));
+      },
+      [&] { service_manager.Stopping("closing the log"); });
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(

@@ -184,7 +184,8 @@ absl::Status Server::BindAt(const ChannelEndpoints& endpoints) {
 
 absl::StatusOr<int> Server::Run(const sigset_t& signals,
                                 const std::function<void(absl::Time)>& on_turn,
-                                const std::function<void()>& on_hangup) {
+                                const std::function<void()>& on_hangup,
+                                const std::function<void()>& on_stop) {
   Fd pending(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!pending.valid()) return ErrnoStatus("signalfd");
   retry_timer_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -219,6 +220,7 @@ absl::StatusOr<int> Server::Run(const sigset_t& signals,
         if (on_hangup != nullptr) on_hangup();
         continue;
       }
+      if (on_stop != nullptr) on_stop();
       if (absl::Status closed = CloseLog(); !closed.ok()) return closed;
       return static_cast<int>(info.ssi_signo);
     }

@@ -72,11 +72,12 @@ class Server final : private BrokerSink {
   const ChannelAddress& address() const { return address_; }
 
   // Serves until a signal of `signals` other than SIGHUP, and returns the signal. The caller must
-  // have blocked these signals. It calls `on_turn` with the monotonic time in every turn, and
-  // `on_hangup` at SIGHUP. Null: no call.
+  // have blocked these signals. It calls `on_turn` with the monotonic time in every turn,
+  // `on_hangup` at SIGHUP, and `on_stop` before it closes the log at its end. Null: no call.
   absl::StatusOr<int> Run(const sigset_t& signals,
                           const std::function<void(absl::Time)>& on_turn = nullptr,
-                          const std::function<void()>& on_hangup = nullptr);
+                          const std::function<void()>& on_hangup = nullptr,
+                          const std::function<void()>& on_stop = nullptr);
 
   const Broker& broker() const { return broker_; }
   // The report about the log at the start.

@@ -17,6 +17,7 @@
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/common/service_manager.h"
 #include "services/configuration/service_configuration.h"
 #include "services/http_gateway/gateway_configuration.h"
 #include "services/http_gateway/gateway_worker.h"
@@ -123,6 +124,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   };
   options.drain_time = [&configuration] { return configuration->worker.drain_time; };
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  ServiceManager service_manager = ServiceManager::FromEnvironment();
+  options.service_manager = &service_manager;
 
   std::vector<WorkerKind> kinds;
   kinds.push_back(

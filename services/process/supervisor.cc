@@ -79,7 +79,10 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
 }
 
 Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds, Reload reload)
-    : options_(std::move(options)), reload_(std::move(reload)), kinds_(std::move(kinds)) {
+    : options_(std::move(options)),
+      reload_(std::move(reload)),
+      manager_(options_.service_manager == nullptr ? no_manager_ : *options_.service_manager),
+      kinds_(std::move(kinds)) {
   for (size_t kind = 0; kind < kinds_.size(); ++kind) {
     for (size_t index = 0; index < kinds_[kind].listeners.sockets.size(); ++index) {
       sockets_.push_back({.kind = static_cast<int>(kind), .index = static_cast<int>(index)});
@@ -127,6 +130,7 @@ absl::Status Supervisor::Run() {
     Reap();
     CheckProcesses();
     KillOverdue();
+    manager_.OnTurn(clock_.Now());
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return failure_;
@@ -156,6 +160,7 @@ absl::Status Supervisor::StartWorker(int socket) {
   if (pid == 0) {
     // The parent may have died before the first line was reached.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
+    manager_.Disown();
     // The worker gets only SIGTERM. Ctrl-C goes to the whole process group, and the supervisor
     // decides how to stop.
     signal(SIGINT, SIG_IGN);
@@ -212,7 +217,7 @@ void Supervisor::OnExit(const Process& process, int status) {
       BeginStop("misconfigured");
       return;
     }
-    spdlog::error("SIGHUP: {}; the old workers stay", slot(process).failure);
+    ReloadFailed(absl::StrCat(slot(process).failure, "; the old workers stay"));
     RollBack();
     if (Serving(process.socket) != nullptr) return;
   }
@@ -257,6 +262,7 @@ void Supervisor::CheckProcesses() {
     CheckWaits();
     ReplaceNext();
     CheckKept();
+    CheckReloaded();
   }
 }
 
@@ -265,19 +271,32 @@ void Supervisor::CheckReady() {
     if (options_.when_ready != nullptr) options_.when_ready(clock_.Now());
     return;
   }
-  size_t ready = 0;
-  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
-    const Process* const process = Serving(socket);
-    if (process != nullptr && process->ready_seen) ++ready;
-  }
-  if (ready == sockets_.size()) {
+  if (AllReady()) {
     ready_told_ = true;
     if (options_.when_ready != nullptr) options_.when_ready(clock_.Now());
     PrintTable("ready");
+    manager_.Ready("ready");
   } else if (!waiting_told_ && clock_.Now() - began_ > kPatience) {
     waiting_told_ = true;
-    PrintTable(absl::StrCat("waiting for ", options_.waits_for()));
+    const std::string status = absl::StrCat("waiting for ", options_.waits_for());
+    PrintTable(status);
+    manager_.Status(status);
   }
+}
+
+bool Supervisor::AllReady() {
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    const Process* const process = Serving(socket);
+    if (process == nullptr || !process->ready_seen) return false;
+  }
+  return true;
+}
+
+// A reload ends when no worker is left to replace, with the new configuration or with the old one.
+void Supervisor::CheckReloaded() {
+  if (!reloading_told_ || !to_replace_.empty() || !AllReady()) return;
+  reloading_told_ = false;
+  manager_.Ready(reload_status_);
 }
 
 void Supervisor::CheckWaits() {
@@ -286,7 +305,9 @@ void Supervisor::CheckWaits() {
       [this](const Process& process) { return !process.retiring && slot(process).waits; });
   const std::optional<std::string> line = wait_notice_.Observe(
       static_cast<size_t>(waiting), processes_.size(), options_.waits_for, clock_.Now());
-  if (line.has_value()) spdlog::warn("{}", *line);
+  if (!line.has_value()) return;
+  spdlog::warn("{}", *line);
+  manager_.Status(*line);
 }
 
 void Supervisor::Lend(int socket) {
@@ -330,9 +351,14 @@ void Supervisor::KillOverdue() {
 
 void Supervisor::ReplaceAll() {
   if (stopping_) return;
+  if (ready_told_) {
+    reloading_told_ = true;
+    reload_status_ = "ready, with the configuration of the last reload";
+    manager_.Reloading("replacing the workers", clock_.Now());
+  }
   if (absl::Status status = reload_.take_up(); !status.ok()) {
-    spdlog::error("SIGHUP: the configuration is not usable, nothing changes: {}",
-                  std::string(status.message()));
+    ReloadFailed(
+        absl::StrCat("the configuration is not usable, nothing changes: ", status.message()));
     return;
   }
   spdlog::info("SIGHUP: replacing {} workers", sockets_.size());
@@ -368,7 +394,7 @@ void Supervisor::ReplaceNext() {
     } else if (successor == nullptr) {
       if (sockets_[socket].start_at > clock_.Now()) return;
       if (absl::Status status = StartWorker(socket); !status.ok()) {
-        spdlog::error("SIGHUP: {}; the old workers stay", std::string(status.message()));
+        ReloadFailed(absl::StrCat(status.message(), "; the old workers stay"));
         RollBack();
       }
       return;
@@ -379,6 +405,11 @@ void Supervisor::ReplaceNext() {
       Retire(old);
     }
   }
+}
+
+void Supervisor::ReloadFailed(absl::string_view why) {
+  spdlog::error("SIGHUP: {}", std::string(why));
+  reload_status_ = absl::StrCat("ready; the last reload failed: ", why);
 }
 
 void Supervisor::RollBack() {
@@ -408,6 +439,7 @@ void Supervisor::BeginStop(absl::string_view why) {
   }
   stopping_ = true;
   spdlog::info("{}: stopping {} workers", std::string(why), processes_.size());
+  manager_.Stopping(failure_.ok() ? "draining" : failure_.message());
   // New connections are refused from here on, and the connections in the backlogs are reset.
   for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
   for (Process& process : processes_) Retire(&process);

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "services/common/clock.h"
 #include "services/common/posix.h"
+#include "services/common/service_manager.h"
 #include "services/process/listener.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
@@ -71,6 +72,10 @@ struct SupervisorOptions {
 
   // If a worker's loop does not turn for this time, the supervisor kills and replaces the worker.
   absl::Duration stall_timeout = absl::Seconds(10);
+
+  // It hears of the pool's state, and that the supervisor's loop turns. Workers give it up. It must
+  // outlive the supervisor. Null: nobody hears of it.
+  ServiceManager* service_manager = nullptr;
 };
 
 // The parent of a pool of workers of one or more kinds. It forks a worker for each listening
@@ -150,9 +155,12 @@ class Supervisor {
   void KillOverdue();
   void ReplaceAll();
   void ReplaceNext();
+  void ReloadFailed(absl::string_view why);
   void RollBack();
   void CheckKept();
   void CheckReady();
+  bool AllReady();
+  void CheckReloaded();
   void CheckWaits();
   void BeginStop(absl::string_view why);
 
@@ -171,6 +179,8 @@ class Supervisor {
 
   const SupervisorOptions options_;
   const Reload reload_;
+  ServiceManager no_manager_;
+  ServiceManager& manager_;
   std::vector<WorkerKind> kinds_;
   MonotonicClock clock_;
   sigset_t signals_;
@@ -182,6 +192,8 @@ class Supervisor {
   uint64_t configuration_ = 0;   // grows with each that is taken up or restored
   uint64_t kept_ = 0;            // the last of them that all workers have run with
   bool ready_told_ = false;
+  bool reloading_told_ = false;  // to the manager, which must learn of the end
+  std::string reload_status_;    // for the manager, at the reload's end
   WaitNotice wait_notice_;
   bool waiting_told_ = false;
   bool stopping_ = false;

@@ -17,6 +17,7 @@
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
+#include "services/common/service_manager.h"
 #include "services/configuration/service_configuration.h"
 #include "services/process/listener.h"
 #include "services/process/pool_counts.h"
@@ -170,6 +171,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   };
   options.drain_time = [&configuration] { return configuration->worker.drain_time; };
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  ServiceManager service_manager = ServiceManager::FromEnvironment();
+  options.service_manager = &service_manager;
 
   // Always, because SIGHUP may set the limit later. Nothing is in memory until then.
   absl::StatusOr<SharedCounts> shared = CreateSharedCounts(Supervisor::SlotCount(workers));
