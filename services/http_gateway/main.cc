@@ -14,6 +14,7 @@
 #include "services/channel/open_channel.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
+#include "services/common/listener.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
@@ -21,7 +22,6 @@
 #include "services/configuration/service_configuration.h"
 #include "services/http_gateway/gateway_configuration.h"
 #include "services/http_gateway/gateway_worker.h"
-#include "services/process/listener.h"
 #include "services/process/supervisor.h"
 #include "spdlog/spdlog.h"
 

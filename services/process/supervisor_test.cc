@@ -32,7 +32,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/process/listener.h"
+#include "services/common/listener.h"
 #include "services/process/shared_slot.h"
 #include "services/process/socket_loan.h"
 

@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "services/channel/memory/memory_channel.h"
-#include "services/process/listener.h"
+#include "services/common/listener.h"
 
 namespace groupcast::service {
 namespace {

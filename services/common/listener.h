@@ -1,5 +1,5 @@
-#ifndef GROUPCAST_SERVICES_PROCESS_LISTENER_H_
-#define GROUPCAST_SERVICES_PROCESS_LISTENER_H_
+#ifndef GROUPCAST_SERVICES_COMMON_LISTENER_H_
+#define GROUPCAST_SERVICES_COMMON_LISTENER_H_
 
 #include <cstdint>
 #include <string>
@@ -29,4 +29,4 @@ absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t por
 
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_PROCESS_LISTENER_H_
+#endif  // GROUPCAST_SERVICES_COMMON_LISTENER_H_

@@ -1,4 +1,4 @@
-#include "services/process/listener.h"
+#include "services/common/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

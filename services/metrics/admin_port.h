@@ -1,0 +1,42 @@
+#ifndef GROUPCAST_SERVICES_METRICS_ADMIN_PORT_H_
+#define GROUPCAST_SERVICES_METRICS_ADMIN_PORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/common/listener.h"
+#include "services/http/origin_policy.h"
+
+namespace groupcast::service {
+
+// The place of a service's admin port, as its flags say.
+struct AdminPlace {
+  std::string address;
+  int port = -1;  // 0: a free one; -1: there is none
+
+  bool is_off() const { return port < 0; }
+};
+
+// Reads --admin_address, which this library defines. The program defines --admin_port, because its
+// default differs, and names its value and default here. If the service itself takes a free port
+// (`service_port` is 0), the default becomes a free port too.
+// kInvalidArgument: the message names the flag.
+absl::StatusOr<AdminPlace> ReadAdminPlace(int admin_port, int default_port, int service_port);
+
+// An open admin port, for AdminServer.
+struct AdminPort {
+  Fd listener;
+  uint16_t port = 0;
+  OriginPolicy hosts;
+};
+
+// nullopt: the port is off. It logs a warning if other machines reach the port, so call it from the
+// thread that logs.
+// kAlreadyExists and others: the port cannot be opened. The message names the flag.
+absl::StatusOr<std::optional<AdminPort>> OpenAdminPort(const AdminPlace& place);
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_METRICS_ADMIN_PORT_H_
