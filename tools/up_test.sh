@@ -17,8 +17,9 @@ trap '"$DOWN" --quiet' EXIT
 cd / # the tools work from anywhere
 
 service_pid() { remembered_pid "$STATE/$1.process"; }
-gateway_port() { tr -dc 0-9 <"$STATE/http_gateway.ready"; }
-http_port() { tr -dc 0-9 <"$STATE/websocket_service.ready"; }
+source tools/lib/services.sh
+gateway_port() { service_port http_gateway; }
+http_port() { service_port websocket_service; }
 
 # ask COMMAND: connects, sends one command of less than 126 bytes, and prints the answer.
 ask() {

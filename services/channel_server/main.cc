@@ -309,7 +309,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   const absl::StatusOr<int> signal = (*server)->Run(
       signals,
       [&](absl::Time now) {
-        ready_file->Write(address.publish_port, now);
+        ready_file->Write({.port = address.publish_port}, now);
         heap_trim.OnTime(now);
         service_manager.OnTurn(now);
       },

@@ -14,10 +14,12 @@ namespace groupcast::service {
 
 namespace fs = std::filesystem;
 
-absl::Status WriteReadyFile(absl::string_view path, uint16_t port) {
+absl::Status WriteReadyFile(absl::string_view path, const ReadyPorts& ports) {
   const std::string target(path);
   const std::string beside = absl::StrCat(path, ".", getpid(), ".tmp");
-  const std::string text = absl::StrCat("{\"port\": ", port, "}\n");
+  const std::string text = absl::StrCat(
+      "{\"port\": ", ports.port,
+      ports.admin_port == 0 ? "" : absl::StrCat(", \"admin_port\": ", ports.admin_port), "}\n");
   Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ", beside));
   absl::Status status;
@@ -52,10 +54,10 @@ absl::StatusOr<ReadyFile> ReadyFile::Create(absl::string_view path) {
   return ReadyFile(path);
 }
 
-void ReadyFile::Write(uint16_t port, absl::Time now) {
+void ReadyFile::Write(const ReadyPorts& ports, absl::Time now) {
   if (written_ || now < try_at_) return;
   try_at_ = now + kRetryPeriod;
-  const absl::Status status = WriteReadyFile(path_, port);
+  const absl::Status status = WriteReadyFile(path_, ports);
   written_ = status.ok();
   if (written_ && failed_) spdlog::info("the ready file {} is written now", path_);
   failed_ = !written_;

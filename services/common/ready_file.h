@@ -12,9 +12,15 @@
 
 namespace groupcast::service {
 
-// Writes {"port": PORT} to `path`. It writes the file under another name and renames it, so readers
+// The ports of a service.
+struct ReadyPorts {
+  uint16_t port = 0;
+  uint16_t admin_port = 0;  // 0: there is none
+};
+
+// Writes {"port": PORT, "admin_port": PORT} to `path`, or only the first. It writes the file under another name and renames it, so readers
 // never see a part of it. After an error nothing is left.
-absl::Status WriteReadyFile(absl::string_view path, uint16_t port);
+absl::Status WriteReadyFile(absl::string_view path, const ReadyPorts& ports);
 
 // The file that tells others that a service can be used, as a service writes it.
 // Not thread-safe. A copy counts its attempts by itself.
@@ -31,7 +37,7 @@ class ReadyFile {
   // Writes the file, if that has not worked before. Call it in every turn from the moment when the
   // service can be used. An error (a full disk, a directory that has gone) is logged, and a call
   // after kRetryPeriod tries again. `now` only needs to grow.
-  void Write(uint16_t port, absl::Time now);
+  void Write(const ReadyPorts& ports, absl::Time now);
 
  private:
   explicit ReadyFile(absl::string_view path) : path_(path), written_(path.empty()) {}

@@ -42,34 +42,34 @@ class ReadyFileTest : public testing::Test {
 TEST_F(ReadyFileTest, AppearsWholeAndAlone) {
   ReadyFile file = Create();
   EXPECT_FALSE(fs::exists(path_));
-  file.Write(1234, kStart);
+  file.Write({.port = 1234}, kStart);
   EXPECT_EQ(Text(), "{\"port\": 1234}");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
 TEST_F(ReadyFileTest, IsWrittenOnce) {
   ReadyFile file = Create();
-  file.Write(1234, kStart);
+  file.Write({.port = 1234}, kStart);
   fs::remove(path_);
-  file.Write(1234, kStart + absl::Hours(1));
+  file.Write({.port = 1234}, kStart + absl::Hours(1));
   EXPECT_FALSE(fs::exists(path_));
 }
 
 TEST_F(ReadyFileTest, AFailureIsTriedAgainLater) {
   ReadyFile file = Create();
   fs::remove_all(folder_);
-  file.Write(1234, kStart);
+  file.Write({.port = 1234}, kStart);
   fs::create_directories(folder_);
-  file.Write(1234, kStart + ReadyFile::kRetryPeriod - absl::Nanoseconds(1));
+  file.Write({.port = 1234}, kStart + ReadyFile::kRetryPeriod - absl::Nanoseconds(1));
   EXPECT_FALSE(fs::exists(path_));
-  file.Write(1234, kStart + ReadyFile::kRetryPeriod);
+  file.Write({.port = 1234}, kStart + ReadyFile::kRetryPeriod);
   EXPECT_EQ(Text(), "{\"port\": 1234}");
 }
 
 TEST_F(ReadyFileTest, NoPathIsNoFile) {
   absl::StatusOr<ReadyFile> file = ReadyFile::Create("");
   ASSERT_TRUE(file.ok());
-  file->Write(1234, kStart);
+  file->Write({.port = 1234}, kStart);
 }
 
 TEST_F(ReadyFileTest, APlaceThatCannotHaveOneIsRefusedAtTheStart) {
@@ -86,7 +86,7 @@ TEST_F(ReadyFileTest, APlaceThatCannotHaveOneIsRefusedAtTheStart) {
 
 TEST_F(ReadyFileTest, NothingIsLeftOfAFailedWrite) {
   fs::create_directories(path_ + "/full");  // a directory with files cannot be replaced
-  EXPECT_FALSE(WriteReadyFile(path_, 1234).ok());
+  EXPECT_FALSE(WriteReadyFile(path_, {.port = 1234}).ok());
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 

@@ -48,4 +48,9 @@ absl::StatusOr<std::optional<AdminPort>> OpenAdminPort(const AdminPlace& place) 
                    .hosts = *std::move(hosts)};
 }
 
+std::string MetricsNote(const AdminPlace& place, uint16_t port) {
+  if (port == 0) return "";
+  return absl::StrCat("metrics:        http://", HostPort(place.address, port), "/metrics");
+}
+
 }  // namespace groupcast::service

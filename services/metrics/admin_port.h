@@ -37,6 +37,9 @@ struct AdminPort {
 // kAlreadyExists and others: the port cannot be opened. The message names the flag.
 absl::StatusOr<std::optional<AdminPort>> OpenAdminPort(const AdminPlace& place);
 
+// A line for the table that a service prints. Empty: there is no admin port.
+std::string MetricsNote(const AdminPlace& place, uint16_t port);
+
 }  // namespace groupcast::service
 
 #endif  // GROUPCAST_SERVICES_METRICS_ADMIN_PORT_H_

@@ -26,16 +26,22 @@ void AppendLine(std::string line, std::string* text) {
   absl::StrAppend(text, "  ", line, "\n");
 }
 
+// Whether the column is in the table of limits, or in the other one.
+bool IsIn(const CounterColumn& column, bool limits) {
+  return !column.name.empty() && column.is_limit == limits;
+}
+
 void AppendHeads(const PoolTable::Kind& kind, bool limits, std::string* line) {
   for (const CounterColumn& column : kind.columns) {
-    if (column.is_limit == limits) absl::StrAppendFormat(line, "%-*s ", column.width, column.name);
+    if (!IsIn(column, limits)) continue;
+    absl::StrAppendFormat(line, "%-*s ", column.width, column.name);
   }
 }
 
 void AppendCounters(const PoolTable::Kind& kind, const PoolTable::Worker& worker, bool limits,
                     std::string* line) {
   for (size_t i = 0; i < kind.columns.size(); ++i) {
-    if (kind.columns[i].is_limit != limits) continue;
+    if (!IsIn(kind.columns[i], limits)) continue;
     absl::StrAppendFormat(line, "%-*d ", kind.columns[i].width, worker.counters[i]);
   }
 }
@@ -56,7 +62,7 @@ void AppendWorkers(const PoolTable::Kind& kind, absl::string_view title, std::st
 // How often each limit was met.
 void AppendLimits(const PoolTable::Kind& kind, absl::string_view title, std::string* text) {
   if (std::none_of(kind.columns.begin(), kind.columns.end(),
-                   [](const CounterColumn& column) { return column.is_limit; })) {
+                   [](const CounterColumn& column) { return IsIn(column, /*limits=*/true); })) {
     return;
   }
   std::string head = absl::StrFormat("%-8s ", title);

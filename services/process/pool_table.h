@@ -8,17 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "services/metrics/metric.h"
 #include "services/process/shared_slot.h"
 
 namespace groupcast::service {
 
-// The head of a column of numbers. `width` is in characters, with the space to the next column. A
-// longer number shifts the following columns of its line.
+// One number of a worker's slot: the head of its column in the table, and its metric.
 struct CounterColumn {
-  std::string name;
+  std::string name;  // empty: it is not in the table
+  // In characters, with the space to the next column. A longer number shifts the following columns
+  // of its line.
   int width = 0;
   // It counts how often a limit was met. Such columns are in a table of their own below the others.
   bool is_limit = false;
+  Metric metric = {};
 };
 
 // The contents of the table that a supervisor prints at its start and on SIGUSR1.

@@ -11,12 +11,16 @@
 namespace groupcast::service {
 
 // A worker's report to its supervisor, in memory that both share. The supervisor maps it before
-// fork(2) and resets it before each fork. After the fork the worker is its only writer. Lock-free
-// atomics are address-free, so they work between processes.
+// fork(2) and resets it before each fork. After the fork the worker is its only writer, except for
+// `pid` and `place`. Lock-free atomics are address-free, so they work between processes.
 struct SharedSlot {
   enum class State : uint32_t { kStarting, kReady, kDraining };
 
-  static constexpr size_t kCountersMax = 64;
+  static constexpr size_t kCountersMax = 160;
+
+  // The supervisor's: the process of the slot, and its place in PoolMemory. Pid 0: the slot is free.
+  std::atomic<int32_t> pid{0};
+  std::atomic<int32_t> place{-1};
 
   std::atomic<State> state{State::kStarting};
   std::atomic<bool> waits{false};        // for what its pool cannot do without (waits_for)

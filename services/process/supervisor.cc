@@ -1,6 +1,5 @@
 #include "services/process/supervisor.h"
 
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -8,13 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <new>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/logging.h"
+#include "services/process/ended_child.h"
 #include "services/process/socket_loan.h"
 #include "spdlog/spdlog.h"
 
@@ -50,17 +48,15 @@ absl::Duration BackoffAfter(int failures) {
   return std::min(kBackoffMax, kBackoffMin * (1 << std::min(failures - 2, 10)));
 }
 
-std::string ExitText(int status) {
-  if (WIFSIGNALED(status)) return absl::StrCat("was ended by ", strsignal(WTERMSIG(status)));
-  return absl::StrCat("exited with ", WEXITSTATUS(status));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions options,
                                                                std::vector<WorkerKind> kinds,
                                                                Reload reload) {
-  if (kinds.empty()) return absl::InvalidArgumentError("a pool needs a kind of workers");
+  if (std::all_of(kinds.begin(), kinds.end(),
+                  [](const WorkerKind& kind) { return kind.observes; })) {
+    return absl::InvalidArgumentError("a pool needs a kind of workers that serve");
+  }
   for (const WorkerKind& kind : kinds) {
     const size_t workers = kind.listeners.sockets.size();
     if (kind.name.empty() || kind.main == nullptr || workers < 1 || workers > kWorkersMax ||
@@ -71,10 +67,11 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
   }
   std::unique_ptr<Supervisor> supervisor(
       new Supervisor(std::move(options), std::move(kinds), std::move(reload)));
-  void* const page = mmap(nullptr, supervisor->slot_count_ * sizeof(SharedSlot),
-                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) return ErrnoStatus("mmap");
-  supervisor->slots_ = static_cast<SharedSlot*>(page);
+  absl::StatusOr<std::unique_ptr<PoolMemory>> memory = PoolMemory::Create(
+      static_cast<int>(supervisor->sockets_.size()), supervisor->slot_count_);
+  if (!memory.ok()) return memory.status();
+  supervisor->memory_ = *std::move(memory);
+  supervisor->view_.memory = supervisor->memory_.get();
   return supervisor;
 }
 
@@ -86,7 +83,11 @@ Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds,
   for (size_t kind = 0; kind < kinds_.size(); ++kind) {
     for (size_t index = 0; index < kinds_[kind].listeners.sockets.size(); ++index) {
       sockets_.push_back({.kind = static_cast<int>(kind), .index = static_cast<int>(index)});
+      view_.places.push_back({.number = static_cast<int>(index) + 1,
+                              .columns = &kinds_[kind].counters,
+                              .observes = kinds_[kind].observes});
     }
+    if (!kinds_[kind].observes) ++serving_kinds_;
   }
   slot_count_ = SlotCount(static_cast<int>(sockets_.size()));
   sigemptyset(&signals_);
@@ -95,9 +96,7 @@ Supervisor::Supervisor(SupervisorOptions options, std::vector<WorkerKind> kinds,
 
 int Supervisor::SlotCount(int workers) { return workers * kSlotsPerWorker; }
 
-Supervisor::~Supervisor() {
-  if (slots_ != nullptr) munmap(slots_, slot_count_ * sizeof(SharedSlot));
-}
+Supervisor::~Supervisor() = default;
 
 absl::Status Supervisor::Run() {
   sigset_t before;
@@ -139,7 +138,11 @@ absl::Status Supervisor::Run() {
 absl::Status Supervisor::StartMissing() {
   for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
     if (Serving(socket) != nullptr || sockets_[socket].start_at > clock_.Now()) continue;
-    if (absl::Status status = StartWorker(socket); !status.ok()) return status;
+    if (absl::Status status = StartWorker(socket); !status.ok()) {
+      if (!Observes(socket)) return status;
+      spdlog::error("{}: {}", NameOf(socket), std::string(status.message()));
+      sockets_[socket].start_at = clock_.Now() + kBackoffMax;
+    }
   }
   return absl::OkStatus();
 }
@@ -152,8 +155,7 @@ absl::Status Supervisor::StartWorker(int socket) {
     return ErrnoStatus("socketpair");
   Fd ours(ends[0]);
   Fd theirs(ends[1]);
-  SharedSlot* const shared = new (&slots_[free_slot]) SharedSlot();
-  shared->heartbeat_ms = absl::ToUnixMillis(clock_.Now());
+  SharedSlot* const shared = memory_->Reset(free_slot, clock_.Now());
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return ErrnoStatus("fork");
@@ -175,12 +177,14 @@ absl::Status Supervisor::StartWorker(int socket) {
                             .control = std::move(theirs),
                             .slot = shared,
                             .slot_number = free_slot,
+                            .pool = &view_,
                             .configuration_is_new = configuration_is_new()};
     ours.Reset();
     for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
     for (Process& other : processes_) other.control.Reset();
     _exit(kinds_[sockets_[socket].kind].main(std::move(parts)));
   }
+  memory_->Begin(free_slot, socket, pid);
   processes_.push_back({.pid = pid,
                         .socket = socket,
                         .slot = free_slot,
@@ -192,26 +196,25 @@ absl::Status Supervisor::StartWorker(int socket) {
 }
 
 void Supervisor::Reap() {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG);
-    if (pid <= 0) return;
-    const auto found = std::find_if(processes_.begin(), processes_.end(),
-                                    [pid](const Process& process) { return process.pid == pid; });
+  while (const std::optional<EndedChild> child = ReapChild()) {
+    const auto found =
+        std::find_if(processes_.begin(), processes_.end(),
+                     [&child](const Process& process) { return process.pid == child->pid; });
     if (found == processes_.end()) continue;
     const Process process = std::move(*found);
     processes_.erase(found);
+    memory_->End(process.slot, child->cpu_seconds);
     if (const WorkerKind& kind = kinds_[sockets_[process.socket].kind]; kind.on_end != nullptr) {
       kind.on_end(process.slot);
     }
-    OnExit(process, status);
+    OnExit(process, child->status);
   }
 }
 
 void Supervisor::OnExit(const Process& process, int status) {
   if (process.retiring || stopping_) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kExitMisconfigured && configuration_is_new() &&
-      process.configuration == configuration_) {
+      !Observes(process.socket) && process.configuration == configuration_) {
     if (to_replace_.empty()) {
       failure_ = absl::FailedPreconditionError(slot(process).failure);
       BeginStop("misconfigured");
@@ -226,6 +229,7 @@ void Supervisor::OnExit(const Process& process, int status) {
   socket.failures = now - process.started < kEarlyEnd ? socket.failures + 1 : 0;
   const absl::Duration backoff = BackoffAfter(socket.failures);
   socket.start_at = now + backoff;
+  memory_->CountRestart(process.socket);
   spdlog::error(
       "{} (pid {}) {}; its successor starts {}", NameOf(process.socket), process.pid,
       ExitText(status),
@@ -257,13 +261,12 @@ void Supervisor::CheckProcesses() {
       TakeBack(process.socket);
     }
   }
-  if (!stopping_) {
-    CheckReady();
-    CheckWaits();
-    ReplaceNext();
-    CheckKept();
-    CheckReloaded();
-  }
+  if (stopping_) return RetireObservers();
+  CheckReady();
+  CheckWaits();
+  ReplaceNext();
+  CheckKept();
+  CheckReloaded();
 }
 
 void Supervisor::CheckReady() {
@@ -286,6 +289,7 @@ void Supervisor::CheckReady() {
 
 bool Supervisor::AllReady() {
   for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    if (Observes(socket)) continue;
     const Process* const process = Serving(socket);
     if (process == nullptr || !process->ready_seen) return false;
   }
@@ -300,11 +304,15 @@ void Supervisor::CheckReloaded() {
 }
 
 void Supervisor::CheckWaits() {
-  const auto waiting = std::count_if(
-      processes_.begin(), processes_.end(),
-      [this](const Process& process) { return !process.retiring && slot(process).waits; });
-  const std::optional<std::string> line = wait_notice_.Observe(
-      static_cast<size_t>(waiting), processes_.size(), options_.waits_for, clock_.Now());
+  size_t serving = 0;
+  size_t waiting = 0;
+  for (const Process& process : processes_) {
+    if (Observes(process.socket)) continue;
+    ++serving;
+    if (!process.retiring && slot(process).waits) ++waiting;
+  }
+  const std::optional<std::string> line =
+      wait_notice_.Observe(waiting, serving, options_.waits_for, clock_.Now());
   if (!line.has_value()) return;
   spdlog::warn("{}", *line);
   manager_.Status(*line);
@@ -361,7 +369,9 @@ void Supervisor::ReplaceAll() {
         absl::StrCat("the configuration is not usable, nothing changes: ", status.message()));
     return;
   }
-  spdlog::info("SIGHUP: replacing {} workers", sockets_.size());
+  spdlog::info("SIGHUP: replacing {} workers",
+               std::count_if(view_.places.begin(), view_.places.end(),
+                             [](const PoolView::Place& place) { return !place.observes; }));
   ++configuration_;
   // Successors of an earlier SIGHUP that are not ready may wait for ever: their configuration may
   // be what this one mends.
@@ -370,7 +380,7 @@ void Supervisor::ReplaceAll() {
   }
   to_replace_.clear();
   for (const Process& process : processes_) {
-    if (!process.retiring) to_replace_.push_back(process.socket);
+    if (!process.retiring && !Observes(process.socket)) to_replace_.push_back(process.socket);
   }
 }
 
@@ -421,6 +431,7 @@ void Supervisor::RollBack() {
 void Supervisor::CheckKept() {
   if (kept_ == configuration_ || !to_replace_.empty()) return;
   for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    if (Observes(socket)) continue;
     const Process* const process = Serving(socket);
     if (process == nullptr || !process->ready_seen || process->configuration != configuration_) {
       return;
@@ -438,10 +449,23 @@ void Supervisor::BeginStop(absl::string_view why) {
     return;
   }
   stopping_ = true;
-  spdlog::info("{}: stopping {} workers", std::string(why), processes_.size());
+  memory_->SetStopping();
+  spdlog::info("{}: stopping {} workers", std::string(why),
+               std::count_if(processes_.begin(), processes_.end(), [this](const Process& process) {
+                 return !Observes(process.socket);
+               }));
   manager_.Stopping(failure_.ok() ? "draining" : failure_.message());
   // New connections are refused from here on, and the connections in the backlogs are reset.
   for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();
+  for (Process& process : processes_) {
+    if (!Observes(process.socket)) Retire(&process);
+  }
+}
+
+void Supervisor::RetireObservers() {
+  for (const Process& process : processes_) {
+    if (!Observes(process.socket)) return;
+  }
   for (Process& process : processes_) Retire(&process);
 }
 
@@ -464,7 +488,8 @@ int Supervisor::FreeSlot() const {
 
 std::string Supervisor::NameOf(int socket) const {
   const std::string name = absl::StrCat("worker ", sockets_[socket].index + 1);
-  return kinds_.size() == 1 ? name : absl::StrCat(kinds_[sockets_[socket].kind].name, " ", name);
+  const WorkerKind& kind = kinds_[sockets_[socket].kind];
+  return serving_kinds_ == 1 && !kind.observes ? name : absl::StrCat(kind.name, " ", name);
 }
 
 void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
@@ -473,11 +498,18 @@ void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
                   .notes = options_.notes(),
                   .with_workers = with_workers,
                   .supervisor = getpid()};
-  for (const WorkerKind& kind : kinds_) {
+  std::vector<size_t> places(kinds_.size());  // of the kinds in the table
+  for (size_t i = 0; i < kinds_.size(); ++i) {
+    const WorkerKind& kind = kinds_[i];
+    if (kind.observes) continue;
+    places[i] = table.kinds.size();
     table.kinds.push_back({.name = kind.name, .url = kind.url, .columns = kind.counters});
   }
-  for (const Socket& socket : sockets_) ++table.kinds[socket.kind].processes;
+  for (int socket = 0; socket < static_cast<int>(sockets_.size()); ++socket) {
+    if (!Observes(socket)) ++table.kinds[places[sockets_[socket].kind]].processes;
+  }
   for (const Process& process : processes_) {
+    if (Observes(process.socket)) continue;
     const Socket& socket = sockets_[process.socket];
     const SharedSlot& shared = slot(process);
     PoolTable::Worker worker{
@@ -485,7 +517,7 @@ void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
     for (size_t i = 0; i < kinds_[socket.kind].counters.size(); ++i) {
       worker.counters.push_back(shared.counters[i].load());
     }
-    table.kinds[socket.kind].workers.push_back(std::move(worker));
+    table.kinds[places[socket.kind]].workers.push_back(std::move(worker));
   }
   PrintLines(FormatPoolTable(table));
 }

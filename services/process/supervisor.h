@@ -18,7 +18,9 @@
 #include "services/common/listener.h"
 #include "services/common/posix.h"
 #include "services/common/service_manager.h"
+#include "services/process/pool_memory.h"
 #include "services/process/pool_table.h"
+#include "services/process/pool_view.h"
 #include "services/process/shared_slot.h"
 #include "services/process/wait_notice.h"
 
@@ -33,6 +35,7 @@ struct WorkerKind {
     Fd control;  // the worker's end of socket_loan.h
     SharedSlot* slot = nullptr;
     int slot_number = 0;  // below Supervisor::SlotCount; no other live worker has it
+    const PoolView* pool = nullptr;  // what all workers report; it outlives the worker
     // The service is starting, or reloads: an error of the configuration should be found. Otherwise
     // the configuration was usable before, and the worker should go on as far as it can.
     bool configuration_is_new = true;
@@ -49,6 +52,11 @@ struct WorkerKind {
 
   // The columns of the slot's counters, in their order.
   std::vector<CounterColumn> counters;
+
+  // It looks at the workers of the other kinds and serves no clients. So it is not in the table, a
+  // reload does not replace it, it stays until the last of the others has drained, and no failure
+  // of it stops the service.
+  bool observes = false;
 
   // The worker with this slot_number has ended, and nobody has the slot yet. Null: nothing to do.
   std::function<void(int slot_number)> on_end;
@@ -103,7 +111,7 @@ class Supervisor {
     std::function<void()> roll_back;
   };
 
-  // kInvalidArgument: there is no kind. Or a kind has no name, no main, not 1 to 255 sockets, or
+  // kInvalidArgument: there is no kind that serves. Or a kind has no name, no main, not 1 to 255 sockets, or
   // more than SharedSlot::kCountersMax counters.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(SupervisorOptions options,
                                                             std::vector<WorkerKind> kinds,
@@ -163,6 +171,8 @@ class Supervisor {
   void CheckReloaded();
   void CheckWaits();
   void BeginStop(absl::string_view why);
+  // Ends the observers when they are alone.
+  void RetireObservers();
 
   Process* Serving(int socket);
   int FreeSlot() const;
@@ -172,9 +182,10 @@ class Supervisor {
   // A reload's successor of `process` for the same socket, which is not ready yet.
   bool IsUnreadySuccessor(const Process& process);
   bool configuration_is_new() const { return !ready_told_ || !to_replace_.empty(); }
+  bool Observes(int socket) const { return kinds_[sockets_[socket].kind].observes; }
   // The name of a socket's worker in the log: "worker 2", with several kinds "http worker 2".
   std::string NameOf(int socket) const;
-  SharedSlot& slot(const Process& process) const { return slots_[process.slot]; }
+  SharedSlot& slot(const Process& process) const { return memory_->slot(process.slot); }
   void PrintTable(absl::string_view status, bool with_workers = false) const;
 
   const SupervisorOptions options_;
@@ -184,10 +195,12 @@ class Supervisor {
   std::vector<WorkerKind> kinds_;
   MonotonicClock clock_;
   sigset_t signals_;
-  SharedSlot* slots_ = nullptr;
+  std::unique_ptr<PoolMemory> memory_;
   int slot_count_ = 0;
   std::vector<Process> processes_;
-  std::vector<Socket> sockets_;
+  std::vector<Socket> sockets_;  // their indexes are the places in memory_
+  PoolView view_;
+  size_t serving_kinds_ = 0;
   std::vector<int> to_replace_;  // sockets with workers that SIGHUP still has to replace
   uint64_t configuration_ = 0;   // grows with each that is taken up or restored
   uint64_t kept_ = 0;            // the last of them that all workers have run with

@@ -186,6 +186,72 @@ TEST_F(SupervisorTest, WorkersOfTwoKindsStartAreReplacedByTheirOwnKindAndDrain) 
   EXPECT_EQ(ExitCode(), 0);
 }
 
+// Tells when it sees that a worker was replaced, and that its counter is still there.
+int Observe(int pipe, const WorkerKind::Parts& parts) {
+  parts.slot->state = SharedSlot::State::kReady;
+  Say(pipe, "started observer 1 0");
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  const timespec turn{.tv_nsec = 10'000'000};
+  bool seen = false;
+  while (sigtimedwait(&term, nullptr, &turn) != SIGTERM) {
+    parts.slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
+    const PoolMemory::Place place = parts.pool->memory->Read().places[0];
+    if (seen || place.restarts != 1 || place.ended[0] != 1 || place.processes.empty()) continue;
+    seen = true;
+    Say(pipe, absl::StrCat("observed ", place.processes[0].counters[0]));
+  }
+  Say(pipe, absl::StrCat("drained observer ", parts.pool->memory->Read().stopping));
+  return 0;
+}
+
+TEST_F(SupervisorTest, AnObserverSeesTheWorkersAndStaysUntilTheyHaveDrained) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds.push_back({.name = "admin",
+                   .listeners = Open(1),
+                   .main = [pipe = pipe_.get()](
+                               const WorkerKind::Parts& parts) { return Observe(pipe, parts); },
+                   .observes = true});
+  Start(std::move(kinds), {.take_up = [] { return absl::OkStatus(); }, .roll_back = [] {}});
+  std::map<std::string, pid_t> pids = AwaitStarts(2);
+  Await(1, "ready");
+  kill(pids["websocket 1"], SIGKILL);
+  // The successor has begun to count before it says so.
+  AwaitStarts(1);
+  EXPECT_EQ(ReadLine(), "observed 1");
+
+  // A reload replaces the workers that serve.
+  kill(supervisor_, SIGHUP);
+  EXPECT_THAT(Names(AwaitStarts(1)), UnorderedElementsAre("websocket 1"));
+  EXPECT_EQ(ReadLine(), "drained websocket 1");
+
+  kill(supervisor_, SIGTERM);
+  EXPECT_EQ(ReadLine(), "drained websocket 1");
+  EXPECT_EQ(ReadLine(), "drained observer 1");
+  EXPECT_EQ(ExitCode(), 0);
+}
+
+TEST_F(SupervisorTest, AnObserverThatFailsStopsNothing) {
+  std::vector<WorkerKind> kinds;
+  kinds.push_back({.name = "admin",
+                   .listeners = Open(1),
+                   .main =
+                       [](const WorkerKind::Parts& parts) {
+                         parts.slot->SetFailure("cannot work");
+                         return kExitMisconfigured;
+                       },
+                   .observes = true});
+  kinds.push_back(Kind("websocket", 1));
+  Start(std::move(kinds));
+  AwaitStarts(1);
+  EXPECT_EQ(Await(1, "ready").size(), 1u);
+  kill(supervisor_, SIGTERM);
+  EXPECT_THAT(Await(1, "drained"), UnorderedElementsAre("websocket 1"));
+  EXPECT_EQ(ExitCode(), 0);
+}
+
 TEST_F(SupervisorTest, SighupReplacesTheWorkersOfAllKinds) {
   std::vector<WorkerKind> kinds;
   kinds.push_back(Kind("websocket", 1));
@@ -472,6 +538,7 @@ TEST(SupervisorCreateTest, RefusesAPoolThatCannotWork) {
            [](WorkerKind* kind) { kind->name.clear(); },
            [](WorkerKind* kind) { kind->listeners.sockets.clear(); },
            [](WorkerKind* kind) { kind->main = nullptr; },
+           [](WorkerKind* kind) { kind->observes = true; },
            [](WorkerKind* kind) { kind->counters.resize(SharedSlot::kCountersMax + 1); }}) {
     EXPECT_TRUE(absl::IsInvalidArgument(create(change)));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +22,8 @@
 #include "services/common/service_manager.h"
 #include "services/configuration/service_configuration.h"
 #include "services/process/pool_counts.h"
+#include "services/metrics/admin_port.h"
+#include "services/process/admin_worker.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/worker.h"
@@ -28,9 +31,18 @@
 #include "services/websocket_service/worker_counters.h"
 #include "spdlog/spdlog.h"
 
+namespace groupcast::service {
+namespace {
+constexpr int kAdminPort = 9234;
+}  // namespace
+}  // namespace groupcast::service
+
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
           "IP address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 1234, "port to listen on; 0 takes a free one");
+ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
+          "port of /metrics, /healthz and /readyz; -1 is for none. With --port=0, the default "
+          "becomes a free port too");
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
@@ -127,6 +139,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
         CheckEngine(*configuration, workers)}) {
     if (!status.ok()) return status;
   }
+  const absl::StatusOr<AdminPlace> admin_place =
+      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), kAdminPort, port);
+  if (!admin_place.ok()) return admin_place.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());
   const absl::StatusOr<std::string> answer = service->Answer();
@@ -138,6 +153,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   absl::StatusOr<Listeners> listeners =
       OpenListeners(address, static_cast<uint16_t>(port), workers);
   if (!listeners.ok()) return listeners.status();
+  absl::StatusOr<std::optional<AdminPort>> admin = OpenAdminPort(*admin_place);
+  if (!admin.ok()) return admin.status();
+  const uint16_t admin_port = admin->has_value() ? (*admin)->port : uint16_t{0};
 
   const uint16_t bound_port = listeners->port;
 
@@ -152,8 +170,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   // A service has TLS or not from its start to its end.
   const bool has_tls = configuration->worker.tls != nullptr;
   options.notes = [&configuration, channel_url, has_tls,
-                   host_port = HostPort(address, bound_port)] {
+                   host_port = HostPort(address, bound_port), metrics = MetricsNote(*admin_place, admin_port)] {
     std::vector<std::string> notes = {absl::StrCat("channel server: ", channel_url())};
+    if (!metrics.empty()) notes.push_back(metrics);
     if (has_tls) {
       const TlsContext& tls = *configuration->worker.tls;
       notes.push_back(
@@ -166,8 +185,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     }
     return notes;
   };
-  options.when_ready = [file = *std::move(ready_file), bound_port](absl::Time now) mutable {
-    file.Write(bound_port, now);
+  options.when_ready = [file = *std::move(ready_file), bound_port,
+                        admin_port](absl::Time now) mutable {
+    file.Write({.port = bound_port, .admin_port = admin_port}, now);
   };
   options.drain_time = [&configuration] { return configuration->worker.drain_time; };
   options.stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
@@ -188,6 +208,11 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
                        },
                    .counters = WorkerCounterColumns(),
                    .on_end = [&shared](int slot) { shared->Clear(slot); }});
+  if (admin->has_value()) {
+    kinds.push_back(AdminKind(**std::move(admin), {.service = "websocket_service",
+                                                   .log_level = configuration->log_level,
+                                                   .waits_for = options.waits_for}));
+  }
 
   WorkerConfiguration proven = *configuration;
   absl::StatusOr<std::unique_ptr<Supervisor>> supervisor = Supervisor::Create(

@@ -79,7 +79,9 @@ class Service {
       if (failure) throw failure;
       return fs.existsSync(readyFile);
     });
-    service.port = JSON.parse(fs.readFileSync(readyFile, 'utf8')).port;
+    const ports = JSON.parse(fs.readFileSync(readyFile, 'utf8'));
+    service.port = ports.port;
+    service.adminPort = ports.admin_port;
     return service;
   }
 
@@ -87,9 +89,11 @@ class Service {
     return this.process.pid;
   }
 
-  /** Pids of the worker processes. */
+  /** Pids of the worker processes, without the one of the admin port. */
   workers() {
-    return fs.readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim().split(/\s+/).map(Number);
+    const children = fs.readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim().split(/\s+/);
+    return children.filter((pid) => fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'groupcast_admin')
+        .map(Number);
   }
 
   async stop() {
@@ -110,11 +114,11 @@ function startWebSocketService(channelServer, port = 0) {
   // The pages under Bazel's runfiles are links; a server of files need not follow links out of its folder.
   const pages = path.dirname(fs.realpathSync(argument('index')));
   return Service.start(argument('websocket_service'),
-      [`--port=${port}`, '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`]);
+      [`--port=${port}`, '--admin_port=0', '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`]);
 }
 
 function startHttpGateway(channelServer, flags = []) {
-  return Service.start(argument('http_gateway'), ['--port=0', `--channel=127.0.0.1:${channelServer.port}`, ...flags]);
+  return Service.start(argument('http_gateway'), ['--port=0', '--admin_port=0', `--channel=127.0.0.1:${channelServer.port}`, ...flags]);
 }
 
 async function startBrowser() {

@@ -63,6 +63,7 @@ FlagRange BurstOfService(const std::string& flag) {
 const std::vector<FlagRange>& Ranges() {
   static const auto& ranges = *new std::vector<FlagRange>{
       OfService("port", {"0", "65535"}, {"-1", "65536"}),
+      OfService("admin_port", {"-1", "0", "65535"}, {"-2", "65536"}),
       OfService("workers", {"0", "255"}, {"-1", "256"}),
       OfService("channel_subscribe_port", {"0", "65535"}, {"-1", "65536"}),
       OfService("channel_control_port", {"0", "65535"}, {"-1", "65536"}),

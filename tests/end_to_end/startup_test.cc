@@ -51,6 +51,14 @@ INSTANTIATE_TEST_SUITE_P(
                    kWebSocketServiceBinary,
                    {"--port=70000"},
                    {"--port=70000 is not a port"}},
+        WrongFlags{"AdminPortNegative",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--admin_port=-2"},
+                   {"--admin_port=-2 is not a port; -1 is for none"}},
+        WrongFlags{"AdminAddress",
+                   kWebSocketServiceBinary,
+                   {"--port=0", "--admin_address=here"},
+                   {"--admin_address: \"here\" is not an IP address"}},
         WrongFlags{
             "PortNegative", kWebSocketServiceBinary, {"--port=-1"}, {"--port=-1 is not a port"}},
         WrongFlags{"PortNoNumber",
@@ -159,6 +167,31 @@ TEST(StartupTest, ASecondWebSocketServiceOnThePortRefuses) {
   EXPECT_THAT(second.Output(), HasSubstr("cannot listen on 127.0.0.1:" + port));
   EXPECT_THAT(second.Output(), HasSubstr("Address already in use"));
   for (int i = 0; i < 8; ++i) TestClient(groupcast.service.port()).Join("first");
+}
+
+TEST(StartupTest, AnAdminPortInUseIsAnErrorThatNamesTheFlag) {
+  Groupcast groupcast(/*workers=*/1);
+  const std::string port = absl::StrCat(groupcast.service.admin_port());
+  Process second(kWebSocketServiceBinary,
+                 {"--port=0", "--admin_port=" + port, "--workers=1",
+                  absl::StrCat("--channel=127.0.0.1:", groupcast.channel.port())});
+  EXPECT_EQ(second.WaitForEnd(), 1);
+  EXPECT_THAT(second.Output(), HasSubstr("--admin_port: cannot listen on 127.0.0.1:" + port));
+  EXPECT_THAT(second.Output(), HasSubstr("another port or -1 (none) helps"));
+}
+
+TEST(StartupTest, AServiceCanDoWithoutAnAdminPort) {
+  ChannelServer channel;
+  const WebSocketService service(channel, /*workers=*/1, {"--admin_port=-1"});
+  EXPECT_EQ(service.admin_port(), 0);
+}
+
+TEST(StartupTest, AnAdminPortForOtherMachinesIsAWarning) {
+  ChannelServer channel;
+  WebSocketService service(channel, /*workers=*/1, {"--admin_address=0.0.0.0"});
+  EXPECT_THAT(service.process().Output(),
+              HasSubstr("--admin_address=0.0.0.0: everybody who reaches this address can read the "
+                        "metrics"));
 }
 
 TEST(StartupTest, ASecondChannelServerOnThePortRefuses) {

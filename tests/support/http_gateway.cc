@@ -13,16 +13,16 @@ namespace groupcast::tests {
 HttpGateway::HttpGateway(const ChannelServer& channel, int workers, const Flags& flags,
                          std::optional<int> output) {
   const std::string ready_file = NewTempPath("http_gateway.ready");
-  Flags all = {"--port=0", absl::StrCat("--workers=", workers),
+  Flags all = {"--port=0", "--admin_port=0", absl::StrCat("--workers=", workers),
                absl::StrCat("--channel=127.0.0.1:", channel.port()),
                absl::StrCat("--ready_file=", ready_file)};
   all.insert(all.end(), flags.begin(), flags.end());
   process_ = std::make_unique<Process>(kHttpGatewayBinary, all, output);
-  port_ = WaitForReady(process_.get(), ready_file);
+  ports_ = WaitForReadyPorts(process_.get(), ready_file);
 }
 
 HttpGateway::~HttpGateway() {
-  const std::vector<pid_t> workers = WorkerPids();
+  const std::vector<pid_t> workers = ChildrenOf(process_->pid());
   process_->Signal(SIGKILL);
   process_->WaitForEnd();
   try {

@@ -22,12 +22,13 @@ class HttpGateway {
   // When it returns, no worker is left.
   ~HttpGateway();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return ports_.port; }
+  uint16_t admin_port() const { return ports_.admin_port; }
   Process& process() { return *process_; }
-  std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
+  std::vector<pid_t> WorkerPids() const { return WorkersOf(process_->pid()); }
 
  private:
-  uint16_t port_ = 0;
+  ReadyPorts ports_;
   std::unique_ptr<Process> process_;
 };
 

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 
 namespace groupcast::tests {
@@ -54,7 +54,7 @@ Flags TlsFlags(const service::CertificateFiles& files) {
   return {"--tls_certificate=" + files.certificate, "--tls_key=" + files.key};
 }
 
-uint16_t WaitForReady(Process* process, const std::string& ready_file) {
+ReadyPorts WaitForReadyPorts(Process* process, const std::string& ready_file) {
   std::string text;
   WaitUntil("the ready file", [&] {
     std::ifstream file(ready_file);
@@ -64,12 +64,29 @@ uint16_t WaitForReady(Process* process, const std::string& ready_file) {
     }
     return !text.empty();
   });
-  int port = 0;
-  const std::vector<std::string> parts = absl::StrSplit(text, absl::ByAnyChar(":}"));
-  if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &port) || port <= 0) {
-    throw Failure(absl::StrCat("ready file: ", text));
-  }
-  return static_cast<uint16_t>(port);
+  // {"port": 1, "admin_port": 2}
+  const auto number = [&text](const std::string& name) {
+    const size_t place = text.find(absl::StrCat("\"", name, "\": "));
+    if (place == std::string::npos) return uint16_t{0};
+    return static_cast<uint16_t>(std::atoi(text.c_str() + place + name.size() + 4));
+  };
+  const ReadyPorts ports = {.port = number("port"), .admin_port = number("admin_port")};
+  if (ports.port == 0) throw Failure(absl::StrCat("ready file: ", text));
+  return ports;
+}
+
+uint16_t WaitForReady(Process* process, const std::string& ready_file) {
+  return WaitForReadyPorts(process, ready_file).port;
+}
+
+std::vector<pid_t> WorkersOf(pid_t supervisor) {
+  std::vector<pid_t> workers = ChildrenOf(supervisor);
+  std::erase_if(workers, [](pid_t pid) {
+    std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
+    std::string name;
+    return std::getline(file, name) && name == "groupcast_admin";
+  });
+  return workers;
 }
 
 ChannelServer::ChannelServer(Flags flags, std::optional<int> output)
@@ -107,18 +124,18 @@ WebSocketService::WebSocketService(const ChannelServer& channel, int workers, Fl
                                    std::optional<int> output) {
   const std::string ready_file = NewTempPath("websocket_service.ready");
   Flags all = DefaultTlsFlags();
-  for (std::string flag : Flags{"--port=0", absl::StrCat("--workers=", workers),
+  for (std::string flag : Flags{"--port=0", "--admin_port=0", absl::StrCat("--workers=", workers),
                                 absl::StrCat("--channel=127.0.0.1:", channel.port()),
                                 absl::StrCat("--ready_file=", ready_file)}) {
     all.push_back(std::move(flag));
   }
   all.insert(all.end(), flags.begin(), flags.end());
   process_ = std::make_unique<Process>(kWebSocketServiceBinary, all, output);
-  port_ = WaitForReady(process_.get(), ready_file);
+  ports_ = WaitForReadyPorts(process_.get(), ready_file);
 }
 
 WebSocketService::~WebSocketService() {
-  const std::vector<pid_t> workers = WorkerPids();
+  const std::vector<pid_t> workers = ChildrenOf(process_->pid());
   process_->Signal(SIGKILL);
   process_->WaitForEnd();
   try {

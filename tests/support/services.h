@@ -20,8 +20,20 @@ inline constexpr char kWebSocketServiceBinary[] = "services/websocket_service/we
 
 using Flags = std::vector<std::string>;
 
-// Waits for the ready file of `process`, and returns the port in it.
+// The ports in a ready file.
+struct ReadyPorts {
+  uint16_t port = 0;
+  uint16_t admin_port = 0;  // 0: there is none
+};
+
+// Waits for the ready file of `process`.
+ReadyPorts WaitForReadyPorts(Process* process, const std::string& ready_file);
+// The same, for the port of clients.
 uint16_t WaitForReady(Process* process, const std::string& ready_file);
+
+// The worker processes of a supervisor that serve clients: its children without the one of the
+// admin port.
+std::vector<pid_t> WorkersOf(pid_t supervisor);
 
 // A channel server that is ready. Its ports are `port()` and the next two.
 class ChannelServer {
@@ -78,9 +90,10 @@ class WebSocketService {
   // When it returns, no worker is left.
   ~WebSocketService();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return ports_.port; }
+  uint16_t admin_port() const { return ports_.admin_port; }
   Process& process() { return *process_; }
-  std::vector<pid_t> WorkerPids() const { return ChildrenOf(process_->pid()); }
+  std::vector<pid_t> WorkerPids() const { return WorkersOf(process_->pid()); }
   std::vector<WorkerRow> Table();
   // How often each limit was met, by name, by all workers together.
   std::map<std::string, int64_t> Limits();
@@ -88,7 +101,7 @@ class WebSocketService {
   WorkerRow RowOf(pid_t worker);
 
  private:
-  uint16_t port_ = 0;
+  ReadyPorts ports_;
   std::unique_ptr<Process> process_;
 };
 

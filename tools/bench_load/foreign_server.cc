@@ -92,7 +92,7 @@ absl::Status Run(const std::vector<char*>& command) {
       return absl::OkStatus();
     }
     if (!ready && Accepts(port)) {
-      absl::Status status = service::WriteReadyFile(absl::GetFlag(FLAGS_ready_file), port);
+      absl::Status status = service::WriteReadyFile(absl::GetFlag(FLAGS_ready_file), {.port = port});
       if (!status.ok()) return status;
       ready = true;
     }

@@ -90,7 +90,7 @@ absl::Status RawProbe::Listen(const std::string& ready_file) {
       epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event) != 0) {
     return ErrnoStatus("listen");
   }
-  return service::WriteReadyFile(ready_file, ntohs(address.sin_port));
+  return service::WriteReadyFile(ready_file, {.port = ntohs(address.sin_port)});
 }
 
 absl::Status RawProbe::Run() {

@@ -26,6 +26,11 @@ service_port() {
   sed -n 's/.*"port": *\([0-9]*\).*/\1/p' "$STATE/$1.ready"
 }
 
+# admin_port NAME: the same, for its admin port.
+admin_port() {
+  sed -n 's/.*"admin_port": *\([0-9]*\).*/\1/p' "$STATE/$1.ready"
+}
+
 # is_settled NAME: it is ready, or it has ended.
 is_settled() {
   [[ -e $STATE/$1.ready ]] && return

@@ -1,0 +1,111 @@
+#include "services/process/pool_memory.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace groupcast::service {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class PoolMemoryTest : public ::testing::Test {
+ protected:
+  const std::unique_ptr<PoolMemory> memory_ = *PoolMemory::Create(/*places=*/2, /*slots=*/8);
+};
+
+TEST_F(PoolMemoryTest, TheProcessesOfAPlaceFollowEachOther) {
+  SharedSlot* const first = memory_->Reset(3, absl::Now());
+  first->counters[0] = 5;
+  EXPECT_THAT(memory_->Read().places[1].processes, IsEmpty()) << "before its process is there";
+  memory_->Begin(3, /*place=*/1, /*pid=*/71);
+  memory_->Reset(4, absl::Now())->counters[0] = 7;
+  memory_->Begin(4, /*place=*/1, /*pid=*/72);
+
+  PoolMemory::Contents contents = memory_->Read();
+  EXPECT_THAT(contents.places[0].processes, IsEmpty());
+  ASSERT_THAT(contents.places[1].processes, SizeIs(2));
+  EXPECT_EQ(contents.places[1].processes[0].pid, 71);
+  EXPECT_EQ(contents.places[1].processes[0].counters[0], 5u);
+  EXPECT_EQ(contents.places[1].ended[0], 0u);
+
+  memory_->End(3, /*cpu_seconds=*/1.5);
+  memory_->CountRestart(1);
+  contents = memory_->Read();
+  ASSERT_THAT(contents.places[1].processes, SizeIs(1));
+  EXPECT_EQ(contents.places[1].processes[0].pid, 72);
+  EXPECT_EQ(contents.places[1].ended[0], 5u);
+  EXPECT_DOUBLE_EQ(contents.places[1].ended_cpu_seconds, 1.5);
+  EXPECT_EQ(contents.places[1].restarts, 1u);
+  EXPECT_EQ(contents.places[0].restarts, 0u);
+
+  memory_->End(4, /*cpu_seconds=*/1);
+  contents = memory_->Read();
+  EXPECT_EQ(contents.places[1].ended[0], 12u);
+  EXPECT_DOUBLE_EQ(contents.places[1].ended_cpu_seconds, 2.5);
+}
+
+TEST_F(PoolMemoryTest, AFreshSlotHasNothingOfTheProcessBefore) {
+  memory_->Reset(0, absl::Now())->counters[9] = 5;
+  memory_->Begin(0, 0, 71);
+  memory_->End(0, 0);
+  memory_->Reset(0, absl::Now());
+  memory_->Begin(0, 0, 72);
+  const PoolMemory::Contents contents = memory_->Read();
+  EXPECT_EQ(contents.places[0].processes.at(0).counters[9], 0u);
+  EXPECT_EQ(contents.places[0].ended[9], 5u);
+}
+
+TEST_F(PoolMemoryTest, AChildSeesWhatTheParentWrites) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte;
+    const bool told = read(ends[0], &byte, 1) == 1;
+    const PoolMemory::Contents contents = memory_->Read();
+    _exit(told && contents.stopping && contents.places[0].restarts == 1 ? 0 : 1);
+  }
+  memory_->SetStopping();
+  memory_->CountRestart(0);
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// Whatever moment a reader meets, all that was counted is there once.
+TEST_F(PoolMemoryTest, AReaderNeverSeesAProcessTwiceOrNotAtAll) {
+  std::atomic<bool> stop{false};
+  memory_->Reset(0, absl::Now())->counters[0] = 1;
+  memory_->Begin(0, 0, 71);
+  std::thread supervisor([&] {
+    for (int slot = 0; !stop; slot = (slot + 1) % 8) {
+      memory_->End(slot, 0);
+      // The next process has counted nothing yet.
+      memory_->Reset((slot + 1) % 8, absl::Now());
+      memory_->Begin((slot + 1) % 8, 0, 71);
+    }
+  });
+  for (int i = 0; i < 2'000; ++i) {
+    const PoolMemory::Contents contents = memory_->Read();
+    uint64_t sum = contents.places[0].ended[0];
+    for (const PoolMemory::Process& process : contents.places[0].processes) {
+      sum += process.counters[0];
+    }
+    EXPECT_EQ(sum, 1u);
+  }
+  stop = true;
+  supervisor.join();
+}
+
+}  // namespace
+}  // namespace groupcast::service
