@@ -13,11 +13,11 @@ cp -rL sdk/js/pages "$CHECKOUT/bazel-bin/sdk/js/pages" # links that leave the fo
 UP=$CHECKOUT/tools/up DOWN=$CHECKOUT/tools/down STATE=$CHECKOUT/.groupcast
 source tools/lib/console.sh
 source tools/lib/processes.sh
+source tools/lib/services.sh
 trap '"$DOWN" --quiet' EXIT
 cd / # the tools work from anywhere
 
 service_pid() { remembered_pid "$STATE/$1.process"; }
-source tools/lib/services.sh
 gateway_port() { service_port http_gateway; }
 http_port() { service_port websocket_service; }
 
@@ -89,6 +89,9 @@ expect_equal "the link works" "$(http_status 127.0.0.1 "$port" /)" 200
 gateway=$(gateway_port)
 expect_contains "and a line for HTTP" "$output" "http://127.0.0.1:$gateway/v1/groups/123/messages"
 expect_contains "and the gateway in the table" "$output" "http_gateway       127.0.0.1:$gateway "
+expect_equal "the metrics are there" "$(http_status 127.0.0.1 "$(admin_port http_gateway)" /metrics)" 200
+expect_contains "and are printed" "$output" "Metrics: http://127.0.0.1:$(admin_port http_gateway)/metrics"
+expect_contains "of all services" "$output" " http://127.0.0.1:$(admin_port websocket_service)/metrics"
 expect_equal "the gateway has its channel" "$(http_status 127.0.0.1 "$gateway" /readyz)" 200
 expect_equal "and reads groups" "$(http_status 127.0.0.1 "$gateway" /v1/groups/123/messages)" 200
 http_gateway=$(service_pid http_gateway)

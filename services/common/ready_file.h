@@ -18,8 +18,8 @@ struct ReadyPorts {
   uint16_t admin_port = 0;  // 0: there is none
 };
 
-// Writes {"port": PORT, "admin_port": PORT} to `path`, or only the first. It writes the file under another name and renames it, so readers
-// never see a part of it. After an error nothing is left.
+// Writes {"port": PORT, "admin_port": PORT} to `path`, or only the first. It writes the file under
+// another name and renames it, so readers never see a part of it. After an error nothing is left.
 absl::Status WriteReadyFile(absl::string_view path, const ReadyPorts& ports);
 
 // The file that tells others that a service can be used, as a service writes it.

@@ -43,8 +43,7 @@ int RunAdmin(const AdminWorkerOptions& options, const OriginPolicy& hosts,
   absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Create(
       std::move(parts.listener), hosts,
       {.metrics = [&] { return MetricsText(options, pool); },
-       .why_not_ready =
-           [&] { return WhyNotReady(pool.memory->Read(), pool, options.waits_for()); },
+       .why_not_ready = [&] { return WhyNotReady(pool.memory->Read(), pool, options.waits_for()); },
        .on_tick =
            [slot = parts.slot] {
              slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
@@ -65,10 +64,8 @@ WorkerKind AdminKind(AdminPort port, AdminWorkerOptions options) {
   kind.name = "admin";
   kind.listeners.port = port.port;
   kind.listeners.sockets.push_back(std::move(port.listener));
-  kind.main = [options = std::move(options),
-               hosts = std::move(port.hosts)](WorkerKind::Parts parts) {
-    return RunAdmin(options, hosts, std::move(parts));
-  };
+  kind.main = [options = std::move(options), hosts = std::move(port.hosts)](
+                  WorkerKind::Parts parts) { return RunAdmin(options, hosts, std::move(parts)); };
   kind.observes = true;
   return kind;
 }

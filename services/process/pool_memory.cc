@@ -90,8 +90,7 @@ void PoolMemory::End(int slot, double cpu_seconds) {
     place.ended[i].fetch_add(shared.counters[i].load(std::memory_order_relaxed),
                              std::memory_order_relaxed);
   }
-  place.ended_cpu_us.fetch_add(static_cast<uint64_t>(cpu_seconds * 1e6),
-                               std::memory_order_relaxed);
+  place.ended_cpu_us.fetch_add(static_cast<uint64_t>(cpu_seconds * 1e6), std::memory_order_relaxed);
   shared.pid.store(0, std::memory_order_relaxed);
 }
 

@@ -18,7 +18,8 @@ struct SharedSlot {
 
   static constexpr size_t kCountersMax = 160;
 
-  // The supervisor's: the process of the slot, and its place in PoolMemory. Pid 0: the slot is free.
+  // The supervisor's: the process of the slot, and its place in PoolMemory. Pid 0: the slot is
+  // free.
   std::atomic<int32_t> pid{0};
   std::atomic<int32_t> place{-1};
 

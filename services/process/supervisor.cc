@@ -67,8 +67,8 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
   }
   std::unique_ptr<Supervisor> supervisor(
       new Supervisor(std::move(options), std::move(kinds), std::move(reload)));
-  absl::StatusOr<std::unique_ptr<PoolMemory>> memory = PoolMemory::Create(
-      static_cast<int>(supervisor->sockets_.size()), supervisor->slot_count_);
+  absl::StatusOr<std::unique_ptr<PoolMemory>> memory =
+      PoolMemory::Create(static_cast<int>(supervisor->sockets_.size()), supervisor->slot_count_);
   if (!memory.ok()) return memory.status();
   supervisor->memory_ = *std::move(memory);
   supervisor->view_.memory = supervisor->memory_.get();
@@ -451,9 +451,8 @@ void Supervisor::BeginStop(absl::string_view why) {
   stopping_ = true;
   memory_->SetStopping();
   spdlog::info("{}: stopping {} workers", std::string(why),
-               std::count_if(processes_.begin(), processes_.end(), [this](const Process& process) {
-                 return !Observes(process.socket);
-               }));
+               std::count_if(processes_.begin(), processes_.end(),
+                             [this](const Process& process) { return !Observes(process.socket); }));
   manager_.Stopping(failure_.ok() ? "draining" : failure_.message());
   // New connections are refused from here on, and the connections in the backlogs are reset.
   for (WorkerKind& kind : kinds_) kind.listeners.sockets.clear();

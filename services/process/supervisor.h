@@ -34,7 +34,7 @@ struct WorkerKind {
     Fd listener;
     Fd control;  // the worker's end of socket_loan.h
     SharedSlot* slot = nullptr;
-    int slot_number = 0;  // below Supervisor::SlotCount; no other live worker has it
+    int slot_number = 0;             // below Supervisor::SlotCount; no other live worker has it
     const PoolView* pool = nullptr;  // what all workers report; it outlives the worker
     // The service is starting, or reloads: an error of the configuration should be found. Otherwise
     // the configuration was usable before, and the worker should go on as far as it can.
@@ -111,8 +111,8 @@ class Supervisor {
     std::function<void()> roll_back;
   };
 
-  // kInvalidArgument: there is no kind that serves. Or a kind has no name, no main, not 1 to 255 sockets, or
-  // more than SharedSlot::kCountersMax counters.
+  // kInvalidArgument: there is no kind that serves. Or a kind has no name, no main, not 1 to 255
+  // sockets, or more than SharedSlot::kCountersMax counters.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(SupervisorOptions options,
                                                             std::vector<WorkerKind> kinds,
                                                             Reload reload);

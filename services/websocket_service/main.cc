@@ -21,9 +21,9 @@
 #include "services/common/ready_file.h"
 #include "services/common/service_manager.h"
 #include "services/configuration/service_configuration.h"
-#include "services/process/pool_counts.h"
 #include "services/metrics/admin_port.h"
 #include "services/process/admin_worker.h"
+#include "services/process/pool_counts.h"
 #include "services/process/supervisor.h"
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/worker.h"
@@ -169,8 +169,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   };
   // A service has TLS or not from its start to its end.
   const bool has_tls = configuration->worker.tls != nullptr;
-  options.notes = [&configuration, channel_url, has_tls,
-                   host_port = HostPort(address, bound_port), metrics = MetricsNote(*admin_place, admin_port)] {
+  options.notes = [&configuration, channel_url, has_tls, host_port = HostPort(address, bound_port),
+                   metrics = MetricsNote(*admin_place, admin_port)] {
     std::vector<std::string> notes = {absl::StrCat("channel server: ", channel_url())};
     if (!metrics.empty()) notes.push_back(metrics);
     if (has_tls) {

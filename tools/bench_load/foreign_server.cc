@@ -92,7 +92,8 @@ absl::Status Run(const std::vector<char*>& command) {
       return absl::OkStatus();
     }
     if (!ready && Accepts(port)) {
-      absl::Status status = service::WriteReadyFile(absl::GetFlag(FLAGS_ready_file), {.port = port});
+      absl::Status status =
+          service::WriteReadyFile(absl::GetFlag(FLAGS_ready_file), {.port = port});
       if (!status.ok()) return status;
       ready = true;
     }
