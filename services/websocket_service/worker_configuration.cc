@@ -10,11 +10,11 @@
 #include "services/common/logging.h"
 #include "services/configuration/group_rules.h"
 #include "services/http/origin_policy.h"
+#include "services/http/pages.h"
 #include "services/settings/access_flags.h"
 #include "services/settings/channel_flags.h"
 #include "services/settings/origin_flags.h"
 #include "services/settings/send_rules_settings.h"
-#include "services/websocket_service/http/pages.h"
 #include "services/websocket_service/limit_flags.h"
 #include "services/websocket_service/proxy/forwarded.h"
 

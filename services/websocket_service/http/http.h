@@ -11,7 +11,7 @@
 #include "services/common/ip_address.h"
 #include "services/common/shared_bytes.h"
 #include "services/http/origin_policy.h"
-#include "services/websocket_service/http/pages.h"
+#include "services/http/pages.h"
 #include "services/websocket_service/proxy/forwarded.h"
 
 namespace groupcast::service {

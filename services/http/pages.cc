@@ -1,11 +1,13 @@
-#include "services/websocket_service/http/pages.h"
+#include "services/http/pages.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -35,6 +37,11 @@ absl::string_view ContentType(const fs::path& path) {
     if (extension == known) return type;
   }
   return "application/octet-stream";
+}
+
+std::string TagOf(absl::string_view body) {
+  return absl::StrCat(
+      absl::Hex(std::hash<std::string_view>()({body.data(), body.size()}), absl::kZeroPad16));
 }
 
 bool IsBelow(const fs::path& root, const fs::path& path) {
@@ -103,7 +110,7 @@ class Loader {
       if (!file) return Skip(path, "cannot be read");
       body = SharedBytes::Copy(bytes);
     }
-    pages_[name] = {.content_type = ContentType(path), .body = body};
+    pages_[name] = {.content_type = ContentType(path), .body = body, .tag = TagOf(body.bytes())};
     return absl::OkStatus();
   }
 

@@ -1,5 +1,5 @@
-#ifndef GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_
-#define GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_
+#ifndef GROUPCAST_SERVICES_HTTP_PAGES_H_
+#define GROUPCAST_SERVICES_HTTP_PAGES_H_
 
 #include <cstddef>
 #include <string>
@@ -25,6 +25,7 @@ class Pages {
   struct Page {
     absl::string_view content_type;
     SharedBytes body;
+    std::string tag;  // changes with the body: 16 hexadecimal digits
   };
 
   static constexpr size_t kBytesMax = 64u << 20;
@@ -48,4 +49,4 @@ class Pages {
 
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_WEBSOCKET_SERVICE_HTTP_PAGES_H_
+#endif  // GROUPCAST_SERVICES_HTTP_PAGES_H_

@@ -1,4 +1,4 @@
-#include "services/websocket_service/http/pages.h"
+#include "services/http/pages.h"
 
 #include <sys/stat.h>
 
@@ -7,9 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "services/websocket_service/http/http.h"
 
 namespace groupcast::service {
 namespace {
@@ -99,6 +97,15 @@ TEST_F(PagesTest, LinksThatLeadInCirclesOrNowhereEnd) {
   }
 }
 
+TEST_F(PagesTest, TheTagChangesWithTheContent) {
+  const Pages before = Load();
+  const std::string index = before.Find("/")->tag;
+  EXPECT_NE(index, before.Find("/deep/")->tag);
+  EXPECT_EQ(Load().Find("/")->tag, index);
+  Write(root_ / "site" / "index.html", "<p>other");
+  EXPECT_NE(Load().Find("/")->tag, index);
+}
+
 TEST_F(PagesTest, NamesThatBeginWithADotAreNotServed) {
   const fs::path site = root_ / "site";
   fs::create_directories(site / ".git");
@@ -125,24 +132,6 @@ TEST_F(PagesTest, ADirectoryThatIsTooLargeIsAnError) {
   std::ofstream(root_ / "site" / "large").seekp(Pages::kBytesMax).put('x');
   EXPECT_EQ(Pages::Load((root_ / "site").string()).status().code(),
             absl::StatusCode::kResourceExhausted);
-}
-
-TEST_F(PagesTest, AllAnswersShareThePagesBody) {
-  const Pages pages = Load();
-  const std::string request = "GET /?x=1 HTTP/1.1\r\nHost: x\r\n\r\n";
-  const HttpAnswer answer = AnswerRequest(request, {.pages = &pages});
-  EXPECT_TRUE(absl::EndsWith(answer.bytes, "\r\n\r\n"));
-  EXPECT_TRUE(absl::StrContains(answer.bytes, "Content-Length: 8\r\n"));
-  EXPECT_EQ(answer.body.bytes(), "<p>index");
-  EXPECT_EQ(answer.body.bytes().data(), pages.Find("/")->body.bytes().data());
-}
-
-TEST_F(PagesTest, HeadGetsTheHeaderOfThePageAlone) {
-  const Pages pages = Load();
-  const HttpAnswer get = AnswerRequest("GET / HTTP/1.1\r\nHost: x\r\n\r\n", {.pages = &pages});
-  const HttpAnswer head = AnswerRequest("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", {.pages = &pages});
-  EXPECT_EQ(head.bytes, get.bytes);
-  EXPECT_FALSE(head.body);
 }
 
 }  // namespace
