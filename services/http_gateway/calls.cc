@@ -62,7 +62,13 @@ class Reader {
         return ReadStream({route_.id});
       case Endpoint::kEvents:
         return ReadStreams();
+      case Endpoint::kServices:
+        calls_.asks_services = true;
+        calls_.items.emplace_back();
+        return true;
       case Endpoint::kApiDescription:
+      case Endpoint::kDashboard:
+      case Endpoint::kDashboardFile:
       case Endpoint::kAlive:
       case Endpoint::kReady:
         break;

@@ -32,7 +32,9 @@ struct CallInput {
 struct Calls {
   // A list has one result for each item, also for one that is no command.
   std::vector<std::variant<Command, CommandError>> items;
-  bool is_list = false;    // the answer is the list of the results
+  bool is_list = false;  // the answer is the list of the results
+  // There is one item, and it is no command: the answer is that of the services' admin ports.
+  bool asks_services = false;
   bool is_stream = false;  // the commands are joins, and the answer is a stream of their events
   // A stream's groups, in the order of the request.
   std::vector<std::string> groups;

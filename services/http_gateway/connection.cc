@@ -186,6 +186,10 @@ std::optional<Problem> Connection::CheckHead() {
   return problem;
 }
 
+bool Connection::MayAskServices() const {
+  return host_->shows_services() || (access != nullptr && access->identity.program != nullptr);
+}
+
 std::optional<Problem> Connection::Identify(bool is_stream) {
   const bool is_program = ApiKeys::LooksLikeKey(credentials_);
   // Presence knows a client that comes back by its session, so streams have none in common.
@@ -225,25 +229,55 @@ std::optional<Problem> Connection::Identify(bool is_stream) {
   return ProblemOf(ErrorCodeOf(status), status.message());
 }
 
+bool Connection::RunPlain() {
+  switch (route_.endpoint) {
+    case Endpoint::kAlive:
+      SendAnswer(JsonResponse(response_frame(), R"({"alive":true})"));
+      return true;
+    case Endpoint::kReady: {
+      const absl::string_view why_not = host_->why_not_ready();
+      SendAnswer(why_not.empty()
+                     ? JsonResponse(response_frame(), R"({"ready":true})")
+                     : ProblemResponse(
+                           response_frame(),
+                           MakeProblem(503, "unavailable", absl::StrCat("Not ready: ", why_not))));
+      return true;
+    }
+    case Endpoint::kApiDescription:
+      SendAnswer(JsonResponse(response_frame(), kApiDescription));
+      return true;
+    case Endpoint::kDashboard:
+      SendAnswer(RedirectResponse(response_frame(), "dashboard/"));
+      return true;
+    case Endpoint::kDashboardFile:
+      SendFile();
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Connection::SendFile() {
+  const Pages* const files = host_->dashboard();
+  const Pages::Page* const file =
+      files == nullptr ? nullptr : files->Find(absl::StrCat("/", route_.id));
+  if (file == nullptr) {
+    return RefuseRequest(MakeProblem(
+        404, kNotFound,
+        files == nullptr
+            ? "This gateway has no dashboard. Its flag --dashboard_pages names the files of one."
+            : "The dashboard has no such file."));
+  }
+  SendAnswer(FileResponse(response_frame(), *file,
+                          parser_.Field(http::field::if_none_match).value_or("")));
+}
+
 void Connection::Run() {
   host_->OnRequest(/*refused=*/false);
   if (route_.method == Method::kOptions) {
     return SendAnswer(PreflightResponse(response_frame(), AllowedMethods(route_.endpoint)));
   }
-  switch (route_.endpoint) {
-    case Endpoint::kAlive:
-      return SendAnswer(JsonResponse(response_frame(), R"({"alive":true})"));
-    case Endpoint::kReady: {
-      const absl::string_view why_not = host_->why_not_ready();
-      if (why_not.empty()) return SendAnswer(JsonResponse(response_frame(), R"({"ready":true})"));
-      return SendAnswer(ProblemResponse(
-          response_frame(), MakeProblem(503, "unavailable", absl::StrCat("Not ready: ", why_not))));
-    }
-    case Endpoint::kApiDescription:
-      return SendAnswer(JsonResponse(response_frame(), kApiDescription));
-    default:
-      break;
-  }
+  if (RunPlain()) return;
   std::variant<Calls, Problem> read =
       ReadCalls(route_,
                 {.content_type = parser_.Field(http::field::content_type),
@@ -255,6 +289,10 @@ void Connection::Run() {
   Calls calls = std::get<Calls>(std::move(read));
   if (const std::optional<Problem> problem = Identify(calls.is_stream)) {
     return RefuseRequest(*problem);
+  }
+  if (calls.asks_services && !MayAskServices()) {
+    return RefuseRequest(ProblemOf(
+        ErrorCode::kForbidden, "Only a program with an API key may know how the services are."));
   }
   const std::variant<Fingerprint, Problem> excluded =
       ReadExcluded(route_, UserOf(*this), access != nullptr && access->identity.program != nullptr);
@@ -283,6 +321,10 @@ void Connection::Run() {
   exchange_ = std::make_unique<Exchange>(std::move(calls));
   parser_.Next();  // the body's memory
   host_->OnAnswering(this);
+  if (exchange_->asks_services()) {
+    if (const std::string* const json = host_->AskServices(this)) OnServices(*json);
+    return;
+  }
   RunCommands();
   // A list may have no command.
   host_->OnTouched(this, TrafficClass::kInteractive);
@@ -412,6 +454,13 @@ void Connection::FailRequest(const Problem& problem) {
   if (state_ != State::kAnswering) return;
   request_.keep_alive = false;
   exchange_->Fail(problem);
+  host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::OnServices(absl::string_view json) {
+  // The request may have failed meanwhile.
+  if (state_ != State::kAnswering || !exchange_->asks_services()) return;
+  exchange_->OnAnswer({.kind = Answer::Kind::kReply, .id = 0, .json = std::string(json)});
   host_->OnTouched(this, TrafficClass::kInteractive);
 }
 

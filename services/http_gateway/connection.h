@@ -20,6 +20,7 @@
 #include "services/connections/unfinished_pool.h"
 #include "services/groups/group_service.h"
 #include "services/groups/member.h"
+#include "services/http/pages.h"
 #include "services/http/request_parser.h"
 #include "services/http_gateway/api_keys.h"
 #include "services/http_gateway/door.h"
@@ -49,6 +50,13 @@ class ConnectionHost {
   virtual GroupService& groups() = 0;
   virtual Door door() const = 0;
   virtual const ApiKeys& api_keys() const = 0;
+  // The files of the dashboard. Null: there are none.
+  virtual const Pages* dashboard() const = 0;
+  // Whether callers without an API key may know how the services are.
+  virtual bool shows_services() const = 0;
+  // Asks the services' admin ports. Returns the JSON, or null: OnServices follows, unless the
+  // connection is destroyed before.
+  virtual const std::string* AskServices(Connection* connection) = 0;
   // Null: the service can be used. Otherwise the end of a sentence.
   virtual absl::string_view why_not_ready() const = 0;
   virtual bool is_draining() const = 0;
@@ -113,6 +121,8 @@ class Connection final : public Member,
   void OnRequestTimeout();
   // Answers with this problem, if a request is under way.
   void FailRequest(const Problem& problem);
+  // The answer to AskServices.
+  void OnServices(absl::string_view json);
   void SendHeartbeat();
   // Cuts it off. What the kernel has not delivered is dropped, with a reset.
   void Abort();
@@ -168,8 +178,13 @@ class Connection final : public Member,
   std::optional<Problem> CheckHead();
   // Shows the credentials to the groups. nullopt: they are valid, or there are none.
   std::optional<Problem> Identify(bool is_stream);
+  bool MayAskServices() const;
   // A whole request with a valid head.
   void Run();
+  // Answers a request that is not about groups. False: it is about groups, or services.
+  bool RunPlain();
+  // A file of the dashboard.
+  void SendFile();
   void RunCommands();
 
   void RefuseRequest(const Problem& problem);

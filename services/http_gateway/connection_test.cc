@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +25,7 @@
 namespace groupcast::service {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -132,6 +136,13 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
     return {.origins = &origins_, .api_keys = &api_keys(), .knows_tokens = true};
   }
   const ApiKeys& api_keys() const override { return api_keys_; }
+  const Pages* dashboard() const override { return dashboard_.empty() ? nullptr : &dashboard_; }
+  bool shows_services() const override { return shows_services_; }
+  const std::string* AskServices(Connection* connection) override {
+    EXPECT_EQ(connection, connection_.get());
+    ++questions_;
+    return services_.empty() ? nullptr : &services_;
+  }
   absl::string_view why_not_ready() const override { return ""; }
   bool is_draining() const override { return false; }
   bool is_surplus(const Connection&) const override { return false; }
@@ -149,6 +160,10 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   void OnHeld(int64_t change) override { held_ += change; }
   void OnUnfinished(Connection*, size_t bytes) override { unfinished_ = bytes; }
 
+  Pages dashboard_;
+  bool shows_services_ = true;
+  std::string services_;  // the answer that is known; empty: none
+  int questions_ = 0;     // for the services
   ConnectionOptions options_;
   OriginPolicy origins_;
   ApiKeys api_keys_;
@@ -268,6 +283,55 @@ TEST_F(ConnectionTest, AStreamDropsWhatFollowsIt) {
   Write(absl::StrCat(Get("/v1/groups/g/events"), std::string(50'000, 'x')));
   EXPECT_THAT(Read(), HasSubstr("event: joined"));
   EXPECT_EQ(connection_->input_bytes(), 0);
+}
+
+TEST_F(ConnectionTest, AQuestionForTheServicesWaitsForItsAnswer) {
+  EXPECT_EQ(Ask(Get("/v1/services")), "");
+  EXPECT_EQ(questions_, 1);
+  EXPECT_EQ(waits_, Waits::kAnswering);
+  connection_->OnServices("{\"services\":[]}");
+  Turns();
+  EXPECT_THAT(Read(), HasSubstr("\r\n\r\n{\"services\":[]}"));
+  services_ = "{\"services\":[1]}";
+  EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr("\r\n\r\n{\"services\":[1]}"));
+}
+
+TEST_F(ConnectionTest, AnAnswerOfServicesIsForTheirRequestAlone) {
+  Write(Get("/v1/services"));
+  connection_->FailRequest(ProblemOf(ErrorCode::kUnavailable, "it stops"));
+  connection_->OnServices("{}");
+  Turns();
+  EXPECT_THAT(Read(), HasSubstr("it stops"));
+  Connect();
+  Write(Get("/v1/groups/g/events"));
+  connection_->OnServices("{\"services\":[]}");
+  Turns();
+  EXPECT_THAT(Read(), Not(HasSubstr("services")));
+}
+
+TEST_F(ConnectionTest, HowTheServicesAreIsNotForEveryone) {
+  shows_services_ = false;
+  EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr(" 403 "));
+  EXPECT_THAT(Ask(Get(absl::StrCat("/v1/services?token=", TokenFor("ann", absl::Seconds(100))))),
+              HasSubstr(" 403 "));
+  EXPECT_EQ(questions_, 0);
+}
+
+TEST_F(ConnectionTest, ServesTheFilesOfTheDashboard) {
+  EXPECT_THAT(Ask(Get("/dashboard/")), AllOf(HasSubstr(" 404 "), HasSubstr("--dashboard_pages")));
+  const std::string directory = absl::StrCat(std::getenv("TEST_TMPDIR"), "/dashboard");
+  std::filesystem::create_directory(directory);
+  std::ofstream(absl::StrCat(directory, "/index.html")) << "<p>index";
+  dashboard_ = *Pages::Load(directory);
+  EXPECT_THAT(Ask(Get("/dashboard")), HasSubstr("\r\nLocation: dashboard/\r\n"));
+  const std::string index = Ask(Get("/dashboard/"));
+  EXPECT_THAT(index, AllOf(HasSubstr(" 200 OK"), HasSubstr("\r\n\r\n<p>index")));
+  EXPECT_THAT(Ask(Get("/dashboard/index.html")), HasSubstr("<p>index"));
+  EXPECT_THAT(Ask(Get("/dashboard/other.js")), HasSubstr(" 404 "));
+  EXPECT_THAT(Ask(Get("/dashboard/..%2findex.html")), HasSubstr(" 404 "));
+  const std::string tag = index.substr(index.find("ETag: ") + 6, 18);
+  EXPECT_THAT(Ask(Get("/dashboard/", absl::StrCat("If-None-Match: ", tag, "\r\n"))),
+              HasSubstr(" 304 "));
 }
 
 TEST_F(ConnectionTest, HeartbeatsDoNotGatherInFrontOfAPeerThatDoesNotRead) {

@@ -23,9 +23,18 @@ std::string Excerpt(absl::string_view text) {
                       text.size() > kRefusedBytesMax ? "..." : "");
 }
 
-bool HasGroups(Endpoint endpoint) {
-  return endpoint != Endpoint::kApiDescription && endpoint != Endpoint::kAlive &&
-         endpoint != Endpoint::kReady;
+// Of the other endpoints anybody may know.
+bool NeedsCredentials(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kApiDescription:
+    case Endpoint::kDashboard:
+    case Endpoint::kDashboardFile:
+    case Endpoint::kAlive:
+    case Endpoint::kReady:
+      return false;
+    default:
+      return true;
+  }
 }
 
 Problem Unauthorized(absl::string_view detail) {
@@ -112,7 +121,7 @@ std::optional<Problem> ReadHead(const RequestParser& request, const Door& door, 
   Problem problem;
   if (!FindRoute(request.method(), request.target(), &head->route, &problem)) return problem;
   // A preflight has no credentials (the section "CORS protocol" of WHATWG Fetch).
-  if (!HasGroups(head->route.endpoint) || head->route.method == Method::kOptions) {
+  if (!NeedsCredentials(head->route.endpoint) || head->route.method == Method::kOptions) {
     return std::nullopt;
   }
   return ReadCredentials(request, door, head);

@@ -26,7 +26,7 @@ void Exchange::SkipDefects() {
 }
 
 const Command* Exchange::Next() const {
-  if (problem_.has_value() || next_ == calls_.items.size()) return nullptr;
+  if (calls_.asks_services || problem_.has_value() || next_ == calls_.items.size()) return nullptr;
   return &std::get<Command>(calls_.items[next_]);
 }
 

@@ -43,6 +43,7 @@ class Exchange {
   // Events that have come before the stream has begun.
   const std::vector<Answer>& events() const { return events_; }
 
+  bool asks_services() const { return calls_.asks_services; }
   bool is_stream() const { return calls_.is_stream; }
   const std::vector<std::string>& groups() const { return calls_.groups; }
 

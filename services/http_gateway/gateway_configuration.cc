@@ -9,9 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "services/common/address.h"
 #include "services/common/flags.h"
 #include "services/common/logging.h"
 #include "services/configuration/group_rules.h"
+#include "services/http/pages.h"
 #include "services/settings/access_flags.h"
 #include "services/settings/channel_flags.h"
 #include "services/settings/origin_flags.h"
@@ -57,6 +59,12 @@ ABSL_FLAG(absl::Duration, drain_time, absl::Seconds(5),
           "time over which a stopping service ends its streams");
 ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(10),
           "a worker that stands still for this time is replaced");
+ABSL_FLAG(
+    std::string, dashboard_pages, "",
+    "directory with the files of the dashboard, which is at /dashboard; empty: there is none");
+ABSL_FLAG(std::string, dashboard_services, "127.0.0.1:9206,127.0.0.1:9234,127.0.0.1:9280",
+          "admin ports of the services that the dashboard shows, with commas between them; at most "
+          "64");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
 namespace groupcast::service {
@@ -156,6 +164,9 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   GatewayOptions& worker = configuration.worker;
   worker.needs_credentials =
       access->policy->needs_token() || (!api_keys->empty() && !access->policy->allows_anonymous());
+  // Without keys, this machine alone decides who may call the service.
+  worker.shows_services =
+      IsLoopback(bind_address) && api_keys->empty() && !access->policy->needs_token();
   worker.api_keys = std::make_shared<const ApiKeys>(*std::move(api_keys));
   worker.origins = *std::move(origins);
   worker.groups.access = *std::move(access);
@@ -180,6 +191,15 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   worker.connections_max = Size(absl::GetFlag(FLAGS_max_connections_per_worker));
   worker.outbox_total_bytes_max = Size(absl::GetFlag(FLAGS_outbox_total_bytes));
   worker.unfinished_bytes_max = Size(absl::GetFlag(FLAGS_unfinished_bytes));
+  absl::StatusOr<std::vector<AdminPort>> services =
+      ReadAdminPorts(FlagPlace("dashboard_services"), absl::GetFlag(FLAGS_dashboard_services));
+  if (!services.ok()) return services.status();
+  worker.services = *std::move(services);
+  if (const std::string directory = absl::GetFlag(FLAGS_dashboard_pages); !directory.empty()) {
+    absl::StatusOr<Pages> pages = Pages::Load(directory);
+    if (!pages.ok()) return AtPresetPlace("dashboard_pages", pages.status());
+    worker.dashboard = std::make_shared<const Pages>(*std::move(pages));
+  }
   configuration.channel_url = *std::move(channel_url);
   configuration.channel.message_bytes_max = message_bytes_max;
   configuration.channel.window_bytes_max = Size(absl::GetFlag(FLAGS_window_bytes));

@@ -71,6 +71,7 @@ GatewayWorker::GatewayWorker(const GatewayOptions& options, SharedSlot* slot,
       slot_(slot),
       loop_(std::move(loop)),
       groups_(options.groups, &clock_),
+      services_({.services = options.services}, loop_.get()),
       unfinished_(options.unfinished_bytes_max),
       touched_(&clock_),
       outbox_budget_(static_cast<int64_t>(options.outbox_total_bytes_max)),
@@ -113,6 +114,9 @@ absl::Status GatewayWorker::Start(const ChannelFactory& make_channel, Fd listene
   channel_ = *std::move(channel);
   groups_.SetChannel(channel_.get());
 
+  services_.OnAnswer([this](const std::string& json) {
+    for (Connection* const connection : std::exchange(asking_, {})) connection->OnServices(json);
+  });
   // After the channel's hook: a turn writes its own answers.
   loop_->AddTurnHook(
       [this] { return groups_.ServeReaders() ? absl::InfinitePast() : absl::InfiniteFuture(); });
@@ -151,6 +155,12 @@ void GatewayWorker::OnAccepted(Fd socket) {
   if (!connection->Start().ok()) return;
   connection->place = static_cast<uint32_t>(connections_.size());
   connections_.push_back(std::move(connection));
+}
+
+const std::string* GatewayWorker::AskServices(Connection* connection) {
+  const std::string* const answer = services_.Ask();
+  if (answer == nullptr) asking_.insert(connection);
+  return answer;
 }
 
 bool GatewayWorker::MayHold(size_t bytes) const {
@@ -217,6 +227,7 @@ size_t GatewayWorker::Flush(Connection* connection) {
 
 void GatewayWorker::Destroy(Connection* connection) {
   if (connection->slow()) ++slow_consumers_;
+  asking_.erase(connection);
   const uint32_t place = connection->place;
   std::swap(connections_[place], connections_.back());
   connections_[place]->place = place;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -23,8 +24,10 @@
 #include "services/connections/unfinished_pool.h"
 #include "services/groups/group_service.h"
 #include "services/http/origin_policy.h"
+#include "services/http/pages.h"
 #include "services/http_gateway/api_keys.h"
 #include "services/http_gateway/connection.h"
+#include "services/http_gateway/dashboard/service_watch.h"
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
@@ -39,6 +42,12 @@ struct GatewayOptions {
   std::shared_ptr<const ApiKeys> api_keys = std::make_shared<const ApiKeys>();
   // Requests about groups need an API key or a token.
   bool needs_credentials = false;
+  // Callers without an API key may know how the services are.
+  bool shows_services = false;
+  // The admin ports of the services that the dashboard shows.
+  std::vector<AdminPort> services;
+  // The files of the dashboard. Null: there is none.
+  std::shared_ptr<const Pages> dashboard;
 
   // From the first byte of a request to its last, and for the peer to take an answer.
   absl::Duration request_timeout = absl::Seconds(30);
@@ -101,6 +110,9 @@ class GatewayWorker final : private ConnectionHost {
     return connection.place >= options_.connections_max;
   }
   absl::string_view date() const override { return date_; }
+  const Pages* dashboard() const override { return options_.dashboard.get(); }
+  bool shows_services() const override { return options_.shows_services; }
+  const std::string* AskServices(Connection* connection) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnStream(int change) override { streams_ += change; }
   void OnIdle(Connection* connection) override { idle_.Append(connection, loop_->now()); }
@@ -137,6 +149,8 @@ class GatewayWorker final : private ConnectionHost {
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;
+  ServiceWatch services_;
+  absl::flat_hash_set<Connection*> asking_;  // for the answer of services_
 
   // Before the connections, which leave them when they are destroyed.
   UnfinishedPool unfinished_;

@@ -8,6 +8,16 @@ namespace {
 // When a client should try again what may work later.
 constexpr absl::string_view kRetryAfterSeconds = "1";
 
+// What a page of the dashboard may do: use the files beside it, and call this service. Nothing of
+// other sites, no script in the page, and no frame around it.
+constexpr absl::string_view kPageRules =
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\n";
+
 // The status line, and the fields that all responses have.
 std::string Head(const ResponseFrame& frame, int status) {
   std::string head = absl::StrCat("HTTP/1.1 ", status, " ", ReasonPhrase(status),
@@ -49,6 +59,23 @@ SharedBytes ProblemResponse(const ResponseFrame& frame, const Problem& problem) 
     absl::StrAppend(&head, "Retry-After: ", kRetryAfterSeconds, "\r\n");
   }
   return WithBody(frame, std::move(head), "application/problem+json", ProblemJson(problem));
+}
+
+SharedBytes FileResponse(const ResponseFrame& frame, const Pages::Page& file,
+                         absl::string_view known) {
+  const std::string tag = absl::StrCat("\"", file.tag, "\"");
+  const bool is_known = known == tag;
+  std::string head = Head(frame, is_known ? 304 : 200);
+  // A new version of the service has new files: browsers ask each time, and keep what is the same.
+  absl::StrAppend(&head, "ETag: ", tag, "\r\nCache-Control: no-cache\r\n", kPageRules);
+  if (is_known) return SharedBytes::Join({head, "\r\n"});
+  absl::StrAppend(&head, "Content-Type: ", file.content_type,
+                  "\r\nContent-Length: ", file.body.size(), "\r\n\r\n");
+  return SharedBytes::Join({head, frame.is_head ? absl::string_view() : file.body.bytes()});
+}
+
+SharedBytes RedirectResponse(const ResponseFrame& frame, absl::string_view to) {
+  return SharedBytes::Join({Head(frame, 308), "Location: ", to, "\r\nContent-Length: 0\r\n\r\n"});
 }
 
 SharedBytes PreflightResponse(const ResponseFrame& frame, absl::string_view methods) {

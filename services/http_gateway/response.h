@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/common/shared_bytes.h"
+#include "services/http/pages.h"
 #include "services/http_gateway/problem.h"
 
 namespace groupcast::service {
@@ -25,6 +26,12 @@ std::string HttpDate(absl::Time time);
 SharedBytes JsonResponse(const ResponseFrame& frame, absl::string_view json);
 // Also the fields that its status asks for.
 SharedBytes ProblemResponse(const ResponseFrame& frame, const Problem& problem);
+// A file of the dashboard, for a page that runs nothing but the files beside it. `known`: the field
+// If-None-Match of the request; a browser that has this file already gets its tag alone.
+SharedBytes FileResponse(const ResponseFrame& frame, const Pages::Page& file,
+                         absl::string_view known);
+// Sends a browser to another path of this service, which is relative to that of the request.
+SharedBytes RedirectResponse(const ResponseFrame& frame, absl::string_view to);
 // To a page that asks whether it may send a request (OPTIONS).
 SharedBytes PreflightResponse(const ResponseFrame& frame, absl::string_view methods);
 // The head of a stream of events, which ends with the connection.

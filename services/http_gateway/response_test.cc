@@ -72,6 +72,41 @@ TEST(ResponseTest, APageMayReadWhatItsOriginMay) {
                     HasSubstr("Idempotency-Key"), Not(HasSubstr("Content-Length"))));
 }
 
+TEST(ResponseTest, AFileSaysWhatItsPageMayDo) {
+  const Pages::Page file = {
+      .content_type = "text/javascript", .body = SharedBytes::Copy("let a;"), .tag = "0a"};
+  const std::string response = Text(FileResponse(AFrame(), file, ""));
+  EXPECT_THAT(
+      response,
+      AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\nContent-Type: text/javascript\r\n"),
+            HasSubstr("\r\nContent-Length: 6\r\n"), HasSubstr("\r\nCache-Control: no-cache\r\n"),
+            HasSubstr("\r\nETag: \"0a\"\r\n"), EndsWith("\r\n\r\nlet a;")));
+  EXPECT_THAT(
+      response,
+      AllOf(HasSubstr("\r\nContent-Security-Policy: default-src 'none'; script-src 'self';"),
+            HasSubstr("frame-ancestors 'none'\r\n"), Not(HasSubstr("unsafe")),
+            HasSubstr("\r\nX-Content-Type-Options: nosniff\r\n")));
+  ResponseFrame head = AFrame();
+  head.is_head = true;
+  EXPECT_EQ(Text(FileResponse(head, file, "")) + "let a;", response);
+}
+
+TEST(ResponseTest, AFileThatTheBrowserHasIsItsTag) {
+  const Pages::Page file = {
+      .content_type = "text/javascript", .body = SharedBytes::Copy("let a;"), .tag = "0a"};
+  const std::string response = Text(FileResponse(AFrame(), file, "\"0a\""));
+  EXPECT_THAT(response,
+              AllOf(StartsWith("HTTP/1.1 304 Not Modified\r\n"), HasSubstr("\r\nETag: \"0a\"\r\n"),
+                    HasSubstr("Content-Security-Policy"), EndsWith("\r\n\r\n")));
+  EXPECT_THAT(Text(FileResponse(AFrame(), file, "\"0b\"")), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST(ResponseTest, ARedirectNamesAPath) {
+  EXPECT_THAT(Text(RedirectResponse(AFrame(), "dashboard/")),
+              AllOf(StartsWith("HTTP/1.1 308 Permanent Redirect\r\n"),
+                    HasSubstr("\r\nLocation: dashboard/\r\nContent-Length: 0\r\n\r\n")));
+}
+
 TEST(ResponseTest, AStreamEndsWithItsConnection) {
   ResponseFrame frame = AFrame();
   frame.keep_alive = false;

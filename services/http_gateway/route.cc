@@ -29,7 +29,11 @@ constexpr std::array kPatterns = {
     Pattern{Endpoint::kUserMessages, "/v1/users/*/messages", "POST, OPTIONS"},
     Pattern{Endpoint::kMessages, "/v1/messages", "POST, OPTIONS"},
     Pattern{Endpoint::kEvents, "/v1/events", "GET, OPTIONS"},
+    Pattern{Endpoint::kServices, "/v1/services", kRead},
     Pattern{Endpoint::kApiDescription, "/v1/openapi.json", kRead},
+    Pattern{Endpoint::kDashboard, "/dashboard", kRead},
+    Pattern{Endpoint::kDashboardFile, "/dashboard/", kRead},
+    Pattern{Endpoint::kDashboardFile, "/dashboard/*", kRead},
     Pattern{Endpoint::kAlive, "/healthz", kRead},
     Pattern{Endpoint::kReady, "/readyz", kRead},
 };

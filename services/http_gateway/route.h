@@ -20,7 +20,10 @@ enum class Endpoint : uint8_t {
   kUserMessages,    // /v1/users/{id}/messages
   kMessages,        // /v1/messages
   kEvents,          // /v1/events
+  kServices,        // /v1/services
   kApiDescription,  // /v1/openapi.json
+  kDashboard,       // /dashboard
+  kDashboardFile,   // /dashboard/ and /dashboard/{id}
   kAlive,           // /healthz
   kReady,           // /readyz
 };
@@ -30,7 +33,7 @@ enum class Method : uint8_t { kGet, kHead, kPost, kOptions };
 struct Route {
   Endpoint endpoint{};
   Method method{};
-  std::string id;  // the {id} of the path: of a group or a user
+  std::string id;  // the {id} of the path: of a group or a user, or the name of a file
   // The parameters of the query, in their order.
   std::vector<std::pair<std::string, std::string>> query;
 

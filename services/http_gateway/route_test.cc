@@ -33,6 +33,14 @@ TEST(RouteTest, FindsEveryEndpoint) {
   EXPECT_EQ(Find("POST", "/v1/users/ana/messages").endpoint, Endpoint::kUserMessages);
   EXPECT_EQ(Find("POST", "/v1/messages").endpoint, Endpoint::kMessages);
   EXPECT_EQ(Find("GET", "/v1/events").endpoint, Endpoint::kEvents);
+  EXPECT_EQ(Find("GET", "/v1/services").endpoint, Endpoint::kServices);
+  EXPECT_EQ(Find("GET", "/dashboard").endpoint, Endpoint::kDashboard);
+  EXPECT_EQ(Find("GET", "/dashboard/").endpoint, Endpoint::kDashboardFile);
+  EXPECT_EQ(Find("GET", "/dashboard/").id, "");
+  EXPECT_EQ(Find("GET", "/dashboard/page.js").endpoint, Endpoint::kDashboardFile);
+  EXPECT_EQ(Find("GET", "/dashboard/page.js").id, "page.js");
+  EXPECT_EQ(Refuse("GET", "/dashboard/a/b").status, 404);
+  EXPECT_EQ(Refuse("POST", "/dashboard/page.js").status, 405);
   EXPECT_EQ(Find("GET", "/v1/openapi.json").endpoint, Endpoint::kApiDescription);
   EXPECT_EQ(Find("HEAD", "/healthz").endpoint, Endpoint::kAlive);
   EXPECT_EQ(Find("GET", "/readyz").endpoint, Endpoint::kReady);

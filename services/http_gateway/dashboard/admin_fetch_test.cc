@@ -72,7 +72,7 @@ TEST_F(AdminFetchTest, AnAnswerOverTheLimitIsRefused) {
 
 TEST_F(AdminFetchTest, WhatIsNoHttpIsAnError) {
   for (const std::string& bytes :
-       {std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("\0\1\2\r\n\r\n", 7),
+       {std::string("SSH-2.0-OpenSSH_9.2\r\n"), absl::StrCat(std::string(100, 1), "\r\n\r\n"),
         absl::StrCat("HTTP/1.1 200 OK\r\nX: ", std::string(20'000, 'x')),
         absl::StrCat("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
                      std::string(50'000, 'x'))}) {
