@@ -4,12 +4,15 @@ set -euo pipefail
 source tools/lib/testing.sh
 
 CHECKOUT="$TEST_TMPDIR/a checkout"
-mkdir -p "$CHECKOUT/bazel-bin/services" "$CHECKOUT/bazel-bin/sdk/js"
+mkdir -p "$CHECKOUT/bazel-bin/sdk/js" "$CHECKOUT/bazel-bin/services/http_gateway/dashboard"
 cp -rL tools "$CHECKOUT/tools"
 for service in channel_server websocket_service http_gateway; do
-  ln -s "$PWD/services/$service" "$CHECKOUT/bazel-bin/services/$service"
+  mkdir -p "$CHECKOUT/bazel-bin/services/$service"
+  ln -s "$PWD/services/$service/$service" "$CHECKOUT/bazel-bin/services/$service/$service"
 done
-cp -rL sdk/js/pages "$CHECKOUT/bazel-bin/sdk/js/pages" # links that leave the folder are not served
+# Links that leave the folder are not served.
+cp -rL sdk/js/pages "$CHECKOUT/bazel-bin/sdk/js/pages"
+cp -rL services/http_gateway/dashboard/pages "$CHECKOUT/bazel-bin/services/http_gateway/dashboard/pages"
 UP=$CHECKOUT/tools/up DOWN=$CHECKOUT/tools/down STATE=$CHECKOUT/.groupcast
 source tools/lib/console.sh
 source tools/lib/processes.sh
@@ -93,6 +96,9 @@ expect_equal "the metrics are there" "$(http_status 127.0.0.1 "$(admin_port http
 expect_contains "and are printed" "$output" "Metrics: http://127.0.0.1:$(admin_port http_gateway)/metrics"
 expect_contains "of all services" "$output" " http://127.0.0.1:$(admin_port websocket_service)/metrics"
 expect_equal "the gateway has its channel" "$(http_status 127.0.0.1 "$gateway" /readyz)" 200
+expect_contains "and prints the link to the dashboard" "$output" "http://127.0.0.1:$gateway/dashboard"
+expect_equal "the dashboard works" "$(http_status 127.0.0.1 "$gateway" /dashboard/)" 200
+expect_equal "and has its charts" "$(http_status 127.0.0.1 "$gateway" /dashboard/uPlot.esm.js)" 200
 expect_equal "and reads groups" "$(http_status 127.0.0.1 "$gateway" /v1/groups/123/messages)" 200
 http_gateway=$(service_pid http_gateway)
 websocket_service=$(service_pid websocket_service)

@@ -191,8 +191,8 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   worker.connections_max = Size(absl::GetFlag(FLAGS_max_connections_per_worker));
   worker.outbox_total_bytes_max = Size(absl::GetFlag(FLAGS_outbox_total_bytes));
   worker.unfinished_bytes_max = Size(absl::GetFlag(FLAGS_unfinished_bytes));
-  absl::StatusOr<std::vector<AdminPort>> services =
-      ReadAdminPorts(FlagPlace("dashboard_services"), absl::GetFlag(FLAGS_dashboard_services));
+  absl::StatusOr<std::vector<ServiceAddress>> services = ReadServiceAddresses(
+      FlagPlace("dashboard_services"), absl::GetFlag(FLAGS_dashboard_services));
   if (!services.ok()) return services.status();
   worker.services = *std::move(services);
   if (const std::string directory = absl::GetFlag(FLAGS_dashboard_pages); !directory.empty()) {

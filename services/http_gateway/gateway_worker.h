@@ -45,7 +45,7 @@ struct GatewayOptions {
   // Callers without an API key may know how the services are.
   bool shows_services = false;
   // The admin ports of the services that the dashboard shows.
-  std::vector<AdminPort> services;
+  std::vector<ServiceAddress> services;
   // The files of the dashboard. Null: there is none.
   std::shared_ptr<const Pages> dashboard;
 

@@ -26,7 +26,7 @@ absl::Status Unreachable(int error) {
 
 }  // namespace
 
-AdminFetch::AdminFetch(EventLoop* loop, const AdminPort& to, absl::string_view path,
+AdminFetch::AdminFetch(EventLoop* loop, const ServiceAddress& to, absl::string_view path,
                        size_t body_bytes_max, std::function<void()> on_done)
     : loop_(loop),
       body_bytes_max_(body_bytes_max),
@@ -42,7 +42,7 @@ AdminFetch::~AdminFetch() {
   if (registered_) loop_->Remove(socket_.get(), this);
 }
 
-void AdminFetch::Connect(const AdminPort& to) {
+void AdminFetch::Connect(const ServiceAddress& to) {
   // An IPv4 address has its form in IPv6, so one kind of socket serves both. Where the kernel has
   // no IPv6, an address of IPv4 needs its own.
   socket_ = Fd(socket(to.address.is_v4() ? AF_INET : AF_INET6,

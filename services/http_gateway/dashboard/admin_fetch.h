@@ -18,8 +18,8 @@
 
 namespace groupcast::service {
 
-// The admin port of a service.
-struct AdminPort {
+// Where the admin port of a service is.
+struct ServiceAddress {
   IpAddress address;
   uint16_t port = 0;
   std::string text;  // as the configuration names it, "127.0.0.1:9234"
@@ -38,8 +38,8 @@ class AdminFetch final : private EventHandler {
 
   // `on_done` is called when the answer is there, from an event of the loop. It must not destroy
   // this object. It is not called if the request has failed already when the constructor returns.
-  AdminFetch(EventLoop* loop, const AdminPort& to, absl::string_view path, size_t body_bytes_max,
-             std::function<void()> on_done);
+  AdminFetch(EventLoop* loop, const ServiceAddress& to, absl::string_view path,
+             size_t body_bytes_max, std::function<void()> on_done);
   ~AdminFetch();
   AdminFetch(const AdminFetch&) = delete;
   AdminFetch& operator=(const AdminFetch&) = delete;
@@ -54,7 +54,7 @@ class AdminFetch final : private EventHandler {
   using Parser = boost::beast::http::response_parser<boost::beast::http::string_body>;
 
   void OnEvents(uint32_t events) override;
-  void Connect(const AdminPort& to);
+  void Connect(const ServiceAddress& to);
   void Write();
   void Read();
   void Parse(absl::string_view bytes);

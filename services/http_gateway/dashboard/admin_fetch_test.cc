@@ -16,7 +16,7 @@ class AdminFetchTest : public testing::Test {
   static constexpr size_t kBytesMax = 100'000;
 
   // Runs the loop until the request has its answer.
-  absl::StatusOr<AdminFetch::Answer> Fetch(const AdminPort& to) {
+  absl::StatusOr<AdminFetch::Answer> Fetch(const ServiceAddress& to) {
     int calls = 0;
     AdminFetch fetch(loop_.get(), to, "/metrics", kBytesMax, [&] { ++calls; });
     const int calls_expected = fetch.is_done() ? 0 : 1;

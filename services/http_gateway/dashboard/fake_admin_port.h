@@ -28,7 +28,7 @@ class FakeAdminPort final : private EventHandler {
   // From now on nothing listens.
   void Close();
 
-  AdminPort port() const { return port_; }
+  ServiceAddress port() const { return port_; }
   // The requests so far, each up to its empty line.
   const std::vector<std::string>& requests() const { return requests_; }
 
@@ -39,7 +39,7 @@ class FakeAdminPort final : private EventHandler {
 
   EventLoop* const loop_;
   Fd listener_;
-  AdminPort port_;
+  ServiceAddress port_;
   std::map<std::string, std::string> answers_;
   std::vector<std::string> requests_;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -18,7 +18,7 @@ namespace {
 // /readyz says in a sentence why a service is not ready.
 constexpr size_t kReadyBytesMax = 4 * 1024;
 
-std::optional<AdminPort> ReadAdminPort(absl::string_view text) {
+std::optional<ServiceAddress> ReadServiceAddress(absl::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) return std::nullopt;
   const absl::string_view host = text.substr(0, colon);
@@ -31,7 +31,7 @@ std::optional<AdminPort> ReadAdminPort(absl::string_view text) {
   const std::optional<IpAddress> address =
       IpAddress::Parse(bare == "localhost" ? absl::string_view("127.0.0.1") : bare);
   if (!address.has_value()) return std::nullopt;
-  return AdminPort{
+  return ServiceAddress{
       .address = *address, .port = static_cast<uint16_t>(port), .text = std::string(text)};
 }
 
@@ -48,13 +48,13 @@ std::string WhyNotReady(const AdminFetch::Answer& answer) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<AdminPort>> ReadAdminPorts(absl::string_view name,
-                                                      absl::string_view list) {
-  std::vector<AdminPort> ports;
+absl::StatusOr<std::vector<ServiceAddress>> ReadServiceAddresses(absl::string_view name,
+                                                                 absl::string_view list) {
+  std::vector<ServiceAddress> ports;
   if (absl::StripAsciiWhitespace(list).empty()) return ports;
   for (absl::string_view entry : absl::StrSplit(list, ',')) {
     entry = absl::StripAsciiWhitespace(entry);
-    std::optional<AdminPort> port = ReadAdminPort(entry);
+    std::optional<ServiceAddress> port = ReadServiceAddress(entry);
     if (!port.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           name, ": \"", entry, "\" is no admin port; an entry is an IP address or localhost, and ",
@@ -95,7 +95,7 @@ void ServiceWatch::BeginRound() {
     });
   };
   questions_.reserve(options_.services.size());
-  for (const AdminPort& service : options_.services) {
+  for (const ServiceAddress& service : options_.services) {
     questions_.push_back(
         {.ready =
              std::make_unique<AdminFetch>(loop_, service, "/readyz", kReadyBytesMax, end_if_done),
@@ -122,7 +122,7 @@ void ServiceWatch::EndRound() {
   if (!options_.services.empty() && take_) take_(answer_);
 }
 
-std::string ServiceWatch::Describe(const AdminPort& service, const Question& question,
+std::string ServiceWatch::Describe(const ServiceAddress& service, const Question& question,
                                    size_t* bytes_left) const {
   std::string json = "{\"address\":";
   AppendJsonString(service.text, &json);

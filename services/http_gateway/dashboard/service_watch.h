@@ -18,13 +18,13 @@ namespace groupcast::service {
 
 // Reads a list of admin ports: "HOST:PORT" with commas between them. A host is an IP address, in
 // brackets if it is IPv6, or localhost. kInvalidArgument: the message begins with `name`.
-absl::StatusOr<std::vector<AdminPort>> ReadAdminPorts(absl::string_view name,
-                                                      absl::string_view list);
+absl::StatusOr<std::vector<ServiceAddress>> ReadServiceAddresses(absl::string_view name,
+                                                                 absl::string_view list);
 
 struct ServiceWatchOptions {
   static constexpr size_t kServicesMax = 64;
 
-  std::vector<AdminPort> services;
+  std::vector<ServiceAddress> services;
   // A service that has not answered after this time is not up.
   absl::Duration timeout = absl::Seconds(1);
   // The services are asked no more often than this.
@@ -69,7 +69,7 @@ class ServiceWatch {
 
   void BeginRound();
   void EndRound();
-  std::string Describe(const AdminPort& service, const Question& question,
+  std::string Describe(const ServiceAddress& service, const Question& question,
                        size_t* bytes_left) const;
 
   const ServiceWatchOptions options_;

@@ -153,30 +153,30 @@ TEST_F(ServiceWatchTest, MayEndDuringARound) {
   EXPECT_TRUE(answers_.empty());
 }
 
-TEST(AdminPortsTest, AreAddressesWithPorts) {
-  const auto ports = ReadAdminPorts("x", "127.0.0.1:9234, localhost:9206,[::1]:9280");
+TEST(ServiceAddressesTest, AreAddressesWithPorts) {
+  const auto ports = ReadServiceAddresses("x", "127.0.0.1:9234, localhost:9206,[::1]:9280");
   ASSERT_TRUE(ports.ok()) << ports.status();
   ASSERT_EQ(ports->size(), 3u);
   EXPECT_EQ((*ports)[0].text, "127.0.0.1:9234");
   EXPECT_EQ((*ports)[1].address, *IpAddress::Parse("127.0.0.1"));
   EXPECT_EQ((*ports)[1].port, 9206);
   EXPECT_EQ((*ports)[2].address, *IpAddress::Parse("::1"));
-  EXPECT_TRUE(ReadAdminPorts("x", " ").value().empty());
+  EXPECT_TRUE(ReadServiceAddresses("x", " ").value().empty());
 }
 
-TEST(AdminPortsTest, AWrongEntryIsNamed) {
+TEST(ServiceAddressesTest, AWrongEntryIsNamed) {
   for (const char* entry : {"127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":9234",
                             "host.example:9234", "::1:9234", "127.0.0.1:x", "[::1:9", ","}) {
-    EXPECT_EQ(ReadAdminPorts("x", entry).status().code(), absl::StatusCode::kInvalidArgument)
+    EXPECT_EQ(ReadServiceAddresses("x", entry).status().code(), absl::StatusCode::kInvalidArgument)
         << entry;
   }
-  EXPECT_EQ(ReadAdminPorts("--dashboard_services", "127.0.0.1:1,nowhere").status().message(),
+  EXPECT_EQ(ReadServiceAddresses("--dashboard_services", "127.0.0.1:1,nowhere").status().message(),
             "--dashboard_services: \"nowhere\" is no admin port; an entry is an IP address or "
             "localhost, and a port, such as 127.0.0.1:9234 or [2001:db8::1]:9234");
   std::string many = "127.0.0.1:1";
   for (int i = 1; i < 64; ++i) many += ",127.0.0.1:1";
-  EXPECT_TRUE(ReadAdminPorts("x", many).ok());
-  EXPECT_EQ(ReadAdminPorts("x", many + ",127.0.0.1:1").status().message(),
+  EXPECT_TRUE(ReadServiceAddresses("x", many).ok());
+  EXPECT_EQ(ReadServiceAddresses("x", many + ",127.0.0.1:1").status().message(),
             "x has more than 64 services");
 }
 
