@@ -62,9 +62,9 @@ ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(10),
 ABSL_FLAG(
     std::string, dashboard_pages, "",
     "directory with the files of the dashboard, which is at /dashboard; empty: there is none");
-ABSL_FLAG(std::string, dashboard_services, "127.0.0.1:9206,127.0.0.1:9234,127.0.0.1:9280",
+ABSL_FLAG(std::string, dashboard_services, "127.0.0.1:9206,127.0.0.1:9234",
           "admin ports of the services that the dashboard shows, with commas between them; at most "
-          "64");
+          "64. The gateway itself is always among them");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
 
 namespace groupcast::service {

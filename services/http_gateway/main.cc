@@ -15,12 +15,14 @@
 #include "services/channel/open_channel.h"
 #include "services/common/address.h"
 #include "services/common/flags.h"
+#include "services/common/ip_address.h"
 #include "services/common/listener.h"
 #include "services/common/logging.h"
 #include "services/common/posix.h"
 #include "services/common/ready_file.h"
 #include "services/common/service_manager.h"
 #include "services/configuration/service_configuration.h"
+#include "services/http_gateway/dashboard/service_watch.h"
 #include "services/http_gateway/gateway_configuration.h"
 #include "services/http_gateway/gateway_worker.h"
 #include "services/metrics/admin_port.h"
@@ -51,7 +53,18 @@ absl::Status Check(bool ok, absl::string_view sentence) {
   return ok ? absl::OkStatus() : absl::InvalidArgumentError(sentence);
 }
 
-int RunWorker(const GatewayConfiguration& configuration, WorkerKind::Parts parts) {
+// This service as the dashboard asks it. nullopt: it has no admin port.
+std::optional<ServiceAddress> OwnAddress(const AdminPlace& place, uint16_t port) {
+  const bool is_any = place.address == "0.0.0.0" || WithoutBrackets(place.address) == "::";
+  const std::string address = is_any ? "127.0.0.1" : std::string(WithoutBrackets(place.address));
+  const std::optional<IpAddress> ip = IpAddress::Parse(address);
+  if (port == 0 || !ip.has_value()) return std::nullopt;
+  return ServiceAddress{.address = *ip, .port = port, .text = HostPort(address, port)};
+}
+
+// `own`: this service's admin port, which the dashboard shows with the others.
+int RunWorker(const GatewayConfiguration& configuration, const std::optional<ServiceAddress>& own,
+              WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
   const absl::Status logging =
       InitLogging(configuration.log_level, absl::StrCat("http_gateway worker ", parts.number));
@@ -62,9 +75,10 @@ int RunWorker(const GatewayConfiguration& configuration, WorkerKind::Parts parts
     options.server_may_take_less = !parts.configuration_is_new;
     return OpenChannel(configuration.channel_url, loop, listener, options);
   };
-  absl::StatusOr<std::unique_ptr<GatewayWorker>> worker =
-      GatewayWorker::Create(configuration.worker, make_channel, std::move(parts.listener),
-                            std::move(parts.control), slot);
+  GatewayOptions options = configuration.worker;
+  if (own.has_value()) AddService(*own, &options.services);
+  absl::StatusOr<std::unique_ptr<GatewayWorker>> worker = GatewayWorker::Create(
+      options, make_channel, std::move(parts.listener), std::move(parts.control), slot);
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));
@@ -153,8 +167,10 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
       {.name = "http",
        .url = absl::StrCat("http://", HostPort(address, bound_port)),
        .listeners = *std::move(listeners),
-       .main = [&configuration](
-                   WorkerKind::Parts parts) { return RunWorker(*configuration, std::move(parts)); },
+       .main =
+           [&configuration, own = OwnAddress(*admin_place, admin_port)](WorkerKind::Parts parts) {
+             return RunWorker(*configuration, own, std::move(parts));
+           },
        .counters = GatewayWorker::Counters(),
        .on_end = nullptr});
   if (admin->has_value()) {

@@ -69,6 +69,13 @@ absl::StatusOr<std::vector<ServiceAddress>> ReadServiceAddresses(absl::string_vi
   return ports;
 }
 
+void AddService(const ServiceAddress& service, std::vector<ServiceAddress>* services) {
+  for (const ServiceAddress& known : *services) {
+    if (known.address == service.address && known.port == service.port) return;
+  }
+  services->push_back(service);
+}
+
 ServiceWatch::ServiceWatch(ServiceWatchOptions options, EventLoop* loop)
     : options_(std::move(options)), loop_(loop), self_(std::make_shared<ServiceWatch*>(this)) {}
 

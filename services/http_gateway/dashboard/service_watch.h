@@ -21,6 +21,9 @@ namespace groupcast::service {
 absl::StatusOr<std::vector<ServiceAddress>> ReadServiceAddresses(absl::string_view name,
                                                                  absl::string_view list);
 
+// Adds a service, unless it is among them.
+void AddService(const ServiceAddress& service, std::vector<ServiceAddress>* services);
+
 struct ServiceWatchOptions {
   static constexpr size_t kServicesMax = 64;
 

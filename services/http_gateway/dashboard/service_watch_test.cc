@@ -164,6 +164,15 @@ TEST(ServiceAddressesTest, AreAddressesWithPorts) {
   EXPECT_TRUE(ReadServiceAddresses("x", " ").value().empty());
 }
 
+TEST(ServiceAddressesTest, AServiceIsThereOnce) {
+  std::vector<ServiceAddress> services = *ReadServiceAddresses("x", "localhost:9280");
+  AddService(ReadServiceAddresses("x", "127.0.0.1:9280")->front(), &services);
+  EXPECT_EQ(services.size(), 1u);
+  AddService(ReadServiceAddresses("x", "127.0.0.1:9281")->front(), &services);
+  ASSERT_EQ(services.size(), 2u);
+  EXPECT_EQ(services[1].text, "127.0.0.1:9281");
+}
+
 TEST(ServiceAddressesTest, AWrongEntryIsNamed) {
   for (const char* entry : {"127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":9234",
                             "host.example:9234", "::1:9234", "127.0.0.1:x", "[::1:9", ","}) {
