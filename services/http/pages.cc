@@ -28,6 +28,7 @@ absl::string_view ContentType(const fs::path& path) {
   for (const auto& [known, type] :
        {std::pair<absl::string_view, absl::string_view>{".html", "text/html; charset=utf-8"},
         {".js", "text/javascript; charset=utf-8"},
+        {".mjs", "text/javascript; charset=utf-8"},  // Browsers take modules of no other type.
         {".css", "text/css; charset=utf-8"},
         {".json", "application/json"},
         {".svg", "image/svg+xml"},

@@ -25,6 +25,7 @@ class PagesTest : public testing::Test {
     Write(root_ / "site" / "index.html", "<p>index");
     Write(root_ / "site" / "deep" / "index.html", "<p>deep");
     Write(root_ / "site" / "a b.js", "js");
+    Write(root_ / "site" / "module.mjs", "mjs");
   }
 
   static void Write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
@@ -45,6 +46,7 @@ TEST_F(PagesTest, ServesWhatIsThere) {
   EXPECT_EQ(pages.Find("/index.html")->content_type, "text/html; charset=utf-8");
   EXPECT_EQ(Body(pages, "/deep/"), "<p>deep");
   EXPECT_EQ(Body(pages, "/a%20b.js"), "js");
+  EXPECT_EQ(pages.Find("/module.mjs")->content_type, "text/javascript; charset=utf-8");
   EXPECT_EQ(pages.Find("/missing"), nullptr);
   EXPECT_EQ(pages.Find("/%zz"), nullptr);
 }
