@@ -8,12 +8,14 @@ const groupcast = require('./groupcast.js');
 
 class FakeTimers {
   constructor() {
-    this.time = 1000;
+    this.time = 1000;      // by the monotonic clock, which stands still while the machine sleeps
+    this.wallTime = 1e12;
     this.timers = new Map();
     this.nextId = 1;
   }
 
   setTimeout(callback, ms) {
+    assert.ok(ms >= 0 && ms <= 0x7fffffff, 'a real timer takes ' + ms + ' ms for none');
     this.timers.set(this.nextId, {at: this.time + ms, callback});
     return this.nextId++;
   }
@@ -26,14 +28,18 @@ class FakeTimers {
     return this.time;
   }
 
-  // A computer that sleeps: the clock goes on, but no time passes for the timers.
-  sleep(ms) {
-    this.time += ms;
-    for (const timer of this.timers.values()) timer.at += ms;
+  wallNow() {
+    return this.wallTime;
   }
 
-  // Moves on, and runs what is due in its order, also what that sets up.
+  // A computer that sleeps, or somebody who sets its clock: no time passes for the timers.
+  sleep(ms) {
+    this.wallTime += ms;
+  }
+
+  // Moves on, and runs what is due in its order, also what that sets up. Returns the number of callbacks.
   advance(ms) {
+    let callbacks = 0;
     const until = this.time + ms;
     for (;;) {
       let first = null;
@@ -43,10 +49,17 @@ class FakeTimers {
       if (first === null) break;
       const {at, callback} = this.timers.get(first);
       this.timers.delete(first);
-      this.time = Math.max(this.time, at);
+      this._goTo(Math.max(this.time, at));
+      assert.ok(++callbacks <= 10000, 'the client spins');
       callback();
     }
-    this.time = until;
+    this._goTo(until);
+    return callbacks;
+  }
+
+  _goTo(time) {
+    this.wallTime += time - this.time;
+    this.time = time;
   }
 }
 
@@ -124,10 +137,10 @@ class FakeWebSocket {
 }
 
 // A client, the server's side of its newest connection, and what it was heard to say.
-function make(options = {}) {
+function make(options = {}, url = 'ws://here') {
   FakeWebSocket.all = [];
   const timers = new FakeTimers();
-  const client = new groupcast.Client('ws://here', Object.assign({
+  const client = new groupcast.Client(url, Object.assign({
     WebSocket: FakeWebSocket, timers, random: () => 0.5,
   }, options));
   const states = [];

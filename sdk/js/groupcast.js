@@ -1,884 +1,1449 @@
-/**
- * Groupcast for JavaScript: join groups and send to them over a WebSocket.
- *
- * One file without dependencies, for browsers (global `groupcast`) and Node 18 or later (`require`).
- * Node before 22 has no WebSocket of its own: pass one, such as npm's `ws`.
- *
- *     const client = new groupcast.Client('ws://127.0.0.1:1234');     // Node: , {WebSocket: require('ws')}
- *     await client.join('123', (message) => console.log(message));
- *     await client.send('123', 'hello');
- *     client.close();
- *
- * The constructor begins to connect, and the client reconnects until it is closed. After a reconnect its groups get
- * the messages that they missed, or `onGap` reports the loss. The client repeats the sends that have no answer yet, and
- * each of them counts once.
- * The types, and the promises in short, are in groupcast.d.ts. docs/protocol.md has the frames on the wire.
- */
-(function (root, factory) {
-  if (typeof module === 'object' && module.exports) {
-    module.exports = factory();
-  } else {
-    root.groupcast = factory();
+// Groupcast for JavaScript. Made by build.js from src/. groupcast.d.ts has the types and the promises.
+(function (target, crypto) {
+(() => {
+  // src/answer.js
+  var Answer = class extends Promise {
+    static get [Symbol.species]() {
+      return Promise;
+    }
+    then(onResolved, onRejected) {
+      this.isTaken = true;
+      return super.then(onResolved, onRejected);
+    }
+  };
+  function answer(clock, work, onUntaken) {
+    const result = new Answer((resolve) => resolve(work()));
+    Promise.prototype.then.call(result, void 0, (error) => {
+      if (result.isTaken) return;
+      clock.after(0, () => {
+        if (result.isTaken) return;
+        if (error instanceof TypeError) throw error;
+        onUntaken(error);
+      });
+    });
+    return result;
   }
-})(typeof globalThis === 'object' ? globalThis : self, function () {
-  'use strict';
+  function watchAbort(signal, onAbort) {
+    if (!signal) return () => {
+    };
+    signal.throwIfAborted();
+    const listener = () => onAbort(signal.reason);
+    signal.addEventListener("abort", listener, { once: true });
+    return () => signal.removeEventListener("abort", listener);
+  }
 
-  const SUBPROTOCOL = 'groupcast.v1.json';
+  // src/backoff.js
+  var Backoff = class {
+    constructor(baseMs, capMs, random) {
+      this._baseMs = baseMs;
+      this._random = random;
+      this.capMs = capMs;
+    }
+    // The pause after this number of failures in a row, before the newest one.
+    delayMs(failures, capMs = this.capMs) {
+      return this.spreadMs(Math.min(capMs, this._baseMs * Math.pow(2, failures)));
+    }
+    // A random time below `ms`.
+    spreadMs(ms) {
+      return this._random() * ms;
+    }
+  };
 
-  // From the connection attempt to the server's welcome. Over it the attempt counts as failed.
-  const CONNECT_TIMEOUT_MS = 10000;
-  // The server pings every ping_interval_ms, but a browser does not show pings. After that time and this margin without
-  // a frame, the client sends a ping command. Without any frame within PONG_TIMEOUT_MS the connection counts as dead.
-  const SILENCE_MARGIN_MS = 10000;
-  const PONG_TIMEOUT_MS = 10000;
-  const DEFAULT_PING_INTERVAL_MS = 25000;
-  // The longest pause before a reconnect that the event `closing` may ask for.
-  const RECONNECT_AFTER_MAX_MS = 60000;
-  // The client repeats a send without an answer, with its key, for this time after the first transmission. A worker may
-  // hold the last repeat for 30 s, and the server knows the key for 120 s. So no repeat counts as a new message.
-  const REPEAT_SEND_MS = 75000;
-  const REPEAT_SEND_PAUSE_MAX_MS = 2000;
-  // The errors that permit another try and say that the message does not count. After any other the outcome is unknown.
-  const NOT_DONE = ['unavailable', 'rate_limited'];
-  // The number of history() calls without an answer. Over it: `queue_full`.
-  const HISTORY_CALLS_MAX = 128;
-  // The number of sends that are written and not yet answered. Each answer takes about 150 bytes of the server's outbox
-  // for this client. If they do not fit, the server closes the connection, after each reconnect again.
-  const SENDS_IN_FLIGHT_MAX = 1000;
-  // The server accepts brackets nested 64 deep. The command around a message is the first level.
-  const MESSAGE_DEPTH_MAX = 63;
-  // WebSocket.OPEN
-  const OPEN = 1;
+  // src/clock.js
+  var TIMER_MAX_MS = 2147483647;
+  var systemTimers = {
+    setTimeout: (callback, ms) => setTimeout(callback, ms),
+    clearTimeout: (timer) => clearTimeout(timer),
+    now: () => performance.now(),
+    wallNow: () => Date.now()
+  };
+  var Clock = class {
+    constructor(timers = systemTimers) {
+      this._timers = timers;
+    }
+    // Milliseconds, by a clock that never goes back. While the machine sleeps it may stand still.
+    now() {
+      return this._timers.now();
+    }
+    // Calls `callback` once after `ms`, or after 24 days if that is earlier.
+    after(ms, callback) {
+      return this._timers.setTimeout(callback, Math.min(ms, TIMER_MAX_MS));
+    }
+    cancel(timer) {
+      this._timers.clearTimeout(timer);
+    }
+    // Returns a function that tells the milliseconds since now, also those that the machine slept. The wall clock alone
+    // knows these. If somebody sets that clock forward, the function tells too much; it never tells too little, except
+    // after a sleep in which the wall clock was set back. So it is for decisions that are safe when they come too early.
+    stopwatch() {
+      const timers = this._timers;
+      const begin = timers.now();
+      const wallBegin = timers.wallNow();
+      return () => Math.max(timers.now() - begin, timers.wallNow() - wallBegin);
+    }
+  };
 
-  /**
-   * An error of the server, with the `code` that docs/protocol.md lists, or one of this client's own:
-   *
-   * | code              | retry | means                                                                            |
-   * |-------------------|-------|----------------------------------------------------------------------------------|
-   * | `queue_full`      | yes   | the sends without an answer are over `sendQueueBytesMax`, or 128 history() calls |
-   * | `outcome_unknown` | no    | a send may or may not count; to send it again may double it                      |
-   * | `left`            | no    | leave() was called before the join was answered                                  |
-   * | `closed`          | no    | close() or the server closed the client for good                                 |
-   * | `no_websocket`    | no    | this environment has no WebSocket, and the options have none                     |
-   *
-   * `retry` says whether the same call is safe later and may succeed.
-   */
-  class GroupcastError extends Error {
+  // src/error.js
+  var GroupcastError = class extends Error {
     constructor(code, message, retry, groupId) {
       super(message);
-      this.name = 'GroupcastError';
+      this.name = "GroupcastError";
       this.code = code;
       this.retry = retry;
-      if (groupId !== undefined) this.groupId = groupId;
+      if (groupId !== void 0) this.groupId = groupId;
     }
-  }
+  };
 
-  // The server's own rule: an integer stands for its decimal text.
+  // src/groups.js
+  var Group = class {
+    constructor(id, { since, history }) {
+      this.id = id;
+      this.callbacks = null;
+      this.position = since;
+      this.history = history;
+      this.joined = false;
+      this.wasJoined = false;
+      this.waiters = [];
+      this.failures = 0;
+      this.retryTimer = null;
+      this.view = null;
+      this.endAbort = () => {
+      };
+    }
+  };
+  function gapStart(before, after) {
+    return before.epoch === after.epoch && before.offset <= after.offset ? before.offset : null;
+  }
+  var Groups = class {
+    /**
+     * @param {Clock} clock
+     * @param {Backoff} backoff
+     * @param {function(function())} call runs a callback of the application
+     * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
+     */
+    constructor(clock, backoff, call, onError) {
+      this._clock = clock;
+      this._backoff = backoff;
+      this._call = call;
+      this._onError = onError;
+      this._connection = null;
+      this._groups = /* @__PURE__ */ new Map();
+    }
+    has(id) {
+      return this._groups.has(id);
+    }
+    /**
+     * `callbacks`: onMessage, onGap, onRecovered, and onEnd(error) when the membership ends. `begin`: since, history.
+     * `createView()` makes the view of the members. Returns the group and a promise of its join.
+     */
+    join(id, callbacks, begin, createView) {
+      let group = this._groups.get(id);
+      const isNew = !group;
+      if (isNew) {
+        group = new Group(id, begin);
+        this._groups.set(id, group);
+      }
+      group.callbacks = callbacks;
+      const hadView = group.view !== null;
+      group.view = createView ? createView() : null;
+      if (group.joined) {
+        if (group.view && !hadView) this._writeJoin(group);
+        else if (group.view) group.view.load();
+        return { group, joined: Promise.resolve({ recovered: true, ...group.position }) };
+      }
+      const joined = new Promise((resolve, reject) => group.waiters.push({ resolve, reject }));
+      if (isNew) this._writeJoin(group);
+      return { group, joined };
+    }
+    // From now on no callback of the group is called. Its waiters get `error`.
+    leave(id, error) {
+      const group = this._groups.get(id);
+      if (!group) return Promise.resolve();
+      this._forget(group, error);
+      if (!this._connection || !this._connection.canWrite) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        this._connection.ask({ cmd: "leave_group", group_id: id }, {
+          onReply: () => resolve(),
+          onError: reject,
+          onLost: () => resolve()
+          // a closed connection leaves all its groups
+        });
+      });
+    }
+    onOpen(connection) {
+      this._connection = connection;
+      for (const group of this._groups.values()) this._writeJoin(group);
+    }
+    onLost() {
+      this._connection = null;
+      for (const group of this._groups.values()) {
+        group.joined = false;
+        this._clock.cancel(group.retryTimer);
+      }
+    }
+    // `errorOf(groupId)` is what the joins without an answer get.
+    onEnd(errorOf) {
+      this._connection = null;
+      for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
+    }
+    // The server's events. Returns whether this one belongs here.
+    onEvent(event) {
+      switch (event.event) {
+        case "message":
+          this._onMessage(event);
+          return true;
+        case "gap":
+          this._onGap(event);
+          return true;
+        case "member_joined":
+        case "member_left":
+          this._onMember(event);
+          return true;
+        case "error":
+          return this._onExpelled(event);
+        default:
+          return false;
+      }
+    }
+    _writeJoin(group) {
+      const connection = this._connection;
+      if (!connection || !connection.canWrite) return;
+      const command = { cmd: "add_group", group_id: group.id };
+      if (group.position !== null) {
+        if (!group.joined) command.since = group.position;
+      } else if (group.history !== null) {
+        command.history = group.history;
+      }
+      if (group.view) command.presence = true;
+      connection.ask(command, {
+        onReply: (reply) => this._onJoined(group, reply),
+        onError: (error) => this._onJoinFailed(group, error),
+        onLost: () => {
+        }
+        // the next connection joins it
+      });
+    }
+    _onJoined(group, reply) {
+      if (this._groups.get(group.id) !== group) return;
+      if (group.view) group.view.load();
+      if (group.joined) return;
+      const before = group.position;
+      const isRejoin = group.wasJoined;
+      group.joined = group.wasJoined = true;
+      group.failures = 0;
+      const continues = before !== null && reply.recovered !== false && reply.epoch === before.epoch && reply.offset <= before.offset;
+      if (!continues) group.position = { epoch: reply.epoch, offset: reply.offset };
+      const recovered = continues || before === null;
+      const waiters = group.waiters;
+      group.waiters = [];
+      for (const waiter of waiters) waiter.resolve({ recovered, ...group.position });
+      if (!recovered) {
+        this._tellGap(group, gapStart(before, group.position));
+      } else if (isRejoin && group.callbacks.onRecovered) {
+        const about = { groupId: group.id, ...group.position };
+        this._call(() => group.callbacks.onRecovered(about));
+      }
+    }
+    // A join that the server postpones is tried again until the application leaves the group, also the first one.
+    _onJoinFailed(group, error) {
+      if (this._groups.get(group.id) !== group) return;
+      error.groupId = group.id;
+      if (error.retry) {
+        group.retryTimer = this._clock.after(this._backoff.delayMs(group.failures++), () => this._writeJoin(group));
+        return;
+      }
+      this._forget(group, error);
+      if (group.wasJoined) this._onError(error);
+    }
+    _onMessage(event) {
+      const group = this._groups.get(event.group_id);
+      if (!group || !group.joined) return;
+      const before = group.position;
+      if (event.offset <= before.offset) return;
+      if (event.previous !== before.offset) {
+        const after = { epoch: before.epoch, offset: event.previous };
+        group.position = after;
+        this._tellGap(group, gapStart(before, after));
+        if (this._groups.get(group.id) !== group) return;
+      }
+      group.position = { epoch: before.epoch, offset: event.offset };
+      if (event.excluded === true) return;
+      const about = { groupId: group.id, epoch: before.epoch, offset: event.offset, sentAt: event.sent_at };
+      if (event.from) about.from = { connectionId: event.from.connection_id, user: event.from.user };
+      this._call(() => group.callbacks.onMessage(event.message, about));
+    }
+    _onGap(event) {
+      const group = this._groups.get(event.group_id);
+      if (!group || !group.joined) return;
+      const before = group.position;
+      const after = { epoch: event.epoch, offset: event.to };
+      const isOtherHistory = after.epoch !== before.epoch || event.from === null;
+      if (!isOtherHistory && after.offset <= before.offset) return;
+      group.position = after;
+      this._tellGap(group, isOtherHistory ? null : before.offset);
+    }
+    // The gap ends at the group's position.
+    _tellGap(group, from) {
+      const { onGap } = group.callbacks;
+      if (!onGap) return;
+      const { epoch, offset } = group.position;
+      this._call(() => onGap({ groupId: group.id, epoch, from, to: offset }));
+    }
+    _onMember(event) {
+      const group = this._groups.get(event.group_id);
+      if (group && group.view) group.view.onEvent(event);
+    }
+    // The connection is no longer in the group, for example because of its token.
+    _onExpelled(event) {
+      const group = event.cmd === "add_group" && this._groups.get(event.group_id);
+      if (!group) return false;
+      const error = new GroupcastError(event.code, event.message, event.retry === true, group.id);
+      this._forget(group, error);
+      if (group.wasJoined) this._onError(error);
+      return true;
+    }
+    _forget(group, error) {
+      this._groups.delete(group.id);
+      this._clock.cancel(group.retryTimer);
+      group.endAbort();
+      const waiters = group.waiters;
+      group.waiters = [];
+      for (const waiter of waiters) waiter.reject(error);
+      if (group.callbacks.onEnd) group.callbacks.onEnd(error);
+    }
+  };
+
+  // src/liveness.js
+  var SILENCE_MARGIN_MS = 1e4;
+  var PONG_TIMEOUT_MS = 1e4;
+  var PROBE_TIMEOUT_MS = 1500;
+  var Liveness = class {
+    /**
+     * @param {Clock} clock
+     * @param {number} pingIntervalMs of the server
+     * @param {function(): *} writePing writes a ping, and returns its id
+     * @param {function(): void} onDead
+     */
+    constructor(clock, pingIntervalMs, writePing, onDead) {
+      this._clock = clock;
+      this._silenceMaxMs = pingIntervalMs + SILENCE_MARGIN_MS;
+      this._writePing = writePing;
+      this._onDead = onDead;
+      this._heardAt = clock.now();
+      this._pingId = null;
+      this._deadline = 0;
+      this._check();
+    }
+    // A frame came. A pong counts only for its own ping: an old one says nothing about the line of today.
+    heard(pongId) {
+      if (pongId !== void 0 && pongId !== this._pingId) return;
+      this._heardAt = this._clock.now();
+      if (this._pingId === null) return;
+      this._pingId = null;
+      this._arm(this._silenceMaxMs);
+    }
+    // Asks at once, because the connection may be dead.
+    probe() {
+      const deadline = this._clock.now() + PROBE_TIMEOUT_MS;
+      if (this._pingId === null) {
+        this._ask(PROBE_TIMEOUT_MS);
+      } else if (deadline < this._deadline) {
+        this._deadline = deadline;
+        this._arm(PROBE_TIMEOUT_MS);
+      }
+    }
+    stop() {
+      this._clock.cancel(this._timer);
+    }
+    // Looks from time to time, instead of setting a new timer for each frame.
+    _check() {
+      const now = this._clock.now();
+      if (this._pingId !== null) {
+        if (now >= this._deadline) this._onDead();
+        else this._arm(this._deadline - now);
+        return;
+      }
+      const leftMs = this._heardAt + this._silenceMaxMs - now;
+      if (leftMs > 0) this._arm(leftMs);
+      else this._ask(PONG_TIMEOUT_MS);
+    }
+    _ask(timeoutMs) {
+      this._pingId = this._writePing();
+      this._deadline = this._clock.now() + timeoutMs;
+      this._arm(timeoutMs);
+    }
+    _arm(ms) {
+      this._clock.cancel(this._timer);
+      this._timer = this._clock.after(ms, () => this._check());
+    }
+  };
+
+  // src/values.js
+  var MESSAGE_DEPTH_MAX = 63;
   function toGroupId(groupId) {
     if (Number.isSafeInteger(groupId)) return String(groupId);
-    if (typeof groupId !== 'string') {
-      throw new GroupcastError('group_id_invalid', 'group id must be a string or an integer', false);
+    if (typeof groupId !== "string") {
+      throw new GroupcastError("group_id_invalid", "group id must be a string or an integer", false);
     }
     checkJson(JSON.stringify(groupId), groupId);
     return groupId;
   }
-
   function toMessageJson(message, groupId) {
     let json;
     try {
       json = JSON.stringify(message);
     } catch (error) {
-      throw new GroupcastError('bad_json', 'message has no JSON: ' + error.message, false, groupId);
+      throw new GroupcastError("bad_json", "message has no JSON: " + error.message, false, groupId);
     }
-    if (json === undefined) {
-      throw new GroupcastError('message_missing', 'message has no JSON value', false, groupId);
+    if (json === void 0) {
+      throw new GroupcastError("message_missing", "message has no JSON value", false, groupId);
     }
     checkJson(json, groupId);
     return json;
   }
-
-  // Finds defects that make a whole command unreadable. The server could not name the command in its error, so the
-  // promise would never settle.
   function checkJson(json, groupId) {
+    const fail = (why) => {
+      throw new GroupcastError("bad_json", why, false, groupId);
+    };
+    if (/(^|[^\\])(\\\\)*\\ud[89a-f]/.test(json)) fail("text has a lone surrogate");
     let depth = 0;
-    let inString = false;
-    for (let i = 0; i < json.length; ++i) {
-      const c = json[i];
-      if (inString) {
-        if (c === '"') {
-          inString = false;
-        } else if (c === '\\') {
-          // JSON.stringify escapes only lone surrogates.
-          if (/^ud[89a-f]/.test(json.substr(i + 1, 3))) {
-            throw new GroupcastError('bad_json', 'text has a lone surrogate', false, groupId);
-          }
-          ++i;
-        }
-      } else if (c === '"') {
-        inString = true;
-      } else if (c === '[' || c === '{') {
-        if (++depth > MESSAGE_DEPTH_MAX) {
-          throw new GroupcastError('bad_json', 'message is nested too deeply', false, groupId);
-        }
-      } else if (c === ']' || c === '}') {
-        --depth;
-      }
+    const withoutStrings = json.replace(/"[^"\\]*(\\.[^"\\]*)*"/g, "");
+    for (const [bracket] of withoutStrings.matchAll(/[[{\]}]/g)) {
+      depth += bracket === "[" || bracket === "{" ? 1 : -1;
+      if (depth > MESSAGE_DEPTH_MAX) fail("message is nested too deeply");
     }
   }
-
   function utf8Length(text) {
-    let bytes = text.length;
-    for (let i = 0; i < text.length; ++i) {
-      const unit = text.charCodeAt(i);
-      if (unit > 0x7f) ++bytes;
-      // A surrogate is half of a character of four bytes, so it counts two.
-      if (unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff)) ++bytes;
-    }
-    return bytes;
+    return new TextEncoder().encode(text).length;
   }
-
-  // Returns a copy, because the caller may change its own object later.
   function toPosition(since) {
-    if (since === null || since === undefined) return null;
+    if (since === null || since === void 0) return null;
     if (!/^[0-9a-f]{16}$/.test(since.epoch) || !Number.isSafeInteger(since.offset) || since.offset < 0) {
-      throw new TypeError('since must be a position that this client told: {epoch, offset}');
+      throw new TypeError("since must be a position that this client told: {epoch, offset}");
     }
-    return {epoch: since.epoch, offset: since.offset};
+    return { epoch: since.epoch, offset: since.offset };
   }
-
-  function toSession(session) {
-    if (session === undefined) return randomHex(16);
-    if (typeof session !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(session)) {
-      throw new TypeError('session must be 1 to 64 of A-Z, a-z, 0-9, _ and -');
-    }
-    return session;
-  }
-
-  function withSession(url, session) {
-    const base = url.split('#', 1)[0];
-    return base + (base.includes('?') ? '&' : '?') + 'session=' + session;
-  }
-
-  function randomHex(bytes) {
-    const values = new Uint8Array(bytes);
-    if (typeof crypto === 'object' && crypto.getRandomValues) {
-      crypto.getRandomValues(values);
-    } else {
-      for (let i = 0; i < bytes; ++i) values[i] = Math.random() * 256;  // Node 18
-    }
-    return Array.from(values, (value) => value.toString(16).padStart(2, '0')).join('');
-  }
-
-  // The offset before the lost messages; null if the group has another history after the gap.
-  function gapStart(before, after) {
-    return before.epoch === after.epoch && before.offset <= after.offset ? before.offset : null;
-  }
-
-  // Only the codes 4500 to 4999 forbid a client to come back. After a protocol error (1002, 1003, 1007, 1009) it comes
-  // back: it never writes the cause twice, and the backoff limits the rate.
-  function isFinal(closeCode) {
-    return closeCode >= 4500 && closeCode <= 4999;
-  }
-
   function positiveOr(value, fallback) {
-    return typeof value === 'number' && value > 0 && Number.isFinite(value) ? value : fallback;
+    return typeof value === "number" && value > 0 && Number.isFinite(value) ? value : fallback;
   }
 
-  // One group that the user wants to be in. It outlives connections; `joined` belongs to the current one.
-  class Group {
-    constructor(id, since, history) {
-      this.id = id;
-      this.onMessage = null;
-      this.onGap = null;
-      this.onRecovered = null;
-      // {epoch, offset} of the last message that was received or reported as lost; null before the first one.
-      this.position = since;
-      this.history = history;  // the number to ask for while there is no position
-      this.joined = false;     // the current connection's add_group has been answered
-      this.wasJoined = false;  // a connection has joined it: join() has its answer
-      this.waiters = [];       // {resolve, reject} of join() calls without an answer
-      this.failures = 0;       // rejoins in a row that the server postponed
-      this.retryTimer = null;
-    }
-  }
-
-  // One send, from send() until its promise settles. All its transmissions have the same text and the same key.
-  class Send {
-    constructor(commandId, groupId, text, {resolve, reject}) {
-      this.commandId = commandId;
-      this.groupId = groupId;
-      this.text = text;
-      this.bytes = utf8Length(text);
-      this.resolve = resolve;
-      this.reject = reject;
-      this.firstWrittenAt = null;
-      this.inFlight = false;   // written to the current connection and not answered
-      this.mayBeDone = false;  // an earlier transmission has no answer, or no certain one
-      this.refusal = null;     // the newest error that permits another try
-      this.failures = 0;       // the number of these errors
-      this.retryTimer = null;
-      this.deadlineTimer = null;
-    }
-  }
-
-  class Client {
-    /**
-     * Begins to connect.
-     *
-     * @param {string} url for example 'ws://127.0.0.1:1234'
-     * @param {object} [options]
-     * @param {Function} [options.WebSocket] the constructor to use; default: the global one
-     * @param {string} [options.session] 1 to 64 characters of A-Z, a-z, 0-9, _ and -; default: random. `excludeSelf`
-     *     leaves out all clients of one session. Give the same value again to keep the session when the application
-     *     starts again. Clients that are connected at the same time should have different sessions, unless they are
-     *     one client for `excludeSelf`.
-     * @param {number} [options.sendQueueBytesMax=1048576] bound of the sends without an answer, written or not, in
-     *     bytes of UTF-8. Over it send() rejects with `queue_full`, and the earlier sends keep waiting.
-     * @param {number} [options.backoffBaseMs=100] the first reconnect begins within this time
-     * @param {number} [options.backoffCapMs=10000] the time doubles with each further reconnect, up to this
-     * @param {function(): number} [options.random=Math.random] for tests
-     * @param {{setTimeout, clearTimeout, now}} [options.timers] for tests; default: the global ones and Date.now
-     * @throws {GroupcastError} `no_websocket`
-     * @throws {TypeError} for a malformed session
-     * @throws the WebSocket constructor's error, for example for a malformed url
-     */
-    constructor(url, options = {}) {
-      this._url = String(url);
-      this._WebSocket = options.WebSocket || (typeof WebSocket === 'function' ? WebSocket : null);
-      if (!this._WebSocket) {
-        throw new GroupcastError('no_websocket',
-            'no WebSocket here: pass one, for example {WebSocket: require("ws")}', false);
-      }
-      this._session = toSession(options.session);
-      this._sendQueueBytesMax = positiveOr(options.sendQueueBytesMax, 1024 * 1024);
-      this._backoffBaseMs = positiveOr(options.backoffBaseMs, 100);
-      this._backoffCapMs = positiveOr(options.backoffCapMs, 10000);
-      this._random = options.random || Math.random;
-      this._timers = options.timers || {
-        setTimeout: (callback, ms) => setTimeout(callback, ms),
-        clearTimeout: (timer) => clearTimeout(timer),
-        now: () => Date.now(),
+  // src/connection.js
+  var SUBPROTOCOL = "groupcast.v1.json";
+  var TOKEN_SUBPROTOCOL = "groupcast.token.";
+  var CONNECT_TIMEOUT_MS = 1e4;
+  var CLOSE_TIMEOUT_MS = 1e3;
+  var DEFAULT_PING_INTERVAL_MS = 25e3;
+  var REFUSAL_TEXT_MAX = 500;
+  var OPEN = 1;
+  var Connection = class {
+    /** @throws the WebSocket constructor's error, for example for a malformed url */
+    constructor({ address, token, WebSocket: WebSocket2, clock, nextId }, owner) {
+      this.welcome = null;
+      this.closing = null;
+      this._clock = clock;
+      this._nextId = nextId;
+      this._owner = owner;
+      this._pending = /* @__PURE__ */ new Map();
+      this._liveness = null;
+      const socket = this._socket = new WebSocket2(address, token ? [SUBPROTOCOL, TOKEN_SUBPROTOCOL + token] : [SUBPROTOCOL]);
+      socket.onmessage = ({ data }) => this._onFrame(data);
+      socket.onclose = ({ code, reason }) => this._lose({ closeCode: code, reason });
+      socket.onerror = () => {
       };
-
-      this._listeners = {state: new Set(), error: new Set()};
-      this._groups = new Map();   // group id -> Group
-      this._sends = new Set();    // Send, oldest first: all that have not settled
-      this._toWrite = new Set();  // those of them to write as soon as possible
-      this._sendsInFlight = 0;    // the number of them in flight
-      this._sendBytes = 0;        // the bytes of all of them
-      this._reads = new Set();    // history() calls without an answer
-      this._pending = new Map();  // command id -> command written to this connection and not yet answered
-      this._nextId = 1;
-      // The application may give a later client the same session. That client's keys must be different.
-      this._keyPrefix = randomHex(8) + '-';
-
-      this._socket = null;
-      this._welcome = null;       // of the current connection; null while there is none
-      this._draining = null;      // the `closing` event, once it has arrived
-      this._failures = 0;         // connections in a row that did not last
-      this._connectTimer = null;  // for the welcome while connecting, for the next attempt while waiting
-      this._livenessTimer = null;
-      this._heardAt = 0;
-      this._openedAt = 0;
-
-      this._state = 'connecting';
-      this._connect();
-    }
-
-    /** @returns {'connecting'|'open'|'waiting'|'closed'} */
-    get state() {
-      return this._state;
-    }
-
-    /** @returns {string} as it was given */
-    get url() {
-      return this._url;
-    }
-
-    /** @returns {string} the same over all reconnects */
-    get session() {
-      return this._session;
-    }
-
-    /**
-     * Calls `listener` on each event of this name, until the returned function is called.
-     *
-     * `state`: the state is now {state, ...}:
-     *   `connecting`: an attempt is under way;
-     *   `open`: connected. The client joins its groups again and writes the sends without an answer;
-     *   `waiting`: not connected. The next attempt begins in `retryInMs`; `closeCode`, `reason` of the last connection;
-     *   `closed`: for good; `closeCode`, `reason` if the server ended it. The client cannot be used any more.
-     * `error`: a GroupcastError that belongs to no promise. Either a group (`groupId`) could not be joined again and is
-     *   gone, or the server's error names no command. Without a listener the error goes to the console.
-     *
-     * @returns {function(): void}
-     */
-    on(event, listener) {
-      if (!Object.prototype.hasOwnProperty.call(this._listeners, event)) {
-        throw new TypeError('no such event: ' + event);
+      if (typeof socket.once === "function") {
+        socket.once("unexpected-response", (request, response) => this._onRefused(response));
       }
-      this._listeners[event].add(listener);
-      return () => this._listeners[event].delete(listener);
+      this._timer = clock.after(CONNECT_TIMEOUT_MS, () => this.abandon("no welcome in time"));
     }
-
-    /**
-     * Joins a group, now or as soon as there is a connection. After each reconnect it joins the group again, from its
-     * last position. A second join of the group replaces the callbacks, and changes nothing else.
-     *
-     * `onMessage(message, {groupId, epoch, offset, sentAt})` gets each message once, in the group's order, including
-     * this client's own messages.
-     * `onGap({groupId, epoch, from, to})`: messages with an offset in (from, to] are lost to this member, and the
-     * next message comes after them. `from` is null if the gap has no known beginning, because the group has another
-     * history now.
-     * `onRecovered({groupId, epoch, offset})`: the membership continues after a reconnect. The position is that before
-     * the connection broke. All messages after it follow: first the missed ones, then the live ones.
-     *
-     * By default a member gets the messages after the join. `since`, an earlier position {epoch, offset}, asks for all
-     * messages after it. `history` asks for that number of the newest messages (the server has at most 100).
-     *
-     * @returns {Promise<{epoch: string, offset: number, recovered: boolean}>} the position at which delivery begins.
-     *     `recovered` is false if messages after `since` are lost; onGap gets that loss too. Rejects with the server's
-     *     error, `left` or `closed`. While there is no connection it stays pending.
-     */
-    async join(groupId, onMessage,
-        {onGap = null, onRecovered = null, since = null, history = null} = {}) {
-      this._requireNotClosed();
-      const id = toGroupId(groupId);
-      if (typeof onMessage !== 'function') throw new TypeError('onMessage must be a function');
-      const from = toPosition(since);
-      if (from !== null && history !== null) throw new TypeError('either since or history, not both');
-      let group = this._groups.get(id);
-      const isNew = !group;
-      if (isNew) {
-        group = new Group(id, from, history);
-        this._groups.set(id, group);
-      }
-      group.onMessage = onMessage;
-      group.onGap = onGap;
-      group.onRecovered = onRecovered;
-      if (group.joined) return Object.assign({recovered: true}, group.position);
-      const answer = new Promise((resolve, reject) => group.waiters.push({resolve, reject}));
-      if (isNew && this._canWrite()) this._writeJoin(group);
-      return answer;
+    // After `closing`, or while the socket closes, a command may not arrive. It waits for the next connection.
+    get canWrite() {
+      return this.welcome !== null && this.closing === null && this._socket.readyState === OPEN;
     }
-
-    /**
-     * Leaves a group. From now on the client does not call the group's callbacks. To leave a group that this client is
-     * not in has no effect.
-     *
-     * @returns {Promise<void>}
-     */
-    async leave(groupId) {
-      this._requireNotClosed();
-      const id = toGroupId(groupId);
-      const group = this._groups.get(id);
-      if (!group) return undefined;
-      this._forget(group, new GroupcastError('left', 'the group was left before it was joined', false, id));
-      // Without a connection there is no membership, and the next connection does not join the group.
-      if (!this._canWrite()) return undefined;
-      return new Promise((resolve, reject) => {
-        this._write(JSON.stringify({cmd: 'leave_group', id: this._nextId, group_id: id}), {
-          onReply: () => resolve(),
-          onError: reject,
-          onLost: () => resolve(),  // a closed connection leaves all its groups
-        });
-      });
+    // The server closes a connection that writes a larger frame.
+    get frameBytesMax() {
+      return positiveOr((this.welcome.limits || {}).frame_bytes, Infinity);
     }
-
     /**
-     * Sends any JSON value to a group. This client need not be a member. Without a connection the send waits. Without
-     * an answer the client sends it again, after a reconnect or a pause, until 75 s after its first transmission. The
-     * message counts once, however often it was transmitted. Sends keep their order, except a send that the server
-     * postponed.
-     *
-     * With `excludeSelf` the members of this session, including this client, do not get the message.
-     *
-     * @returns {Promise<{epoch: string, offset: number}>} the message's place in the group's order: it counts.
-     *     Rejects with `outcome_unknown` if the message may or may not count. With any other error it does not count:
-     *     `unavailable` (for 75 s), `queue_full`, `closed`, or the server's refusal.
+     * Writes the text of a command with this id. `command` gets one of onReply(reply), onError(error) and onLost(), once,
+     * or none if the command is forgotten before.
      */
-    async send(groupId, message, {excludeSelf = false} = {}) {
-      this._requireNotClosed();
-      const id = toGroupId(groupId);
-      const json = toMessageJson(message, id);
-      return new Promise((resolve, reject) => {
-        const commandId = this._nextId++;
-        const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(id) +
-            ',"key":"' + this._keyPrefix + commandId + '"' + (excludeSelf ? ',"exclude_self":true' : '') +
-            ',"message":' + json + '}';
-        const send = new Send(commandId, id, text, {resolve, reject});
-        if (this._sendBytes + send.bytes > this._sendQueueBytesMax) {
-          reject(new GroupcastError('queue_full',
-              'over ' + this._sendQueueBytesMax + ' bytes of sends wait for an answer', true, id));
-          return;
-        }
-        this._sends.add(send);
-        this._sendBytes += send.bytes;
-        this._toWrite.add(send);
-        this._writeSends();
-      });
+    write(id, text, command) {
+      this._pending.set(id, command);
+      this._socket.send(text);
     }
-
-    /**
-     * Reads a group's newest messages. This client need not be a member. `limit`: at most this number (the server has
-     * at most 100). `since`: only messages after this position. Messages that this session sent with `excludeSelf` are
-     * left out.
-     *
-     * @returns {Promise<{groupId, epoch, offset, recovered, messages}>} `messages`, oldest first: {message, groupId,
-     *     epoch, offset, sentAt}; epoch and offset of the group's newest message; `recovered`: whether `messages`
-     *     has every message after `since` (false without it). Rejects with the server's error, `queue_full` or
-     *     `closed`. While there is no connection it stays pending.
-     */
-    async history(groupId, {since = null, limit} = {}) {
-      this._requireNotClosed();
-      const id = toGroupId(groupId);
-      const command = {cmd: 'group_history', group_id: id, limit};
-      const from = toPosition(since);
-      if (from !== null) command.since = from;
-      if (this._reads.size >= HISTORY_CALLS_MAX) {
-        throw new GroupcastError('queue_full', HISTORY_CALLS_MAX + ' history() calls wait already', true, id);
-      }
-      return new Promise((resolve, reject) => {
-        const read = {command, resolve, reject};
-        this._reads.add(read);
-        if (this._canWrite()) this._writeRead(read);
-      });
+    // The same with an id of its own, which it returns.
+    ask(fields, command) {
+      const id = this._nextId();
+      this.write(id, JSON.stringify({ id, ...fields }), command);
+      return id;
     }
-
-    /**
-     * Ends the connection and the client. Sends that may count reject with `outcome_unknown`. Other sends, joins and
-     * history() calls without an answer reject with `closed`.
-     */
+    forget(id) {
+      this._pending.delete(id);
+    }
+    // Finds out soon whether the connection is still alive.
+    probe() {
+      if (this.canWrite) this._liveness.probe();
+    }
+    // Ends the connection without waiting for the peer, who may be gone.
+    abandon(reason) {
+      this._lose({ closeCode: 1006, reason });
+    }
+    // Ends the connection and tells the server, but not the owner.
     close() {
-      this._end('closed by close()', {});
+      const socket = this._stop();
+      if (!socket) return;
+      if (typeof socket.terminate === "function") {
+        const timer = this._clock.after(CLOSE_TIMEOUT_MS, () => socket.terminate());
+        socket.onclose = () => this._clock.cancel(timer);
+      }
+      socket.close();
+      this._failPending();
     }
-
-    // ---- Connection ----
-
-    _connect() {
-      this._welcome = null;
-      this._draining = null;
-      const socket = new this._WebSocket(withSession(this._url, this._session), [SUBPROTOCOL]);
-      this._socket = socket;
-      socket.onmessage = (event) => this._onFrame(event.data);
-      socket.onclose = (event) => this._onLost(event.code, event.reason);
-      socket.onerror = () => {};  // a close event always follows, with more detail
-      this._connectTimer = this._timers.setTimeout(
-          () => this._abandon('no welcome in time'), CONNECT_TIMEOUT_MS);
-    }
-
-    _onWelcome(welcome) {
-      this._timers.clearTimeout(this._connectTimer);
-      this._welcome = welcome;
-      this._openedAt = this._timers.now();
-      this._watchLiveness();
-      for (const group of this._groups.values()) this._writeJoin(group);
-      // The server holds a send until the joins before it have their answers, so the client need not wait.
-      this._toWrite = new Set(this._sends);
-      this._writeSends();
-      for (const read of this._reads) this._writeRead(read);
-      this._setState('open', {});
-    }
-
-    // The peer is silent, so the client does not wait for its close.
-    _abandon(reason) {
-      this._onLost(1006, reason);
-    }
-
     // Releases the socket and ignores its later events.
-    _dropSocket(closeGently) {
+    _stop() {
       const socket = this._socket;
       this._socket = null;
-      this._welcome = null;
-      this._timers.clearTimeout(this._connectTimer);
-      this._timers.clearTimeout(this._livenessTimer);
-      if (!socket) return;
+      if (!socket) return null;
+      this.welcome = null;
+      this._clock.cancel(this._timer);
+      if (this._liveness) this._liveness.stop();
       socket.onmessage = socket.onclose = null;
-      if (closeGently || typeof socket.terminate !== 'function') {
-        socket.close();
-      } else {
-        socket.terminate();  // `ws` in Node would wait 30 s for an answer
-      }
+      return socket;
     }
-
-    _onLost(closeCode, reason) {
-      const lasted = this._welcome && this._timers.now() - this._openedAt >= this._backoffCapMs;
-      const draining = this._draining;
-      this._dropSocket(false);
-      if (isFinal(closeCode)) {
-        this._end('the server ended the connection: ' + closeCode + ' ' + reason, {closeCode, reason});
-        return;
-      }
-      for (const group of this._groups.values()) {
-        group.joined = false;
-        this._timers.clearTimeout(group.retryTimer);
-      }
+    _lose(loss) {
+      const socket = this._stop();
+      if (!socket) return;
+      if (typeof socket.terminate === "function") socket.terminate();
+      else socket.close();
       this._failPending();
-
-      // Only a connection that lasted resets the backoff. So a server that accepts and closes at once gets few
-      // attempts.
-      if (lasted) this._failures = 0;
-      let retryInMs = this._backoffMs(this._failures);
-      if (draining) {
-        retryInMs = Math.min(positiveOr(draining.reconnect_after_ms, retryInMs), RECONNECT_AFTER_MAX_MS);
-      } else {
-        ++this._failures;
-      }
-      this._connectTimer = this._timers.setTimeout(() => {
-        this._connect();
-        this._setState('connecting', {});
-      }, retryInMs);
-      this._setState('waiting', {retryInMs, closeCode, reason});
+      this._owner.onLost(loss);
     }
-
-    // Full jitter: after a failure of the server its clients come back evenly spread, and not in waves.
-    _backoffMs(failures, capMs = this._backoffCapMs) {
-      return this._random() * Math.min(capMs, this._backoffBaseMs * Math.pow(2, failures));
-    }
-
-    _end(why, detail) {
-      if (this._state === 'closed') return;
-      this._state = 'closed';  // first, so that no callback below can start new work
-      this._dropSocket(true);
-      const closed = (groupId) => new GroupcastError('closed', why, false, groupId);
-      for (const group of Array.from(this._groups.values())) this._forget(group, closed(group.id));
-      this._failPending();
-      for (const send of this._sends) this._failSend(send, closed(send.groupId));
-      for (const read of this._reads) read.reject(closed(read.command.group_id));
-      this._reads.clear();
-      this._emit('state', Object.assign({state: 'closed'}, detail));
-    }
-
     _failPending() {
-      const pending = Array.from(this._pending.values());
+      const pending = [...this._pending.values()];
       this._pending.clear();
       for (const command of pending) command.onLost();
     }
-
-    // Checks from time to time, instead of setting a new timer for each frame.
-    _watchLiveness() {
-      const silenceMaxMs =
-          positiveOr(this._welcome.ping_interval_ms, DEFAULT_PING_INTERVAL_MS) + SILENCE_MARGIN_MS;
-      const check = () => {
-        const leftMs = this._heardAt + silenceMaxMs - this._timers.now();
-        if (leftMs > 0) {
-          this._livenessTimer = this._timers.setTimeout(check, leftMs);
-          return;
-        }
-        const askedAt = this._timers.now();
-        this._write(JSON.stringify({cmd: 'ping', id: this._nextId}),
-            {onReply: () => {}, onError: () => {}, onLost: () => {}});
-        this._livenessTimer = this._timers.setTimeout(() => {
-          if (this._heardAt >= askedAt) {
-            check();
-          } else {
-            this._abandon('no answer to a ping');
-          }
-        }, PONG_TIMEOUT_MS);
-      };
-      check();
-    }
-
-    // ---- Writing ----
-
-    // After `closing`, or while the socket closes, a command may not arrive. It waits for the next connection.
-    _canWrite() {
-      return this._welcome !== null && this._draining === null && this._socket.readyState === OPEN;
-    }
-
-    _write(text, command) {
-      this._pending.set(this._nextId++, command);
-      this._socket.send(text);
-    }
-
-    _writeJoin(group) {
-      const command = {cmd: 'add_group', id: this._nextId, group_id: group.id};
-      if (group.position !== null) {
-        command.since = group.position;
-      } else if (group.history !== null) {
-        command.history = group.history;
-      }
-      this._write(JSON.stringify(command), {
-        onReply: (reply) => this._onJoined(group, reply),
-        onError: (error) => this._onJoinFailed(group, error),
-        onLost: () => {},  // the next connection joins it
+    _onRefused(response) {
+      let text = "";
+      const lose = () => this._lose({
+        closeCode: 1006,
+        reason: text.trim() || "HTTP " + response.statusCode,
+        httpStatus: response.statusCode
       });
-    }
-
-    _writeSends() {
-      if (!this._canWrite()) return;  // the next connection writes them
-      for (const send of this._toWrite) {
-        if (this._sendsInFlight >= SENDS_IN_FLIGHT_MAX) return;
-        this._toWrite.delete(send);
-        this._writeSend(send);
-      }
-    }
-
-    // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
-    _writeSend(send) {
-      const limits = this._welcome.limits || {};
-      if (send.bytes > positiveOr(limits.frame_bytes, Infinity)) {
-        // The server would close the connection.
-        this._failSend(send, new GroupcastError('message_too_large',
-            'the command is over ' + limits.frame_bytes + ' bytes', false, send.groupId));
-        return;
-      }
-      const now = this._timers.now();
-      if (send.firstWrittenAt === null) {
-        send.firstWrittenAt = now;
-        send.deadlineTimer = this._timers.setTimeout(() => {
-          this._giveUp(send);
-          this._writeSends();
-        }, REPEAT_SEND_MS);
-      } else if (now - send.firstWrittenAt >= REPEAT_SEND_MS) {
-        this._giveUp(send);  // the timer is late: the computer slept, or the browser slows hidden pages
-        return;
-      }
-      this._timers.clearTimeout(send.retryTimer);
-      this._setInFlight(send, true);
-      this._pending.set(send.commandId, {
-        onReply: (reply) => {
-          this._forgetSend(send);
-          send.resolve({epoch: reply.epoch, offset: reply.offset});
-          this._writeSends();
-        },
-        onError: (error) => this._onSendRefused(send, error),
-        onLost: () => {  // the next connection repeats it
-          this._setInFlight(send, false);
-          send.mayBeDone = true;
-        },
+      response.setEncoding("utf8");
+      response.on("data", (chunk) => {
+        text = (text + chunk).slice(0, REFUSAL_TEXT_MAX);
       });
-      this._socket.send(send.text);
+      response.on("end", lose);
+      response.on("error", lose);
     }
-
-    _setInFlight(send, inFlight) {
-      this._sendsInFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
-      send.inFlight = inFlight;
-    }
-
-    _onSendRefused(send, error) {
-      this._setInFlight(send, false);
-      error.groupId = send.groupId;
-      this._writeSends();
-      if (!error.retry) {
-        this._failSend(send, error);
-        return;
-      }
-      if (!NOT_DONE.includes(error.code)) send.mayBeDone = true;
-      send.refusal = error;
-      send.retryTimer = this._timers.setTimeout(() => {
-        this._toWrite.add(send);
-        this._writeSends();
-      }, this._backoffMs(send.failures++, REPEAT_SEND_PAUSE_MAX_MS));
-    }
-
-    _giveUp(send) {
-      this._pending.delete(send.commandId);
-      this._failSend(send, send.refusal);
-    }
-
-    // `error` is the reason if it is certain that no transmission counts or will count.
-    _failSend(send, error) {
-      const mayBeDone = send.inFlight || send.mayBeDone;
-      this._forgetSend(send);
-      send.reject(mayBeDone ? new GroupcastError('outcome_unknown',
-          'there was no certain answer: it may or may not have been sent', false, send.groupId) : error);
-    }
-
-    _forgetSend(send) {
-      this._setInFlight(send, false);
-      this._sends.delete(send);
-      this._toWrite.delete(send);
-      this._sendBytes -= send.bytes;
-      this._timers.clearTimeout(send.retryTimer);
-      this._timers.clearTimeout(send.deadlineTimer);
-    }
-
-    _writeRead(read) {
-      this._write(JSON.stringify(Object.assign({id: this._nextId}, read.command)), {
-        onReply: (reply) => {
-          this._reads.delete(read);
-          read.resolve(this._toHistory(read.command.group_id, reply));
-        },
-        onError: (error) => {
-          this._reads.delete(read);
-          read.reject(error);
-        },
-        onLost: () => {},  // the next connection asks again
-      });
-    }
-
-    // ---- Reading ----
-
     _onFrame(data) {
-      this._heardAt = this._timers.now();
       let event;
       try {
         event = JSON.parse(data);
       } catch (error) {
         event = null;
       }
-      if (event === null || typeof event !== 'object') {
-        this._reportError(new GroupcastError('bad_json', 'the server sent something that is no event', false));
+      if (event === null || typeof event !== "object") event = { event: null };
+      if (!this.welcome) {
+        if (event.event === "welcome") this._onWelcome(event);
         return;
       }
-      if (!this._welcome) {
-        if (event.event === 'welcome') this._onWelcome(event);
+      const isPong = event.event === "reply" && event.pong === true;
+      this._liveness.heard(isPong ? event.id : void 0);
+      const command = this._pending.get(event.id);
+      if (event.event === "reply" || event.event === "error" && command) {
+        if (!command) return;
+        this._pending.delete(event.id);
+        if (event.event === "reply") {
+          command.onReply(event);
+        } else {
+          command.onError(new GroupcastError(event.code, event.message, event.retry === true));
+        }
         return;
       }
-      switch (event.event) {
-        case 'reply': return this._onReply(event);
-        case 'error': return this._onError(event);
-        case 'message': return this._onMessage(event);
-        case 'gap': return this._onGap(event);
-        case 'closing': this._draining = event; return undefined;
-        default: return undefined;  // of a later version
+      if (event.event === "closing") this.closing = event;
+      this._owner.onEvent(event);
+    }
+    _onWelcome(welcome) {
+      this._clock.cancel(this._timer);
+      this.welcome = welcome;
+      let pingId = null;
+      this._liveness = new Liveness(
+        this._clock,
+        positiveOr(welcome.ping_interval_ms, DEFAULT_PING_INTERVAL_MS),
+        () => {
+          this.forget(pingId);
+          pingId = this._writePing();
+          return pingId;
+        },
+        () => this.abandon("no answer to a ping")
+      );
+      this._owner.onWelcome();
+    }
+    _writePing() {
+      const ignore = () => {
+      };
+      if (this._socket.readyState !== OPEN) return this._nextId();
+      return this.ask({ cmd: "ping" }, { onReply: ignore, onError: ignore, onLost: ignore });
+    }
+  };
+
+  // src/network_events.js
+  var WAKE_TICK_MS = 2e3;
+  var WAKE_LATE_MS = 3e3;
+  function watchNetwork(scope, clock, onChange) {
+    const ends = [];
+    const listen = (target2, event, listener) => {
+      if (!target2 || typeof target2.addEventListener !== "function") return;
+      target2.addEventListener(event, listener);
+      ends.push(() => target2.removeEventListener(event, listener));
+    };
+    const page = scope.document;
+    const isHidden = () => !!page && page.visibilityState === "hidden";
+    listen(scope, "online", () => onChange("online"));
+    listen(scope, "offline", () => onChange("offline"));
+    listen(page, "visibilitychange", () => isHidden() || onChange("awake"));
+    listen(page, "resume", () => onChange("awake"));
+    let timer;
+    const tick = () => {
+      const elapsedMs = clock.stopwatch();
+      timer = clock.after(WAKE_TICK_MS, () => {
+        if (elapsedMs() > WAKE_TICK_MS + WAKE_LATE_MS && !isHidden()) onChange("awake");
+        tick();
+      });
+    };
+    tick();
+    return () => {
+      clock.cancel(timer);
+      for (const end of ends) end();
+    };
+  }
+
+  // src/link.js
+  var RECONNECT_AFTER_MAX_MS = 6e4;
+  var RESUME_SPREAD_MS = 500;
+  var TOKEN_TIMEOUT_MS = 1e4;
+  function isFinal({ closeCode, httpStatus }) {
+    return [400, 401, 403].includes(httpStatus) || closeCode >= 4500 && closeCode <= 4999;
+  }
+  function asksForToken({ closeCode }) {
+    return closeCode === 4500 || closeCode === 4501;
+  }
+  var Link = class {
+    /**
+     * @param {object} options address, token, WebSocket, clock, nextId, backoff, scope
+     * @throws the WebSocket constructor's error
+     */
+    constructor(options, owner) {
+      this.state = "connecting";
+      this._options = options;
+      this._owner = owner;
+      this._connection = null;
+      this._failures = 0;
+      this._attempt = 0;
+      this._freshTokenTried = false;
+      this._timer = null;
+      this._waiting = null;
+      this._endWatch = () => {
+      };
+      this._connect();
+      this._endWatch = watchNetwork(options.scope, options.clock, (sign) => this._onNetworkChange(sign));
+    }
+    // The connection that commands can be written to; null if there is none.
+    get writable() {
+      return this._connection && this._connection.canWrite ? this._connection : null;
+    }
+    get canRefresh() {
+      return typeof this._options.token === "function";
+    }
+    reconnect() {
+      if (this.state === "closed") return;
+      this._drop();
+      this._failures = 0;
+      this._owner.onLost();
+      this._start();
+    }
+    close() {
+      this.state = "closed";
+      this._endWatch();
+      this._drop();
+    }
+    // The token of the connection has expired. It works on for a while.
+    async refreshToken() {
+      const { token } = this._options;
+      const connection = this._connection;
+      try {
+        const fresh = await token();
+        if (connection !== this.writable) return;
+        connection.ask(
+          { cmd: "authenticate", token: fresh },
+          { onReply: () => {
+          }, onError: (error) => this._owner.onTokenError(error), onLost: () => {
+          } }
+        );
+      } catch (error) {
+        if (this.state !== "closed") this._owner.onTokenError(noToken(error));
       }
     }
-
-    _takePending(id) {
-      const command = this._pending.get(id);
-      this._pending.delete(id);
-      return command;
+    // Closes what there is, and makes a late token useless.
+    _drop() {
+      ++this._attempt;
+      this._options.clock.cancel(this._timer);
+      this._waiting = null;
+      const connection = this._connection;
+      this._connection = null;
+      if (connection) connection.close();
     }
-
-    _onReply(reply) {
-      const command = this._takePending(reply.id);
-      if (command) command.onReply(reply);
+    _start() {
+      this.state = "connecting";
+      this._connect();
+      if (this.state === "connecting") this._owner.onState("connecting", {});
     }
-
-    _onError(event) {
-      const command = this._takePending(event.id);
-      const error = new GroupcastError(event.code, event.message, event.retry === true);
-      if (command) {
-        command.onError(error);
+    _connect() {
+      const { token, clock } = this._options;
+      if (typeof token !== "function") {
+        this._open(token);
+        return;
+      }
+      const attempt = ++this._attempt;
+      const fail = (error) => {
+        if (attempt !== this._attempt) return;
+        ++this._attempt;
+        clock.cancel(this._timer);
+        this._onLost({ closeCode: 1006, reason: noToken(error).message });
+      };
+      this._timer = clock.after(TOKEN_TIMEOUT_MS, () => fail(new Error("it takes too long")));
+      new Promise((resolve) => resolve(token())).then((value) => {
+        if (attempt !== this._attempt) return;
+        clock.cancel(this._timer);
+        try {
+          this._open(value);
+        } catch (error) {
+          this._end(error.message, {});
+        }
+      }, fail);
+    }
+    _open(token) {
+      const { clock, backoff } = this._options;
+      let openedAt = null;
+      this._connection = new Connection({ ...this._options, token }, {
+        onWelcome: () => {
+          openedAt = clock.now();
+          this.state = "open";
+          this._owner.onOpen();
+          this._owner.onState("open", {});
+        },
+        onEvent: (event) => this._owner.onEvent(event),
+        onLost: (loss) => {
+          if (openedAt !== null && clock.now() - openedAt >= backoff.capMs) {
+            this._failures = 0;
+            this._freshTokenTried = false;
+          }
+          this._onLost(loss);
+        }
+      });
+    }
+    _onLost(loss) {
+      const closing = this._connection && this._connection.closing;
+      this._connection = null;
+      if (isFinal(loss)) {
+        const mayTryToken = typeof this._options.token === "function" && asksForToken(loss) && !this._freshTokenTried;
+        if (!mayTryToken) {
+          this._end((loss.httpStatus || loss.closeCode) + " " + loss.reason, loss);
+          return;
+        }
+        this._freshTokenTried = true;
+      }
+      let retryInMs = this._options.backoff.delayMs(this._failures);
+      if (closing) {
+        retryInMs = Math.min(positiveOr(closing.reconnect_after_ms, retryInMs), RECONNECT_AFTER_MAX_MS);
       } else {
-        this._reportError(error);
+        ++this._failures;
+      }
+      this._owner.onLost();
+      this._wait(retryInMs, loss, !!closing);
+    }
+    _wait(retryInMs, loss, isAsked) {
+      if (this.state === "closed") return;
+      const { clock } = this._options;
+      this._waiting = { until: clock.now() + retryInMs, loss, isAsked };
+      clock.cancel(this._timer);
+      this._timer = clock.after(retryInMs, () => {
+        this._waiting = null;
+        this._start();
+      });
+      this.state = "waiting";
+      this._owner.onState("waiting", { retryInMs, ...loss });
+    }
+    _end(reason, loss) {
+      this.close();
+      this._owner.onRefused(new GroupcastError("refused", "the server refused this client: " + reason, false), loss);
+    }
+    _onNetworkChange(sign) {
+      const { clock, backoff } = this._options;
+      if (this.state === "open") {
+        this._connection.probe();
+      } else if (sign === "offline") {
+      } else if (this.state === "waiting") {
+        const { until, loss, isAsked } = this._waiting;
+        if (!isAsked && until - clock.now() > RESUME_SPREAD_MS) {
+          this._wait(backoff.spreadMs(RESUME_SPREAD_MS), loss, false);
+        }
+      } else if (sign === "online" && this._connection) {
+        this._drop();
+        this._wait(backoff.spreadMs(RESUME_SPREAD_MS), { closeCode: 1006, reason: "the network has changed" }, false);
       }
     }
+  };
+  function noToken(error) {
+    return new GroupcastError("no_token", "the token callback failed: " + (error && error.message || error), true);
+  }
 
-    _onJoined(group, reply) {
-      if (this._groups.get(group.id) !== group) return;  // the group was left
-      const before = group.position;
-      const isRejoin = group.wasJoined;
-      group.joined = group.wasJoined = true;
-      group.failures = 0;
-      let recovered = true;
-      if (before === null || reply.recovered !== true || reply.epoch !== before.epoch) {
-        group.position = {epoch: reply.epoch, offset: reply.offset};
-        recovered = before === null;
-      }
-      const waiters = group.waiters;
-      group.waiters = [];
-      for (const waiter of waiters) waiter.resolve(Object.assign({recovered}, group.position));
-      if (!recovered) {
-        this._tellGap(group, gapStart(before, group.position));
-      } else if (isRejoin && group.onRecovered) {
-        const about = Object.assign({groupId: group.id}, group.position);
-        this._call(() => group.onRecovered(about));
-      }
+  // src/presence.js
+  function toMember({ connection_id: connectionId, user, info, since }) {
+    return { connectionId, user, info, since };
+  }
+  var MembersView = class {
+    /**
+     * @param {function(string=): Promise} readPage asks for the page after this connection id
+     * @param {function(Map, object)} onMembers gets the view and what has changed
+     * @param {function(Error)} onError
+     */
+    constructor(readPage, onMembers, onError) {
+      this._readPage = readPage;
+      this._onMembers = onMembers;
+      this._onError = onError;
+      this._members = /* @__PURE__ */ new Map();
+      this._next = null;
     }
-
-    _onJoinFailed(group, error) {
-      if (this._groups.get(group.id) !== group) return;
-      error.groupId = group.id;
-      if (group.wasJoined && error.retry) {
-        group.retryTimer = this._timers.setTimeout(() => {
-          if (this._canWrite()) this._writeJoin(group);
-        }, this._backoffMs(group.failures++));
+    // Pages and events of one connection have one order, so nothing is missing between them.
+    async load() {
+      const members = this._next = /* @__PURE__ */ new Map();
+      try {
+        let after;
+        do {
+          const page = await this._readPage(after);
+          if (this._next !== members) return;
+          for (const member of page.members) members.set(member.connection_id, toMember(member));
+          after = page.next;
+        } while (after !== void 0);
+      } catch (error) {
+        if (this._next !== members) return;
+        this._next = null;
+        this._onError(error);
         return;
       }
-      this._forget(group, error);
-      // Its join() has its answer already.
-      if (group.wasJoined) this._reportError(error);
+      this._next = null;
+      const before = this._members;
+      this._members = members;
+      this._onMembers(members, {
+        joined: [...members.values()].filter(({ connectionId }) => !before.has(connectionId)),
+        left: [...before.values()].filter(({ connectionId }) => !members.has(connectionId))
+      });
     }
-
-    _onMessage(event) {
-      const group = this._groups.get(event.group_id);
-      // Not joined: the message belongs to an earlier membership, which was left and joined again.
-      if (!group || !group.joined) return;
-      const before = group.position;
-      if (event.offset <= before.offset) return;  // a duplicate
-      if (event.previous > before.offset) {
-        // The server left messages out without a gap event.
-        group.position = {epoch: before.epoch, offset: event.previous};
-        this._tellGap(group, before.offset);
-        if (this._groups.get(group.id) !== group) return;  // onGap left the group
+    onEvent(event) {
+      const member = toMember(event);
+      const { connectionId } = member;
+      const isJoin = event.event === "member_joined";
+      if (this._next) {
+        if (isJoin) this._next.set(connectionId, member);
+        else this._next.delete(connectionId);
+        return;
       }
-      group.position = {epoch: before.epoch, offset: event.offset};
-      if (event.excluded === true) return;  // it only keeps the chain complete
-      const about = {groupId: group.id, epoch: before.epoch, offset: event.offset, sentAt: event.sent_at};
-      this._call(() => group.onMessage(event.message, about));
+      const before = this._members.get(connectionId);
+      if (isJoin) this._members.set(connectionId, member);
+      else this._members.delete(connectionId);
+      if (isJoin) this._onMembers(this._members, { joined: [member], left: [] });
+      else if (before) this._onMembers(this._members, { joined: [], left: [before] });
     }
+  };
 
-    _onGap(event) {
-      const group = this._groups.get(event.group_id);
-      if (!group || !group.joined) return;
-      const before = group.position;
-      const after = {epoch: event.epoch, offset: event.to};
-      // A gap that leads back reports another history. Messages of it that came already must not come again.
-      if (after.epoch !== before.epoch || after.offset > before.offset) group.position = after;
-      this._tellGap(group, gapStart(before, after));
+  // src/reads.js
+  var READS_MAX = 128;
+  var Reads = class {
+    constructor() {
+      this._connection = null;
+      this._reads = /* @__PURE__ */ new Set();
     }
-
-    // The gap ends at the group's position.
-    _tellGap(group, from) {
-      if (!group.onGap) return;
-      const {epoch, offset} = group.position;
-      this._call(() => group.onGap({groupId: group.id, epoch, from, to: offset}));
+    /** Asks for `command`, and returns a promise of the reply. `watch` is as in Sends.send(). */
+    read(command, watch) {
+      return new Promise((resolve, reject) => {
+        if (this._reads.size >= READS_MAX) {
+          throw new GroupcastError("queue_full", READS_MAX + " reads wait already", true, command.group_id);
+        }
+        const read = { command, resolve, reject, endAbort: () => {
+        } };
+        read.endAbort = watch((reason) => {
+          this._forget(read);
+          reject(reason);
+        });
+        this._reads.add(read);
+        this._write(read);
+      });
     }
+    onOpen(connection) {
+      this._connection = connection;
+      for (const read of this._reads) this._write(read);
+    }
+    onLost() {
+      this._connection = null;
+    }
+    onEnd(errorOf) {
+      this._connection = null;
+      for (const read of this._reads) {
+        this._forget(read);
+        read.reject(errorOf(read.command.group_id));
+      }
+    }
+    _write(read) {
+      if (!this._connection || !this._connection.canWrite) return;
+      this._connection.ask(read.command, {
+        onReply: (reply) => {
+          this._forget(read);
+          read.resolve(reply);
+        },
+        onError: (error) => {
+          this._forget(read);
+          error.groupId = read.command.group_id;
+          read.reject(error);
+        },
+        onLost: () => {
+        }
+        // the next connection asks again
+      });
+    }
+    _forget(read) {
+      this._reads.delete(read);
+      read.endAbort();
+    }
+  };
 
-    _toHistory(groupId, {epoch, offset, recovered, messages}) {
-      const shown = Array.isArray(messages) ? messages.filter((message) => message.excluded !== true) : [];
-      return {
-        groupId, epoch, offset,
-        recovered: recovered === true,
-        messages: shown.map((message) => (
-          {message: message.message, groupId, epoch, offset: message.offset, sentAt: message.sent_at})),
+  // src/sends.js
+  var REPEAT_SEND_MS = 75e3;
+  var REPEAT_SEND_PAUSE_MAX_MS = 2e3;
+  var NOT_DONE = ["unavailable", "rate_limited"];
+  var SENDS_IN_FLIGHT_MAX = 1e3;
+  var Send = class {
+    constructor(commandId, groupId, text, { resolve, reject }) {
+      this.commandId = commandId;
+      this.groupId = groupId;
+      this.text = text;
+      this.bytes = utf8Length(text);
+      this.resolve = resolve;
+      this.reject = reject;
+      this.ageMs = null;
+      this.inFlight = false;
+      this.mayBeDone = false;
+      this.refusal = null;
+      this.failures = 0;
+      this.retryTimer = null;
+      this.deadlineTimer = null;
+      this.endAbort = () => {
       };
     }
-
-    // ---- Helpers ----
-
-    _requireNotClosed() {
-      if (this._state === 'closed') throw new GroupcastError('closed', 'the client is closed', false);
+  };
+  var Sends = class {
+    /**
+     * @param {Clock} clock
+     * @param {Backoff} backoff
+     * @param {function(): number} nextId
+     * @param {string} keyPrefix different for each client of a session, also for one of an earlier run
+     * @param {number} bytesMax
+     */
+    constructor(clock, backoff, nextId, keyPrefix, bytesMax) {
+      this._clock = clock;
+      this._backoff = backoff;
+      this._nextId = nextId;
+      this._keyPrefix = keyPrefix;
+      this._bytesMax = bytesMax;
+      this._connection = null;
+      this._sends = /* @__PURE__ */ new Set();
+      this._toWrite = /* @__PURE__ */ new Set();
+      this._inFlight = 0;
+      this._bytes = 0;
     }
-
-    _forget(group, error) {
-      this._groups.delete(group.id);
-      this._timers.clearTimeout(group.retryTimer);
-      const waiters = group.waiters;
-      group.waiters = [];
-      for (const waiter of waiters) waiter.reject(error);
+    /** `json` is the message. `watch(onAbort)` begins to watch for an abort, and returns a function that ends this. */
+    send(groupId, json, excludeSelf, watch) {
+      return new Promise((resolve, reject) => {
+        const commandId = this._nextId();
+        const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(groupId) + ',"key":"' + this._keyPrefix + commandId + '"' + (excludeSelf ? ',"exclude_self":true' : "") + ',"message":' + json + "}";
+        const send = new Send(commandId, groupId, text, { resolve, reject });
+        if (this._bytes + send.bytes > this._bytesMax) {
+          throw new GroupcastError(
+            "queue_full",
+            "over " + this._bytesMax + " bytes of sends wait for an answer",
+            true,
+            groupId
+          );
+        }
+        send.endAbort = watch((reason) => {
+          this._fail(send, reason);
+          this._write();
+        });
+        this._sends.add(send);
+        this._bytes += send.bytes;
+        this._toWrite.add(send);
+        this._write();
+      });
     }
-
-    _setState(state, detail) {
-      this._state = state;
-      this._emit('state', Object.assign({state}, detail));
+    // The server holds a send until the joins before it have their answers, so the client need not wait.
+    onOpen(connection) {
+      this._connection = connection;
+      this._toWrite = new Set(this._sends);
+      this._write();
     }
-
-    _reportError(error) {
-      if (this._listeners.error.size > 0) {
-        this._emit('error', error);
-      } else if (typeof console === 'object') {
-        console.error('groupcast: ' + error.code + ': ' + error.message);
+    onLost() {
+      this._connection = null;
+    }
+    onEnd(errorOf) {
+      this._connection = null;
+      for (const send of this._sends) this._fail(send, errorOf(send.groupId));
+    }
+    _write() {
+      for (const send of this._toWrite) {
+        if (!this._connection || !this._connection.canWrite || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
+        this._toWrite.delete(send);
+        this._writeOne(send);
       }
     }
-
-    _emit(event, value) {
-      for (const listener of Array.from(this._listeners[event])) this._call(() => listener(value));
+    // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
+    _writeOne(send) {
+      const { frameBytesMax } = this._connection;
+      if (send.bytes > frameBytesMax) {
+        this._fail(send, new GroupcastError(
+          "message_too_large",
+          "the command is over " + frameBytesMax + " bytes",
+          false,
+          send.groupId
+        ));
+        return;
+      }
+      if (send.ageMs === null) {
+        send.ageMs = this._clock.stopwatch();
+        send.deadlineTimer = this._clock.after(REPEAT_SEND_MS, () => {
+          this._giveUp(send);
+          this._write();
+        });
+      } else if (send.ageMs() >= REPEAT_SEND_MS) {
+        this._giveUp(send);
+        return;
+      }
+      this._clock.cancel(send.retryTimer);
+      this._setInFlight(send, true);
+      this._connection.write(send.commandId, send.text, {
+        onReply: (reply) => {
+          this._forget(send);
+          send.resolve({ epoch: reply.epoch, offset: reply.offset });
+          this._write();
+        },
+        onError: (error) => this._onRefused(send, error),
+        onLost: () => {
+          this._setInFlight(send, false);
+          send.mayBeDone = true;
+        }
+      });
     }
+    _setInFlight(send, inFlight) {
+      this._inFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
+      send.inFlight = inFlight;
+    }
+    _onRefused(send, error) {
+      this._setInFlight(send, false);
+      error.groupId = send.groupId;
+      this._write();
+      if (!error.retry) {
+        this._fail(send, error);
+        return;
+      }
+      if (!NOT_DONE.includes(error.code)) send.mayBeDone = true;
+      send.refusal = error;
+      send.retryTimer = this._clock.after(this._backoff.delayMs(send.failures++, REPEAT_SEND_PAUSE_MAX_MS), () => {
+        this._toWrite.add(send);
+        this._write();
+      });
+    }
+    _giveUp(send) {
+      this._fail(send, send.refusal);
+    }
+    // `error` is the reason if it is certain that no transmission counts or will count.
+    _fail(send, error) {
+      const mayBeDone = send.inFlight || send.mayBeDone;
+      this._forget(send);
+      send.reject(mayBeDone ? new GroupcastError(
+        "outcome_unknown",
+        "there was no certain answer: it may or may not have been sent",
+        false,
+        send.groupId
+      ) : error);
+    }
+    _forget(send) {
+      if (this._connection) this._connection.forget(send.commandId);
+      this._setInFlight(send, false);
+      this._sends.delete(send);
+      this._toWrite.delete(send);
+      this._bytes -= send.bytes;
+      this._clock.cancel(send.retryTimer);
+      this._clock.cancel(send.deadlineTimer);
+      send.endAbort();
+    }
+  };
 
+  // src/session.js
+  function adoptSession(url, session) {
+    const [base] = url.split("#", 1);
+    const [, query = ""] = base.split(/\?(.*)/s);
+    const inUrl = new URLSearchParams(query).getAll("session");
+    if (inUrl.length > 1) throw new TypeError("the url has more than one session");
+    if (inUrl.length === 1 && session !== void 0 && session !== inUrl[0]) {
+      throw new TypeError("the url has another session than the options");
+    }
+    const own = inUrl.length === 1 ? inUrl[0] : session === void 0 ? randomHex(16) : session;
+    if (typeof own !== "string" || !/^[A-Za-z0-9_-]{1,64}$/.test(own)) {
+      throw new TypeError("session must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
+    }
+    if (inUrl.length === 1) return { session: own, address: base };
+    return { session: own, address: base + (base.includes("?") ? "&" : "?") + "session=" + own };
+  }
+  function randomHex(bytes) {
+    if (typeof crypto !== "object" || !crypto.getRandomValues) {
+      throw new GroupcastError("no_crypto", "no cryptographic random numbers here", false);
+    }
+    const values = crypto.getRandomValues(new Uint8Array(bytes));
+    return Array.from(values, (value) => value.toString(16).padStart(2, "0")).join("");
+  }
+
+  // src/stream.js
+  var WAITING_MAX = 1e3;
+  var MessageStream = class {
+    /**
+     * @param {object} membership join(onMessage, options) and leave() of one group, as the client's; isWanted(error)
+     *     says whether the application itself ended it
+     * @param {object} options of join()
+     */
+    constructor(membership, options) {
+      this._membership = membership;
+      this._onGap = options.onGap;
+      this._waiting = [];
+      this._gap = null;
+      this._position = null;
+      this._taker = null;
+      this._joined = false;
+      this._end = null;
+    }
+    [Symbol.asyncIterator]() {
+      return this;
+    }
+    async next() {
+      if (this._waiting.length > 0) return { done: false, value: this._waiting.shift() };
+      if (this._end) {
+        if (this._end.error) {
+          const { error } = this._end;
+          this._end = {};
+          throw error;
+        }
+        return { done: true, value: void 0 };
+      }
+      if (this._taker) throw new TypeError("next() waits already");
+      return new Promise((resolve, reject) => {
+        this._taker = { resolve, reject };
+        this._join();
+      });
+    }
+    async return(value) {
+      if (!this._end) {
+        this._finish({});
+        await this._leave();
+      }
+      this._waiting = [];
+      return { done: true, value };
+    }
+    async _join() {
+      if (this._joined || this._end) return;
+      this._joined = true;
+      const onEnd = (error) => {
+        if (this._joined) this._finish(this._membership.isWanted(error) ? {} : { error });
+      };
+      try {
+        const { epoch, offset } = await this._membership.join(
+          (message, info) => this._onMessage(message, info),
+          { onGap: (gap) => this._onLoss(gap), onEnd, ...this._position && { since: this._position, history: null } }
+        );
+        if (!this._position) this._position = { epoch, offset };
+      } catch (error) {
+        onEnd(error);
+      }
+    }
+    async _leave() {
+      if (!this._joined) return;
+      this._joined = false;
+      await this._membership.leave();
+    }
+    _onLoss(gap) {
+      this._gap = this._gap ? { ...gap, from: this._gap.from } : gap;
+      this._position = { epoch: gap.epoch, offset: gap.to };
+      if (this._onGap) this._onGap(gap);
+    }
+    _onMessage(message, info) {
+      this._position = { epoch: info.epoch, offset: info.offset };
+      const item = { message, gap: this._gap, ...info };
+      this._gap = null;
+      if (this._taker) {
+        const { resolve } = this._taker;
+        this._taker = null;
+        resolve({ done: false, value: item });
+        return;
+      }
+      this._waiting.push(item);
+      if (this._waiting.length >= WAITING_MAX) this._leave().catch(() => {
+      });
+    }
+    _finish(end) {
+      if (this._end) return;
+      this._end = end;
+      const taker = this._taker;
+      this._taker = null;
+      if (!taker) return;
+      this._end = {};
+      if (end.error) taker.reject(end.error);
+      else taker.resolve({ done: true, value: void 0 });
+    }
+  };
+
+  // src/client.js
+  var Client = class {
+    constructor(url, options = {}) {
+      this._url = String(url);
+      const socketClass = options.WebSocket || (typeof WebSocket === "function" ? WebSocket : null);
+      if (!socketClass) {
+        throw new GroupcastError(
+          "no_websocket",
+          'no WebSocket here: pass one, for example {WebSocket: require("ws")}',
+          false
+        );
+      }
+      const { session, address } = adoptSession(this._url, options.session);
+      this._session = session;
+      this._error = null;
+      this._listeners = { state: /* @__PURE__ */ new Set(), error: /* @__PURE__ */ new Set() };
+      let lastId = 0;
+      const nextId = () => ++lastId;
+      const clock = this._clock = new Clock(options.timers);
+      const backoff = new Backoff(
+        positiveOr(options.backoffBaseMs, 100),
+        positiveOr(options.backoffCapMs, 1e4),
+        options.random || Math.random
+      );
+      this._groups = new Groups(clock, backoff, (callback) => this._call(callback), (error) => this._reportError(error));
+      this._sends = new Sends(
+        clock,
+        backoff,
+        nextId,
+        randomHex(8) + "-",
+        positiveOr(options.sendQueueBytesMax, 1024 * 1024)
+      );
+      this._reads = new Reads();
+      this._rooms = [this._groups, this._sends, this._reads];
+      const endAbort = watchAbort(options.signal, () => this.close());
+      this._endAbort = endAbort;
+      try {
+        this._link = new Link({
+          address,
+          clock,
+          nextId,
+          backoff,
+          token: options.token,
+          WebSocket: socketClass,
+          scope: options.scope || globalThis
+        }, {
+          onOpen: () => {
+            const connection = this._link.writable;
+            for (const room of this._rooms) room.onOpen(connection);
+          },
+          onEvent: (event) => this._onEvent(event),
+          onLost: () => {
+            for (const room of this._rooms) room.onLost();
+          },
+          onRefused: (error, detail) => {
+            this._end(error, detail);
+            this._reportError(error);
+          },
+          onState: (state, detail) => this._emit("state", { state, ...detail }),
+          onTokenError: (error) => this._reportError(error)
+        });
+      } catch (error) {
+        endAbort();
+        throw error;
+      }
+    }
+    get state() {
+      return this._link.state;
+    }
+    get url() {
+      return this._url;
+    }
+    get session() {
+      return this._session;
+    }
+    on(event, listener) {
+      if (!Object.prototype.hasOwnProperty.call(this._listeners, event)) {
+        throw new TypeError("no such event: " + event);
+      }
+      this._listeners[event].add(listener);
+      return () => this._listeners[event].delete(listener);
+    }
+    join(groupId, onMessage, options = {}) {
+      return this._answer(() => this._join(groupId, onMessage, options));
+    }
+    leave(groupId) {
+      return this._answer(() => this._leave(toGroupId(groupId)));
+    }
+    send(groupId, message, { excludeSelf = false, signal } = {}) {
+      return this._answer(() => {
+        const id = toGroupId(groupId);
+        return this._sends.send(id, toMessageJson(message, id), excludeSelf, (onAbort) => watchAbort(signal, onAbort));
+      }, true);
+    }
+    history(groupId, { since = null, limit, signal } = {}) {
+      return this._answer(() => {
+        const id = toGroupId(groupId);
+        const command = { cmd: "group_history", group_id: id, limit };
+        const from = toPosition(since);
+        if (from !== null) command.since = from;
+        return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort)).then((reply) => toHistory(id, reply));
+      });
+    }
+    members(groupId, { limit, after, countOnly, signal } = {}) {
+      return this._answer(() => {
+        const id = toGroupId(groupId);
+        const command = { cmd: "group_members", group_id: id, limit, after, count_only: countOnly };
+        return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort)).then(({ count, members = [], next }) => ({ groupId: id, count, members: members.map(toMember), next }));
+      });
+    }
+    group(groupId, options = {}) {
+      this._requireNotClosed();
+      const id = toGroupId(groupId);
+      return new MessageStream({
+        join: (onMessage, more) => this._join(id, onMessage, { ...options, ...more }, true),
+        leave: () => this._leave(id),
+        isWanted: ({ code }) => code === "left" || code === "closed"
+      }, options);
+    }
+    reconnect() {
+      this._requireNotClosed();
+      this._link.reconnect();
+    }
+    close() {
+      this._end(new GroupcastError("closed", "closed by close()", false), {});
+    }
+    _join(groupId, onMessage, {
+      onGap = null,
+      onRecovered = null,
+      onMembers = null,
+      onEnd = null,
+      since = null,
+      history = null,
+      signal
+    }, isExclusive = false) {
+      const id = toGroupId(groupId);
+      if (typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
+      const from = toPosition(since);
+      if (from !== null && history !== null) throw new TypeError("either since or history, not both");
+      if (isExclusive && this._groups.has(id)) throw new TypeError("this client is in the group already");
+      const endAbort = watchAbort(signal, (reason) => this._groups.leave(id, reason).catch(() => {
+      }));
+      const createView = onMembers && (() => new MembersView(
+        (after) => this._reads.read({ cmd: "group_members", group_id: id, limit: 500, after }, () => () => {
+        }),
+        (members, change) => this._call(() => onMembers(members, change)),
+        (error) => this._groups.has(id) && this._reportError(error)
+      ));
+      const { group, joined } = this._groups.join(
+        id,
+        { onMessage, onGap, onRecovered, onEnd },
+        { since: from, history },
+        createView
+      );
+      group.endAbort();
+      group.endAbort = endAbort;
+      return joined;
+    }
+    _leave(id) {
+      return this._groups.leave(id, new GroupcastError("left", "the group was left", false, id));
+    }
+    // `isSend`: that nothing was sent is worth telling, also if the application itself closed the client.
+    _answer(work, isSend = false) {
+      return answer(this._clock, () => {
+        this._requireNotClosed();
+        return work();
+      }, (error) => {
+        if (!(error instanceof GroupcastError)) return;
+        const isKnown = error.code === "left" || error.code === "refused" || error.code === "closed" && !isSend;
+        if (!isKnown) this._reportError(error);
+      });
+    }
+    _onEvent(event) {
+      if (this._groups.onEvent(event)) return;
+      if (event.event === null) {
+        this._reportError(new GroupcastError("bad_json", "the server sent something that is no event", false));
+      } else if (event.event === "error") {
+        const isExpiry = event.code === "token_expired" && event.cmd === "authenticate";
+        if (isExpiry && this._link.canRefresh) {
+          this._link.refreshToken();
+        } else {
+          this._reportError(new GroupcastError(event.code, event.message, event.retry === true));
+        }
+      }
+    }
+    _end(error, detail) {
+      if (this._error) return;
+      this._error = error;
+      this._endAbort();
+      this._link.close();
+      const errorOf = (groupId) => new GroupcastError(error.code, error.message, false, groupId);
+      for (const room of this._rooms) room.onEnd(errorOf);
+      this._emit("state", { state: "closed", ...detail });
+    }
+    _requireNotClosed() {
+      if (this._error) throw new GroupcastError(this._error.code, this._error.message, false);
+    }
+    _reportError(error) {
+      if (this._listeners.error.size > 0) {
+        this._emit("error", error);
+      } else if (typeof console === "object") {
+        console.error("groupcast: " + (error.code ? error.code + ": " : "") + error.message);
+      }
+    }
+    _emit(event, value) {
+      for (const listener of [...this._listeners[event]]) this._call(() => listener(value));
+    }
     // An error that a callback throws belongs to the application. It goes to the handler of uncaught errors, and does
     // not stop this client.
     _call(callback) {
       try {
         callback();
       } catch (error) {
-        this._timers.setTimeout(() => { throw error; }, 0);
+        this._clock.after(0, () => {
+          throw error;
+        });
       }
     }
+  };
+  function toHistory(groupId, { epoch, offset, recovered, messages }) {
+    const shown = Array.isArray(messages) ? messages.filter((message) => message.excluded !== true) : [];
+    return {
+      groupId,
+      epoch,
+      offset,
+      recovered: recovered === true,
+      messages: shown.map((message) => ({ message: message.message, groupId, epoch, offset: message.offset, sentAt: message.sent_at }))
+    };
   }
 
-  return {Client, GroupcastError};
-});
+  // src/script.js
+  target.Client = Client;
+  target.GroupcastError = GroupcastError;
+})();
+})(
+  typeof module === 'object' && module.exports ? module.exports : (globalThis.groupcast = {}),
+  globalThis.crypto || (typeof require === 'function' ? require('node:crypto').webcrypto : undefined));

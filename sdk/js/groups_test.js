@@ -106,14 +106,21 @@ test('what is lost is told: by a rejoin, a gap event, a new epoch, a hole', asyn
 });
 
 test('the position after a loss is the server\'s, also if it is a lower one', async () => {
-  for (const recovered of [{recovered: false}, {}]) {
-    const world = makeOpen();
-    const log = await joined(world, 'a', {epoch: 'e', offset: 10});
-    reconnect(world);
-    world.socket().reply('add_group', Object.assign({group_id: 'a', epoch: 'e', offset: 4}, recovered));
-    world.socket().message('a', 'x', 5, 4);
-    assert.deepEqual(log, [{groupId: 'a', epoch: 'e', from: null, to: 4}, ['x', 5]]);
-  }
+  const world = makeOpen();
+  const log = await joined(world, 'a', {epoch: 'e', offset: 10});
+  reconnect(world);
+  world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 4, recovered: false});
+  world.socket().message('a', 'x', 5, 4);
+  assert.deepEqual(log, [{groupId: 'a', epoch: 'e', from: null, to: 4}, ['x', 5]]);
+});
+
+test('a reply beyond the position is a loss, whatever it says', async () => {
+  const world = makeOpen();
+  const log = await joined(world, 'a', {epoch: 'e', offset: 10});
+  reconnect(world);
+  world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 12, recovered: true});
+  world.socket().message('a', 'x', 13, 12);
+  assert.deepEqual(log, [{groupId: 'a', epoch: 'e', from: 10, to: 12}, ['x', 13]]);
 });
 
 test('an answer of another epoch is a loss, whatever it says', async () => {
@@ -124,13 +131,23 @@ test('an answer of another epoch is a loss, whatever it says', async () => {
   assert.deepEqual(log, [{groupId: 'a', epoch: 'f', from: null, to: 10}]);
 });
 
-test('a gap that leads back is told, and brings back nothing', async () => {
+test('a gap that a member has no loss by is not told', async () => {
   const world = makeOpen();
   const log = await joined(world, 'a', {epoch: 'e', offset: 10});
-  world.socket().gap('a', 'e', 10, 8);
+  world.socket().gap('a', 'e', 5, 8);
   world.socket().message('a', 'again', 9, 8);
-  world.socket().message('a', 'x', 12, 8);
-  assert.deepEqual(log, [{groupId: 'a', epoch: 'e', from: null, to: 10}, ['x', 12]]);
+  world.socket().message('a', 'x', 12, 10);
+  assert.deepEqual(log, [['x', 12]]);
+});
+
+test('a gap without a beginning, and a message that steps over the position, belong to another history', async () => {
+  const world = makeOpen();
+  const log = await joined(world, 'a', {epoch: 'e', offset: 10});
+  world.socket().gap('a', 'e', null, 8);
+  world.socket().message('a', 'x', 9, 8);
+  world.socket().message('a', 'y', 12, 7);
+  const gap = (to) => ({groupId: 'a', epoch: 'e', from: null, to});
+  assert.deepEqual(log, [gap(8), ['x', 9], gap(7), ['y', 12]]);
 });
 
 test('a gap during a recovery is told, and the recovery goes on after it', async () => {
@@ -226,14 +243,24 @@ test('a join may continue from a position of an earlier run', async () => {
   assert.deepEqual(log[1], {groupId: 'b', epoch: since.epoch, from: 10, to: 70});
 });
 
-test('a first join that fails is the caller\'s to hear of, also with a position', async () => {
+test('a first join that is put off is tried again, over a reconnect too; one that is refused is the caller\'s', async () => {
   const world = makeOpen();
-  const join = world.client.join('a', () => {}, {since: {epoch: '5f0c2ab3d1e94477', offset: 10}});
+  const since = {epoch: '5f0c2ab3d1e94477', offset: 10};
+  const join = world.client.join('a', () => {}, {since});
   world.socket().fail('add_group', 'unavailable', true);
-  await assert.rejects(join, isError('unavailable', true));
+  world.timers.advance(50);
+  assert.deepEqual(world.socket().commands('add_group').map((command) => command.since), [since, since]);
+  world.socket().fail('add_group', 'unavailable', true);
+  reconnect(world);
+  world.socket().reply('add_group', Object.assign({group_id: 'a', recovered: true}, since));
+  assert.deepEqual(await join, Object.assign({recovered: true}, since));
+
+  const refused = world.client.join('b', () => {});
+  world.socket().fail('add_group', 'too_many_groups', false);
+  await assert.rejects(refused, isError('too_many_groups', false));
   assert.deepEqual(world.errors, []);
   reconnect(world);
-  assert.deepEqual(world.socket().sent, []);
+  assert.deepEqual(world.socket().sent.map((command) => command.group_id), ['a']);
 });
 
 test('a newcomer may ask for the recent messages, once', async () => {

@@ -23,8 +23,8 @@ test('the server\'s errors keep their code and retry', async () => {
   world.socket().fail('send_to_group', 'message_too_large', false);
   await assert.rejects(send, isError('message_too_large', false));
   const join = world.client.join('a', () => {});
-  world.socket().fail('add_group', 'unavailable', true);
-  await assert.rejects(join, isError('unavailable', true));
+  world.socket().fail('add_group', 'too_many_groups', false);
+  await assert.rejects(join, isError('too_many_groups', false));
   reconnect(world);
   assert.deepEqual(world.socket().commands('add_group'), [], 'a join that failed is not repeated');
 });
@@ -118,7 +118,9 @@ test('close rejects what waits, by what is known of it, and is final', async () 
   await assert.rejects(world.client.history('a'), isError('closed', false));
   assert.ok(world.socket().closed);
   assert.equal(world.client.state, 'closed');
+  world.timers.advance(0);
   assert.equal(world.timers.timers.size, 0);
+  assert.deepEqual(world.errors, [], 'the application looked at all of them');
 
   const unconnected = make();
   const queued = unconnected.client.send('a', 'x');

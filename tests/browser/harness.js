@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const child_process = require('node:child_process');
 const fs = require('node:fs');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 
@@ -44,6 +45,7 @@ async function until(what, check, timeoutMs = START_TIMEOUT_MS) {
 }
 
 const running = new Set();  // Service
+const proxies = new Set();  // Proxy
 let folder = null;          // logs, ready files, and a home for Chromium
 let browser = null;
 
@@ -109,12 +111,55 @@ function startChannelServer() {
   return Service.start(argument('channel_server'), ['--port=0']);
 }
 
+// The pages under Bazel's runfiles are links; a server of files need not follow links out of its folder.
+function samplePages() {
+  return path.dirname(fs.realpathSync(argument('index')));
+}
+
 /** Port 0 takes a free one. */
-function startWebSocketService(channelServer, port = 0) {
-  // The pages under Bazel's runfiles are links; a server of files need not follow links out of its folder.
-  const pages = path.dirname(fs.realpathSync(argument('index')));
+function startWebSocketService(channelServer, port = 0, pages = samplePages()) {
   return Service.start(argument('websocket_service'),
       [`--port=${port}`, '--admin_port=0', '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`]);
+}
+
+/**
+ * A TCP proxy to a port. swallow() makes it take and not hand on what comes on the connections of now, as a network does
+ * that is gone. Further connections work.
+ */
+class Proxy {
+  static async start(port) {
+    const proxy = new Proxy();
+    proxy.sockets = new Set();
+    proxy.server = net.createServer((client) => {
+      const server = net.connect(port, '127.0.0.1');
+      for (const [from, to] of [[client, server], [server, client]]) {
+        proxy.sockets.add(from);
+        from.on('data', (bytes) => from.isSwallowed || to.write(bytes));
+        from.on('error', () => {});
+        from.on('close', () => {
+          proxy.sockets.delete(from);
+          if (!from.isSwallowed) to.destroy();
+        });
+      }
+    });
+    await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    proxies.add(proxy);
+    return proxy;
+  }
+
+  get port() {
+    return this.server.address().port;
+  }
+
+  swallow() {
+    for (const socket of this.sockets) socket.isSwallowed = true;
+  }
+
+  stop() {
+    proxies.delete(this);
+    for (const socket of this.sockets) socket.destroy();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
 }
 
 function startHttpGateway(channelServer, flags = []) {
@@ -150,6 +195,7 @@ async function screenshot(page, name) {
 async function cleanUp() {
   if (browser) await browser.close();
   browser = null;
+  await Promise.all(Array.from(proxies, (proxy) => proxy.stop()));
   const services = Array.from(running);
   await Promise.all(services.map((service) => service.stop()));
   if (folder) fs.rmSync(folder, {recursive: true, force: true});
@@ -187,6 +233,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 module.exports = {
-  argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway, startWebSocketService, until,
-  withCleanUp,
+  Proxy, argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway, startWebSocketService,
+  temporaryFolder, until, withCleanUp,
 };

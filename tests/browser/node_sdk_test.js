@@ -3,6 +3,8 @@
 // groupcast.js in Node, against the real services.
 
 const assert = require('node:assert/strict');
+const child_process = require('node:child_process');
+const http = require('node:http');
 const test = require('node:test');
 const harness = require('./harness.js');
 const {startChannelServer, startWebSocketService, until, withCleanUp} = harness;
@@ -12,8 +14,8 @@ const groupcast = require(harness.argument('groupcast'));
 
 const TIMEOUT = {timeout: 120000};
 
-function connect(service) {
-  const client = new groupcast.Client(`ws://127.0.0.1:${service.port}`, {WebSocket});
+function connect(service, options) {
+  const client = new groupcast.Client(`ws://127.0.0.1:${service.port}`, {WebSocket, ...options});
   client.states = [];
   client.on('state', ({state}) => client.states.push(state));
   return client;
@@ -103,5 +105,108 @@ test('a client reconnects, joins again, and sends what has waited', TIMEOUT, wit
     assert.equal(client.state, 'open');
   } finally {
     client.close();
+  }
+}));
+
+test('a network that swallows everything costs no message, and doubles none', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  const proxy = await harness.Proxy.start(service.port);
+  const cut = connect(proxy);
+  const other = connect(service);
+  const log = [];
+  try {
+    await cut.join('a', (message) => log.push(message), {onGap: (gap) => assert.fail('a gap: ' + JSON.stringify(gap))});
+    proxy.swallow();
+    const sends = [];
+    for (let n = 0; n < 50; ++n) sends.push(cut.send('a', 'cut ' + n));
+    for (let n = 0; n < 50; ++n) sends.push(other.send('a', 'other ' + n));
+    await Promise.all(sends.slice(50));
+    cut.reconnect();
+    await Promise.all(sends);
+    await until('all are heard', () => log.length >= 100);
+    for (const from of ['cut', 'other']) {
+      assert.deepEqual(log.filter((message) => message.startsWith(from)),
+          Array.from({length: 50}, (_, n) => from + ' ' + n));
+    }
+    assert.equal(log.length, 100);
+  } finally {
+    cut.close();
+    other.close();
+  }
+}));
+
+test('the death of a worker costs no message, and doubles none', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  const clients = Array.from({length: 4}, () => connect(service));
+  const logs = clients.map(() => []);
+  try {
+    await Promise.all(clients.map((client, i) => client.join('a', (message) => logs[i].push(message),
+        {onGap: (gap) => assert.fail('a gap: ' + JSON.stringify(gap))})));
+    const sends = [];
+    for (let n = 0; n < 400; ++n) {
+      sends.push(clients[n % 4].send('a', n));
+      if (n === 200) for (const pid of service.workers()) process.kill(pid, 'SIGKILL');
+    }
+    await Promise.all(sends);
+    await until('all have all', () => logs.every((log) => log.length >= 400));
+    for (const log of logs) assert.deepEqual(log, logs[0]);
+    assert.equal(new Set(logs[0]).size, 400);
+    assert.equal(logs[0].length, 400);
+  } finally {
+    for (const client of clients) client.close();
+  }
+}));
+
+test('a handshake that the service refuses is told once, with its reason', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  class FromElsewhere extends WebSocket {
+    constructor(url, protocols) {
+      super(url, protocols, {origin: 'http://elsewhere.example'});
+    }
+  }
+  const client = connect(service, {WebSocket: FromElsewhere});
+  const errors = [];
+  client.on('error', (error) => errors.push(error));
+  await assert.rejects(client.join('a', () => {}), {code: 'refused', retry: false});
+  assert.equal(client.state, 'closed');
+  assert.equal(errors.length, 1);
+  assert.match(errors[0].message, /403 .*elsewhere\.example/);
+}));
+
+test('a program ends after close(), also if the server does not answer', TIMEOUT, withCleanUp(async () => {
+  // Takes handshakes, and never reads or writes again.
+  const server = http.createServer();
+  const sockets = [];
+  server.on('upgrade', (request, socket) => {
+    const accept = require('node:crypto').createHash('sha1')
+        .update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: groupcast.v1.json\r\n\r\n`);
+    socket.pause();
+    socket.on('error', () => {});
+    sockets.push(socket);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const program = child_process.spawn(process.execPath, ['-e', `
+    const {Client} = require(${JSON.stringify(harness.argument('groupcast'))});
+    const WebSocket = require(${JSON.stringify(require.resolve('ws'))});
+    class Noted extends WebSocket {
+      constructor(url, protocols) {
+        super(url, protocols);
+        this.on('open', () => client.close());
+      }
+    }
+    const client = new Client('ws://127.0.0.1:${server.address().port}', {WebSocket: Noted});`], {stdio: 'inherit'});
+  let code = null;
+  program.once('exit', (exitCode) => { code = exitCode; });
+  try {
+    // ws itself waits for 30 s, which is longer than until() does.
+    await until('the program ends', () => code !== null);
+    assert.equal(code, 0);
+    assert.equal(sockets.length, 1);
+  } finally {
+    program.kill('SIGKILL');
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
   }
 }));

@@ -1,0 +1,235 @@
+// The groups that the application wants to be in, over all connections.
+
+import {GroupcastError} from './error.js';
+
+// One of them. It outlives connections; `joined` belongs to the current one.
+class Group {
+  constructor(id, {since, history}) {
+    this.id = id;
+    this.callbacks = null;
+    // {epoch, offset} of the last message that was received or reported as lost; null before the first one.
+    this.position = since;
+    this.history = history;  // the number to ask for while there is no position
+    this.joined = false;     // the current connection's add_group has been answered
+    this.wasJoined = false;  // a connection has joined it: join() has its answer
+    this.waiters = [];       // {resolve, reject} of join() calls without an answer
+    this.failures = 0;       // joins in a row that the server postponed
+    this.retryTimer = null;
+    this.view = null;        // of its members, if the application asked for it
+    this.endAbort = () => {};
+  }
+}
+
+// The offset before the lost messages; null if the group has another history after the gap.
+function gapStart(before, after) {
+  return before.epoch === after.epoch && before.offset <= after.offset ? before.offset : null;
+}
+
+export class Groups {
+  /**
+   * @param {Clock} clock
+   * @param {Backoff} backoff
+   * @param {function(function())} call runs a callback of the application
+   * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
+   */
+  constructor(clock, backoff, call, onError) {
+    this._clock = clock;
+    this._backoff = backoff;
+    this._call = call;
+    this._onError = onError;
+    this._connection = null;    // the one to write to
+    this._groups = new Map();   // group id -> Group
+  }
+
+  has(id) {
+    return this._groups.has(id);
+  }
+
+  /**
+   * `callbacks`: onMessage, onGap, onRecovered, and onEnd(error) when the membership ends. `begin`: since, history.
+   * `createView()` makes the view of the members. Returns the group and a promise of its join.
+   */
+  join(id, callbacks, begin, createView) {
+    let group = this._groups.get(id);
+    const isNew = !group;
+    if (isNew) {
+      group = new Group(id, begin);
+      this._groups.set(id, group);
+    }
+    group.callbacks = callbacks;
+    const hadView = group.view !== null;
+    group.view = createView ? createView() : null;
+    if (group.joined) {
+      if (group.view && !hadView) this._writeJoin(group); else if (group.view) group.view.load();
+      return {group, joined: Promise.resolve({recovered: true, ...group.position})};
+    }
+    const joined = new Promise((resolve, reject) => group.waiters.push({resolve, reject}));
+    if (isNew) this._writeJoin(group);
+    return {group, joined};
+  }
+
+  // From now on no callback of the group is called. Its waiters get `error`.
+  leave(id, error) {
+    const group = this._groups.get(id);
+    if (!group) return Promise.resolve();
+    this._forget(group, error);
+    // Without a connection there is no membership, and the next connection does not join the group.
+    if (!this._connection || !this._connection.canWrite) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this._connection.ask({cmd: 'leave_group', group_id: id}, {
+        onReply: () => resolve(),
+        onError: reject,
+        onLost: () => resolve(),  // a closed connection leaves all its groups
+      });
+    });
+  }
+
+  onOpen(connection) {
+    this._connection = connection;
+    for (const group of this._groups.values()) this._writeJoin(group);
+  }
+
+  onLost() {
+    this._connection = null;
+    for (const group of this._groups.values()) {
+      group.joined = false;
+      this._clock.cancel(group.retryTimer);
+    }
+  }
+
+  // `errorOf(groupId)` is what the joins without an answer get.
+  onEnd(errorOf) {
+    this._connection = null;
+    for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
+  }
+
+  // The server's events. Returns whether this one belongs here.
+  onEvent(event) {
+    switch (event.event) {
+      case 'message': this._onMessage(event); return true;
+      case 'gap': this._onGap(event); return true;
+      case 'member_joined':
+      case 'member_left': this._onMember(event); return true;
+      case 'error': return this._onExpelled(event);
+      default: return false;
+    }
+  }
+
+  _writeJoin(group) {
+    const connection = this._connection;
+    if (!connection || !connection.canWrite) return;  // the next connection joins it
+    const command = {cmd: 'add_group', group_id: group.id};
+    if (group.position !== null) {
+      if (!group.joined) command.since = group.position;
+    } else if (group.history !== null) {
+      command.history = group.history;
+    }
+    if (group.view) command.presence = true;
+    connection.ask(command, {
+      onReply: (reply) => this._onJoined(group, reply),
+      onError: (error) => this._onJoinFailed(group, error),
+      onLost: () => {},  // the next connection joins it
+    });
+  }
+
+  _onJoined(group, reply) {
+    if (this._groups.get(group.id) !== group) return;  // the group was left
+    if (group.view) group.view.load();
+    if (group.joined) return;  // only the events of members were asked for
+    const before = group.position;
+    const isRejoin = group.wasJoined;
+    group.joined = group.wasJoined = true;
+    group.failures = 0;
+    // A reply that begins before this member's position loses nothing: what comes again is dropped.
+    const continues = before !== null && reply.recovered !== false && reply.epoch === before.epoch &&
+        reply.offset <= before.offset;
+    if (!continues) group.position = {epoch: reply.epoch, offset: reply.offset};
+    const recovered = continues || before === null;
+    const waiters = group.waiters;
+    group.waiters = [];
+    for (const waiter of waiters) waiter.resolve({recovered, ...group.position});
+    if (!recovered) {
+      this._tellGap(group, gapStart(before, group.position));
+    } else if (isRejoin && group.callbacks.onRecovered) {
+      const about = {groupId: group.id, ...group.position};
+      this._call(() => group.callbacks.onRecovered(about));
+    }
+  }
+
+  // A join that the server postpones is tried again until the application leaves the group, also the first one.
+  _onJoinFailed(group, error) {
+    if (this._groups.get(group.id) !== group) return;
+    error.groupId = group.id;
+    if (error.retry) {
+      group.retryTimer = this._clock.after(this._backoff.delayMs(group.failures++), () => this._writeJoin(group));
+      return;
+    }
+    this._forget(group, error);
+    if (group.wasJoined) this._onError(error);
+  }
+
+  _onMessage(event) {
+    const group = this._groups.get(event.group_id);
+    // Not joined: the message belongs to an earlier membership, which was left and joined again.
+    if (!group || !group.joined) return;
+    const before = group.position;
+    if (event.offset <= before.offset) return;  // a duplicate
+    if (event.previous !== before.offset) {
+      // The server left messages out without a gap event, or this message belongs to another history.
+      const after = {epoch: before.epoch, offset: event.previous};
+      group.position = after;
+      this._tellGap(group, gapStart(before, after));
+      if (this._groups.get(group.id) !== group) return;  // onGap left the group
+    }
+    group.position = {epoch: before.epoch, offset: event.offset};
+    if (event.excluded === true) return;  // it only keeps the chain complete
+    const about = {groupId: group.id, epoch: before.epoch, offset: event.offset, sentAt: event.sent_at};
+    if (event.from) about.from = {connectionId: event.from.connection_id, user: event.from.user};
+    this._call(() => group.callbacks.onMessage(event.message, about));
+  }
+
+  _onGap(event) {
+    const group = this._groups.get(event.group_id);
+    if (!group || !group.joined) return;
+    const before = group.position;
+    const after = {epoch: event.epoch, offset: event.to};
+    const isOtherHistory = after.epoch !== before.epoch || event.from === null;
+    // The server may know less of what this member has than the member itself: then nothing is lost.
+    if (!isOtherHistory && after.offset <= before.offset) return;
+    group.position = after;
+    this._tellGap(group, isOtherHistory ? null : before.offset);
+  }
+
+  // The gap ends at the group's position.
+  _tellGap(group, from) {
+    const {onGap} = group.callbacks;
+    if (!onGap) return;
+    const {epoch, offset} = group.position;
+    this._call(() => onGap({groupId: group.id, epoch, from, to: offset}));
+  }
+
+  _onMember(event) {
+    const group = this._groups.get(event.group_id);
+    if (group && group.view) group.view.onEvent(event);
+  }
+
+  // The connection is no longer in the group, for example because of its token.
+  _onExpelled(event) {
+    const group = event.cmd === 'add_group' && this._groups.get(event.group_id);
+    if (!group) return false;
+    const error = new GroupcastError(event.code, event.message, event.retry === true, group.id);
+    this._forget(group, error);
+    if (group.wasJoined) this._onError(error);
+    return true;
+  }
+
+  _forget(group, error) {
+    this._groups.delete(group.id);
+    this._clock.cancel(group.retryTimer);
+    group.endAbort();
+    const waiters = group.waiters;
+    group.waiters = [];
+    for (const waiter of waiters) waiter.reject(error);
+    if (group.callbacks.onEnd) group.callbacks.onEnd(error);
+  }
+}

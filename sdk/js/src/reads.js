@@ -1,0 +1,67 @@
+// Questions that have no effect, so that the next connection simply asks again: history and members.
+
+import {GroupcastError} from './error.js';
+
+// The number of reads without an answer. Over it: `queue_full`.
+const READS_MAX = 128;
+
+export class Reads {
+  constructor() {
+    this._connection = null;
+    this._reads = new Set();  // without an answer
+  }
+
+  /** Asks for `command`, and returns a promise of the reply. `watch` is as in Sends.send(). */
+  read(command, watch) {
+    return new Promise((resolve, reject) => {
+      if (this._reads.size >= READS_MAX) {
+        throw new GroupcastError('queue_full', READS_MAX + ' reads wait already', true, command.group_id);
+      }
+      const read = {command, resolve, reject, endAbort: () => {}};
+      read.endAbort = watch((reason) => {
+        this._forget(read);
+        reject(reason);
+      });
+      this._reads.add(read);
+      this._write(read);
+    });
+  }
+
+  onOpen(connection) {
+    this._connection = connection;
+    for (const read of this._reads) this._write(read);
+  }
+
+  onLost() {
+    this._connection = null;
+  }
+
+  onEnd(errorOf) {
+    this._connection = null;
+    for (const read of this._reads) {
+      this._forget(read);
+      read.reject(errorOf(read.command.group_id));
+    }
+  }
+
+  _write(read) {
+    if (!this._connection || !this._connection.canWrite) return;
+    this._connection.ask(read.command, {
+      onReply: (reply) => {
+        this._forget(read);
+        read.resolve(reply);
+      },
+      onError: (error) => {
+        this._forget(read);
+        error.groupId = read.command.group_id;
+        read.reject(error);
+      },
+      onLost: () => {},  // the next connection asks again
+    });
+  }
+
+  _forget(read) {
+    this._reads.delete(read);
+    read.endAbort();
+  }
+}

@@ -1,0 +1,182 @@
+// The sends of a client, from send() until the promise settles.
+
+import {GroupcastError} from './error.js';
+import {utf8Length} from './values.js';
+
+// The client repeats a send without an answer, with its key, for this time after the first transmission. A worker may
+// hold the last repeat for 30 s, and the server knows the key for 120 s. So no repeat counts as a new message.
+const REPEAT_SEND_MS = 75000;
+const REPEAT_SEND_PAUSE_MAX_MS = 2000;
+// The errors that permit another try and say that the message does not count. After any other the outcome is unknown.
+const NOT_DONE = ['unavailable', 'rate_limited'];
+// The number of sends that are written and not yet answered. Each answer takes about 150 bytes of the server's outbox
+// for this client. If they do not fit, the server closes the connection, after each reconnect again.
+const SENDS_IN_FLIGHT_MAX = 1000;
+
+// One send. All its transmissions have the same text and the same key.
+class Send {
+  constructor(commandId, groupId, text, {resolve, reject}) {
+    this.commandId = commandId;
+    this.groupId = groupId;
+    this.text = text;
+    this.bytes = utf8Length(text);
+    this.resolve = resolve;
+    this.reject = reject;
+    this.ageMs = null;       // since the first transmission, by a stopwatch
+    this.inFlight = false;   // written to the current connection and not answered
+    this.mayBeDone = false;  // an earlier transmission has no answer, or no certain one
+    this.refusal = null;     // the newest error that permits another try
+    this.failures = 0;       // the number of these errors
+    this.retryTimer = null;
+    this.deadlineTimer = null;
+    this.endAbort = () => {};
+  }
+}
+
+export class Sends {
+  /**
+   * @param {Clock} clock
+   * @param {Backoff} backoff
+   * @param {function(): number} nextId
+   * @param {string} keyPrefix different for each client of a session, also for one of an earlier run
+   * @param {number} bytesMax
+   */
+  constructor(clock, backoff, nextId, keyPrefix, bytesMax) {
+    this._clock = clock;
+    this._backoff = backoff;
+    this._nextId = nextId;
+    this._keyPrefix = keyPrefix;
+    this._bytesMax = bytesMax;
+    this._connection = null;    // the one to write to
+    this._sends = new Set();    // oldest first: all that have not settled
+    this._toWrite = new Set();  // those of them to write as soon as possible
+    this._inFlight = 0;         // the number of them in flight
+    this._bytes = 0;            // of all of them
+  }
+
+  /** `json` is the message. `watch(onAbort)` begins to watch for an abort, and returns a function that ends this. */
+  send(groupId, json, excludeSelf, watch) {
+    return new Promise((resolve, reject) => {
+      const commandId = this._nextId();
+      const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(groupId) +
+          ',"key":"' + this._keyPrefix + commandId + '"' + (excludeSelf ? ',"exclude_self":true' : '') +
+          ',"message":' + json + '}';
+      const send = new Send(commandId, groupId, text, {resolve, reject});
+      if (this._bytes + send.bytes > this._bytesMax) {
+        throw new GroupcastError('queue_full',
+            'over ' + this._bytesMax + ' bytes of sends wait for an answer', true, groupId);
+      }
+      send.endAbort = watch((reason) => {
+        this._fail(send, reason);
+        this._write();
+      });
+      this._sends.add(send);
+      this._bytes += send.bytes;
+      this._toWrite.add(send);
+      this._write();
+    });
+  }
+
+  // The server holds a send until the joins before it have their answers, so the client need not wait.
+  onOpen(connection) {
+    this._connection = connection;
+    this._toWrite = new Set(this._sends);
+    this._write();
+  }
+
+  onLost() {
+    this._connection = null;
+  }
+
+  onEnd(errorOf) {
+    this._connection = null;
+    for (const send of this._sends) this._fail(send, errorOf(send.groupId));
+  }
+
+  _write() {
+    for (const send of this._toWrite) {
+      // Otherwise the next connection, or the next answer, writes them.
+      if (!this._connection || !this._connection.canWrite || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
+      this._toWrite.delete(send);
+      this._writeOne(send);
+    }
+  }
+
+  // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
+  _writeOne(send) {
+    const {frameBytesMax} = this._connection;
+    if (send.bytes > frameBytesMax) {
+      this._fail(send, new GroupcastError('message_too_large',
+          'the command is over ' + frameBytesMax + ' bytes', false, send.groupId));
+      return;
+    }
+    if (send.ageMs === null) {
+      send.ageMs = this._clock.stopwatch();
+      send.deadlineTimer = this._clock.after(REPEAT_SEND_MS, () => {
+        this._giveUp(send);
+        this._write();
+      });
+    } else if (send.ageMs() >= REPEAT_SEND_MS) {
+      this._giveUp(send);  // the timer is late: the machine slept, or the browser slows hidden pages
+      return;
+    }
+    this._clock.cancel(send.retryTimer);
+    this._setInFlight(send, true);
+    this._connection.write(send.commandId, send.text, {
+      onReply: (reply) => {
+        this._forget(send);
+        send.resolve({epoch: reply.epoch, offset: reply.offset});
+        this._write();
+      },
+      onError: (error) => this._onRefused(send, error),
+      onLost: () => {  // the next connection repeats it
+        this._setInFlight(send, false);
+        send.mayBeDone = true;
+      },
+    });
+  }
+
+  _setInFlight(send, inFlight) {
+    this._inFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
+    send.inFlight = inFlight;
+  }
+
+  _onRefused(send, error) {
+    this._setInFlight(send, false);
+    error.groupId = send.groupId;
+    this._write();
+    if (!error.retry) {
+      this._fail(send, error);
+      return;
+    }
+    if (!NOT_DONE.includes(error.code)) send.mayBeDone = true;
+    send.refusal = error;
+    send.retryTimer = this._clock.after(this._backoff.delayMs(send.failures++, REPEAT_SEND_PAUSE_MAX_MS), () => {
+      this._toWrite.add(send);
+      this._write();
+    });
+  }
+
+  _giveUp(send) {
+    this._fail(send, send.refusal);
+  }
+
+  // `error` is the reason if it is certain that no transmission counts or will count.
+  _fail(send, error) {
+    const mayBeDone = send.inFlight || send.mayBeDone;
+    this._forget(send);
+    send.reject(mayBeDone ? new GroupcastError('outcome_unknown',
+        'there was no certain answer: it may or may not have been sent', false, send.groupId) : error);
+  }
+
+  _forget(send) {
+    if (this._connection) this._connection.forget(send.commandId);
+    this._setInFlight(send, false);
+    this._sends.delete(send);
+    this._toWrite.delete(send);
+    this._bytes -= send.bytes;
+    this._clock.cancel(send.retryTimer);
+    this._clock.cancel(send.deadlineTimer);
+    send.endAbort();
+  }
+}
