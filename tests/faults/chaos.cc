@@ -3,15 +3,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <atomic>
-#include <charconv>
 #include <chrono>
-#include <cmath>
 #include <condition_variable>
 #include <csignal>
-#include <deque>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,8 +16,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -32,10 +24,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "sdk/cpp/groupcast/client.h"
-#include "services/access/testing/token_maker.h"
+#include "tests/faults/chaos_access.h"
+#include "tests/faults/chaos_message.h"
 #include "tests/faults/flaky_proxy.h"
+#include "tests/faults/ledger.h"
 #include "tests/faults/member_watcher.h"
+#include "tests/faults/participant.h"
+#include "tests/faults/return_clock.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
@@ -50,214 +45,17 @@ constexpr absl::Duration kStopMax = absl::Seconds(5);
 constexpr absl::Duration kAwayMax = absl::Seconds(2);
 // A client reports what became of a send after 75 s at the latest.
 constexpr absl::Duration kSettlePatience = absl::Seconds(90);
-// Bounds what one client has unanswered. It takes an outage of half a minute to get there.
-constexpr int kUnansweredMax = 256;
 // Every so often a client leaves a group, to join it again a little later.
 constexpr absl::Duration kRejoinInterval = absl::Milliseconds(250);
 constexpr absl::Duration kLeftMax = absl::Seconds(3);
 constexpr std::chrono::milliseconds kSendInterval{5};
 
-struct FaultKind {
-  Fault fault;
-  const char* name;
-  double weight;
-};
-constexpr std::array<FaultKind, kFaultKinds> kKinds = {{
-    {Fault::kKillWorker, "worker killed", 3},
-    {Fault::kStopWorker, "worker stopped", 2},
-    {Fault::kKillServer, "server killed", 3},
-    {Fault::kStopServer, "server stopped", 1},
-    {Fault::kCutLink, "link cut", 3},
-    {Fault::kResetLink, "link reset", 3},
-    {Fault::kStallLink, "link stalled", 2},
-    {Fault::kCutClient, "client cut", 4},
-    {Fault::kReload, "service reloaded", 1},
-}};
-
 // Publish, subscribe and control.
 constexpr size_t kLinks = 3;
-
-std::string GroupId(int group) { return absl::StrCat("group-", group); }
-
-// A message says who sent it, which of the sender's it is, and when, for the judge and for the time
-// to the first delivery; and it has a length that depends on its number.
-std::string MessageText(int client, uint64_t number, absl::Time now) {
-  std::string text = absl::StrCat(client, " ", number, " ", absl::ToUnixMicros(now), " ");
-  text.append(number % 500 == 499 ? 16 * 1024 : number % 200, 'x');
-  return text;
-}
-
-struct Stamp {
-  int client = 0;
-  uint64_t number = 0;
-  int64_t sent_us = 0;
-};
-
-// False if it is none of ours, or not all of it.
-bool ParseMessage(const std::string& text, Stamp* stamp) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto take = [&](auto* value) {
-    const auto [rest, error] = std::from_chars(at, end, *value);
-    if (error != std::errc() || rest == end || *rest != ' ') return false;
-    at = rest + 1;
-    return true;
-  };
-  if (!take(&stamp->client) || !take(&stamp->number) || !take(&stamp->sent_us)) return false;
-  const size_t padding = stamp->number % 500 == 499 ? 16 * 1024 : stamp->number % 200;
-  return static_cast<size_t>(end - at) == padding;
-}
-
-// How long it takes from each start of the channel server until messages come again.
-class ReturnClock {
- public:
-  void Start() { since_us_ = absl::ToUnixMicros(absl::Now()); }
-  bool running() const { return since_us_ != 0; }
-
-  void Delivered(int64_t sent_us) {
-    int64_t since = since_us_.load(std::memory_order_relaxed);
-    if (since == 0 || sent_us <= since || !since_us_.compare_exchange_strong(since, 0)) return;
-    const std::lock_guard lock(mutex_);
-    times_.push_back(absl::Now() - absl::FromUnixMicros(since));
-  }
-
-  std::vector<absl::Duration> Times() const {
-    const std::lock_guard lock(mutex_);
-    std::vector<absl::Duration> times = times_;
-    std::sort(times.begin(), times.end());
-    return times;
-  }
-
- private:
-  std::atomic<int64_t> since_us_ = 0;  // 0: none is waited for
-  mutable std::mutex mutex_;
-  std::vector<absl::Duration> times_;
-};
-
-// Each client is a user with a token for all groups, and messages name their senders.
-constexpr absl::string_view kSecret = "the secret of all clients in chaos";
-
-Flags AccessFlags() {
-  const std::string key = NewTempPath("key");
-  std::ofstream(key) << kSecret;
-  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
-  const std::string configuration = NewTempPath("configuration");
-  std::ofstream(configuration) << R"({"group_rules":[{"prefix":"","names_sender":true}]})";
-  return {absl::StrCat("--token_keys=", key), absl::StrCat("--config=", configuration)};
-}
-
-std::string TokenOf(absl::string_view user) {
-  return service::HmacToken(absl::StrCat(R"({"sub":")", user, R"(","groups":["*"]})"), kSecret);
-}
-
-std::string UserOf(int client) { return absl::StrCat("client ", client); }
-std::string WatcherName(int watcher) { return absl::StrCat("watcher-", watcher); }
 
 // The group whose members are watched, and a user that shows that the new server tells changes.
 constexpr int kWatchedGroup = 0;
 constexpr char kMark[] = "mark";
-
-// A client in its groups, which tells the ledger what happens.
-class Participant {
- public:
-  Participant(int number, uint16_t port, std::vector<int> groups, Ledger* ledger,
-              ReturnClock* return_clock)
-      : number_(number), groups_(std::move(groups)), ledger_(ledger), return_clock_(return_clock) {
-    ClientOptions options;
-    options.url = absl::StrCat("ws://127.0.0.1:", port, "/?token=", TokenOf(UserOf(number)));
-    options.backoff_base = absl::Milliseconds(100);
-    options.backoff_cap = absl::Seconds(1);
-    absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
-    if (!client.ok()) throw Failure(client.status().ToString());
-    client_ = *std::move(client);
-    for (const int group : groups_) JoinAs(group, ledger_->Join({group, number_}), JoinOptions());
-  }
-
-  const std::vector<int>& groups() const { return groups_; }
-
-  void Send(int group) {
-    if (unanswered_ >= kUnansweredMax) return;
-    ++unanswered_;
-    const Place place{group, number_};
-    const uint64_t number = ledger_->Send(place);
-    const absl::Status status =
-        client_->Send(GroupId(group), MessageText(number_, number, absl::Now()),
-                      [this, place, number](const absl::StatusOr<Position>& result) {
-                        ledger_->Answered(place, number, ToAnswer(result));
-                        --unanswered_;
-                      });
-    if (status.ok()) return;
-    ledger_->Answered(place, number, {Answer::Kind::kNotDone});
-    --unanswered_;
-  }
-
-  // Leaves the last of its groups, and joins it again in one of the ways there are to do that.
-  void LeaveLast() {
-    const Place place{groups_.back(), number_};
-    client_->Leave(GroupId(place.group));
-    left_at_ = ledger_->Leave(place);
-    left_ = true;
-  }
-  void JoinLast(uint64_t how) {
-    const Place place{groups_.back(), number_};
-    left_ = false;
-    JoinOptions options;
-    uint64_t membership = 0;
-    // It may have left before it had joined at all; then there is no position to go on from.
-    if (how % 3 == 0 && left_at_ != 0) {
-      const std::lock_guard lock(mutex_);
-      options.since = Position{epoch_, left_at_};
-      membership = ledger_->JoinSince(place, left_at_);
-    } else {
-      if (how % 3 == 1) options.history = 20;
-      membership = ledger_->Join(place);
-    }
-    JoinAs(place.group, membership, options);
-  }
-  bool left() const { return left_; }
-
-  void Close() { client_->Close(); }
-
- private:
-  static Answer ToAnswer(const absl::StatusOr<Position>& result) {
-    if (result.ok()) return {Answer::Kind::kAcknowledged, result->offset};
-    if (absl::IsUnknown(result.status())) return {Answer::Kind::kUnknown};
-    return {Answer::Kind::kNotDone};
-  }
-
-  void JoinAs(int group, uint64_t membership, const JoinOptions& options) {
-    const Place place{group, number_};
-    const absl::Status status = client_->Join(
-        GroupId(group), options,
-        [this, place, membership](const Message& message) {
-          Stamp stamp;
-          if (!ParseMessage(message.text.value_or(""), &stamp)) stamp.client = -1;
-          ledger_->Delivered(place, membership, stamp.client, stamp.number, message.offset);
-          return_clock_->Delivered(stamp.sent_us);
-        },
-        [this, place, membership](const absl::StatusOr<Joined>& joined) {
-          if (!joined.ok()) return;  // the client tries again by itself
-          {
-            const std::lock_guard lock(mutex_);
-            epoch_ = joined->position.epoch;
-          }
-          ledger_->Joined(place, membership, joined->position.offset);
-        },
-        [this, place, membership](const Gap& gap) { ledger_->GapTold(place, membership, gap.to); });
-    if (!status.ok()) throw Failure(absl::StrCat("join: ", status.ToString()));
-  }
-
-  const int number_;
-  const std::vector<int> groups_;
-  Ledger* const ledger_;
-  ReturnClock* const return_clock_;
-  std::atomic<int> unanswered_ = 0;
-  bool left_ = false;
-  uint64_t left_at_ = 0;
-  std::mutex mutex_;
-  std::string epoch_;
-  std::unique_ptr<Client> client_;  // the last: its callbacks use the others
-};
 
 // Two groups for most, so that sends and joins of several share a connection.
 std::vector<int> GroupsOf(int client, int groups) {
@@ -301,8 +99,6 @@ class Chaos {
                        absl::StrCat("--channel_control_port=", links_.port(2))},
                       With(AccessFlags(), options.service_flags))),
         client_links_({service_.port()}) {
-    for (size_t kind = 0; kind < kFaultKinds; ++kind) first_kinds_.push_back(kind);
-    std::shuffle(first_kinds_.begin(), first_kinds_.end(), random_);
     for (int client = 0; client < options.clients; ++client) {
       participants_.push_back(std::make_unique<Participant>(
           client, BehindProxy(client) ? client_links_.port(0) : service_.port(),
@@ -339,7 +135,7 @@ class Chaos {
     report.seed = options_.seed;
     report.duration = options_.duration;
     report.counts = ledger_.Judge();
-    report.faults = faults_;
+    report.faults = mix_.counts();
     report.crashes = static_cast<int64_t>(crashes_.size());
     report.rejoins = rejoins_;
     for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
@@ -422,22 +218,9 @@ class Chaos {
     return most * std::uniform_real_distribution<>(0, 1)(random_);
   }
 
-  // Each kind once, so that a short run has seen all, and then as their weights say.
   void CauseOne(absl::Time now) {
-    const bool is_first = !first_kinds_.empty();
-    const size_t kind = is_first ? first_kinds_.front() : AnyKind();
-    if (is_first) first_kinds_.pop_front();
-    if (Cause(kKinds[kind].fault, now)) {
-      ++faults_[kind];
-    } else if (is_first) {
-      first_kinds_.push_back(kind);
-    }
-  }
-
-  size_t AnyKind() {
-    std::array<double, kFaultKinds> weights;
-    for (size_t i = 0; i < kFaultKinds; ++i) weights[i] = kKinds[i].weight;
-    return std::discrete_distribution<size_t>(weights.begin(), weights.end())(random_);
+    const size_t kind = mix_.Next();
+    mix_.Done(kind, Cause(kFaults[kind].fault, now));
   }
 
   // False if there is nothing that it could be done to now.
@@ -635,17 +418,16 @@ class Chaos {
   void Progress() {
     if (!options_.progress) return;
     const Ledger::Counts now = ledger_.Now();
-    int64_t faults = 0;
-    for (const int64_t count : faults_) faults += count;
     options_.progress(absl::StrFormat(
         "%4d s: %d sent, %d acknowledged, %d deliveries, %d faults; %d lost, %d doubled, %d "
         "reordered",
         absl::ToInt64Seconds(absl::Now() - begin_), now.sent, now.acknowledged, now.deliveries,
-        faults, now.lost, now.doubled, now.reordered));
+        mix_.FaultsInAll(), now.lost, now.doubled, now.reordered));
   }
 
   const ChaosOptions options_;
   std::mt19937_64 random_;
+  FaultMix mix_{&random_};
   Ledger ledger_;
   ReturnClock return_clock_;
   ChannelServer server_;
@@ -656,59 +438,13 @@ class Chaos {
   std::vector<std::unique_ptr<MemberWatcher>> watchers_;
   std::vector<std::string> presence_findings_;
   std::multimap<absl::Time, std::function<void()>> due_;
-  std::deque<size_t> first_kinds_;  // that have not come yet
-  std::array<int64_t, kFaultKinds> faults_ = {};
   std::vector<std::string> crashes_;
   int64_t rejoins_ = 0;
   bool server_is_busy_ = false;
   absl::Time begin_;
 };
 
-std::string FaultsByKind(const std::array<int64_t, kFaultKinds>& faults) {
-  std::string text;
-  for (size_t i = 0; i < kFaultKinds; ++i)
-    absl::StrAppend(&text, i == 0 ? "" : ", ", faults[i], " x ", kKinds[i].name);
-  return text;
-}
-
-std::string Percentile(const std::vector<absl::Duration>& sorted, double part) {
-  if (sorted.empty()) return "-";
-  const auto at = static_cast<size_t>(std::lround(part * static_cast<double>(sorted.size() - 1)));
-  return absl::StrCat(absl::ToInt64Milliseconds(sorted[at]), " ms");
-}
-
 }  // namespace
-
-int64_t ChaosReport::FaultsInAll() const {
-  int64_t sum = 0;
-  for (const int64_t count : faults) sum += count;
-  return sum;
-}
-
-std::string ChaosReport::Text() const {
-  return absl::StrCat(
-      "  messages    ", counts.sent, ": ", counts.acknowledged, " acknowledged, ", counts.unknown,
-      " unknown, ", counts.not_done, " not done, ", counts.unanswered, " unanswered\n",
-      "  deliveries  ", counts.deliveries, "; ", rejoins, " times a member left and came back\n",
-      "  faults      ", FaultsInAll(), ": ", FaultsByKind(faults), "\n",
-      "  the channel server's returns, from its start to the first message: p50 ",
-      Percentile(returns, 0.5), ", p95 ", Percentile(returns, 0.95), ", max ",
-      Percentile(returns, 1), " of ", returns.size(), "\n", "  lost        ", counts.lost, ", ",
-      counts.gaps, " of them told as a gap\n", "  doubled     ", counts.doubled, "\n",
-      "  reordered   ", counts.reordered, "\n", "  presence    ", presence.pages, " pages, ",
-      presence.joins, " joins and ", presence.leaves, " leaves over ", presence.connections,
-      " connections of watchers; ", presence_findings, " contradictions\n", "  crashes     ",
-      crashes);
-}
-
-std::string ChaosReport::Line() const {
-  return absl::StrCat(Passed() ? "passed" : "FAILED", ": seed ", seed, ", ",
-                      absl::FormatDuration(duration), ": ", counts.sent, " messages, ",
-                      counts.acknowledged, " acknowledged, ", counts.deliveries, " deliveries, ",
-                      FaultsInAll(), " faults (", FaultsByKind(faults), "), ", counts.lost,
-                      " lost, ", counts.doubled, " doubled, ", counts.reordered, " reordered, ",
-                      presence_findings, " contradictions in views");
-}
 
 ChaosReport RunChaos(const ChaosOptions& options) {
   // A client has its connection and what its event loop needs, and some have two more in the proxy.
