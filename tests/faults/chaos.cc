@@ -19,24 +19,21 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "tests/faults/chaos_access.h"
 #include "tests/faults/chaos_message.h"
 #include "tests/faults/flaky_proxy.h"
+#include "tests/faults/gateway_side.h"
 #include "tests/faults/ledger.h"
 #include "tests/faults/member_watcher.h"
 #include "tests/faults/participant.h"
+#include "tests/faults/presence_check.h"
 #include "tests/faults/return_clock.h"
 #include "tests/support/process.h"
-#include "tests/support/raw_client.h"
 #include "tests/support/services.h"
-#include "tests/support/test_client.h"
 #include "tests/support/wait.h"
-#include "tests/support/wire.h"
 
 namespace groupcast::tests {
 namespace {
@@ -53,9 +50,8 @@ constexpr std::chrono::milliseconds kSendInterval{5};
 // Publish, subscribe and control.
 constexpr size_t kLinks = 3;
 
-// The group whose members are watched, and a user that shows that the new server tells changes.
+// The group whose members are watched.
 constexpr int kWatchedGroup = 0;
-constexpr char kMark[] = "mark";
 
 // Two groups for most, so that sends and joins of several share a connection.
 std::vector<int> GroupsOf(int client, int groups) {
@@ -89,7 +85,8 @@ class Chaos {
   explicit Chaos(const ChaosOptions& options)
       : options_(options),
         random_(options.seed),
-        ledger_(options.groups, options.clients),
+        ledger_(options.groups,
+                options.clients + options.gateway.publishers + options.gateway.streams),
         server_(With({absl::StrCat("--data_dir=", NewTempPath("data"))}, options.server_flags)),
         links_({server_.port(), static_cast<uint16_t>(server_.port() + 1),
                 static_cast<uint16_t>(server_.port() + 2)}),
@@ -98,7 +95,9 @@ class Chaos {
                        absl::StrCat("--channel_subscribe_port=", links_.port(1)),
                        absl::StrCat("--channel_control_port=", links_.port(2))},
                       With(AccessFlags(), options.service_flags))),
-        client_links_({service_.port()}) {
+        client_links_({service_.port()}),
+        gateway_(server_, options.gateway, options.groups, options.clients, options.seed + 2,
+                 &ledger_, &return_clock_) {
     for (int client = 0; client < options.clients; ++client) {
       participants_.push_back(std::make_unique<Participant>(
           client, BehindProxy(client) ? client_links_.port(0) : service_.port(),
@@ -121,6 +120,7 @@ class Chaos {
 
   ChaosReport Run() {
     begin_ = absl::Now();
+    gateway_.Start();
     {
       // Stops at the end of the block, also if that is an exception.
       const std::jthread sender([this](const std::stop_token& stop) { SendUntilStopped(stop); });
@@ -129,9 +129,15 @@ class Chaos {
     ChaosReport report;
     report.settled = Settle();
     CheckServer();
-    if (report.settled) CheckViews();
-    for (std::string& crash : CrashesIn(service_.process().Output()))
-      crashes_.push_back(std::move(crash));
+    CheckGateway();
+    if (report.settled) {
+      AwaitReloadsEnd();
+      presence_findings_ = PresenceCheck(GroupId(kWatchedGroup), service_.port(), &server_)
+                               .Run(watchers_, UsersInWatchedGroup());
+    }
+    for (const std::string& output : {service_.process().Output(), gateway_.Output()}) {
+      for (std::string& crash : CrashesIn(output)) crashes_.push_back(std::move(crash));
+    }
     report.seed = options_.seed;
     report.duration = options_.duration;
     report.counts = ledger_.Judge();
@@ -147,11 +153,16 @@ class Chaos {
       for (std::string& finding : watcher->findings()) presence_findings_.push_back(finding);
     }
     report.presence_findings = static_cast<int64_t>(presence_findings_.size());
+    report.publishers = gateway_.publisher_counts();
+    report.streams = gateway_.stream_counts();
+    const std::vector<std::string> gateway_findings = gateway_.findings();
+    report.gateway_findings = static_cast<int64_t>(gateway_findings.size());
     report.returns = return_clock_.Times();
     report.findings = ledger_.Findings();
     report.findings.insert(report.findings.end(), crashes_.begin(), crashes_.end());
     report.findings.insert(report.findings.end(), presence_findings_.begin(),
                            presence_findings_.end());
+    report.findings.insert(report.findings.end(), gateway_findings.begin(), gateway_findings.end());
     if (!report.settled)
       report.findings.push_back("not all had come when the time for it was over");
     return report;
@@ -204,6 +215,7 @@ class Chaos {
     }
     RunDue(absl::InfiniteFuture());
     links_.EndStalls();
+    gateway_.links().EndStalls();
   }
 
   void RunDue(absl::Time now) {
@@ -228,21 +240,10 @@ class Chaos {
     const uint64_t pick = random_();
     const size_t link = random_() % kLinks;
     switch (fault) {
-      case Fault::kKillWorker: {
-        const std::vector<pid_t> workers = service_.WorkerPids();
-        return !workers.empty() && kill(workers[pick % workers.size()], SIGKILL) == 0;
-      }
-      case Fault::kStopWorker: {
-        const std::vector<pid_t> workers = service_.WorkerPids();
-        if (workers.empty()) return false;
-        const pid_t worker = workers[pick % workers.size()];
-        due_.emplace(now + UpTo(kStopMax), [this, worker] {
-          // If it was killed meanwhile, the number may be somebody else's.
-          const std::vector<pid_t> alive = service_.WorkerPids();
-          if (std::find(alive.begin(), alive.end(), worker) != alive.end()) kill(worker, SIGCONT);
-        });
-        return kill(worker, SIGSTOP) == 0;
-      }
+      case Fault::kKillWorker:
+        return KillOne(service_.WorkerPids(), pick);
+      case Fault::kStopWorker:
+        return StopOne([this] { return service_.WorkerPids(); }, pick, now);
       case Fault::kKillServer:
         if (!TakeServer()) return false;
         server_.Kill();
@@ -269,10 +270,60 @@ class Chaos {
       case Fault::kCutClient:
         return pick % 2 == 0 ? client_links_.Cut(0, pick / 2) : client_links_.Reset(0, pick / 2);
       case Fault::kReload:
-        service_.process().Signal(SIGHUP);
+        return Reload(&service_);
+      case Fault::kKillGatewayWorker:
+        return KillOne(gateway_.gateway().WorkerPids(), pick);
+      case Fault::kStopGatewayWorker:
+        return StopOne([this] { return gateway_.gateway().WorkerPids(); }, pick, now);
+      case Fault::kKillGateway:
+        if (gateway_is_away_) return false;
+        CheckGateway();
+        gateway_is_away_ = true;
+        gateway_.Kill();
+        due_.emplace(now + UpTo(kAwayMax), [this] {
+          gateway_.StartAgain();
+          gateway_is_away_ = false;
+        });
         return true;
+      case Fault::kCutGatewayLink:
+        return gateway_.links().Cut(link, pick);
+      case Fault::kResetGatewayLink:
+        return gateway_.links().Reset(link, pick);
+      case Fault::kStallGatewayLink:
+        return gateway_.links().Stall(link, pick, UpTo(kStopMax));
+      case Fault::kCutGatewayClient:
+        return pick % 2 == 0 ? gateway_.client_links().Cut(0, pick / 2)
+                             : gateway_.client_links().Reset(0, pick / 2);
+      case Fault::kReloadGateway:
+        // Before it is ready, the signal would end it.
+        return gateway_.gateway().IsReady() && Reload(&gateway_.gateway());
     }
     return false;
+  }
+
+  template <typename Service>
+  bool Reload(Service* service) {
+    const std::vector<pid_t> workers = service->WorkerPids();
+    if (workers.empty()) return false;
+    reloaded_.insert(workers.begin(), workers.end());
+    service->process().Signal(SIGHUP);
+    return true;
+  }
+
+  static bool KillOne(const std::vector<pid_t>& workers, uint64_t pick) {
+    return !workers.empty() && kill(workers[pick % workers.size()], SIGKILL) == 0;
+  }
+
+  bool StopOne(const std::function<std::vector<pid_t>()>& workers, uint64_t pick, absl::Time now) {
+    const std::vector<pid_t> pids = workers();
+    if (pids.empty()) return false;
+    const pid_t worker = pids[pick % pids.size()];
+    due_.emplace(now + UpTo(kStopMax), [workers, worker] {
+      // If it was killed meanwhile, the number may be somebody else's.
+      const std::vector<pid_t> alive = workers();
+      if (std::find(alive.begin(), alive.end(), worker) != alive.end()) kill(worker, SIGCONT);
+    });
+    return kill(worker, SIGSTOP) == 0;
   }
 
   // One thing at a time happens to the channel server, and how long its return takes is measured to
@@ -292,6 +343,13 @@ class Chaos {
     server_.StartAgain();
   }
 
+  void CheckGateway() {
+    const std::optional<int> end = gateway_.gateway().process().Poll();
+    if (!end.has_value()) return;
+    crashes_.push_back(absl::StrCat("crashed: the gateway, with ", *end));
+    gateway_.StartAgain();
+  }
+
   void RejoinOne(absl::Time now) {
     // One in ten clients does that.
     const size_t client = 10 * (random_() % (participants_.size() / 10 + 1)) + 5;
@@ -306,12 +364,21 @@ class Chaos {
   // False if not everything has come in time.
   bool Settle() {
     Progress();
+    gateway_.Finish();
     if (!AwaitAll()) return false;
     // Every client can still send and receive, and what comes doubled comes before this.
     for (const std::unique_ptr<Participant>& participant : participants_) {
       for (const int group : participant->groups()) participant->Send(group);
     }
     return AwaitAll();
+  }
+
+  // A reload replaces one worker after the other, and moves their clients.
+  void AwaitReloadsEnd() {
+    WaitUntil(
+        "the reloads end",
+        [this] { return std::none_of(reloaded_.begin(), reloaded_.end(), IsAlive); },
+        kSettlePatience);
   }
 
   bool AwaitAll() {
@@ -345,74 +412,8 @@ class Chaos {
     for (int watcher = 0; watcher < options_.watchers; ++watcher) {
       users.insert(WatcherName(watcher));
     }
+    for (std::string& user : gateway_.UsersIn(kWatchedGroup)) users.insert(std::move(user));
     return users;
-  }
-
-  // Waits until every watcher sees these users. False: one does not.
-  bool AwaitViews(const char* when, const std::multiset<std::string>& users) {
-    std::string wrong;
-    const auto are_right = [&] {
-      for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
-        const std::optional<MemberWatcher::View> view = watcher->view();
-        std::multiset<std::string> seen;
-        if (view.has_value()) {
-          for (const auto& [id, user] : *view) seen.insert(user);
-        }
-        if (seen == users) continue;
-        wrong = absl::StrCat("presence: ", when, ", a view has ", absl::StrJoin(seen, ", "),
-                             ", but there are ", absl::StrJoin(users, ", "));
-        return false;
-      }
-      return true;
-    };
-    try {
-      WaitUntil("the views", are_right, kSettlePatience);
-      return true;
-    } catch (const Failure&) {
-      presence_findings_.push_back(wrong);
-      return false;
-    }
-  }
-
-  // Every view is the truth, and a death of the channel server changes none.
-  void CheckViews() {
-    if (watchers_.empty()) return;
-    std::multiset<std::string> users = UsersInWatchedGroup();
-    if (!AwaitViews("in the end", users)) return;
-    std::vector<std::optional<MemberWatcher::View>> before;
-    for (const std::unique_ptr<MemberWatcher>& watcher : watchers_) {
-      before.push_back(watcher->view());
-      watcher->ExpectNoChangeBut(kMark);
-    }
-    server_.Kill();
-    server_.StartAgain();
-    std::optional<TestClient> mark;
-    WaitUntil("the mark joins", [&] {
-      try {
-        RawClient raw(service_.port());
-        raw.Write(
-            absl::StrReplaceAll(HandshakeRequest(kV1),
-                                {{"GET / ", absl::StrCat("GET /?token=", TokenOf(kMark), " ")}}));
-        mark.emplace(std::move(raw), Mode::kV1);
-        mark->Join(GroupId(kWatchedGroup));
-        return true;
-      } catch (const Failure&) {
-        return false;  // the channel is not back yet
-      }
-    });
-    users.insert(kMark);
-    if (!AwaitViews("after a restart of the channel server", users)) return;
-    for (size_t i = 0; i < watchers_.size(); ++i) {
-      std::optional<MemberWatcher::View> now = watchers_[i]->view();
-      if (!now.has_value()) continue;  // it reconnects
-      std::erase_if(*now, [](const auto& member) { return member.second == kMark; });
-      if (now != before[i]) {
-        presence_findings_.push_back("presence: a restart of the channel server changes a view");
-      }
-    }
-    mark->Send(LeaveGroup(Quoted(GroupId(kWatchedGroup))));
-    users.erase(kMark);
-    AwaitViews("after a leave", users);
   }
 
   void Progress() {
@@ -434,13 +435,16 @@ class Chaos {
   FlakyProxy links_;
   WebSocketService service_;
   FlakyProxy client_links_;
+  GatewaySide gateway_;
   std::vector<std::unique_ptr<Participant>> participants_;
   std::vector<std::unique_ptr<MemberWatcher>> watchers_;
   std::vector<std::string> presence_findings_;
   std::multimap<absl::Time, std::function<void()>> due_;
   std::vector<std::string> crashes_;
   int64_t rejoins_ = 0;
+  std::set<pid_t> reloaded_;  // workers that a reload replaces
   bool server_is_busy_ = false;
+  bool gateway_is_away_ = false;
   absl::Time begin_;
 };
 

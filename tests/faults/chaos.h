@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "tests/faults/chaos_report.h"
+#include "tests/faults/gateway_side.h"
 
 namespace groupcast::tests {
 
@@ -17,10 +18,12 @@ struct ChaosOptions {
   int groups = 20;                              // at least 2
   int workers = 4;
   int watchers = 4;  // members of the first group that watch its members
-  // Sends per second, by all clients together. Sends that are not possible at once wait and follow.
+  // Sends per second, by all WebSocket clients together. Sends that are not possible at once wait
+  // and follow.
   int rate = 2'000;
   // The average time between two faults.
-  absl::Duration fault_interval = absl::Milliseconds(700);
+  absl::Duration fault_interval = absl::Milliseconds(500);
+  GatewayOptions gateway = {};
   // Additional flags of the services.
   std::vector<std::string> server_flags = {};   // channel_server
   std::vector<std::string> service_flags = {};  // websocket_service
@@ -32,11 +35,11 @@ struct ChaosOptions {
   absl::Duration progress_interval = absl::Seconds(5);
 };
 
-// Runs the channel server with a data directory, and the WebSocket service, both behind proxies.
-// The clients send to each other while the faults of Fault happen. Then it waits until every
-// message has arrived, and judges. In the end every view of members must be the truth, and must
-// stay it over a death of the channel server. Blocks for `duration` and some seconds. Throws
-// Failure if something that is not under test does not work.
+// Runs the channel server with a data directory, the WebSocket service and the HTTP gateway, all
+// behind proxies. The clients of both send to each other while the faults of Fault happen. Then it
+// waits until every message has arrived, and judges. In the end every view of members must be the
+// truth, and must stay it over a death of the channel server. Blocks for `duration` and some
+// seconds. Throws Failure if something that is not under test does not work.
 ChaosReport RunChaos(const ChaosOptions& options);
 
 }  // namespace groupcast::tests

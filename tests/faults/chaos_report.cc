@@ -39,19 +39,26 @@ std::string ChaosReport::Text() const {
       Percentile(returns, 0.5), ", p95 ", Percentile(returns, 0.95), ", max ",
       Percentile(returns, 1), " of ", returns.size(), "\n", "  lost        ", counts.lost, ", ",
       counts.gaps, " of them told as a gap\n", "  doubled     ", counts.doubled, "\n",
-      "  reordered   ", counts.reordered, "\n", "  presence    ", presence.pages, " pages, ",
-      presence.joins, " joins and ", presence.leaves, " leaves over ", presence.connections,
-      " connections of watchers; ", presence_findings, " contradictions\n", "  crashes     ",
-      crashes);
+      "  reordered   ", counts.reordered, "\n", "  publishers  ", publishers.messages,
+      " messages over HTTP, ", publishers.lists, " lists; repeated ", publishers.repeats,
+      " times, after ", publishers.lost, " lost connections, ", publishers.late, " time-outs, ",
+      publishers.refused, " refused connections, ", publishers.not_done, " unavailable, ",
+      publishers.uncertain, " uncertain\n", "  streams     ", streams.streams, ", ",
+      streams.recovered, " of them from an id; ", streams.deliveries, " deliveries, ", streams.gaps,
+      " gaps; ", gateway_findings, " contradictions of the gateway\n", "  presence    ",
+      presence.pages, " pages, ", presence.joins, " joins and ", presence.leaves, " leaves over ",
+      presence.connections, " connections of watchers; ", presence_findings, " contradictions\n",
+      "  crashes     ", crashes);
 }
 
 std::string ChaosReport::Line() const {
   return absl::StrCat(Passed() ? "passed" : "FAILED", ": seed ", seed, ", ",
                       absl::FormatDuration(duration), ": ", counts.sent, " messages, ",
-                      counts.acknowledged, " acknowledged, ", counts.deliveries, " deliveries, ",
-                      FaultsInAll(), " faults (", FaultsByKind(faults), "), ", counts.lost,
-                      " lost, ", counts.doubled, " doubled, ", counts.reordered, " reordered, ",
-                      presence_findings, " contradictions in views");
+                      counts.acknowledged, " acknowledged (", publishers.acknowledged,
+                      " over HTTP), ", counts.deliveries, " deliveries (", streams.deliveries,
+                      " to streams), ", FaultsInAll(), " faults (", FaultsByKind(faults), "), ",
+                      counts.lost, " lost, ", counts.doubled, " doubled, ", counts.reordered,
+                      " reordered, ", Contradictions(), " contradictions");
 }
 
 }  // namespace groupcast::tests

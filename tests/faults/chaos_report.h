@@ -7,8 +7,10 @@
 
 #include "absl/time/time.h"
 #include "tests/faults/fault.h"
+#include "tests/faults/http_publisher.h"
 #include "tests/faults/ledger.h"
 #include "tests/faults/member_watcher.h"
+#include "tests/faults/stream_member.h"
 
 namespace groupcast::tests {
 
@@ -24,16 +26,18 @@ struct ChaosReport {
   std::vector<absl::Duration> returns;
   // Every send was answered and every member received every message, within the time limit.
   bool settled = false;
-  MemberWatcher::Counts presence;  // of all watchers
+  MemberWatcher::Counts presence;    // of all watchers
+  HttpPublisher::Counts publishers;  // of the HTTP gateway
+  StreamMember::Counts streams;      // of events
+  int64_t gateway_findings = 0;      // what no publisher and no stream should get
   // What contradicted a watcher's view, and views that were not the truth in the end.
   int64_t presence_findings = 0;
   // The first problems, in words.
   std::vector<std::string> findings;
 
   int64_t FaultsInAll() const;
-  bool Passed() const {
-    return settled && crashes == 0 && counts.Clean() && presence_findings == 0;
-  }
+  int64_t Contradictions() const { return presence_findings + gateway_findings; }
+  bool Passed() const { return settled && crashes == 0 && counts.Clean() && Contradictions() == 0; }
   // The whole report, in several lines.
   std::string Text() const;
   // The main results, in one line.

@@ -21,6 +21,15 @@ enum class Fault {
   kStallLink,   // its bytes stop for up to 5 s
   kCutClient,   // a client's connection is closed or reset
   kReload,      // SIGHUP of the WebSocket service: each worker drains and has a successor
+  // The same for the HTTP gateway.
+  kKillGatewayWorker,
+  kStopGatewayWorker,
+  kKillGateway,  // SIGKILL of the supervisor; all workers follow. A new start within 2 s
+  kCutGatewayLink,
+  kResetGatewayLink,
+  kStallGatewayLink,
+  kCutGatewayClient,  // a publisher's or a stream's
+  kReloadGateway,
 };
 
 struct FaultKind {
@@ -29,13 +38,24 @@ struct FaultKind {
   double weight;  // how often it happens, beside the others
 };
 inline constexpr FaultKind kFaults[] = {
-    {Fault::kKillWorker, "worker killed", 3}, {Fault::kStopWorker, "worker stopped", 2},
-    {Fault::kKillServer, "server killed", 3}, {Fault::kStopServer, "server stopped", 1},
-    {Fault::kCutLink, "link cut", 3},         {Fault::kResetLink, "link reset", 3},
-    {Fault::kStallLink, "link stalled", 2},   {Fault::kCutClient, "client cut", 4},
+    {Fault::kKillWorker, "worker killed", 3},
+    {Fault::kStopWorker, "worker stopped", 2},
+    {Fault::kKillServer, "server killed", 3},
+    {Fault::kStopServer, "server stopped", 1},
+    {Fault::kCutLink, "link cut", 3},
+    {Fault::kResetLink, "link reset", 3},
+    {Fault::kStallLink, "link stalled", 2},
+    {Fault::kCutClient, "client cut", 4},
     {Fault::kReload, "service reloaded", 1},
+    {Fault::kKillGatewayWorker, "gateway worker killed", 3},
+    {Fault::kStopGatewayWorker, "gateway worker stopped", 2},
+    {Fault::kKillGateway, "gateway killed", 1},
+    {Fault::kCutGatewayLink, "gateway link cut", 2},
+    {Fault::kResetGatewayLink, "gateway link reset", 2},
+    {Fault::kStallGatewayLink, "gateway link stalled", 2},
+    {Fault::kCutGatewayClient, "gateway client cut", 4},
+    {Fault::kReloadGateway, "gateway reloaded", 1},
 };
-
 inline constexpr size_t kFaultKinds = std::size(kFaults);
 
 // Which faults happen, and how often each has happened: first each kind once, so that a short run

@@ -26,7 +26,17 @@ ABSL_FLAG(int, workers, groupcast::tests::ChaosOptions().workers,
 ABSL_FLAG(int, watchers, groupcast::tests::ChaosOptions().watchers,
           "members of the first group that watch its members");
 ABSL_FLAG(int, rate, groupcast::tests::ChaosOptions().rate,
-          "messages sent per second, by all clients together");
+          "messages sent per second, by all WebSocket clients together");
+ABSL_FLAG(int, gateway_workers, groupcast::tests::GatewayOptions().workers,
+          "workers of the HTTP gateway");
+ABSL_FLAG(int, publishers, groupcast::tests::GatewayOptions().publishers,
+          "publishers through the HTTP gateway");
+ABSL_FLAG(int, streams, groupcast::tests::GatewayOptions().streams,
+          "members over streams of events, each in one or three groups");
+ABSL_FLAG(int, http_rate, groupcast::tests::GatewayOptions().rate,
+          "requests sent per second, by all publishers together");
+ABSL_FLAG(std::vector<std::string>, gateway_flags, {},
+          "more flags of http_gateway, separated by commas");
 ABSL_FLAG(std::vector<std::string>, server_flags, {},
           "more flags of channel_server, separated by commas");
 ABSL_FLAG(std::vector<std::string>, service_flags, {},
@@ -49,6 +59,11 @@ int Main() {
   options.workers = absl::GetFlag(FLAGS_workers);
   options.watchers = absl::GetFlag(FLAGS_watchers);
   options.rate = absl::GetFlag(FLAGS_rate);
+  options.gateway.workers = absl::GetFlag(FLAGS_gateway_workers);
+  options.gateway.publishers = absl::GetFlag(FLAGS_publishers);
+  options.gateway.streams = absl::GetFlag(FLAGS_streams);
+  options.gateway.rate = absl::GetFlag(FLAGS_http_rate);
+  options.gateway.flags = absl::GetFlag(FLAGS_gateway_flags);
   options.server_flags = absl::GetFlag(FLAGS_server_flags);
   options.service_flags = absl::GetFlag(FLAGS_service_flags);
   options.seed = absl::GetFlag(FLAGS_seed);
@@ -56,12 +71,16 @@ int Main() {
   if (options.duration < absl::Seconds(1) || options.duration > absl::Hours(24 * 7) ||
       options.fault_interval < absl::Milliseconds(10) || !IsWithin(options.clients, 1, 10'000) ||
       !IsWithin(options.groups, 2, 10'000) || !IsWithin(options.workers, 1, 255) ||
-      !IsWithin(options.watchers, 0, 1'000) || !IsWithin(options.rate, 1, 1'000'000)) {
+      !IsWithin(options.watchers, 0, 1'000) || !IsWithin(options.rate, 1, 1'000'000) ||
+      !IsWithin(options.gateway.workers, 1, 255) ||
+      !IsWithin(options.gateway.publishers, 0, 1'000) ||
+      !IsWithin(options.gateway.streams, 0, 1'000) ||
+      !IsWithin(options.gateway.rate, 1, 1'000'000)) {
     std::fprintf(
         stderr,
         "chaos: --duration is from 1s to a week, --fault_interval at least 10ms, --clients "
-        "from 1 and --groups from 2 to 10000, --workers from 1 to 255, --watchers from 0 to 1000, "
-        "--rate from 1 to "
+        "from 1 and --groups from 2 to 10000, --workers and --gateway_workers from 1 to 255, "
+        "--watchers, --publishers and --streams from 0 to 1000, --rate and --http_rate from 1 to "
         "1000000\n");
     return kExitUsage;
   }

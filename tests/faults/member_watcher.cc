@@ -158,14 +158,19 @@ void MemberWatcher::TakeChange(const Event& event, bool joined) {
   const char* problem = nullptr;
   {
     const std::lock_guard lock(mutex_);
+    // A member that is there already has new fields.
+    bool changes = true;
     if (joined) {
       ++counts_.joins;
-      view_.insert_or_assign(id, user);
+      const auto [member, is_new] = view_.try_emplace(id, user);
+      changes = is_new || std::exchange(member->second, user) != user;
     } else {
       ++counts_.leaves;
       if (view_.erase(id) == 0 && complete_) problem = "does not know who leaves";
     }
-    if (may_change_.has_value() && user != *may_change_) problem = "sees a change, but all stay";
+    if (changes && may_change_.has_value() && user != *may_change_) {
+      problem = "sees a change, but all stay";
+    }
   }
   if (problem != nullptr) Find(problem, event);
 }

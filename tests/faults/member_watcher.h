@@ -44,7 +44,7 @@ class MemberWatcher {
   std::optional<View> view() const;
   Counts counts() const;
   std::vector<std::string> findings() const;
-  // From now on an event of anybody but this user is a finding.
+  // From now on a change by anybody but this user is a finding.
   void ExpectNoChangeBut(const std::string& user);
 
  private:

@@ -15,41 +15,44 @@ std::string Command(absl::string_view cmd, absl::string_view fields, absl::strin
 
 }  // namespace
 
-Event::Event(std::string text) : text_(std::move(text)) {
+JsonObject::JsonObject(std::string text) : text_(std::move(text)) {
   boost::json::error_code error;
   const boost::json::value value = boost::json::parse(text_, error);
   if (error || !value.is_object()) throw Failure(absl::StrCat("not a JSON object: ", text_));
   fields_ = value.as_object();
-  if (fields_.empty() || fields_.begin()->key() != "event") {
-    throw Failure(absl::StrCat("the first field is not \"event\": ", text_));
+}
+
+Event::Event(std::string text) : JsonObject(std::move(text)) {
+  if (fields().empty() || fields().begin()->key() != "event") {
+    throw Failure(absl::StrCat("the first field is not \"event\": ", this->text()));
   }
 }
 
-bool Event::Has(absl::string_view field) const {
+bool JsonObject::Has(absl::string_view field) const {
   return fields_.contains({field.data(), field.size()});
 }
 
-std::string Event::Text(absl::string_view field) const {
+std::string JsonObject::Text(absl::string_view field) const {
   const boost::json::value& value = At(field);
   if (!value.is_string()) throw Failure(absl::StrCat(field, " is not a string: ", text_));
   return std::string(value.as_string());
 }
 
-int64_t Event::Number(absl::string_view field) const {
+int64_t JsonObject::Number(absl::string_view field) const {
   const boost::json::value& value = At(field);
   if (!value.is_int64()) throw Failure(absl::StrCat(field, " is not an integer: ", text_));
   return value.as_int64();
 }
 
-bool Event::Bool(absl::string_view field) const {
+bool JsonObject::Bool(absl::string_view field) const {
   const boost::json::value& value = At(field);
   if (!value.is_bool()) throw Failure(absl::StrCat(field, " is neither true nor false: ", text_));
   return value.as_bool();
 }
 
-bool Event::IsNull(absl::string_view field) const { return At(field).is_null(); }
+bool JsonObject::IsNull(absl::string_view field) const { return At(field).is_null(); }
 
-const boost::json::value& Event::At(absl::string_view field) const {
+const boost::json::value& JsonObject::At(absl::string_view field) const {
   const boost::json::value* const value = fields_.if_contains({field.data(), field.size()});
   if (value == nullptr) throw Failure(absl::StrCat("no field ", field, ": ", text_));
   return *value;

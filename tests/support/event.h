@@ -11,16 +11,14 @@ namespace groupcast::tests {
 
 // A JSON object from the server. A getter throws Failure with the whole text if the field is not as
 // expected.
-class Event {
+class JsonObject {
  public:
-  explicit Event(std::string text);
+  explicit JsonObject(std::string text);
 
   const std::string& text() const { return text_; }
   const boost::json::object& fields() const { return fields_; }
   bool Has(absl::string_view field) const;
 
-  // The field `event`, which must come first.
-  std::string name() const { return Text("event"); }
   std::string Text(absl::string_view field) const;
   int64_t Number(absl::string_view field) const;
   bool Bool(absl::string_view field) const;
@@ -31,6 +29,15 @@ class Event {
 
   std::string text_;
   boost::json::object fields_;
+};
+
+// An event of the protocol.
+class Event : public JsonObject {
+ public:
+  explicit Event(std::string text);
+
+  // The field `event`, which comes first.
+  std::string name() const { return Text("event"); }
 };
 
 // Commands as JSON. `group` and `message` are JSON too: "\"123\"" or "123". An empty id means none.

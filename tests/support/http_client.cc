@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "tests/support/wait.h"
 
 namespace groupcast::tests {
@@ -44,7 +45,7 @@ HttpReply HttpClient::Send(absl::string_view method, absl::string_view target, c
 HttpReply HttpClient::ReadHead() {
   std::string& received = raw_.received();
   while (!absl::StrContains(received, "\r\n\r\n")) {
-    if (!raw_.ReadMore() ||
+    if (!raw_.ReadMore(patience_) ||
         (raw_.state() != RawClient::State::kOpen && !absl::StrContains(received, "\r\n\r\n"))) {
       throw Failure(absl::StrCat("no answer, but: ", received));
     }
@@ -71,7 +72,7 @@ HttpReply HttpClient::Read(bool has_body) {
   size_t length = 0;
   if (!has_body || !absl::SimpleAtoi(reply.Field("content-length"), &length)) return reply;
   while (raw_.received().size() < length) {
-    if (!raw_.ReadMore() ||
+    if (!raw_.ReadMore(patience_) ||
         (raw_.state() != RawClient::State::kOpen && raw_.received().size() < length)) {
       throw Failure(absl::StrCat("a part of a body: ", raw_.received()));
     }
@@ -81,28 +82,41 @@ HttpReply HttpClient::Read(bool has_body) {
   return reply;
 }
 
-EventStream::EventStream(uint16_t port, absl::string_view target, const HttpClient::Fields& fields)
-    : client_(port) {
+EventStream::EventStream(uint16_t port, absl::string_view target, const HttpClient::Fields& fields,
+                         absl::Duration patience)
+    : client_(port, patience) {
   std::string request = absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: localhost\r\n");
   for (const std::string& field : fields) absl::StrAppend(&request, field, "\r\n");
   client_.Write(absl::StrCat(request, "\r\n"));
   const HttpReply head = client_.ReadHead();
   if (head.status != 200 || head.Field("content-type") != "text/event-stream") {
-    throw Failure(absl::StrCat("no stream: ", head.status, " ", client_.raw().received()));
+    throw StreamRefused(head.status,
+                        absl::StrCat("no stream: ", head.status, " ", client_.raw().received()));
   }
+  heard_at_ = absl::Now();
 }
 
 StreamEvent EventStream::Next() {
-  std::string& received = client_.raw().received();
+  std::optional<StreamEvent> event = NextWithin(kPatience);
+  if (!event.has_value()) throw Failure("no event");
+  return *std::move(event);
+}
+
+std::optional<StreamEvent> EventStream::NextWithin(absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
   for (;;) {
-    const size_t end = received.find("\n\n");
-    if (end == std::string::npos) {
-      if (!client_.raw().ReadMore() || client_.raw().state() != RawClient::State::kOpen) {
-        if (absl::StrContains(received, "\n\n")) continue;
-        throw Failure(absl::StrCat("no event, but: ", received));
-      }
-      continue;
+    if (std::optional<StreamEvent> event = TakeEvent()) return event;
+    if (client_.raw().state() != RawClient::State::kOpen) {
+      throw Failure(absl::StrCat("no event, but: ", client_.raw().received()));
     }
+    if (!client_.raw().ReadMore(deadline - absl::Now())) return std::nullopt;
+    heard_at_ = absl::Now();
+  }
+}
+
+std::optional<StreamEvent> EventStream::TakeEvent() {
+  std::string& received = client_.raw().received();
+  for (size_t end; (end = received.find("\n\n")) != std::string::npos;) {
     const std::string block = received.substr(0, end);
     received.erase(0, end + 2);
     StreamEvent event;
@@ -120,6 +134,7 @@ StreamEvent EventStream::Next() {
     event.id = id_;
     if (has_data) return event;
   }
+  return std::nullopt;
 }
 
 void EventStream::WaitForEnd() { client_.raw().ReadToEnd(); }

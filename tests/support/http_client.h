@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/wait.h"
 
 namespace groupcast::tests {
 
@@ -27,7 +30,10 @@ class HttpClient {
   // Each is "Name: value".
   using Fields = std::vector<std::string>;
 
-  explicit HttpClient(uint16_t port) : raw_(port, 0, "127.0.0.1", RawClient::Transport::kPlain) {}
+  // Throws Failure if nothing listens on the port. `patience` is the time that it waits for more
+  // bytes of an answer.
+  explicit HttpClient(uint16_t port, absl::Duration patience = kPatience)
+      : raw_(port, 0, "127.0.0.1", RawClient::Transport::kPlain), patience_(patience) {}
 
   HttpReply Get(absl::string_view target, const Fields& fields = {});
   // With the Content-Type application/json, if the fields have no other.
@@ -45,6 +51,15 @@ class HttpClient {
 
  private:
   RawClient raw_;
+  const absl::Duration patience_;
+};
+
+// The answer to a request for a stream is another one.
+class StreamRefused : public Failure {
+ public:
+  StreamRefused(int status, absl::string_view sentence) : Failure(sentence), status(status) {}
+
+  const int status;
 };
 
 // One event of a stream of Server-Sent Events.
@@ -57,18 +72,27 @@ struct StreamEvent {
 // A stream of events. Its methods throw Failure as those of HttpClient.
 class EventStream {
  public:
-  // Throws Failure if the answer is not a stream.
-  EventStream(uint16_t port, absl::string_view target, const HttpClient::Fields& fields = {});
+  // Throws StreamRefused if the answer is not a stream.
+  EventStream(uint16_t port, absl::string_view target, const HttpClient::Fields& fields = {},
+              absl::Duration patience = kPatience);
 
   // The next event. `joined` events count too. Comments and `retry` do not.
   StreamEvent Next();
+  // nullopt: none has come in this time, and the stream goes on.
+  std::optional<StreamEvent> NextWithin(absl::Duration patience);
   // Waits until the service has ended the stream, after all events.
   void WaitForEnd();
+  // When the last bytes came. Comments count.
+  absl::Time heard_at() const { return heard_at_; }
   HttpClient& client() { return client_; }
 
  private:
+  // nullopt: no whole event is there.
+  std::optional<StreamEvent> TakeEvent();
+
   HttpClient client_;
   std::string id_;
+  absl::Time heard_at_;
 };
 
 }  // namespace groupcast::tests

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "tests/support/process.h"
@@ -27,8 +28,18 @@ class HttpGateway {
   Process& process() { return *process_; }
   std::vector<pid_t> WorkerPids() const { return WorkersOf(process_->pid()); }
 
+  // Kills the supervisor with kill -9, and waits for its end and that of its workers.
+  void Kill();
+  // Starts it again after its end, on the same ports and with the same flags. It is ready when its
+  // channel is there: this does not wait for it.
+  void StartAgain();
+  bool IsReady() const;
+
  private:
+  Flags flags_;
+  std::optional<int> output_;
   ReadyPorts ports_;
+  std::string ready_file_;
   std::unique_ptr<Process> process_;
 };
 

@@ -44,6 +44,9 @@ std::string Runfile(const std::string& path) {
                       Environment("TEST_WORKSPACE", "groupcast"), "/", path);
 }
 
+// The exit code, or minus the signal.
+int EndOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }
+
 // Runs in the child: nothing here may allocate or lock.
 [[noreturn]] void Become(const char* binary, char* const* argv, int output, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -107,6 +110,13 @@ void Process::Signal(int signal) {
   if (!end_.has_value()) kill(pid_, signal);
 }
 
+void Process::Stop() {
+  Signal(SIGSTOP);
+  int status = 0;
+  if (end_.has_value() || waitpid(pid_, &status, WUNTRACED) != pid_ || WIFSTOPPED(status)) return;
+  end_ = EndOf(status);
+}
+
 void Process::SignalGroup(int signal) {
   if (!end_.has_value()) kill(-pid_, signal);
 }
@@ -114,7 +124,7 @@ void Process::SignalGroup(int signal) {
 std::optional<int> Process::Poll() {
   int status = 0;
   if (!end_.has_value() && waitpid(pid_, &status, WNOHANG) == pid_) {
-    end_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    end_ = EndOf(status);
   }
   return end_;
 }

@@ -29,6 +29,8 @@ class Process {
 
   pid_t pid() const { return pid_; }
   void Signal(int signal);
+  // Stops it with SIGSTOP. When it returns, it stands still, or has ended.
+  void Stop();
   // Signals it and all processes of its group, as a terminal does. Its children are in its group.
   void SignalGroup(int signal);
 

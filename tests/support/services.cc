@@ -30,14 +30,13 @@ bool IsFree(int port) {
   return free;
 }
 
-// Three consecutive ports below those that the kernel gives to clients: a worker that tries to
-// reconnect to a server that is away could otherwise be given that very port as its own, and keep
-// the server from coming back.
-int ThreeFreePorts() {
+int FreePorts(int count) {
   std::random_device random;
   for (;;) {
-    const int port = 10'000 + static_cast<int>(random() % 20'000);
-    if (IsFree(port) && IsFree(port + 1) && IsFree(port + 2)) return port;
+    const int first = 10'000 + static_cast<int>(random() % 20'000);
+    int free = 0;
+    while (free < count && IsFree(first + free)) ++free;
+    if (free == count) return first;
   }
 }
 
@@ -89,20 +88,28 @@ std::vector<pid_t> WorkersOf(pid_t supervisor) {
   return workers;
 }
 
-ChannelServer::ChannelServer(Flags flags, std::optional<int> output)
-    : flags_(std::move(flags)), output_(output) {
+uint16_t StartOnFreePorts(int count, bool may_say_otherwise,
+                          const std::function<void(uint16_t)>& start) {
   // Another test may have taken the ports since they were found free.
   for (int tries = 1;; ++tries) {
-    port_ = static_cast<uint16_t>(ThreeFreePorts());
+    const auto port = static_cast<uint16_t>(FreePorts(count));
     try {
-      Start();
-      return;
+      start(port);
+      return port;
     } catch (const Failure& failure) {
-      const bool taken = output_.has_value() ||  // it may say so elsewhere
-                         std::string(failure.what()).find("in use") != std::string::npos;
+      const bool taken =
+          may_say_otherwise || std::string(failure.what()).find("in use") != std::string::npos;
       if (!taken || tries == 10) throw;
     }
   }
+}
+
+ChannelServer::ChannelServer(Flags flags, std::optional<int> output)
+    : flags_(std::move(flags)), output_(output) {
+  StartOnFreePorts(3, output_.has_value(), [this](uint16_t port) {
+    port_ = port;
+    Start();
+  });
 }
 
 void ChannelServer::Start() {

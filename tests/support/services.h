@@ -2,6 +2,7 @@
 #define GROUPCAST_TESTS_SUPPORT_SERVICES_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +35,14 @@ uint16_t WaitForReady(Process* process, const std::string& ready_file);
 // The worker processes of a supervisor that serve clients: its children without the one of the
 // admin port.
 std::vector<pid_t> WorkersOf(pid_t supervisor);
+
+// Calls `start` with the first of `count` consecutive free ports. If it throws a Failure that says
+// that one is in use, or if `may_say_otherwise`, other ports follow, at most ten times. Returns the
+// port. The ports are below those that the kernel gives to clients. A client that tries to
+// reconnect to a server that is away could otherwise be given that very port as its own, and keep
+// the server from coming back.
+uint16_t StartOnFreePorts(int count, bool may_say_otherwise,
+                          const std::function<void(uint16_t)>& start);
 
 // A channel server that is ready. Its ports are `port()` and the next two.
 class ChannelServer {
