@@ -1,7 +1,7 @@
 #include "services/access/token_json.h"
 
+#include "services/common/utf8.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 

@@ -74,6 +74,8 @@ ABSL_FLAG(absl::Duration, presence_grace, absl::Seconds(5),
           "join the members of its groups; 0s: each connection counts by itself");
 ABSL_FLAG(int, io_threads, 1, "threads that read and write sockets");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off");
+ABSL_FLAG(std::string, log_format, "text",
+          "form of log lines: text for people, or json for machines, one object a line");
 
 namespace groupcast::service {
 namespace {
@@ -253,7 +255,10 @@ std::string TakeUp(const std::vector<std::string>& arguments, const std::string&
 }
 
 absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
-  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "channel_server");
+  const absl::StatusOr<LogFormat> log_format = ParseLogFormat(absl::GetFlag(FLAGS_log_format));
+  if (!log_format.ok()) return AtPresetPlace("log_format", log_format.status());
+  if (absl::Status status =
+          InitLogging(absl::GetFlag(FLAGS_log_level), *log_format, "channel_server");
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
@@ -349,7 +354,8 @@ int main(int argc, char** argv) {
       /*operands_max=*/0, [&service] { return service.ReadPresets(); });
   if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}, &service);
       !status.ok()) {
-    groupcast::service::PrintLines(absl::StrCat("channel_server: ", status.message(), "\n"));
+    groupcast::service::PrintLines(absl::StrCat("channel_server: ", status.message(), "\n"),
+                                   spdlog::level::err);
     return 1;
   }
   return 0;

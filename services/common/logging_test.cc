@@ -5,8 +5,13 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "boost/json.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/common/posix.h"
@@ -24,25 +29,32 @@ TEST(LogLimitTest, LetsOneLineThroughPerPeriodAndCountsTheRest) {
 }
 
 TEST(InitLoggingTest, RefusesALevelThatIsNone) {
-  EXPECT_EQ(InitLogging("loud", "test").code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(InitLogging("off", "test").ok());
-  EXPECT_TRUE(InitLogging("info", "test").ok());
+  EXPECT_EQ(InitLogging("loud", LogFormat::kText, "test").code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(InitLogging("off", LogFormat::kText, "test").ok());
+  EXPECT_TRUE(InitLogging("info", LogFormat::kText, "test").ok());
+}
+
+TEST(ParseLogFormatTest, KnowsTextAndJson) {
+  EXPECT_EQ(*ParseLogFormat("text"), LogFormat::kText);
+  EXPECT_EQ(*ParseLogFormat("json"), LogFormat::kJson);
+  EXPECT_EQ(ParseLogFormat("xml").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 // Its stderr is a pipe.
 class LogLinesTest : public testing::Test {
  protected:
-  LogLinesTest() {
+  explicit LogLinesTest(LogFormat format = LogFormat::kText) {
     int ends[2];
     EXPECT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
     reader_ = Fd(ends[0]);
     dup2(ends[1], STDERR_FILENO);
     close(ends[1]);
-    EXPECT_TRUE(InitLogging("info", "a service").ok());
+    EXPECT_TRUE(InitLogging("info", format, "a service").ok());
   }
   ~LogLinesTest() override {
     dup2(stderr_.get(), STDERR_FILENO);
-    EXPECT_TRUE(InitLogging("info", "test").ok());
+    EXPECT_TRUE(InitLogging("info", LogFormat::kText, "test").ok());
   }
 
   std::string Read() {
@@ -74,9 +86,103 @@ TEST_F(LogLinesTest, DroppedLinesAreToldInALineOfTheLog) {
                                        " lines are missing here[^\n]+\na table\n")));
 }
 
+TEST_F(LogLinesTest, AWorkerHasItsNumber) {
+  EXPECT_TRUE(InitWorkerLogging("info", 3).ok());
+  spdlog::info("one");
+  EXPECT_THAT(Read(), testing::HasSubstr(" I [a service worker 3] one\n"));
+}
+
 TEST_F(LogLinesTest, ALineThatCannotBeMadeIsTold) {
   spdlog::info(fmt::runtime("{} {}"), 1);
   EXPECT_THAT(Read(), testing::StartsWith("a log line could not be made: "));
+}
+
+class JsonLogLinesTest : public LogLinesTest {
+ protected:
+  JsonLogLinesTest() : LogLinesTest(LogFormat::kJson) {}
+
+  // The lines that have come, each an object.
+  std::vector<boost::json::object> ReadObjects() {
+    std::vector<boost::json::object> objects;
+    const std::string text = Read();
+    EXPECT_TRUE(text.empty() || text.back() == '\n') << text;
+    for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+      objects.push_back(boost::json::parse(std::string(line)).as_object());
+    }
+    return objects;
+  }
+  boost::json::object ReadObject() {
+    const std::vector<boost::json::object> objects = ReadObjects();
+    EXPECT_EQ(objects.size(), 1u);
+    return objects.empty() ? boost::json::object() : objects[0];
+  }
+};
+
+TEST_F(JsonLogLinesTest, NameTimeLevelServiceAndProcess) {
+  const absl::Time before = absl::Now();
+  spdlog::warn("one {}", "\xff\x1b");
+  const boost::json::object line = ReadObject();
+  absl::Time time;
+  std::string error;
+  ASSERT_TRUE(
+      absl::ParseTime(absl::RFC3339_full, std::string(line.at("time").as_string()), &time, &error))
+      << error;
+  EXPECT_GE(time, before - absl::Milliseconds(1));  // the line has whole milliseconds
+  EXPECT_LE(time, absl::Now());
+  EXPECT_EQ(line.at("level").as_string(), "warning");
+  EXPECT_EQ(line.at("service").as_string(), "a service");
+  EXPECT_EQ(line.at("pid").as_int64(), getpid());
+  EXPECT_EQ(line.at("message").as_string(), "one \ufffd\x1b");
+  EXPECT_FALSE(line.contains("worker"));
+}
+
+TEST_F(JsonLogLinesTest, AWorkerKeepsTheFormatAndHasItsNumber) {
+  EXPECT_TRUE(InitWorkerLogging("info", 3).ok());
+  EXPECT_EQ(log_format(), LogFormat::kJson);
+  spdlog::info("one");
+  const boost::json::object line = ReadObject();
+  EXPECT_EQ(line.at("service").as_string(), "a service");
+  EXPECT_EQ(line.at("worker").as_int64(), 3);
+}
+
+TEST_F(JsonLogLinesTest, EachPrintedLineIsAMessage) {
+  PrintLines("\n  a \"table\"\n\n  of two lines\n", spdlog::level::err);
+  const std::vector<boost::json::object> lines = ReadObjects();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].at("message").as_string(), "  a \"table\"");
+  EXPECT_EQ(lines[0].at("level").as_string(), "error");
+  EXPECT_EQ(lines[1].at("message").as_string(), "  of two lines");
+}
+
+TEST_F(JsonLogLinesTest, ALongLineIsCutAndStaysAnObject) {
+  spdlog::info("{}", std::string(100'000, '\x01'));
+  PrintLines(absl::StrCat(std::string(100'000, 'x'), "\n"));
+  const std::vector<boost::json::object> lines = ReadObjects();
+  ASSERT_EQ(lines.size(), 2u);
+  for (const boost::json::object& line : lines) {
+    EXPECT_THAT(std::string(line.at("message").as_string()), testing::EndsWith("... (cut)"));
+  }
+}
+
+TEST_F(JsonLogLinesTest, DroppedLinesAreToldInAnObject) {
+  // Nobody reads. A pipe has 64 KiB.
+  for (int i = 0; i < 1'000; ++i) spdlog::info("{}", std::string(100, 'x'));
+  const size_t written = ReadObjects().size();
+  spdlog::info("the reader is back");
+  const std::vector<boost::json::object> lines = ReadObjects();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(std::string(lines[0].at("message").as_string()),
+              testing::StartsWith(absl::StrCat(1'000 - written, " lines are missing here")));
+  EXPECT_EQ(lines[0].at("level").as_string(), "warning");
+  EXPECT_EQ(lines[1].at("message").as_string(), "the reader is back");
+}
+
+TEST_F(JsonLogLinesTest, ALineThatCannotBeMadeIsTold) {
+  spdlog::info(fmt::runtime("{} {}"), 1);
+  const boost::json::object line = ReadObject();
+  EXPECT_EQ(line.at("level").as_string(), "error");
+  EXPECT_THAT(std::string(line.at("message").as_string()),
+              testing::StartsWith("a log line could not be made: "));
 }
 
 }  // namespace

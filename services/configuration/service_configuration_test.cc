@@ -35,6 +35,7 @@ ABSL_FLAG(std::string, curve_allowed_keys, "", "");
 ABSL_FLAG(absl::Duration, presence_grace, absl::Seconds(5), "");
 ABSL_FLAG(int, io_threads, 1, "");
 ABSL_FLAG(std::string, log_level, "info", "");
+ABSL_FLAG(std::string, log_format, "text", "");
 // Some of a WebSocket service.
 ABSL_FLAG(double, commands_per_second, 0, "");
 ABSL_FLAG(int, workers, 0, "");

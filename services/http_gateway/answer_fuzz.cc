@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "services/common/utf8.h"
 #include "services/http_gateway/answer.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 namespace {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_split.h"
 #include "services/access/token.h"
 #include "services/channel/group_id.h"
+#include "services/common/utf8.h"
 #include "services/http_gateway/event_stream.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 namespace {

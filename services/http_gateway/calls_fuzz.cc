@@ -13,11 +13,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "services/channel/group_id.h"
+#include "services/common/utf8.h"
 #include "services/http_gateway/calls.h"
 #include "services/http_gateway/event_stream.h"
 #include "services/http_gateway/route.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 namespace {

@@ -45,6 +45,8 @@ ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
 ABSL_FLAG(int, workers, 1, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
+ABSL_FLAG(std::string, log_format, "text",
+          "form of log lines: text for people, or json for machines, one object a line");
 
 namespace groupcast::service {
 namespace {
@@ -66,8 +68,7 @@ std::optional<ServiceAddress> OwnAddress(const AdminPlace& place, uint16_t port)
 int RunWorker(const GatewayConfiguration& configuration, const std::optional<ServiceAddress>& own,
               WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
-  const absl::Status logging =
-      InitLogging(configuration.log_level, absl::StrCat("http_gateway worker ", parts.number));
+  const absl::Status logging = InitWorkerLogging(configuration.log_level, parts.number);
   static_cast<void>(logging);  // ReadGatewayConfiguration has checked the level
   const auto make_channel =
       [&](EventLoop* loop, ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
@@ -99,7 +100,10 @@ absl::Status CheckEngine(const GatewayConfiguration& configuration) {
 // `arguments` are read again on SIGHUP: the file of --config, and flags in a --flagfile, may have
 // changed.
 absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
-  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "http_gateway");
+  const absl::StatusOr<LogFormat> log_format = ParseLogFormat(absl::GetFlag(FLAGS_log_format));
+  if (!log_format.ok()) return AtPresetPlace("log_format", log_format.status());
+  if (absl::Status status =
+          InitLogging(absl::GetFlag(FLAGS_log_level), *log_format, "http_gateway");
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
@@ -223,7 +227,8 @@ int main(int argc, char** argv) {
       /*operands_max=*/0, [&service] { return service.ReadPresets(); });
   if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}, &service);
       !status.ok()) {
-    groupcast::service::PrintLines(absl::StrCat("http_gateway: ", status.message(), "\n"));
+    groupcast::service::PrintLines(absl::StrCat("http_gateway: ", status.message(), "\n"),
+                                   spdlog::level::err);
     return 1;
   }
   return 0;

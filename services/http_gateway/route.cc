@@ -6,8 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/common/utf8.h"
 #include "services/http/request_target.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 namespace {

@@ -110,4 +110,16 @@ std::string FormatPoolTable(const PoolTable& table) {
   return text;
 }
 
+std::string FormatPoolSummary(const PoolTable& table) {
+  std::string line = table.status;
+  for (const PoolTable::Kind& kind : table.kinds) {
+    absl::StrAppend(&line, "; ", kind.name, ": ", kind.processes, " workers at ", kind.url);
+  }
+  for (std::string note : table.notes) {
+    absl::RemoveExtraAsciiWhitespace(&note);  // it is a row of a table
+    absl::StrAppend(&line, "; ", note);
+  }
+  return line;
+}
+
 }  // namespace groupcast::service

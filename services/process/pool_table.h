@@ -50,6 +50,9 @@ struct PoolTable {
 // Returns the lines, with an empty one before and after.
 std::string FormatPoolTable(const PoolTable& table);
 
+// Returns the same without the workers' numbers, as one line without its newline.
+std::string FormatPoolSummary(const PoolTable& table);
+
 }  // namespace groupcast::service
 
 #endif  // GROUPCAST_SERVICES_PROCESS_POOL_TABLE_H_

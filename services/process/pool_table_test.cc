@@ -109,5 +109,15 @@ TEST(PoolTableTest, LimitsHaveATableOfTheirOwn) {
             "\n");
 }
 
+TEST(PoolTableTest, TheSummaryIsOneLine) {
+  const PoolTable table{.service = "websocket_service",
+                        .status = "ready",
+                        .kinds = {WebSocketKind()},
+                        .notes = {"channel server: 127.0.0.1:2206", "pages:          /srv/pages"}};
+  EXPECT_EQ(FormatPoolSummary(table),
+            "ready; websocket: 2 workers at ws://127.0.0.1:1234; channel server: 127.0.0.1:2206; "
+            "pages: /srv/pages");
+}
+
 }  // namespace
 }  // namespace groupcast::service

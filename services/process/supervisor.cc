@@ -518,6 +518,10 @@ void Supervisor::PrintTable(absl::string_view status, bool with_workers) const {
     }
     table.kinds[places[socket.kind]].workers.push_back(std::move(worker));
   }
+  // A reader of JSON wants one line at the start, and no table.
+  if (log_format() == LogFormat::kJson && !with_workers) {
+    return spdlog::info("{}", FormatPoolSummary(table));
+  }
   PrintLines(FormatPoolTable(table));
 }
 

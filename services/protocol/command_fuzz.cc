@@ -7,9 +7,9 @@
 #include <string>
 #include <variant>
 
+#include "services/common/utf8.h"
 #include "services/protocol/command.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 // A position that was read must be the one that the library reads, and printed it must be what was
 // written.

@@ -46,6 +46,8 @@ ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
 ABSL_FLAG(int, workers, 0, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
+ABSL_FLAG(std::string, log_format, "text",
+          "form of log lines: text for people, or json for machines, one object a line");
 
 namespace groupcast::service {
 namespace {
@@ -81,8 +83,7 @@ absl::StatusOr<SharedCounts> CreateSharedCounts(int tables) {
 int RunWorker(const WorkerConfiguration& configuration, const SharedCounts& shared,
               WorkerKind::Parts parts) {
   SharedSlot* const slot = parts.slot;
-  const absl::Status logging =
-      InitLogging(configuration.log_level, absl::StrCat("websocket_service worker ", parts.number));
+  const absl::Status logging = InitWorkerLogging(configuration.log_level, parts.number);
   static_cast<void>(logging);  // ReadConfiguration has checked the level
   const auto make_channel =
       [&](EventLoop* loop, ChannelListener* listener) -> absl::StatusOr<std::unique_ptr<Channel>> {
@@ -116,7 +117,10 @@ absl::Status CheckEngine(const WorkerConfiguration& configuration, int workers) 
 // `arguments` are read again on SIGHUP: the file of --config, and flags in a --flagfile, may have
 // changed.
 absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguration* service) {
-  if (absl::Status status = InitLogging(absl::GetFlag(FLAGS_log_level), "websocket_service");
+  const absl::StatusOr<LogFormat> log_format = ParseLogFormat(absl::GetFlag(FLAGS_log_format));
+  if (!log_format.ok()) return AtPresetPlace("log_format", log_format.status());
+  if (absl::Status status =
+          InitLogging(absl::GetFlag(FLAGS_log_level), *log_format, "websocket_service");
       !status.ok()) {
     return AtPresetPlace("log_level", status);
   }
@@ -273,7 +277,8 @@ int main(int argc, char** argv) {
       /*operands_max=*/0, [&service] { return service.ReadPresets(); });
   if (absl::Status status = groupcast::service::Main({argv + 1, argv + argc}, &service);
       !status.ok()) {
-    groupcast::service::PrintLines(absl::StrCat("websocket_service: ", status.message(), "\n"));
+    groupcast::service::PrintLines(absl::StrCat("websocket_service: ", status.message(), "\n"),
+                                   spdlog::level::err);
     return 1;
   }
   return 0;

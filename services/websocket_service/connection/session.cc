@@ -18,8 +18,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/address.h"
+#include "services/common/utf8.h"
 #include "services/protocol/event.h"
-#include "services/protocol/utf8.h"
 #include "services/websocket_service/proxy/proxy_header.h"
 #include "services/websocket_service/wire/encodings.h"
 

@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "services/protocol/utf8.h"
+#include "services/common/utf8.h"
 #include "services/websocket_service/wire/frame.h"
 
 namespace groupcast::service {

@@ -1,4 +1,4 @@
-#include "services/protocol/utf8.h"
+#include "services/common/utf8.h"
 
 #include <cstddef>
 #include <cstring>
@@ -42,6 +42,15 @@ bool Utf8Checker::Check(absl::string_view piece) {
     }
   }
   return true;
+}
+
+size_t Utf8CharacterBytes(absl::string_view text) {
+  Utf8Checker checker;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!checker.Check(text.substr(i, 1))) return 0;
+    if (checker.complete()) return i + 1;
+  }
+  return 0;
 }
 
 }  // namespace groupcast::service

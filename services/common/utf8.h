@@ -1,6 +1,7 @@
-#ifndef GROUPCAST_SERVICES_PROTOCOL_UTF8_H_
-#define GROUPCAST_SERVICES_PROTOCOL_UTF8_H_
+#ifndef GROUPCAST_SERVICES_COMMON_UTF8_H_
+#define GROUPCAST_SERVICES_COMMON_UTF8_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
@@ -27,6 +28,10 @@ class Utf8Checker {
   uint8_t high_ = 0xbf;
 };
 
+// The bytes of the character at the beginning of `text`, from 1 to 4. 0: no character begins there,
+// or not all of it is there.
+size_t Utf8CharacterBytes(absl::string_view text);
+
 }  // namespace groupcast::service
 
-#endif  // GROUPCAST_SERVICES_PROTOCOL_UTF8_H_
+#endif  // GROUPCAST_SERVICES_COMMON_UTF8_H_

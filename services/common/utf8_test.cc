@@ -1,4 +1,4 @@
-#include "services/protocol/utf8.h"
+#include "services/common/utf8.h"
 
 #include <string>
 #include <vector>
@@ -69,6 +69,22 @@ TEST(Utf8Test, FindsABadByteAtEveryDistanceFromTheStart) {
     text[at] = '\xff';
     EXPECT_FALSE(IsUtf8(text)) << at;
   }
+}
+
+TEST(Utf8CharacterBytesTest, MeasuresTheFirstCharacter) {
+  EXPECT_EQ(Utf8CharacterBytes("ab"), 1u);
+  EXPECT_EQ(Utf8CharacterBytes("\u0627b"), 2u);
+  EXPECT_EQ(Utf8CharacterBytes("\u20acb"), 3u);
+  EXPECT_EQ(Utf8CharacterBytes("\U0001f600b"), 4u);
+  EXPECT_EQ(Utf8CharacterBytes(absl::string_view("\0", 1)), 1u);
+}
+
+TEST(Utf8CharacterBytesTest, NoCharacterHasNoBytes) {
+  EXPECT_EQ(Utf8CharacterBytes(""), 0u);
+  EXPECT_EQ(Utf8CharacterBytes("\xd8"), 0u);          // the rest is missing
+  EXPECT_EQ(Utf8CharacterBytes("\x80"), 0u);          // a continuation byte
+  EXPECT_EQ(Utf8CharacterBytes("\xc0\xaf"), 0u);      // an overlong form
+  EXPECT_EQ(Utf8CharacterBytes("\xed\xa0\x80"), 0u);  // a surrogate
 }
 
 }  // namespace
