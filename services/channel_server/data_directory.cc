@@ -42,14 +42,19 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
 absl::Status DataDirectory::Append(std::string* record) {
   if (is_lost()) return absl::UnavailableError(lost_.message());
   absl::Status written = log_->Append(record);
-  if (written.ok()) {
-    if (std::exchange(write_failed_, false)) {
-      spdlog::info("the log can be written again, and publications are taken");
-    }
-  } else {
-    write_failed_ = true;
-  }
+  write_failed_ = !written.ok();
+  if (write_failed_) failure_is_recent_ = true;
   return written;
+}
+
+// A disk that is nearly full takes small messages and refuses large ones, so this may alternate
+// quickly.
+void DataDirectory::TellRecovery() {
+  const absl::Time now = clock_->Now();
+  if (!failure_is_recent_ || write_failed_ || now < next_recovery_line_) return;
+  failure_is_recent_ = false;
+  next_recovery_line_ = now + absl::Seconds(1);
+  spdlog::info("the log can be written again, and publications are taken");
 }
 
 void DataDirectory::Step() {
@@ -58,6 +63,7 @@ void DataDirectory::Step() {
     next_look_ = clock_->Now() + kLookPeriod;
   }
   if (is_lost()) return;
+  TellRecovery();
   const absl::Time now = clock_->Now();
   const absl::Status kept = log_->Step(now);
   if (kept.ok()) return;

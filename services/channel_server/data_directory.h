@@ -63,6 +63,7 @@ class DataDirectory {
 
   bool is_lost() const { return !lost_.ok(); }
   void Look();
+  void TellRecovery();
   absl::Status BeginAnew();
   absl::Status BeginInEmptiedDirectory();
   absl::Status BeginInOtherDirectory();
@@ -82,7 +83,9 @@ class DataDirectory {
   absl::Status image_failure_;
   absl::Time no_image_before_ = absl::InfinitePast();
   absl::Duration image_retry_ = absl::Seconds(1);
-  bool write_failed_ = false;
+  bool write_failed_ = false;       // the last one
+  bool failure_is_recent_ = false;  // a write has failed, and no line has said that they work again
+  absl::Time next_recovery_line_ = absl::InfinitePast();
   LogLimit lost_limit_;
   LogLimit rotation_limit_;
 };

@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "services/channel_server/log/testing/resource_limit.h"
 #include "services/common/clock.h"
+#include "services/common/log_capture.h"
 
 namespace groupcast::service {
 namespace {
@@ -288,6 +289,26 @@ TEST_F(DataDirectoryTest, AnImageThatFailsIsNotTriedAgainAtEachLook) {
     life.Pass(absl::Minutes(1));
     EXPECT_TRUE(life.Publish().ok());
   }
+}
+
+// A disk that is nearly full takes small messages and refuses large ones, as clients send them.
+TEST_F(DataDirectoryTest, AFailureThatComesAndGoesWritesOneLinePerSecond) {
+  Life life(path());
+  const LogCapture log;
+  const auto flap = [&] {
+    {
+      const ResourceLimit full(RLIMIT_FSIZE, 10);
+      EXPECT_FALSE(life.Publish("x", absl::ZeroDuration()).ok());
+    }
+    EXPECT_TRUE(life.Publish("x", absl::ZeroDuration()).ok());
+  };
+  for (int i = 0; i < 10; ++i) flap();
+  EXPECT_EQ(log.Count("the log can be written again"), 1);
+  // The last change is told, too, when it is time.
+  life.Look();
+  EXPECT_EQ(log.Count("the log can be written again"), 2);
+  life.Look();
+  EXPECT_EQ(log.Count("the log can be written again"), 2);
 }
 
 // ---- The end of the server looks for the last time.

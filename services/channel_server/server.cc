@@ -272,12 +272,7 @@ void Server::Turn() {
   CheckPatience();
   SetRetryTimer(broker_.rest() == Broker::Rest::kNoRoom);
   if (!written.ok()) NoteFailedWrite(written);
-  if (broker_.epoch() != epoch) {
-    spdlog::warn(
-        "a worker knows of messages that are not in the log, which has lost its end or is an old "
-        "copy: a new epoch begins ({}), and members are told",
-        EpochText(broker_.epoch()));
-  }
+  if (broker_.epoch() != epoch) NoteNewEpoch();
   if (data_ != nullptr) data_->Step();
 }
 
@@ -317,6 +312,16 @@ void Server::NoteFailedWrite(const absl::Status& status) {
         "the log cannot be written, and publications are refused until it can: {} ({} since the "
         "last such line)",
         std::string(status.message()), count);
+  }
+}
+
+// Without keys, any peer can claim to have seen messages that do not exist.
+void Server::NoteNewEpoch() {
+  if (const int64_t count = epoch_limit_.Admit(clock_.Now())) {
+    spdlog::warn(
+        "a worker knows of messages that are not in the log, which has lost its end or is an old "
+        "copy: a new epoch begins ({}), and members are told ({} since the last such line)",
+        EpochText(broker_.epoch()), count);
   }
 }
 

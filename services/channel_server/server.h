@@ -100,6 +100,7 @@ class Server final : private BrokerSink {
   void CheckPatience();
   void SetRetryTimer(bool on);
   void NoteFailedWrite(const absl::Status& status);
+  void NoteNewEpoch();
   void ReadControl();
   void ReadSubscriptions();
   void ReadPublications();
@@ -122,6 +123,7 @@ class Server final : private BrokerSink {
   RecoveryReport recovered_;
   LogLimit bad_input_limit_;
   LogLimit failed_write_limit_;
+  LogLimit epoch_limit_;
   // Until this time the server drops frames over a subscriber's queue. InfinitePast: publishers
   // wait.
   absl::Time dropping_until_ = absl::InfinitePast();

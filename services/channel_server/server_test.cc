@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -20,6 +21,8 @@
 #include "services/channel/zmq/zmq_channel.h"
 #include "services/channel_server/testing/running_server.h"
 #include "services/common/event_loop.h"
+#include "services/common/log_capture.h"
+#include "zmq.hpp"
 
 namespace groupcast::service {
 namespace {
@@ -248,6 +251,40 @@ TEST_F(ServerTest, WithoutALogARestartIsANewEpochAndIsTold) {
   EXPECT_TRUE(log.gaps[0].new_epoch);
   EXPECT_NE(log.gaps[0].to.epoch, log.heads["g"].front().epoch);
   EXPECT_EQ(log.states, std::vector<bool>({true, false, true}));
+}
+
+// Each such hello begins a new epoch, and anybody can say it if the server has no keys.
+TEST_F(ServerTest, WorkersThatClaimToBeAheadDoNotFloodTheLog) {
+  const LogCapture log;
+  RunningServer server(Options());
+  zmq::context_t context;
+  zmq::socket_t control(context, zmq::socket_type::dealer);
+  SetCommonOptions(control);
+  control.set(zmq::sockopt::routing_id, RoutingId(PublisherId{1}));
+  control.connect(TcpEndpoints(server.address()).control);
+  uint64_t epoch = 0;
+  // Returns whether the answer names another epoch.
+  const auto begins_epoch = [&] {
+    channel::v1::Hello hello;
+    hello.set_first_unacknowledged(1);
+    hello.set_epoch(epoch);
+    hello.set_highest_offset(1'000'000);
+    control.send(zmq::message_t(ControlFrame(ControlKind::kHello, hello)), zmq::send_flags::none);
+    zmq::message_t frame;
+    do {
+      if (!control.recv(frame)) return false;
+    } while (ParseControlFrame(View(frame))->kind != ControlKind::kHelloReply);
+    channel::v1::HelloReply reply;
+    EXPECT_TRUE(reply.ParseFromString(std::string(ParseControlFrame(View(frame))->body)));
+    return std::exchange(epoch, reply.epoch()) != reply.epoch();
+  };
+  int epochs = 0;
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < 20; ++i) epochs += begins_epoch();
+  EXPECT_EQ(epochs, 20);
+  const auto seconds = static_cast<int>(absl::ToInt64Seconds(absl::Now() - begin));
+  EXPECT_GE(log.Count("a new epoch begins"), 1);
+  EXPECT_LE(log.Count("a new epoch begins"), seconds + 1);
 }
 
 TEST_F(ServerTest, WithALogARestartGoesOnWhereItWas) {

@@ -276,11 +276,19 @@ void GroupService::OnGap(absl::string_view group_id, const Gap& gap) {
 void GroupService::OnConnectionState(bool connected) {
   if (connected) UpdateCommandLimits();
   sends_.OnConnectionState(connected);
+  TellConnection(connected);
+  if (connected) recoveries_.OnConnected();
+}
+
+// Both lines of one absence are written, or none.
+void GroupService::TellConnection(bool connected) {
   if (connected) {
-    spdlog::info("the channel is there");
-    recoveries_.OnConnected();
-  } else {
-    spdlog::warn("the channel is away: sends wait until it is back");
+    if (std::exchange(away_told_, false)) spdlog::info("the channel is there");
+  } else if (const int64_t count = connection_log_limit_.Admit(clock_->Now())) {
+    away_told_ = true;
+    spdlog::warn(
+        "the channel is away: sends wait until it is back ({} times since the last such line)",
+        count);
   }
 }
 
@@ -288,11 +296,13 @@ void GroupService::UpdateCommandLimits() {
   const size_t configured = options_.commands.message_bytes_max;
   const size_t now = std::min(configured, channel_->message_bytes_max());
   if (std::exchange(command_limits_.message_bytes_max, now) == now) return;
+  const int64_t count = maximum_log_limit_.Admit(clock_->Now());
+  if (count == 0) return;
   if (now < configured) {
     spdlog::warn(
         "the channel takes messages of up to {} bytes, but --max_message_bytes is {}: larger sends "
-        "are refused",
-        now, configured);
+        "are refused ({} changes since the last such line)",
+        now, configured, count);
   } else {
     spdlog::info("the channel takes messages of up to {} bytes again", now);
   }

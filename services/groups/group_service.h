@@ -165,6 +165,7 @@ class GroupService final : public ChannelListener {
   bool Stops(Member* member, const Command& command);
 
   // Follows the channel's maximum.
+  void TellConnection(bool connected);
   void UpdateCommandLimits();
   Member* FindMember(ConnectionId id) const;
 
@@ -188,6 +189,9 @@ class GroupService final : public ChannelListener {
   bool gives_up_ = false;
   Counters counters_;
   LogLimit gap_log_limit_;
+  LogLimit connection_log_limit_;
+  LogLimit maximum_log_limit_;
+  bool away_told_ = true;  // the next line about the channel is that it is there
 };
 
 }  // namespace groupcast::service

@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "services/common/log_capture.h"
 #include "services/groups/group_service_fixture.h"
 
 namespace groupcast::service {
@@ -11,6 +12,13 @@ namespace {
 class GroupServiceTest : public GroupServiceFixture {
  protected:
   GroupServiceTest() : GroupServiceFixture({.memberships = {.groups_max = 3}}) {}
+
+  void Reconnect() {
+    for (const bool connected : {false, true}) {
+      channel_.SetConnected(connected);
+      hub_.Pump();
+    }
+  }
 };
 
 TEST_F(GroupServiceTest, TheThreeLineClientSeesItsOwnMessage) {
@@ -183,6 +191,31 @@ TEST_F(GroupServiceTest, WithoutARateNothingIsLimited) {
   const auto client = V1();
   for (int i = 0; i < 10'000; ++i) client->Do(R"({"cmd":"ping"})");
   EXPECT_EQ(service_.counters().rate_limited, 0u);
+}
+
+// A channel server that goes and comes many times a second does not flood the log.
+TEST_F(GroupServiceTest, AChannelThatFlapsWritesTwoLinesPerSecond) {
+  const LogCapture log;
+  for (int i = 0; i < 10; ++i) Reconnect();
+  EXPECT_EQ(log.Count("the channel is away"), 1);
+  EXPECT_EQ(log.Count("the channel is there"), 1);
+  clock_.Advance(absl::Seconds(1));
+  Reconnect();
+  EXPECT_EQ(log.Count("the channel is away: sends wait until it is back (10 times"), 1);
+  EXPECT_EQ(log.Count("the channel is there"), 2);
+}
+
+TEST_F(GroupServiceTest, AMaximumThatChangesAllTheTimeWritesOneLinePerSecond) {
+  const LogCapture log;
+  for (int i = 0; i < 10; ++i) {
+    hub_.SetMessageBytesMax(i % 2 == 0 ? 1'000 : 2'000);
+    Reconnect();
+  }
+  EXPECT_EQ(log.Count("the channel takes messages of up to"), 1);
+  clock_.Advance(absl::Seconds(1));
+  hub_.SetMessageBytesMax(3'000);
+  Reconnect();
+  EXPECT_EQ(log.Count("(10 changes since the last such line)"), 1);
 }
 
 }  // namespace

@@ -15,9 +15,8 @@
 
 #include "gtest/gtest.h"
 #include "services/common/listener.h"
+#include "services/common/log_capture.h"
 #include "services/process/socket_loan.h"
-#include "spdlog/sinks/ringbuffer_sink.h"
-#include "spdlog/spdlog.h"
 
 namespace groupcast::service {
 namespace {
@@ -141,8 +140,7 @@ TEST_F(PoolLinkTest, LeavesTheLastDescriptorsFree) {
 // A full worker pauses at each connection that comes when another one ends.
 TEST_F(PoolLinkTest, ManyPausesWriteOneLine) {
   keeps_ = true;
-  const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
-  spdlog::default_logger()->sinks().push_back(lines);
+  const LogCapture log;
   std::vector<Fd> clients;
   for (int i = 0; i < 10; ++i) clients.push_back(Connect(own_.port));
   const Fd lowest(dup(clients[0].get()));
@@ -158,8 +156,7 @@ TEST_F(PoolLinkTest, ManyPausesWriteOneLine) {
       EXPECT_EQ(accepted_, accepted);
     }
   }
-  spdlog::default_logger()->sinks().pop_back();
-  EXPECT_EQ(lines->last_formatted().size(), 1u);
+  EXPECT_EQ(log.Count(""), 1);
 }
 
 TEST_F(PoolLinkTest, ConnectionsOverTheRateWaitInTheKernel) {

@@ -348,9 +348,10 @@ void Supervisor::Retire(Process* process) {
 }
 
 void Supervisor::KillOverdue() {
-  for (const Process& process : processes_) {
+  for (Process& process : processes_) {
     if (process.kill_at > clock_.Now()) continue;
-    if (process.retiring)
+    // It may take a while until the kernel ends it.
+    if (!std::exchange(process.kill_told, true) && process.retiring)
       spdlog::error("{} (pid {}) did not end in time: killing it", NameOf(process.socket),
                     process.pid);
     kill(process.pid, SIGKILL);

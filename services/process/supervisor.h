@@ -140,6 +140,7 @@ class Supervisor {
     bool ready_seen = false;
     bool retiring = false;  // it drains, and gets no further successor
     absl::Time kill_at = absl::InfiniteFuture();
+    bool kill_told = false;
     std::vector<int> borrowed;  // borrowed sockets: indexes in sockets_
   };
   // A listening socket of any kind, and the failures of its worker.

@@ -306,7 +306,7 @@ TEST_F(FullDiskTest, PublicationsAreRefusedUntilThereIsRoomAndNothingIsLost) {
 
   MakeRoom();
   EXPECT_EQ(Send("after"), "");
-  EXPECT_THAT(channel_.process().Output(), HasSubstr("the log can be written again"));
+  channel_.process().WaitForOutput("the log can be written again");
   ExpectAllThereOnce();
   KillChannelAndStartAgain();
   EXPECT_EQ(Send("after the restart"), "");
