@@ -228,7 +228,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "{\"api_keys\": [{\"name\": \"a\",\n\"hash\": \"x\"}]}",
                   "2: api_keys[0].hash must be sha256: and 64 hexadecimal digits"},
         WrongFile{"LogLevel", kHttpGatewayBinary, Gateway("\"log_level\": \"loud\""),
-                  "2: http_gateway.log_level: log level \"loud\" is not"}),
+                  "2: http_gateway.log_level: log level \"loud\" is not"},
+        WrongFile{"LogFormat", kHttpGatewayBinary, Gateway("\"log_format\": \"xml\""),
+                  "2: http_gateway.log_format: log format \"xml\" is not"}),
     [](const auto& info) { return info.param.name; });
 
 TEST_F(ConfigurationTest, AnErrorOfAFlagNamesTheFlagAlsoBesideAFile) {

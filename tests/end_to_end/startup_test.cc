@@ -118,10 +118,12 @@ INSTANTIATE_TEST_SUITE_P(
                    kWebSocketServiceBinary,
                    {"--port=0", "--ping_interval=5"},
                    {"--ping_interval=5: the value must be a duration such as 5s"}},
-        WrongFlags{"LogLevelUnknown",
+        WrongFlags{
+            "LogLevelUnknown", kWebSocketServiceBinary, {"--port=0", "--log_level=loud"}, {"loud"}},
+        WrongFlags{"LogFormatUnknown",
                    kWebSocketServiceBinary,
-                   {"--port=0", "--log_level=loud"},
-                   {"loud"}}),
+                   {"--port=0", "--log_format=xml"},
+                   {"log format \"xml\" is not text or json"}}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -154,7 +156,11 @@ INSTANTIATE_TEST_SUITE_P(
                    {"--port=0", "--max_message_bytes=0"},
                    {"--max_message_bytes=0 is not between 1 and 2147483648"}},
         WrongFlags{
-            "LogLevelUnknown", kChannelServerBinary, {"--port=0", "--log_level=loud"}, {"loud"}}),
+            "LogLevelUnknown", kChannelServerBinary, {"--port=0", "--log_level=loud"}, {"loud"}},
+        WrongFlags{"LogFormatUnknown",
+                   kChannelServerBinary,
+                   {"--port=0", "--log_format=xml"},
+                   {"log format \"xml\" is not text or json"}}),
     [](const auto& info) { return info.param.name; });
 
 TEST(StartupTest, ASecondWebSocketServiceOnThePortRefuses) {
