@@ -36,7 +36,7 @@ int RunAdmin(const AdminWorkerOptions& options, const OriginPolicy& hosts,
   sigaddset(&term, SIGTERM);
   sigprocmask(SIG_UNBLOCK, &term, nullptr);
   const absl::Status logging =
-      InitLogging(options.log_level, absl::StrCat(options.service, " admin"));
+      InitLogging(options.log_level, log_format(), absl::StrCat(options.service, " admin"));
   static_cast<void>(logging);  // the service has checked the level
 
   const PoolView& pool = *parts.pool;

@@ -247,7 +247,7 @@ TEST_P(ServiceManagerTest, ReadyComesWhenTheServiceCanBeUsed) {
 TEST_P(ServiceManagerTest, AReloadHasABeginAndAnEnd) {
   Start();
   Await("READY=1");
-  const std::vector<pid_t> before = ChildrenOf(service_->pid());
+  const std::vector<pid_t> before = WorkersOf(service_->pid());
   const int64_t earliest = MonotonicMicroseconds();
   service_->Signal(SIGHUP);
   const std::string begin = Await("RELOADING=1\nMONOTONIC_USEC=", /*not_before=*/"READY=1");
@@ -259,7 +259,7 @@ TEST_P(ServiceManagerTest, AReloadHasABeginAndAnEnd) {
   EXPECT_THAT(Await("READY=1"), HasSubstr("the configuration of the last reload"));
   if (IsPool()) {
     // The new workers are there, and the old ones may still drain.
-    const std::vector<pid_t> now = ChildrenOf(service_->pid());
+    const std::vector<pid_t> now = WorkersOf(service_->pid());
     EXPECT_EQ(std::count_if(now.begin(), now.end(),
                             [&](pid_t pid) {
                               return std::find(before.begin(), before.end(), pid) == before.end();

@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/address.h"
+#include "services/common/utf8.h"
 #include "services/http_gateway/dashboard/metrics_text.h"
 #include "services/protocol/json.h"
-#include "services/protocol/utf8.h"
 
 namespace groupcast::service {
 namespace {
