@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/websocket_service/tls/testing/certificates.h"
+#include "tests/support/http_gateway.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
@@ -129,30 +130,71 @@ class DeployTest : public ::testing::Test {
 
 class NginxTest : public DeployTest {
  protected:
-  NginxTest() : DeployTest({"--trusted_proxies=127.0.0.1", "--allowed_hosts=app.example"}) {}
+  NginxTest() : DeployTest({"--trusted_proxies=127.0.0.1", "--allowed_hosts=app.example"}) {
+    const std::string paths = directory_ + "/";
+    Start("/usr/sbin/nginx", {"-e", "stderr", "-c", directory_ + "/proxy.conf"}, [&](uint16_t port) {
+      std::string text = absl::StrCat("daemon off; master_process off; pid ", paths,
+                                      "pid; error_log stderr warn;\n"
+                                      "events { worker_connections 1000; }\n"
+                                      "http { access_log off;\n");
+      for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+        absl::StrAppend(&text, kind, "_temp_path ", paths, kind, ";\n");
+      }
+      return absl::StrCat(
+          text,
+          Adapted("deploy/groupcast.nginx.conf",
+                  {{"listen 443 ssl", absl::StrCat("listen 127.0.0.1:", port, " ssl")},
+                   {"/etc/ssl/app.example/chain.pem", files_.certificate},
+                   {"/etc/ssl/app.example/key.pem", files_.key},
+                   {"http://127.0.0.1:1234",
+                    absl::StrCat("http://127.0.0.1:", groupcast_.service.port())},
+                   {"server 127.0.0.1:8080", absl::StrCat("server 127.0.0.1:", gateway_.port())}}),
+          "}\n");
+    });
+  }
+
+  // A request to the gateway, as a client that trusts the certificate of nginx.
+  RawClient Request(absl::string_view method, absl::string_view target, absl::string_view body) {
+    RawClient raw(port_, TlsClientOptions{.trusted = files_.certificate});
+    raw.Write(absl::StrCat(method, " ", target,
+                           " HTTP/1.1\r\nHost: app.example\r\nContent-Type: application/json\r\n"
+                           "Content-Length: ",
+                           body.size(), "\r\n\r\n", body));
+    return raw;
+  }
+
+  static void WaitFor(absl::string_view text, RawClient* raw) {
+    while (!absl::StrContains(raw->received(), text)) {
+      if (!raw->ReadMore()) throw Failure(absl::StrCat("no ", text, " in: ", raw->received()));
+    }
+  }
+
+  HttpGateway gateway_{groupcast_.channel, /*workers=*/1, {"--allowed_hosts=app.example"}};
 };
 
-TEST_F(NginxTest, EndsTlsAndNamesTheClient) {
-  const std::string paths = directory_ + "/";
-  Start("/usr/sbin/nginx", {"-e", "stderr", "-c", directory_ + "/proxy.conf"}, [&](uint16_t port) {
-    std::string text = absl::StrCat("daemon off; master_process off; pid ", paths,
-                                    "pid; error_log stderr warn;\n"
-                                    "events { worker_connections 1000; }\n"
-                                    "http { access_log off;\n");
-    for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
-      absl::StrAppend(&text, kind, "_temp_path ", paths, kind, ";\n");
-    }
-    return absl::StrCat(
-        text,
-        Adapted("deploy/groupcast.nginx.conf",
-                {{"listen 443 ssl", absl::StrCat("listen 127.0.0.1:", port, " ssl")},
-                 {"/etc/ssl/app.example/chain.pem", files_.certificate},
-                 {"/etc/ssl/app.example/key.pem", files_.key},
-                 {"http://127.0.0.1:1234",
-                  absl::StrCat("http://127.0.0.1:", groupcast_.service.port())}}),
-        "}\n");
-  });
-  ExpectMessagesAndAddresses();
+TEST_F(NginxTest, EndsTlsAndNamesTheClient) { ExpectMessagesAndAddresses(); }
+
+TEST_F(NginxTest, PassesRequestsAndEventsOfTheGateway) {
+  TestClient member = Connect(Mode::kV1);
+  member.Join("room");
+  RawClient stream = Request("GET", "/v1/groups/room/events", "");
+  WaitFor("event: joined", &stream);
+  RawClient publisher = Request("POST", "/v1/groups/room/messages", "\"hello\"");
+  WaitFor("HTTP/1.1 200 ", &publisher);
+  EXPECT_EQ(member.NextEvent().Text("message"), "hello");
+  // The stream goes on, so nginx must not wait for its end.
+  WaitFor("hello", &stream);
+}
+
+// nginx's own limit for bodies is below the gateway's.
+TEST_F(NginxTest, PassesLargeBodiesToTheGateway) {
+  std::string body = R"({"messages":[)";
+  for (int i = 0; i < 50; ++i) {
+    absl::StrAppend(&body, i == 0 ? "" : ",", R"({"group_id":"room","message":")",
+                    std::string(50'000, 'x'), "\"}");
+  }
+  RawClient publisher = Request("POST", "/v1/messages", body + "]}");
+  WaitFor("HTTP/1.1 200 ", &publisher);
 }
 
 class HaproxyTest : public DeployTest {
