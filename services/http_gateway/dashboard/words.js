@@ -39,7 +39,7 @@ export function flagOf(limit, kind) {
 }
 
 export function meaningOfLimit(limit) {
-  return LIMITS[limit] ? LIMITS[limit][0] : 'docs/operations.md describes this limit.';
+  return LIMITS[limit] ? LIMITS[limit][0] : 'docs/flags.md describes this limit.';
 }
 
 /** The label `code` of groupcast_errors_total -> what it means. */
