@@ -277,6 +277,8 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
+  // The other services print their numbers then, so it may be meant for all.
+  std::signal(SIGUSR1, SIG_IGN);
 
   RaiseOpenFilesLimit();
   ServiceManager service_manager = ServiceManager::FromEnvironment();

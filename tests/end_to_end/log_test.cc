@@ -114,6 +114,7 @@ TEST(JsonLogTest, EachLineOfAServiceIsAnObjectFromItsStartToItsEnd) {
     pool->WaitForOutput("the configuration is not usable");
     std::ofstream(flagfile) << "--drain_time=1s\n" << std::flush;
   }
+  channel.process().Signal(SIGUSR1);  // it may be meant for all services
   channel.process().Signal(SIGHUP);
   channel.process().WaitForOutput("the configuration is taken up");
   kill(workers[0], SIGKILL);

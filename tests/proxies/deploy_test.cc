@@ -132,25 +132,27 @@ class NginxTest : public DeployTest {
  protected:
   NginxTest() : DeployTest({"--trusted_proxies=127.0.0.1", "--allowed_hosts=app.example"}) {
     const std::string paths = directory_ + "/";
-    Start("/usr/sbin/nginx", {"-e", "stderr", "-c", directory_ + "/proxy.conf"}, [&](uint16_t port) {
-      std::string text = absl::StrCat("daemon off; master_process off; pid ", paths,
-                                      "pid; error_log stderr warn;\n"
-                                      "events { worker_connections 1000; }\n"
-                                      "http { access_log off;\n");
-      for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
-        absl::StrAppend(&text, kind, "_temp_path ", paths, kind, ";\n");
-      }
-      return absl::StrCat(
-          text,
-          Adapted("deploy/groupcast.nginx.conf",
+    Start(
+        "/usr/sbin/nginx", {"-e", "stderr", "-c", directory_ + "/proxy.conf"}, [&](uint16_t port) {
+          std::string text = absl::StrCat("daemon off; master_process off; pid ", paths,
+                                          "pid; error_log stderr warn;\n"
+                                          "events { worker_connections 1000; }\n"
+                                          "http { access_log off;\n");
+          for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+            absl::StrAppend(&text, kind, "_temp_path ", paths, kind, ";\n");
+          }
+          return absl::StrCat(
+              text,
+              Adapted(
+                  "deploy/groupcast.nginx.conf",
                   {{"listen 443 ssl", absl::StrCat("listen 127.0.0.1:", port, " ssl")},
                    {"/etc/ssl/app.example/chain.pem", files_.certificate},
                    {"/etc/ssl/app.example/key.pem", files_.key},
                    {"http://127.0.0.1:1234",
                     absl::StrCat("http://127.0.0.1:", groupcast_.service.port())},
                    {"server 127.0.0.1:8080", absl::StrCat("server 127.0.0.1:", gateway_.port())}}),
-          "}\n");
-    });
+              "}\n");
+        });
   }
 
   // A request to the gateway, as a client that trusts the certificate of nginx.
