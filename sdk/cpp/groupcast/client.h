@@ -106,15 +106,15 @@ struct ClientOptions {
 // exactly once, at the latest 75 seconds after the first write. The callback gets
 //   a Position                the message has its place in the group's order, and only one;
 //   absl::UnknownError        the outcome is unknown: the 75 seconds passed, or the client ended,
-//                             before the acknowledgement. The message may have been delivered, or
-//                             may still be, but once at most. To call Send again may deliver it
-//                             twice;
+//                             before the acknowledgement. Or the server refused a later write, and
+//                             an earlier one has no certain answer. The message may have been
+//                             delivered, or may still be, but once at most. To call Send again may
+//                             deliver it twice;
 //   absl::UnavailableError    the server could not do it for 75 seconds. The message was not
 //                             delivered. IsTransient() is true: send it again;
 //   absl::CancelledError      the client was closed first. The message was not delivered;
-//   another error             the server refused it, and will again. ErrorWord() has its word. If
-//                             the connection broke before the refusal, an earlier write may have
-//                             been delivered.
+//   another error             the server refused it, and will again. It was not delivered.
+//                             ErrorWord() has the server's word.
 // If a server forbids to come back (kClosed), its error takes the place of kCancelled. Sends take
 // their places in a group in the order of the calls. One exception is a send that the server could
 // not do at first: it may come after later ones.
@@ -143,8 +143,9 @@ class Client {
   // `on_message` gets the group's messages. `on_join`, if given, runs before them with the position
   // at which delivery begins, and once more for each reconnect. It may get an error. If
   // IsTransient(), the client tries again by itself, with the backoff of reconnects, from its last
-  // position. For any other error, the client is not a member, or no longer. `on_gap`, if given,
-  // gets every gap, including a loss that on_join reports with recovered = false.
+  // position. For any other error, the client is not a member, or no longer, for example because
+  // its token does not grant the group any more. `on_gap`, if given, gets every gap, including a
+  // loss that on_join reports with recovered = false.
   //
   // kInvalidArgument: `group_id` is not 1 to 128 bytes of UTF-8 without control characters, or
   // `on_message` is empty. kAlreadyExists: this client is in the group. kResourceExhausted: over

@@ -208,6 +208,9 @@ absl::StatusOr<Event> ParseError(const json::object& object) {
   event.error.word = *std::move(word);
   event.error.message = GetString(object, "message").value_or("");
   event.error.retry = GetFlag(object, "retry");
+  if (!object.contains("id") && GetString(object, "cmd") == "add_group") {
+    event.lost_group = GetString(object, "group_id");
+  }
   return event;
 }
 

@@ -37,6 +37,9 @@ struct ReplyEvent {
 struct ErrorEvent {
   std::optional<CommandId> id;
   ServerError error;
+  // The group that the connection is no longer in, for example because of its token. Then the error
+  // answers no command.
+  std::optional<std::string> lost_group;
 };
 
 struct GapEvent {

@@ -123,6 +123,24 @@ TEST(EventTest, Error) {
   EXPECT_TRUE(event.error.retry);
 }
 
+TEST(EventTest, AnErrorThatAnswersNothingMayNameAGroupThatIsLost) {
+  EXPECT_EQ(
+      Parse<ErrorEvent>(
+          R"({"event":"error","cmd":"add_group","group_id":"g","code":"forbidden","message":"m","retry":false})")
+          .lost_group,
+      "g");
+  EXPECT_EQ(
+      Parse<ErrorEvent>(
+          R"({"event":"error","id":3,"cmd":"add_group","group_id":"g","code":"forbidden","message":"m","retry":false})")
+          .lost_group,
+      std::nullopt);
+  EXPECT_EQ(
+      Parse<ErrorEvent>(
+          R"({"event":"error","cmd":"send_to_group","group_id":"g","code":"forbidden","message":"m","retry":false})")
+          .lost_group,
+      std::nullopt);
+}
+
 TEST(EventTest, Gap) {
   const auto event =
       Parse<GapEvent>(R"({"event":"gap","group_id":"g","epoch":"e","from":42,"to":57})");

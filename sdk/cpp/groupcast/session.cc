@@ -240,6 +240,12 @@ absl::Status Session::Handle(ReplyEvent& event, absl::Time) {
 }
 
 absl::Status Session::Handle(const ErrorEvent& event, absl::Time now) {
+  if (event.lost_group.has_value()) {
+    if (const auto group = FindJoined(*event.lost_group); group != groups_.end()) {
+      OnJoinRefused(group, event.error);
+    }
+    return absl::OkStatus();
+  }
   if (!event.id.has_value()) return absl::OkStatus();
   if (const auto group = FindJoin(*event.id); group != groups_.end()) {
     OnJoinRefused(group, event.error);
@@ -350,9 +356,9 @@ absl::Status Session::OnSent(Sends::iterator send, ReplyEvent& reply) {
 }
 
 void Session::OnSendRefused(Sends::iterator found, const ServerError& error, absl::Time now) {
-  if (!error.retry) return Resolve(found, ToStatus(error));
   PendingSend& send = found->second;
   SetInFlight(&send, false);
+  if (!error.retry) return GiveUp(found, ToStatus(error));
   send.in_doubt |= !SaysNotDone(error);
   send.refusal = ToStatus(error);
   const absl::Time again =

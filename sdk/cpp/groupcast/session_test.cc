@@ -607,13 +607,13 @@ TEST_F(SessionTest, AReconnectEndsTheBackoff) {
   EXPECT_EQ(Hear(), "sent 1 e:1");
 }
 
-TEST_F(SessionTest, ARefusalForGoodEndsASendThatWasWrittenAgain) {
+TEST_F(SessionTest, ARefusalForGoodOfASendThatWasWrittenAgainLeavesTheOutcomeUnknown) {
   Take(WelcomeEvent{});
   ASSERT_EQ(Send("1"), absl::OkStatus());
   Written("send_to_group", "g");
   Reconnect();
   Refuse(Written("send_to_group", "g"), "message_too_large", false);
-  EXPECT_EQ(Hear(), "sent 1 message_too_large");
+  EXPECT_EQ(Hear(), "sent 1 outcome_unknown");
 }
 
 TEST_F(SessionTest, ASendInDoubtIsGivenUpAsUnknownWhenItsTimeIsOver) {
