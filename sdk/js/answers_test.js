@@ -152,3 +152,25 @@ test('a signal closes the client', () => {
   assert.equal(world.client.state, 'closed');
   assert.throws(() => make({signal: controller.signal}), /abort/i);
 });
+
+test('a signal is not held by what has settled', async () => {
+  const world = makeOpen();
+  let listeners = 0;
+  const {signal} = new AbortController();
+  const counted = {
+    throwIfAborted: () => signal.throwIfAborted(),
+    addEventListener: () => ++listeners,
+    removeEventListener: () => --listeners,
+  };
+  const sends = [world.client.send('a', 'x', {signal: counted}), world.client.send('a', 'y', {signal: counted})];
+  const [x, y] = world.socket().commands('send_to_group');
+  const read = world.client.history('a', {signal: counted});
+  await joined(world, 'b', {epoch: 'e', offset: 1}, {signal: counted});
+  assert.equal(listeners, 4);
+  world.socket().hear({event: 'reply', id: x.id, group_id: 'a', epoch: 'e', offset: 1});
+  world.socket().hear({event: 'error', id: y.id, code: 'forbidden', message: 'because', retry: false});
+  world.socket().reply('group_history', {group_id: 'a', epoch: 'e', offset: 1, messages: []});
+  world.client.leave('b');
+  await Promise.allSettled([...sends, read]);
+  assert.equal(listeners, 0);
+});

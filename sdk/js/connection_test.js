@@ -180,6 +180,36 @@ test('a callback that throws harms nobody else, and its error is not swallowed',
   assert.throws(() => world.timers.advance(0), /of the application/);
 });
 
+test('a client may be closed by each of its callbacks, which then hear nothing more', async () => {
+  for (const end of [
+    (world) => world.socket().message('a', 'x', 2, 1),
+    (world) => world.socket().gap('a', 'e', 1, 5),
+    (world) => world.socket().breakDown(1006),
+    (world) => world.socket().breakDown(4500),
+    (world) => world.socket().hear({event: 'error', code: 'internal', message: 'because', retry: true}),
+  ]) {
+    const world = makeOpen();
+    const calls = [];
+    const close = (what) => {
+      calls.push(what);
+      world.client.close();
+    };
+    const join = world.client.join('a', () => close('message'), {onGap: () => close('gap'), onEnd: () => {}});
+    world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 1});
+    await join;
+    world.client.on('state', ({state}) => state === 'closed' || close('state'));
+    world.client.on('error', () => close('error'));
+    const before = world.socket();
+    end(world);
+    if (before.onmessage) before.message('a', 'y', 9, 8);
+    world.timers.advance(60000);
+    assert.equal(calls.length, 1);
+    assert.equal(world.client.state, 'closed');
+    assert.equal(world.sockets.length, 1);
+    assert.equal(world.timers.timers.size, 0);
+  }
+});
+
 test('the listener that on() returned a remover for is not called after it', () => {
   const world = make();
   let calls = 0;

@@ -116,17 +116,18 @@
   }
   var Groups = class {
     /**
+     * @param {function(): Connection} writable the connection to write to; null if there is none
      * @param {Clock} clock
      * @param {Backoff} backoff
      * @param {function(function())} call runs a callback of the application
      * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
      */
-    constructor(clock, backoff, call, onError) {
+    constructor(writable, clock, backoff, call, onError) {
+      this._writable = writable;
       this._clock = clock;
       this._backoff = backoff;
       this._call = call;
       this._onError = onError;
-      this._connection = null;
       this._groups = /* @__PURE__ */ new Map();
     }
     has(id) {
@@ -160,9 +161,10 @@
       const group = this._groups.get(id);
       if (!group) return Promise.resolve();
       this._forget(group, error);
-      if (!this._connection || !this._connection.canWrite) return Promise.resolve();
+      const connection = this._writable();
+      if (!connection) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        this._connection.ask({ cmd: "leave_group", group_id: id }, {
+        connection.ask({ cmd: "leave_group", group_id: id }, {
           onReply: () => resolve(),
           onError: reject,
           onLost: () => resolve()
@@ -170,12 +172,10 @@
         });
       });
     }
-    onOpen(connection) {
-      this._connection = connection;
+    onOpen() {
       for (const group of this._groups.values()) this._writeJoin(group);
     }
     onLost() {
-      this._connection = null;
       for (const group of this._groups.values()) {
         group.joined = false;
         this._clock.cancel(group.retryTimer);
@@ -183,7 +183,6 @@
     }
     // `errorOf(groupId)` is what the joins without an answer get.
     onEnd(errorOf) {
-      this._connection = null;
       for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
     }
     // The server's events. Returns whether this one belongs here.
@@ -206,8 +205,8 @@
       }
     }
     _writeJoin(group) {
-      const connection = this._connection;
-      if (!connection || !connection.canWrite) return;
+      const connection = this._writable();
+      if (!connection) return;
       const command = { cmd: "add_group", group_id: group.id };
       if (group.position !== null) {
         if (!group.joined) command.since = group.position;
@@ -293,13 +292,15 @@
       const group = this._groups.get(event.group_id);
       if (group && group.view) group.view.onEvent(event);
     }
-    // The connection is no longer in the group, for example because of its token.
+    // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the group
+    // is an earlier membership's.
     _onExpelled(event) {
-      const group = event.cmd === "add_group" && this._groups.get(event.group_id);
+      const group = event.cmd === "add_group" && event.id === void 0 && this._groups.get(event.group_id);
       if (!group) return false;
-      const error = new GroupcastError(event.code, event.message, event.retry === true, group.id);
-      this._forget(group, error);
-      if (group.wasJoined) this._onError(error);
+      if (group.joined) {
+        group.joined = false;
+        this._onJoinFailed(group, new GroupcastError(event.code, event.message, event.retry === true));
+      }
       return true;
     }
     _forget(group, error) {
@@ -698,7 +699,7 @@
     _start() {
       this.state = "connecting";
       this._connect();
-      if (this.state === "connecting") this._owner.onState("connecting", {});
+      this._owner.onState("connecting", {});
     }
     _connect() {
       const { token, clock } = this._options;
@@ -765,7 +766,6 @@
       this._wait(retryInMs, loss, !!closing);
     }
     _wait(retryInMs, loss, isAsked) {
-      if (this.state === "closed") return;
       const { clock } = this._options;
       this._waiting = { until: clock.now() + retryInMs, loss, isAsked };
       clock.cancel(this._timer);
@@ -862,8 +862,9 @@
   // src/reads.js
   var READS_MAX = 128;
   var Reads = class {
-    constructor() {
-      this._connection = null;
+    // `writable()` is the connection to write to, or null if there is none.
+    constructor(writable) {
+      this._writable = writable;
       this._reads = /* @__PURE__ */ new Set();
     }
     /** Asks for `command`, and returns a promise of the reply. `watch` is as in Sends.send(). */
@@ -882,23 +883,19 @@
         this._write(read);
       });
     }
-    onOpen(connection) {
-      this._connection = connection;
+    onOpen() {
       for (const read of this._reads) this._write(read);
     }
-    onLost() {
-      this._connection = null;
-    }
     onEnd(errorOf) {
-      this._connection = null;
       for (const read of this._reads) {
         this._forget(read);
         read.reject(errorOf(read.command.group_id));
       }
     }
     _write(read) {
-      if (!this._connection || !this._connection.canWrite) return;
-      this._connection.ask(read.command, {
+      const connection = this._writable();
+      if (!connection) return;
+      connection.ask(read.command, {
         onReply: (reply) => {
           this._forget(read);
           read.resolve(reply);
@@ -945,19 +942,20 @@
   };
   var Sends = class {
     /**
+     * @param {function(): Connection} writable the connection to write to; null if there is none
      * @param {Clock} clock
      * @param {Backoff} backoff
      * @param {function(): number} nextId
      * @param {string} keyPrefix different for each client of a session, also for one of an earlier run
      * @param {number} bytesMax
      */
-    constructor(clock, backoff, nextId, keyPrefix, bytesMax) {
+    constructor(writable, clock, backoff, nextId, keyPrefix, bytesMax) {
+      this._writable = writable;
       this._clock = clock;
       this._backoff = backoff;
       this._nextId = nextId;
       this._keyPrefix = keyPrefix;
       this._bytesMax = bytesMax;
-      this._connection = null;
       this._sends = /* @__PURE__ */ new Set();
       this._toWrite = /* @__PURE__ */ new Set();
       this._inFlight = 0;
@@ -988,28 +986,24 @@
       });
     }
     // The server holds a send until the joins before it have their answers, so the client need not wait.
-    onOpen(connection) {
-      this._connection = connection;
+    onOpen() {
       this._toWrite = new Set(this._sends);
       this._write();
     }
-    onLost() {
-      this._connection = null;
-    }
     onEnd(errorOf) {
-      this._connection = null;
       for (const send of this._sends) this._fail(send, errorOf(send.groupId));
     }
     _write() {
       for (const send of this._toWrite) {
-        if (!this._connection || !this._connection.canWrite || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
+        const connection = this._writable();
+        if (!connection || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
         this._toWrite.delete(send);
-        this._writeOne(send);
+        this._writeOne(send, connection);
       }
     }
     // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
-    _writeOne(send) {
-      const { frameBytesMax } = this._connection;
+    _writeOne(send, connection) {
+      const { frameBytesMax } = connection;
       if (send.bytes > frameBytesMax) {
         this._fail(send, new GroupcastError(
           "message_too_large",
@@ -1031,7 +1025,7 @@
       }
       this._clock.cancel(send.retryTimer);
       this._setInFlight(send, true);
-      this._connection.write(send.commandId, send.text, {
+      connection.write(send.commandId, send.text, {
         onReply: (reply) => {
           this._forget(send);
           send.resolve({ epoch: reply.epoch, offset: reply.offset });
@@ -1078,7 +1072,8 @@
       ) : error);
     }
     _forget(send) {
-      if (this._connection) this._connection.forget(send.commandId);
+      const connection = this._writable();
+      if (connection) connection.forget(send.commandId);
       this._setInFlight(send, false);
       this._sends.delete(send);
       this._toWrite.delete(send);
@@ -1211,6 +1206,7 @@
   };
 
   // src/client.js
+  var ENDS_CONNECTION = ["unauthorized", "token_expired", "too_many_connections"];
   var Client = class {
     constructor(url, options = {}) {
       this._url = String(url);
@@ -1234,15 +1230,23 @@
         positiveOr(options.backoffCapMs, 1e4),
         options.random || Math.random
       );
-      this._groups = new Groups(clock, backoff, (callback) => this._call(callback), (error) => this._reportError(error));
+      const writable = () => this._link.writable;
+      this._groups = new Groups(
+        writable,
+        clock,
+        backoff,
+        (callback) => this._call(callback),
+        (error) => this._reportError(error)
+      );
       this._sends = new Sends(
+        writable,
         clock,
         backoff,
         nextId,
         randomHex(8) + "-",
         positiveOr(options.sendQueueBytesMax, 1024 * 1024)
       );
-      this._reads = new Reads();
+      this._reads = new Reads(writable);
       this._rooms = [this._groups, this._sends, this._reads];
       const endAbort = watchAbort(options.signal, () => this.close());
       this._endAbort = endAbort;
@@ -1257,13 +1261,10 @@
           scope: options.scope || globalThis
         }, {
           onOpen: () => {
-            const connection = this._link.writable;
-            for (const room of this._rooms) room.onOpen(connection);
+            for (const room of this._rooms) room.onOpen();
           },
           onEvent: (event) => this._onEvent(event),
-          onLost: () => {
-            for (const room of this._rooms) room.onLost();
-          },
+          onLost: () => this._groups.onLost(),
           onRefused: (error, detail) => {
             this._end(error, detail);
             this._reportError(error);
@@ -1390,7 +1391,7 @@
         const isExpiry = event.code === "token_expired" && event.cmd === "authenticate";
         if (isExpiry && this._link.canRefresh) {
           this._link.refreshToken();
-        } else {
+        } else if (event.cmd !== void 0 || !ENDS_CONNECTION.includes(event.code)) {
           this._reportError(new GroupcastError(event.code, event.message, event.retry === true));
         }
       }

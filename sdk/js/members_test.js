@@ -54,6 +54,7 @@ test('a view reads all pages, and then follows the events', async () => {
   world.socket().hear(joins('c4'));
   world.socket().hear(leaves('c1'));
   world.socket().hear(leaves('c9'));
+  world.timers.advance(0);  // throws what the callback has thrown
   assert.deepEqual(log, [
     [['c1', 'c2', 'c3'], ['c1', 'c2', 'c3'], []],
     [['c1', 'c2', 'c3', 'c4'], ['c4'], []],

@@ -389,6 +389,18 @@ test('a computer that slept does not repeat what is too old by the clock', async
   assert.equal((await young).offset, 2);
 });
 
+test('a page whose timers are late does not repeat what is too old, whatever the wall clock says', async () => {
+  const world = makeOpen();
+  const old = world.client.send('a', 'x');
+  world.timers.freeze(80000);
+  world.timers.wallTime -= 3600000;
+  world.socket().breakDown(1006);
+  world.timers.advance(100);
+  world.socket().welcome();
+  await assert.rejects(old, isError('outcome_unknown', false));
+  assert.deepEqual(world.socket().sent, []);
+});
+
 test('a send that has settled leaves nothing behind', async () => {
   const world = makeOpen();
   const before = world.timers.timers.size;

@@ -70,11 +70,13 @@ test('without a function, the expiry is told', () => {
   isError('token_expired', false)(world.errors[0]);
 });
 
-test('a fresh token is tried once after 4500 and 4501; a fixed one cannot become better', async () => {
+test('a fresh token is tried once after 4500 and 4501; a fixed one cannot become better; it is told once', async () => {
   for (const code of [4500, 4501]) {
     const world = await makeOpenWithTokens(counter());
     await lose(world, code);
     assert.equal(world.client.state, 'connecting');
+    world.socket().welcome();
+    world.socket().hear({event: 'error', code: 'unauthorized', message: 'because', retry: false});
     await lose(world, code);
     assert.deepEqual(lastState(world), {state: 'closed', closeCode: code, reason: 'why'});
     assert.deepEqual(world.errors.map((error) => error.code), ['refused']);

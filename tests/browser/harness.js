@@ -117,9 +117,11 @@ function samplePages() {
 }
 
 /** Port 0 takes a free one. */
-function startWebSocketService(channelServer, port = 0, pages = samplePages()) {
-  return Service.start(argument('websocket_service'),
-      [`--port=${port}`, '--admin_port=0', '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`]);
+function startWebSocketService(channelServer, port = 0, pages = samplePages(), flags = []) {
+  return Service.start(argument('websocket_service'), [
+    `--port=${port}`, '--admin_port=0', '--workers=4', `--channel=127.0.0.1:${channelServer.port}`, `--pages=${pages}`,
+    ...flags,
+  ]);
 }
 
 /**

@@ -4,7 +4,10 @@
 
 const assert = require('node:assert/strict');
 const child_process = require('node:child_process');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
 const http = require('node:http');
+const path = require('node:path');
 const test = require('node:test');
 const harness = require('./harness.js');
 const {startChannelServer, startWebSocketService, until, withCleanUp} = harness;
@@ -157,6 +160,82 @@ test('the death of a worker costs no message, and doubles none', TIMEOUT, withCl
   }
 }));
 
+test('ten thousand messages while the line is cut come, or are told as lost', TIMEOUT, withCleanUp(async () => {
+  const service = await startWebSocketService(await startChannelServer());
+  const proxy = await harness.Proxy.start(service.port);
+  const cut = connect(proxy);
+  const other = connect(service);
+  const seen = new Set();
+  const gaps = [];
+  let last = 0;
+  try {
+    await cut.join('a', (message, {offset}) => {
+      assert.ok(offset > last, `${offset} came after ${last}`);
+      last = offset;
+      seen.add(offset);
+    }, {onGap: (gap) => {
+      gaps.push(gap);
+      last = gap.to;
+    }});
+    proxy.swallow();
+    const offsets = [];
+    for (let hundred = 0; hundred < 100; ++hundred) {
+      const sends = Array.from({length: 100}, (_, n) => other.send('a', 100 * hundred + n));
+      offsets.push(...(await Promise.all(sends)).map(({offset}) => offset));
+    }
+    cut.reconnect();
+    const end = (await cut.send('a', 'the end')).offset;
+    await until('the end is heard', () => last === end);
+    const isTold = (offset) => gaps.some(({from, to}) => offset > from && offset <= to);
+    assert.deepEqual(offsets.filter((offset) => seen.has(offset) === isTold(offset)), []);
+    assert.ok(seen.size >= 100, 'at least the newest messages came');
+  } finally {
+    cut.close();
+    other.close();
+  }
+}));
+
+test('a token that expires is replaced, and no membership ends', TIMEOUT, withCleanUp(async () => {
+  const key = 'a secret of at least thirty-two bytes';
+  const keyFile = path.join(harness.temporaryFolder(), 'token.key');
+  fs.writeFileSync(keyFile, key, {mode: 0o600});
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  let tokens = 0;
+  const token = () => {
+    ++tokens;
+    // The first ones expire within two seconds.
+    const exp = Math.floor(Date.now() / 1000) + (tokens < 3 ? 2 : 3600);
+    const text = encode({alg: 'HS256', typ: 'JWT'}) + '.' + encode({sub: 'alice', exp, groups: ['a']});
+    return text + '.' + crypto.createHmac('sha256', key).update(text).digest('base64url');
+  };
+  const service = await startWebSocketService(await startChannelServer(), 0, undefined,
+      [`--token_keys=${keyFile}`, '--token_leeway=0s']);
+  const client = connect(service, {token});
+  const log = [];
+  try {
+    await client.join('a', (message) => log.push(message));
+    await assert.rejects(client.send('b', 'not mine'), {code: 'forbidden'});
+    await until('two tokens have expired', () => tokens === 3);
+    await client.send('a', 'still here');
+    await until('it is heard', () => log.length === 1);
+    assert.deepEqual(client.states, ['open']);
+  } finally {
+    client.close();
+  }
+}));
+
+test('a token that is not valid is refused, and told once', TIMEOUT, withCleanUp(async () => {
+  const keyFile = path.join(harness.temporaryFolder(), 'token.key');
+  fs.writeFileSync(keyFile, 'a secret of at least thirty-two bytes', {mode: 0o600});
+  const service = await startWebSocketService(await startChannelServer(), 0, undefined, [`--token_keys=${keyFile}`]);
+  let tokens = 0;
+  const client = connect(service, {token: () => 'not.a.token' + ++tokens});
+  const errors = [];
+  client.on('error', (error) => errors.push(error.code));
+  await assert.rejects(client.join('a', () => {}), {code: 'refused'});
+  assert.deepEqual([client.state, errors, tokens], ['closed', ['refused'], 2]);
+}));
+
 test('a handshake that the service refuses is told once, with its reason', TIMEOUT, withCleanUp(async () => {
   const service = await startWebSocketService(await startChannelServer());
   class FromElsewhere extends WebSocket {
@@ -178,7 +257,7 @@ test('a program ends after close(), also if the server does not answer', TIMEOUT
   const server = http.createServer();
   const sockets = [];
   server.on('upgrade', (request, socket) => {
-    const accept = require('node:crypto').createHash('sha1')
+    const accept = crypto.createHash('sha1')
         .update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         `Sec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: groupcast.v1.json\r\n\r\n`);

@@ -25,6 +25,9 @@ import {adoptSession, randomHex} from './session.js';
 import {MessageStream} from './stream.js';
 import {positiveOr, toGroupId, toMessageJson, toPosition} from './values.js';
 
+// The errors of no command after which the server closes the connection. The close has the same reason.
+const ENDS_CONNECTION = ['unauthorized', 'token_expired', 'too_many_connections'];
+
 export class Client {
   constructor(url, options = {}) {
     this._url = String(url);
@@ -43,11 +46,13 @@ export class Client {
     const clock = this._clock = new Clock(options.timers);
     const backoff = new Backoff(positiveOr(options.backoffBaseMs, 100), positiveOr(options.backoffCapMs, 10000),
         options.random || Math.random);
-    this._groups = new Groups(clock, backoff, (callback) => this._call(callback), (error) => this._reportError(error));
+    const writable = () => this._link.writable;
+    this._groups = new Groups(
+        writable, clock, backoff, (callback) => this._call(callback), (error) => this._reportError(error));
     // The application may give a later client the same session. That client's keys must be different.
-    this._sends = new Sends(clock, backoff, nextId, randomHex(8) + '-',
+    this._sends = new Sends(writable, clock, backoff, nextId, randomHex(8) + '-',
         positiveOr(options.sendQueueBytesMax, 1024 * 1024));
-    this._reads = new Reads();
+    this._reads = new Reads(writable);
     this._rooms = [this._groups, this._sends, this._reads];
     const endAbort = watchAbort(options.signal, () => this.close());
     this._endAbort = endAbort;
@@ -57,13 +62,10 @@ export class Client {
         scope: options.scope || globalThis,
       }, {
         onOpen: () => {
-          const connection = this._link.writable;
-          for (const room of this._rooms) room.onOpen(connection);
+          for (const room of this._rooms) room.onOpen();
         },
         onEvent: (event) => this._onEvent(event),
-        onLost: () => {
-          for (const room of this._rooms) room.onLost();
-        },
+        onLost: () => this._groups.onLost(),
         onRefused: (error, detail) => {
           this._end(error, detail);
           this._reportError(error);
@@ -196,7 +198,7 @@ export class Client {
       const isExpiry = event.code === 'token_expired' && event.cmd === 'authenticate';
       if (isExpiry && this._link.canRefresh) {
         this._link.refreshToken();
-      } else {
+      } else if (event.cmd !== undefined || !ENDS_CONNECTION.includes(event.code)) {
         this._reportError(new GroupcastError(event.code, event.message, event.retry === true));
       }
     }

@@ -27,18 +27,19 @@ function gapStart(before, after) {
 
 export class Groups {
   /**
+   * @param {function(): Connection} writable the connection to write to; null if there is none
    * @param {Clock} clock
    * @param {Backoff} backoff
    * @param {function(function())} call runs a callback of the application
    * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
    */
-  constructor(clock, backoff, call, onError) {
+  constructor(writable, clock, backoff, call, onError) {
+    this._writable = writable;
     this._clock = clock;
     this._backoff = backoff;
     this._call = call;
     this._onError = onError;
-    this._connection = null;    // the one to write to
-    this._groups = new Map();   // group id -> Group
+    this._groups = new Map();  // group id -> Group
   }
 
   has(id) {
@@ -74,9 +75,10 @@ export class Groups {
     if (!group) return Promise.resolve();
     this._forget(group, error);
     // Without a connection there is no membership, and the next connection does not join the group.
-    if (!this._connection || !this._connection.canWrite) return Promise.resolve();
+    const connection = this._writable();
+    if (!connection) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this._connection.ask({cmd: 'leave_group', group_id: id}, {
+      connection.ask({cmd: 'leave_group', group_id: id}, {
         onReply: () => resolve(),
         onError: reject,
         onLost: () => resolve(),  // a closed connection leaves all its groups
@@ -84,13 +86,11 @@ export class Groups {
     });
   }
 
-  onOpen(connection) {
-    this._connection = connection;
+  onOpen() {
     for (const group of this._groups.values()) this._writeJoin(group);
   }
 
   onLost() {
-    this._connection = null;
     for (const group of this._groups.values()) {
       group.joined = false;
       this._clock.cancel(group.retryTimer);
@@ -99,7 +99,6 @@ export class Groups {
 
   // `errorOf(groupId)` is what the joins without an answer get.
   onEnd(errorOf) {
-    this._connection = null;
     for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
   }
 
@@ -116,8 +115,8 @@ export class Groups {
   }
 
   _writeJoin(group) {
-    const connection = this._connection;
-    if (!connection || !connection.canWrite) return;  // the next connection joins it
+    const connection = this._writable();
+    if (!connection) return;  // the next connection joins it
     const command = {cmd: 'add_group', group_id: group.id};
     if (group.position !== null) {
       if (!group.joined) command.since = group.position;
@@ -213,13 +212,15 @@ export class Groups {
     if (group && group.view) group.view.onEvent(event);
   }
 
-  // The connection is no longer in the group, for example because of its token.
+  // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the group
+  // is an earlier membership's.
   _onExpelled(event) {
-    const group = event.cmd === 'add_group' && this._groups.get(event.group_id);
+    const group = event.cmd === 'add_group' && event.id === undefined && this._groups.get(event.group_id);
     if (!group) return false;
-    const error = new GroupcastError(event.code, event.message, event.retry === true, group.id);
-    this._forget(group, error);
-    if (group.wasJoined) this._onError(error);
+    if (group.joined) {
+      group.joined = false;
+      this._onJoinFailed(group, new GroupcastError(event.code, event.message, event.retry === true));
+    }
     return true;
   }
 

@@ -102,7 +102,7 @@ export class Link {
   _start() {
     this.state = 'connecting';
     this._connect();
-    if (this.state === 'connecting') this._owner.onState('connecting', {});
+    this._owner.onState('connecting', {});
   }
 
   _connect() {
@@ -175,7 +175,6 @@ export class Link {
   }
 
   _wait(retryInMs, loss, isAsked) {
-    if (this.state === 'closed') return;  // by the application, in a callback
     const {clock} = this._options;
     this._waiting = {until: clock.now() + retryInMs, loss, isAsked};
     clock.cancel(this._timer);

@@ -6,8 +6,9 @@ import {GroupcastError} from './error.js';
 const READS_MAX = 128;
 
 export class Reads {
-  constructor() {
-    this._connection = null;
+  // `writable()` is the connection to write to, or null if there is none.
+  constructor(writable) {
+    this._writable = writable;
     this._reads = new Set();  // without an answer
   }
 
@@ -27,17 +28,11 @@ export class Reads {
     });
   }
 
-  onOpen(connection) {
-    this._connection = connection;
+  onOpen() {
     for (const read of this._reads) this._write(read);
   }
 
-  onLost() {
-    this._connection = null;
-  }
-
   onEnd(errorOf) {
-    this._connection = null;
     for (const read of this._reads) {
       this._forget(read);
       read.reject(errorOf(read.command.group_id));
@@ -45,8 +40,9 @@ export class Reads {
   }
 
   _write(read) {
-    if (!this._connection || !this._connection.canWrite) return;
-    this._connection.ask(read.command, {
+    const connection = this._writable();
+    if (!connection) return;  // the next one asks
+    connection.ask(read.command, {
       onReply: (reply) => {
         this._forget(read);
         read.resolve(reply);

@@ -35,19 +35,20 @@ class Send {
 
 export class Sends {
   /**
+   * @param {function(): Connection} writable the connection to write to; null if there is none
    * @param {Clock} clock
    * @param {Backoff} backoff
    * @param {function(): number} nextId
    * @param {string} keyPrefix different for each client of a session, also for one of an earlier run
    * @param {number} bytesMax
    */
-  constructor(clock, backoff, nextId, keyPrefix, bytesMax) {
+  constructor(writable, clock, backoff, nextId, keyPrefix, bytesMax) {
+    this._writable = writable;
     this._clock = clock;
     this._backoff = backoff;
     this._nextId = nextId;
     this._keyPrefix = keyPrefix;
     this._bytesMax = bytesMax;
-    this._connection = null;    // the one to write to
     this._sends = new Set();    // oldest first: all that have not settled
     this._toWrite = new Set();  // those of them to write as soon as possible
     this._inFlight = 0;         // the number of them in flight
@@ -78,33 +79,28 @@ export class Sends {
   }
 
   // The server holds a send until the joins before it have their answers, so the client need not wait.
-  onOpen(connection) {
-    this._connection = connection;
+  onOpen() {
     this._toWrite = new Set(this._sends);
     this._write();
   }
 
-  onLost() {
-    this._connection = null;
-  }
-
   onEnd(errorOf) {
-    this._connection = null;
     for (const send of this._sends) this._fail(send, errorOf(send.groupId));
   }
 
   _write() {
     for (const send of this._toWrite) {
       // Otherwise the next connection, or the next answer, writes them.
-      if (!this._connection || !this._connection.canWrite || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
+      const connection = this._writable();
+      if (!connection || this._inFlight >= SENDS_IN_FLIGHT_MAX) return;
       this._toWrite.delete(send);
-      this._writeOne(send);
+      this._writeOne(send, connection);
     }
   }
 
   // Also for a repeat: of a send to an earlier connection, or to this one, which postponed it.
-  _writeOne(send) {
-    const {frameBytesMax} = this._connection;
+  _writeOne(send, connection) {
+    const {frameBytesMax} = connection;
     if (send.bytes > frameBytesMax) {
       this._fail(send, new GroupcastError('message_too_large',
           'the command is over ' + frameBytesMax + ' bytes', false, send.groupId));
@@ -122,7 +118,7 @@ export class Sends {
     }
     this._clock.cancel(send.retryTimer);
     this._setInFlight(send, true);
-    this._connection.write(send.commandId, send.text, {
+    connection.write(send.commandId, send.text, {
       onReply: (reply) => {
         this._forget(send);
         send.resolve({epoch: reply.epoch, offset: reply.offset});
@@ -170,7 +166,8 @@ export class Sends {
   }
 
   _forget(send) {
-    if (this._connection) this._connection.forget(send.commandId);
+    const connection = this._writable();
+    if (connection) connection.forget(send.commandId);
     this._setInFlight(send, false);
     this._sends.delete(send);
     this._toWrite.delete(send);
