@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_LOG_H_
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_LOG_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -63,6 +64,8 @@ class BrokerLog {
   absl::Status Close() { return log_->Close(); }
 
   size_t segment_count() const { return log_->segment_count(); }
+  // GroupLog::bytes.
+  uint64_t bytes() const { return log_->bytes(); }
 
  private:
   BrokerLog(std::unique_ptr<GroupLog> log, Broker* broker)

@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_DATA_DIRECTORY_H_
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_DATA_DIRECTORY_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -51,6 +52,9 @@ class DataDirectory {
 
   // Turns should follow each other without a pause.
   bool in_snapshot() const { return !is_lost() && log_->in_snapshot(); }
+
+  // The size of the log's segments, also while the directory is not there.
+  uint64_t log_bytes() const { return log_->bytes(); }
 
   // Looks at the directory for the last time, and then BrokerLog::Close. kUnavailable: the log is
   // not in its place, and no image could be written there.

@@ -331,7 +331,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
       "{}: {} messages, {} announcements; {} repeated, {} with a key of before, {} out of turn, {} "
       "of strangers, {} refused, {} malformed, {} failed writes",
       strsignal(*signal), counters.publications, counters.announcements, counters.repeated,
-      counters.same_key, counters.out_of_turn, counters.strangers, counters.refused,
+      counters.same_key, counters.out_of_turn, counters.strangers, counters.refused(),
       counters.malformed, counters.failed_writes);
   if (!options->data_dir.empty()) {
     spdlog::info("data directory {}: the log is closed; the next start goes on from it",

@@ -102,18 +102,20 @@ absl::Status Broker::OnPublication(absl::Span<char> frame) {
   publisher->ForgetResultsBelow(header.offset);
 
   const auto refuse = [&](Refusal::Reason reason, absl::string_view why) {
-    ++counters_.refused;
     Accept(publisher, {.offset = 0, .reason = static_cast<uint8_t>(reason)});
     return absl::InvalidArgumentError(why);
   };
   if (header.kind == LiveKind::kVoid) {
+    ++counters_.voids;
     Accept(publisher, {.offset = 0, .reason = Refusal::VOID});
     return absl::CancelledError("publication that was given up");
   }
   if (header.kind != LiveKind::kPublication) {
+    ++counters_.not_publications;
     return refuse(Refusal::MALFORMED, "frame on the publish link that is not a publication");
   }
   if (parsed->body.size() > options_.max_message_bytes + kContentOverheadBytes) {
+    ++counters_.too_large;
     return refuse(Refusal::TOO_LARGE, "publication over the maximum");
   }
   if (!header.key.empty()) {
@@ -281,7 +283,7 @@ void Broker::TakeBack() {
     // Also for a publication with the same key as one that is taken back.
     if (result.offset > offset_before_turn_) {
       result = {.offset = 0, .reason = Refusal::UNAVAILABLE};
-      ++counters_.refused;
+      ++counters_.unlogged;
     }
     if (taken.group == nullptr) continue;
     taken.group->last_placed = taken.group->head;
@@ -472,6 +474,7 @@ void Broker::AnswerSomeQuestions(BrokerSink* sink) {
     const std::string frame = ControlFrame(ControlKind::kHistory, ReadHistory(state_, fetch));
     // If it cannot be sent, the worker asks again.
     sink->SendControl(to, frame);
+    ++counters_.history_answers;
     return frame.size();
   });
 }

@@ -90,10 +90,18 @@ class Broker {
     uint64_t out_of_turn = 0;   // dropped: a number before it is missing
     uint64_t same_key = 0;      // an earlier one with the same key gave the position
     uint64_t strangers = 0;     // dropped: the publisher has not said hello
-    uint64_t refused = 0;       // refused to the publisher: too large or not a publication
     uint64_t malformed = 0;     // ignored: invalid frames and topics
     uint64_t announcements = 0;
+    uint64_t history_answers = 0;
     uint64_t failed_writes = 0;  // turns that are not in the log
+
+    // Refused to the publisher, by reason.
+    uint64_t too_large = 0;
+    uint64_t not_publications = 0;
+    uint64_t unlogged = 0;  // the log could not be written
+    uint64_t refused() const { return too_large + not_publications + unlogged; }
+    // Voids: numbers of publications that their workers gave up.
+    uint64_t voids = 0;
   };
 
   // `clock` is monotonic, and `calendar` knows the date. Both must outlive the broker.
@@ -158,7 +166,9 @@ class Broker {
   size_t idle_group_count() const { return state_.groups.idle_count(); }
   size_t key_count() const { return state_.keys.size(); }
   size_t retained_bytes() const { return state_.retention.bytes(); }
+  size_t retained_messages() const { return state_.retention.message_count(); }
   size_t waiting_announcements() const { return announcements_.waiting(); }
+  const Digests& digests() const { return digests_; }
   const PresenceTables& presence() const { return presence_; }
 
  private:

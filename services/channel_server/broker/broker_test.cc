@@ -158,13 +158,25 @@ TEST_F(BrokerTest, CountsWhatItDoes) {
   const Broker::Counters& counters = server.broker.counters();
   EXPECT_EQ(counters.publications, 2u);
   EXPECT_EQ(counters.announcements, 1u);
-  EXPECT_EQ(counters.refused, 1u);
+  EXPECT_EQ(counters.not_publications, 1u);
   server.sink.log_works = false;
   server.Publish(kA, 4, "x");
   server.EndTurn();
   EXPECT_EQ(counters.publications, 2u);
-  EXPECT_EQ(counters.refused, 2u);
+  EXPECT_EQ(counters.unlogged, 1u);
   EXPECT_EQ(counters.failed_writes, 1u);
+  server.sink.log_works = true;
+  server.Publish(kA, 5, "x", {.body = std::string(server.options.max_message_bytes + 1'000, 'b')});
+  server.Publish(kA, 6, "x", {.kind = LiveKind::kVoid});
+  server.EndTurn();
+  EXPECT_EQ(counters.publications, 2u);
+  EXPECT_EQ(counters.too_large, 1u);
+  EXPECT_EQ(counters.voids, 1u) << "what its worker gave up was not refused";
+  EXPECT_EQ(counters.refused(), 3u);
+  server.History("x");
+  server.History("x");
+  EXPECT_EQ(counters.history_answers, 2u);
+  EXPECT_EQ(server.broker.retained_messages(), 2u);
 }
 
 // ---- Keys.
@@ -301,6 +313,24 @@ TEST_F(BrokerTest, ADigestThatCannotBeSentLeavesAHoleInTheNumbers) {
   server_.sink.reachable = BrokerSink::Sent::kSent;
   server_.Pass(absl::Milliseconds(250));
   EXPECT_EQ(server_.Digests(), Words({"to 1: #3", "to 2: #3"}));
+}
+
+TEST_F(BrokerTest, AWorkerLagsWhileItCannotTakeDigests) {
+  const auto next_round = [this](BrokerSink::Sent reachable) {
+    server_.sink.reachable = reachable;
+    server_.Pass(absl::Milliseconds(250));
+    return server_.broker.digests().last_round();
+  };
+  const uint64_t sent = server_.broker.digests().sent();
+  EXPECT_EQ(next_round(BrokerSink::Sent::kSent).workers, 2u);
+  EXPECT_EQ(server_.broker.digests().last_round().lagging, 0u);
+  EXPECT_EQ(server_.broker.digests().sent(), sent + 2);
+  EXPECT_EQ(next_round(BrokerSink::Sent::kFull).workers, 2u);
+  EXPECT_EQ(server_.broker.digests().last_round().lagging, 2u);
+  EXPECT_EQ(server_.broker.digests().sent(), sent + 2);
+  EXPECT_EQ(next_round(BrokerSink::Sent::kSent).lagging, 0u);
+  EXPECT_EQ(next_round(BrokerSink::Sent::kGone).workers, 0u);
+  EXPECT_EQ(server_.broker.digests().last_round().lagging, 0u) << "it has gone";
 }
 
 TEST_F(BrokerTest, WhoHasGoneGetsDigestsAfterTheNextHello) {

@@ -1,6 +1,5 @@
 #include "services/channel_server/broker/digests.h"
 
-#include <string>
 #include <utility>
 
 #include "services/channel/proto/wire.pb.h"
@@ -44,8 +43,10 @@ void Digests::Send(BrokerState* state, BrokerSink* sink) {
   if (state->now < next_) return;
   next_ = state->now + period_;
   const std::vector<std::string> bodies = TakeBodies(state);
+  last_round_ = {};
   for (auto& [id, publisher] : state->publishers.all()) {
     if (!publisher.present) continue;
+    bool lags = false;
     for (const std::string& body : bodies) {
       channel::v1::Digest number;
       number.set_number(++publisher.last_digest);
@@ -54,7 +55,12 @@ void Digests::Send(BrokerState* state, BrokerSink* sink) {
       // The worker says hello after it reconnects. A worker that cannot take a digest now sees the
       // hole.
       if (sent == BrokerSink::Sent::kGone) publisher.present = false;
+      if (sent == BrokerSink::Sent::kSent) ++sent_;
+      lags |= sent == BrokerSink::Sent::kFull;
     }
+    if (!publisher.present) continue;
+    ++last_round_.workers;
+    if (lags) ++last_round_.lagging;
   }
 }
 

@@ -1,6 +1,9 @@
 #ifndef GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_DIGESTS_H_
 #define GROUPCAST_SERVICES_CHANNEL_SERVER_BROKER_DIGESTS_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -27,12 +30,24 @@ class Digests {
   // Sends digests if they are due.
   void Send(BrokerState* state, BrokerSink* sink);
 
+  // The last time that digests were due: the workers that were connected, and those of them with a
+  // full control queue, which took no digest.
+  struct Round {
+    size_t workers = 0;
+    size_t lagging = 0;
+  };
+  const Round& last_round() const { return last_round_; }
+  // All that workers have taken so far.
+  uint64_t sent() const { return sent_; }
+
  private:
   std::vector<std::string> TakeBodies(BrokerState* state);
 
   const absl::Duration period_;
   absl::Time next_ = absl::InfinitePast();
   std::vector<KnownGroup*> active_;
+  Round last_round_;
+  uint64_t sent_ = 0;
 };
 
 }  // namespace groupcast::service

@@ -114,6 +114,7 @@ void PresenceTables::DropPlaces(PublisherId id, absl::Time now, absl::Time keep_
     const auto place = group->places.find(id);
     if (place == group->places.end()) continue;
     const bool watched = place->second.watches;
+    if (watched) --watch_count_;
     group->places.erase(place);
     if (!watched) {
       untold.push_back(group.get());
@@ -217,6 +218,7 @@ void PresenceTables::Watch(PublisherId from, Worker* worker, const std::string& 
     ++worker->watches;
     const bool was_watched = group->watched();
     ++group->watchers;
+    ++watch_count_;
     if (std::exchange(group->kept, false)) kept_.erase({group->kept_until, group->id});
     if (!was_watched) {
       for (auto& [id, other] : workers_) {
@@ -237,6 +239,7 @@ void PresenceTables::EndWatch(PublisherId from, Group* group) {
   place->second.watches = false;
   --workers_.at(from).watches;
   --group->watchers;
+  --watch_count_;
   EndIfUnwatched(group);
 }
 
@@ -317,6 +320,8 @@ void PresenceTables::OnTableChanged(Group* group, size_t bytes_before) {
     bytes_ += bytes;
     bytes_ -= bytes_before;
   }
+  member_count_ += group->table.size();
+  member_count_ -= std::exchange(group->counted_members, group->table.size());
   for (const PresentGroup::Connection& connection : group->table.TakeUntold()) {
     // A worker without a place lists its members later, and is told then.
     const auto place = group->places.find(connection.worker);

@@ -72,6 +72,9 @@ class PresenceTables {
 
   size_t group_count() const { return groups_.size(); }
   size_t bytes() const { return bytes_; }
+  // The watches of all workers, and the members in all tables, also those that are not visible.
+  size_t watch_count() const { return watch_count_; }
+  size_t member_count() const { return member_count_; }
   // The table of a watched group. Null: it is not watched.
   const PresentGroup* Find(absl::string_view group_id) const;
 
@@ -102,7 +105,8 @@ class PresenceTables {
         : id(group_id), table(options) {}
     std::string id;
     PresentGroup table;
-    size_t own_bytes = 0;  // besides the table's
+    size_t own_bytes = 0;        // besides the table's
+    size_t counted_members = 0;  // of the table, in member_count_
     bool complete = false;
     // Of a group that is not watched, workers are told that nobody watches it, and then it goes.
     bool watched() const { return watchers > 0 || kept; }
@@ -186,6 +190,8 @@ class PresenceTables {
   bool has_away_ = false;          // some workers are away
   bool has_small_frames_ = false;  // confirmations or frames that found no room
   size_t bytes_ = 0;
+  size_t watch_count_ = 0;
+  size_t member_count_ = 0;
 };
 
 }  // namespace groupcast::service

@@ -158,6 +158,35 @@ TEST_F(PresenceTest, AWatcherGetsTheTableWhenAllWorkersHaveListedAndThenChanges)
   EXPECT_EQ(Told(kB), Words{}) << "it does not watch";
 }
 
+TEST_F(PresenceTest, CountsWatchesAndMembers) {
+  const auto counts = [this] { return std::pair(tables().watch_count(), tables().member_count()); };
+  using Counts = std::pair<size_t, size_t>;
+  Open(kA);
+  Open(kB);
+  Watch(kA, "g");
+  Watch(kB, "g");
+  Watch(kB, "g");  // is one watch
+  Watch(kB, "h");
+  EXPECT_EQ(counts(), Counts(3, 0));
+  Told(kA);
+  Told(kB);
+  List(kA, "g", {1, 2});
+  List(kB, "g", {3});
+  List(kB, "h", {3});
+  EXPECT_EQ(counts(), Counts(3, 4));
+  Report(kA, "g", {}, {4}, {1, 2});
+  EXPECT_EQ(counts(), Counts(3, 3));
+  Watch(kB, "h", false);
+  EXPECT_EQ(counts(), Counts(2, 2)) << "the table has gone with its last watch";
+  sink_.reachable[kB] = BrokerSink::Sent::kGone;
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(counts(), Counts(1, 2)) << "its members stay until its lease ends";
+  for (int second = 0; second < 10; ++second) Pass(absl::Seconds(1));
+  EXPECT_EQ(counts(), Counts(1, 1));
+  Watch(kA, "g", false);
+  EXPECT_EQ(counts(), Counts(0, 0));
+}
+
 TEST_F(PresenceTest, WithoutWatchersNothingIsKeptOrSent) {
   Open(kA);
   Open(kB);

@@ -104,6 +104,7 @@ void Retention::Add(Chain* chain, MessagePtr added, uint64_t offset, absl::Time 
   message->since_ = since;
   message->offset_ = offset;
   all_.push_back(*message);
+  ++message_count_;
   if (young_ == nullptr) young_ = message;
   for (Kept& kept : kept_) {
     if (kept.first == nullptr) kept.first = message;
@@ -148,6 +149,7 @@ void Retention::DropOldest(Chain* chain) {
     if (kept.first == dropped) kept.first = NextIn(all_, *dropped);
   }
   all_.erase(all_.iterator_to(*dropped));
+  --message_count_;
   Release(dropped);
   if (chain->empty()) listener_->OnEmptied(chain);
 }

@@ -192,6 +192,8 @@ class Retention {
 
   // Frames and bookkeeping.
   size_t bytes() const { return bytes_; }
+  // Of all chains.
+  size_t message_count() const { return message_count_; }
 
  private:
   // A time for which messages are kept. Groups with the same time share it.
@@ -226,6 +228,7 @@ class Retention {
   const Bounds bounds_;  // of groups without a prefix
   PrefixMap<Bounds> bounds_by_prefix_;
   size_t bytes_ = 0;
+  size_t message_count_ = 0;
 };
 
 }  // namespace groupcast::service

@@ -261,6 +261,37 @@ TEST_F(RetentionTest, MessagesComeInTheOrderInWhichTheyWereAdded) {
 }
 
 // Figures of the allocator. (With a sanitizer they are 0, and it reports leaks itself.)
+TEST_F(RetentionTest, CountsTheMessagesOfAllGroups) {
+  const std::string body(300, 'b');  // which they share
+  RetentionOptions options = Options();
+  options.bytes_max = 3'000;
+  Retention retention(options, this);
+  Retention::Chain other;
+  const auto is_right = [&] {
+    size_t count = 0;
+    for (const auto* message = retention.oldest(); message != nullptr;
+         message = retention.next(*message)) {
+      ++count;
+    }
+    return retention.message_count() == count && count == chain_.count() + other.count();
+  };
+  for (int i = 1; i <= 12; ++i) {
+    AddFrame(&retention, i % 3 == 0 ? &other : &chain_, i, body);
+    EXPECT_TRUE(is_right()) << i;
+  }
+  EXPECT_LT(retention.message_count(), 12u) << "the bound of bytes counts";
+  EXPECT_GT(retention.message_count(), 3u);
+  for (int second = 12; second <= 60; ++second) {
+    retention.Expire(Second(second));
+    EXPECT_TRUE(is_right()) << second;
+  }
+  EXPECT_EQ(retention.message_count(), 0u);
+  AddFrame(&retention, &chain_, 61, body);
+  EXPECT_EQ(retention.message_count(), 1u);
+  retention.ClearAll();
+  EXPECT_EQ(retention.message_count(), 0u);
+}
+
 TEST_F(RetentionTest, GivesAllItsMemoryBack) {
   const auto in_use = [] {
     const auto memory = mallinfo2();

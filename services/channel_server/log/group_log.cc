@@ -24,8 +24,9 @@ absl::StatusOr<std::unique_ptr<GroupLog>> GroupLog::Open(const GroupLogOptions& 
   if (!segments.ok()) return segments.status();
   auto log = std::unique_ptr<GroupLog>(new GroupLog(options, storage));
   for (const LogRecovery::Segment& segment : *segments) {
-    log->older_.push_back(
-        {.number = segment.number, .has_whole_snapshot = segment.has_whole_snapshot});
+    log->older_.push_back({.number = segment.number,
+                           .has_whole_snapshot = segment.has_whole_snapshot,
+                           .bytes = segment.bytes});
     log->next_number_ = segment.number + 1;
   }
   return log;
@@ -132,8 +133,15 @@ void GroupLog::BeginSegment(absl::Time now) {
   ++next_number_;
   began_ = now;
   snapshot_is_whole_ = false;
+  head_bytes_ = 0;
   snapshot_bytes_ = 0;
   turn_bytes_ = 0;
+}
+
+uint64_t GroupLog::bytes() const {
+  uint64_t bytes = started_ ? segment_bytes() : 0;
+  for (const Segment& segment : older_) bytes += segment.bytes;
+  return bytes;
 }
 
 absl::Status GroupLog::Append(std::string* record) {
@@ -156,7 +164,9 @@ absl::StatusOr<bool> GroupLog::Rotate(absl::Time now) {
   if (!wants_rotation(now)) return false;
   creating_ = true;
   no_rotation_before_ = now + kRotationRetry;
-  storage_->BeginCreate(SegmentName(next_number_), SegmentHead(kSegmentVersion));
+  std::string head = SegmentHead(kSegmentVersion);
+  next_head_bytes_ = head.size();
+  storage_->BeginCreate(SegmentName(next_number_), std::move(head));
   return false;
 }
 
@@ -166,9 +176,12 @@ absl::StatusOr<bool> GroupLog::FinishCreation(absl::Time now) {
   if (!created.has_value()) return false;
   creating_ = false;
   if (!created->ok()) return *created;
-  older_.push_back(
-      {.number = next_number_ - 1, .has_whole_snapshot = snapshot_is_whole_, .ended = now});
+  older_.push_back({.number = next_number_ - 1,
+                    .has_whole_snapshot = snapshot_is_whole_,
+                    .bytes = segment_bytes(),
+                    .ended = now});
   BeginSegment(now);
+  head_bytes_ = next_head_bytes_;
   return true;
 }
 

@@ -123,6 +123,8 @@ class GroupLog {
 
   // Includes the present segment.
   size_t segment_count() const { return older_.size() + (started_ ? 1 : 0); }
+  // The size of these segments.
+  uint64_t bytes() const;
   // The bytes that Append has written since Open.
   uint64_t appended_bytes() const { return appended_bytes_; }
 
@@ -130,6 +132,7 @@ class GroupLog {
   struct Segment {
     uint64_t number = 0;
     bool has_whole_snapshot = false;
+    uint64_t bytes = 0;
     absl::Time ended = absl::InfiniteFuture();
   };
 
@@ -141,6 +144,7 @@ class GroupLog {
   void RemoveOlder();
   absl::StatusOr<bool> FinishCreation(absl::Time now);
   void BeginSegment(absl::Time now);
+  uint64_t segment_bytes() const { return head_bytes_ + snapshot_bytes_ + turn_bytes_; }
   void DeleteExpired(absl::Time now);
 
   const GroupLogOptions options_;
@@ -149,12 +153,14 @@ class GroupLog {
   std::deque<Segment> older_;
   uint64_t next_number_ = 1;
   bool creating_ = false;  // the next segment, in the background
+  uint64_t next_head_bytes_ = 0;
 
   // The present segment.
   bool started_ = false;
   bool closed_ = false;
   bool snapshot_is_whole_ = false;
   absl::Time began_;
+  uint64_t head_bytes_ = 0;  // in front of its snapshot, if that came later
   uint64_t snapshot_bytes_ = 0;
   uint64_t turn_bytes_ = 0;
   absl::Time no_rotation_before_ = absl::InfinitePast();

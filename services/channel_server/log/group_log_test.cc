@@ -682,6 +682,53 @@ TEST(GroupLogTest, TurnsGoOnWhileTheNextSegmentIsMade) {
   EXPECT_THAT(Opened(&storage).visited.turns, ElementsAre("one", "two", "three", "four"));
 }
 
+TEST(GroupLogTest, KnowsTheSizeOfItsSegments) {
+  MemoryStorage storage;
+  const auto stored = [&storage] {
+    uint64_t bytes = 0;
+    for (const auto& [name, contents] : Files(&storage)) bytes += contents.size();
+    return bytes;
+  };
+  {
+    const Opened opened(&storage);
+    GroupLog* const log = opened.log.get();
+    EXPECT_EQ(log->bytes(), 0u);
+    ASSERT_TRUE(Start(log, "snapshot").ok());
+    EXPECT_EQ(log->bytes(), stored());
+    ASSERT_TRUE(Append(log, "one").ok());
+    EXPECT_EQ(log->bytes(), stored());
+    ASSERT_TRUE(Rotate(log, kStart + absl::Minutes(1), "another snapshot").ok());
+    EXPECT_EQ(log->segment_count(), 2u);
+    ASSERT_TRUE(Append(log, "two").ok());
+    EXPECT_EQ(log->bytes(), stored());
+    // Without the first segment, which has expired.
+    ASSERT_TRUE(Rotate(log, kStart + absl::Minutes(7), "third").ok());
+    EXPECT_EQ(log->segment_count(), 2u);
+    EXPECT_EQ(log->bytes(), stored());
+    storage.set_bytes_left(3);
+    EXPECT_FALSE(Append(log, "too long").ok());
+    EXPECT_EQ(log->bytes(), stored()) << "what was not written does not count";
+    storage.set_bytes_left(std::nullopt);
+  }
+  const std::string newest = storage.newest();
+  storage.CutNewest(storage.contents(newest).size() - 2);
+  const Opened opened(&storage, Options(FsyncMode::kInterval, kOtherBoot));
+  ASSERT_TRUE(opened.status.ok()) << opened.status;
+  EXPECT_GT(opened.report.torn_bytes, 0u);
+  EXPECT_EQ(opened.log->bytes(), stored()) << "without what was cut off";
+  ASSERT_TRUE(Start(opened.log.get(), "again").ok());
+  EXPECT_EQ(opened.log->bytes(), stored());
+  const auto image = [parts = Strings{"image"}](std::string* part) mutable {
+    if (parts.empty()) return false;
+    *part = parts.back();
+    parts.pop_back();
+    return true;
+  };
+  ASSERT_TRUE(opened.log->StartAnew(image, kStart).ok());
+  EXPECT_EQ(opened.log->segment_count(), 1u);
+  EXPECT_EQ(opened.log->bytes(), stored());
+}
+
 TEST(GroupLogTest, ASnapshotStandsBetweenTheTurnsInWhichItWasWritten) {
   MemoryStorage storage;
   const Opened opened(&storage);

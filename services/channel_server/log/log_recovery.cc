@@ -139,6 +139,7 @@ absl::StatusOr<bool> LogRecovery::ReadSegment(Segment* segment, bool is_first, b
   if (absl::Status status = ReadRecords(&reader, is_last, segment); !status.ok()) return status;
   ++report_->segments;
   report_->bytes += bytes_.size();
+  segment->bytes = bytes_.size();
   return true;
 }
 

@@ -63,6 +63,7 @@ class LogRecovery {
   struct Segment {
     uint64_t number = 0;
     bool has_whole_snapshot = false;
+    uint64_t bytes = 0;
   };
 
   // All must outlive it. An empty `boot_id` is unknown, and counts as different from the log's.
