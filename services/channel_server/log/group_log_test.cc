@@ -718,6 +718,9 @@ TEST(GroupLogTest, KnowsTheSizeOfItsSegments) {
   EXPECT_EQ(opened.log->bytes(), stored()) << "without what was cut off";
   ASSERT_TRUE(Start(opened.log.get(), "again").ok());
   EXPECT_EQ(opened.log->bytes(), stored());
+  ASSERT_TRUE(Append(opened.log.get(), "four").ok());
+  ASSERT_TRUE(Rotate(opened.log.get(), kStart + absl::Minutes(1), "fifth").ok());
+  EXPECT_EQ(opened.log->bytes(), stored());
   const auto image = [parts = Strings{"image"}](std::string* part) mutable {
     if (parts.empty()) return false;
     *part = parts.back();
