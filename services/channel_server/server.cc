@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
 Server::Server(const ServerOptions& options)
     : address_(options.address),
       subscriber_patience_(options.subscriber_patience),
+      retained_bytes_max_(options.broker.retention.bytes_max),
       broker_(options.broker, &clock_, &calendar_),
       context_(options.io_threads) {}
 
@@ -227,9 +228,58 @@ absl::StatusOr<int> Server::Run(const sigset_t& signals,
     const bool reserve_is_due =
         std::any_of(watched.begin() + of_reserve, watched.end(),
                     [](const pollfd& reserve) { return reserve.revents != 0; });
-    if (reserve_is_due || reserve_has_more) reserve_has_more = reserve_.Step(clock_.Now());
+    const absl::Time begin = clock_.Now();
+    if (reserve_is_due || reserve_has_more) reserve_has_more = reserve_.Step(begin);
     Turn();
+    turns_.Observe(absl::ToInt64Microseconds(clock_.Now() - begin));
   }
+}
+
+ServerNumbers Server::numbers() const {
+  const auto durations = [](const DurationHistogram& histogram) {
+    ServerNumbers::Durations of{};
+    std::copy(histogram.counts().begin(), histogram.counts().end(), of.counts.begin());
+    of.sum_us = histogram.sum_us();
+    return of;
+  };
+  const Broker::Counters& counters = broker_.counters();
+  const Digests& digests = broker_.digests();
+  const PresenceTables& presence = broker_.presence();
+  return {
+      .workers = digests.last_round().workers,
+      .lagging_workers = digests.last_round().lagging,
+      .groups = broker_.group_count(),
+      .keys = broker_.key_count(),
+      .retained_messages = broker_.retained_messages(),
+      .retained_bytes = broker_.retained_bytes(),
+      .retained_limit_bytes = retained_bytes_max_,
+      .presence_groups = presence.group_count(),
+      .presence_watches = presence.watch_count(),
+      .presence_members = presence.member_count(),
+      .presence_bytes = presence.bytes(),
+      .log_bytes = data_ == nullptr ? 0 : data_->log_bytes(),
+      .publications = counters.publications,
+      .publication_bytes = publication_bytes_,
+      .refused_too_large = counters.too_large,
+      .refused_malformed = counters.not_publications,
+      .refused_unavailable = counters.unlogged,
+      .given_up = counters.voids,
+      .ignored_repeated = counters.repeated,
+      .ignored_same_key = counters.same_key,
+      .ignored_out_of_turn = counters.out_of_turn,
+      .ignored_stranger = counters.strangers,
+      .malformed_frames = counters.malformed,
+      .announcements = counters.announcements,
+      .digests = digests.sent(),
+      .history_reads = counters.history_answers,
+      .subscriber_waits = subscriber_waits_,
+      .subscriber_timeouts = subscriber_timeouts_,
+      .droppable_frames = droppable_frames_,
+      .failed_writes = counters.failed_writes,
+      .log_lines_dropped = 0,
+      .turns = durations(turns_),
+      .log_writes = durations(log_writes_),
+  };
 }
 
 absl::Status Server::CloseLog() {
@@ -291,6 +341,7 @@ void Server::CheckPatience() {
       "a worker has not taken half of its full queue in {}: for {} the others do not wait for it, "
       "and it gets later what it misses",
       absl::FormatDuration(subscriber_patience_), absl::FormatDuration(kDropFor));
+  ++subscriber_timeouts_;
   SetDropping(true);
 }
 
@@ -366,6 +417,7 @@ void Server::ReadPublications() {
     if (!publish_.recv(frame, zmq::recv_flags::dontwait)) return;
     // Frames of one message have nothing in common but that they came together.
     bytes += frame.size();
+    publication_bytes_ += frame.size();
     accepted_.push_back(std::move(frame));
     zmq::message_t& kept = accepted_.back();
     const absl::Status status =
@@ -385,7 +437,12 @@ void Server::NoteBadInput(absl::string_view link, const absl::Status& status) {
   }
 }
 
-absl::Status Server::WriteLog(std::string* record) { return data_->Append(record); }
+absl::Status Server::WriteLog(std::string* record) {
+  const absl::Time begin = clock_.Now();
+  absl::Status written = data_->Append(record);
+  log_writes_.Observe(absl::ToInt64Microseconds(clock_.Now() - begin));
+  return written;
+}
 
 bool Server::HandOut(size_t index) {
   return SendToSubscribers(&accepted_[index], &message_blocked_since_);
@@ -399,9 +456,13 @@ bool Server::Announce(absl::string_view frame) {
 bool Server::SendToSubscribers(zmq::message_t* frame, absl::Time* blocked_since) {
   if (subscribe_.send(*frame, zmq::send_flags::dontwait)) {
     *blocked_since = absl::InfiniteFuture();
+    if (dropping_until_ != absl::InfinitePast()) ++droppable_frames_;
     return true;
   }
-  if (*blocked_since == absl::InfiniteFuture()) *blocked_since = clock_.Now();
+  if (*blocked_since == absl::InfiniteFuture()) {
+    *blocked_since = clock_.Now();
+    ++subscriber_waits_;
+  }
   return false;
 }
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <utility>
@@ -323,6 +324,53 @@ TEST_F(ServerTest, WithALogARestartGoesOnWhereItWas) {
   EXPECT_EQ(history->messages[0].data, "before");
 }
 
+TEST_F(ServerTest, CountsWhatItDoesForOtherThreads) {
+  ServerOptions options = Options();
+  options.data_dir = absl::StrCat(testing::TempDir(), "/log_", RandomId());
+  options.broker.has_log = true;
+  options.broker.record_room_bytes = GroupLog::kRecordHeaderBytes;
+  options.broker.retention.bytes_max = 12'345'678;
+  RunningServer server(options);
+  const auto observed = [](const ServerNumbers::Durations& durations) {
+    return std::accumulate(durations.counts.begin(), durations.counts.end(), uint64_t{0});
+  };
+  Recorder log;
+  const auto channel = Connect(server, &log);
+  channel->Subscribe("g");
+  ASSERT_TRUE(RunUntil([&] { return channel->connected() && log.heads["g"].size() == 1; }));
+  int acknowledged = 0;
+  for (int i = 0; i < 3; ++i) {
+    channel->Publish(
+        {.group_id = "g", .content = {.data = std::string(1'000, 'x') + std::to_string(i)}},
+        [&](absl::StatusOr<Position> position) { acknowledged += position.ok(); });
+  }
+  bool is_read = false;
+  channel->FetchHistory("g", {}, 1, [&](const absl::StatusOr<History>&) { is_read = true; });
+  ASSERT_TRUE(RunUntil([&] { return acknowledged == 3 && is_read; }));
+  ASSERT_TRUE(RunUntil([&] {
+    const ServerNumbers numbers = server.numbers();
+    return numbers.workers == 1 && numbers.digests > 0 && numbers.publications == 3 &&
+           numbers.history_reads == 1;
+  }));
+  const ServerNumbers numbers = server.numbers();
+  EXPECT_EQ(numbers.groups, 1u);
+  EXPECT_GE(numbers.announcements, 1u);
+  EXPECT_EQ(numbers.retained_messages, 3u);
+  EXPECT_GT(numbers.retained_bytes, 3'000u);
+  EXPECT_EQ(numbers.retained_limit_bytes, 12'345'678u);
+  EXPECT_GT(numbers.publication_bytes, 3'000u);
+  EXPECT_LT(numbers.publication_bytes, 3'600u);
+  EXPECT_GT(numbers.log_bytes, 3'000u);
+  EXPECT_GE(observed(numbers.log_writes), 1u);
+  EXPECT_LE(observed(numbers.log_writes), 4u) << "one for each turn that changed something";
+  EXPECT_GT(numbers.log_writes.sum_us, 0u);
+  EXPECT_GT(observed(numbers.turns), observed(numbers.log_writes));
+  EXPECT_GE(numbers.turns.sum_us, numbers.log_writes.sum_us);
+  EXPECT_EQ(numbers.lagging_workers, 0u);
+  EXPECT_EQ(numbers.subscriber_waits, 0u);
+  EXPECT_EQ(numbers.droppable_frames, 0u);
+}
+
 TEST_F(ServerTest, AWindowThatIsFullRefusesInsteadOfGrowing) {
   RunningServer server(Options());
   Recorder log;
@@ -420,6 +468,11 @@ TEST_F(SlowSubscriberTest, SetsThePaceAndLosesNothing) {
   ASSERT_TRUE(RunSlowUntil([&] { return slow_log.messages.size() == kMessages; }));
   EXPECT_TRUE(RunUntil([&] { return acknowledged_ == kMessages; }));
   EXPECT_EQ(slow->counters().repairs, 0u);
+  EXPECT_GT(server.numbers().subscriber_waits, 0u);
+  EXPECT_LT(server.numbers().subscriber_waits, static_cast<uint64_t>(kMessages))
+      << "a wait counts once, however often the server tries";
+  EXPECT_EQ(server.numbers().subscriber_timeouts, 0u);
+  EXPECT_EQ(server.numbers().droppable_frames, 0u);
 }
 
 // Nothing but publications waits: joins and histories are answered, and the server stops when it is
@@ -468,6 +521,9 @@ TEST_F(SlowSubscriberTest, IsNotWaitedForWhenItStandsStillAndGetsLaterWhatItMiss
   EXPECT_GT(slow->counters().repairs, 0u);
   EXPECT_TRUE(slow_log.gaps.empty());
   EXPECT_EQ(slow_log.messages, log.messages);
+  EXPECT_GE(server.numbers().subscriber_waits, 1u);
+  EXPECT_GE(server.numbers().subscriber_timeouts, 1u);
+  EXPECT_GT(server.numbers().droppable_frames, 0u);
 }
 
 class UnixSocketsTest : public ServerTest {

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "services/channel_server/published.h"
 #include "services/channel_server/server.h"
+#include "services/channel_server/server_metrics.h"
 #include "services/common/posix.h"
 
 namespace groupcast::service {
@@ -35,7 +37,10 @@ class RunningServer {
     absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    thread_ = std::thread([this] { EXPECT_TRUE(server_->Run(StopSignals()).ok()); });
+    thread_ = std::thread([this] {
+      const auto publish = [this](absl::Time) { numbers_.Publish(server_->numbers()); };
+      EXPECT_TRUE(server_->Run(StopSignals(), publish).ok());
+    });
   }
   ~RunningServer() {
     pthread_kill(thread_.native_handle(), SIGUSR2);
@@ -45,6 +50,8 @@ class RunningServer {
   RunningServer& operator=(const RunningServer&) = delete;
 
   ChannelAddress address() const { return server_->address(); }
+  // Of the last turn.
+  ServerNumbers numbers() const { return numbers_.Read(); }
 
  private:
   static sigset_t StopSignals() {
@@ -55,6 +62,7 @@ class RunningServer {
   }
 
   std::unique_ptr<Server> server_;
+  Published<ServerNumbers> numbers_;
   std::thread thread_;
 };
 
