@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/channel_server/admin_thread.h"
 #include "services/channel_server/log/file_storage.h"
 #include "services/channel_server/server.h"
+#include "services/channel_server/server_report.h"
 #include "services/common/address.h"
 #include "services/common/clock.h"
 #include "services/common/flags.h"
@@ -23,13 +26,23 @@
 #include "services/common/service_manager.h"
 #include "services/configuration/group_rules.h"
 #include "services/configuration/service_configuration.h"
+#include "services/metrics/admin_port.h"
 #include "spdlog/spdlog.h"
+
+namespace groupcast::service {
+namespace {
+constexpr int kAdminPort = 9206;
+}  // namespace
+}  // namespace groupcast::service
 
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
           "address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
+ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
+          "port of /metrics, /healthz and /readyz; 0 takes a free one, as the default does with "
+          "--port=0; -1: none");
 ABSL_FLAG(
     std::string, socket_dir, "",
     "directory of Unix sockets; workers on this machine reach the server through them at less "
@@ -264,6 +277,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   }
   const absl::StatusOr<ServerOptions> options = ReadOptions(service->file());
   if (!options.ok()) return options.status();
+  const absl::StatusOr<AdminPlace> admin_place =
+      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), kAdminPort, options->address.publish_port);
+  if (!admin_place.ok()) return admin_place.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());
   const absl::StatusOr<std::string> answer = service->Answer();
@@ -282,6 +298,18 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
 
   RaiseOpenFilesLimit();
   ServiceManager service_manager = ServiceManager::FromEnvironment();
+  absl::StatusOr<std::optional<AdminPort>> admin_port = OpenAdminPort(*admin_place);
+  if (!admin_port.ok()) return admin_port.status();
+  ReadyPorts ports;
+  ServerReport report;
+  std::unique_ptr<AdminThread> admin;  // null: there is no admin port
+  if (admin_port->has_value()) {
+    ports.admin_port = (*admin_port)->port;
+    absl::StatusOr<std::unique_ptr<AdminThread>> started =
+        AdminThread::Start(**std::move(admin_port), &report);
+    if (!started.ok()) return started.status();
+    admin = *std::move(started);
+  }
   const absl::Time begin = absl::Now();
   if (!options->data_dir.empty()) {
     service_manager.Status("reading the data directory");
@@ -311,12 +339,16 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     spdlog::info("for workers on this machine: websocket_service --channel=unix:{}",
                  address.socket_dir);
   }
+  const std::string metrics = MetricsNote(*admin_place, ports.admin_port);
+  if (!metrics.empty()) spdlog::info("{}", metrics);
   service_manager.Ready("ready");
+  ports.port = address.publish_port;
   HeapTrim heap_trim;
   const absl::StatusOr<int> signal = (*server)->Run(
       signals,
       [&](absl::Time now) {
-        ready_file->Write({.port = address.publish_port}, now);
+        report.OnTurn(now, [&] { return (*server)->numbers(); });
+        ready_file->Write(ports, now);
         heap_trim.OnTime(now);
         service_manager.OnTurn(now);
       },
@@ -324,7 +356,10 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
         service_manager.Reloading("checking the configuration", MonotonicClock().Now());
         service_manager.Ready(TakeUp(arguments, rules, service));
       },
-      [&] { service_manager.Stopping("closing the log"); });
+      [&] {
+        report.SetStopping();
+        service_manager.Stopping("closing the log");
+      });
   if (!signal.ok()) return signal.status();
   const Broker::Counters& counters = (*server)->broker().counters();
   spdlog::info(

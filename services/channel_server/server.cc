@@ -276,7 +276,7 @@ ServerNumbers Server::numbers() const {
       .subscriber_timeouts = subscriber_timeouts_,
       .droppable_frames = droppable_frames_,
       .failed_writes = counters.failed_writes,
-      .log_lines_dropped = 0,
+      .log_lines_dropped = DroppedLogLines(),
       .turns = durations(turns_),
       .log_writes = durations(log_writes_),
   };

@@ -44,7 +44,9 @@ void LineWriter::Write(absl::string_view lines) {
     dropped_ = 0;
     lines = WriteLines(lines);
   }
-  dropped_ += CountLines(lines);
+  const auto dropped = static_cast<uint64_t>(CountLines(lines));
+  dropped_ += dropped;
+  dropped_total_ += dropped;
 }
 
 absl::string_view LineWriter::WriteLines(absl::string_view lines) {

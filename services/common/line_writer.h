@@ -44,6 +44,8 @@ class LineWriter {
 
   // The dropped lines that no notice has reported yet.
   uint64_t dropped() const { return dropped_; }
+  // All dropped lines since the start.
+  uint64_t dropped_total() const { return dropped_total_; }
 
  private:
   // Writes `lines` and returns the unwritten rest.
@@ -58,6 +60,7 @@ class LineWriter {
   bool may_wait_ = false;  // a write to fd_ may wait for a reader
   bool is_torn_ = false;   // the last write ended within a line
   uint64_t dropped_ = 0;
+  uint64_t dropped_total_ = 0;
 };
 
 }  // namespace groupcast::service

@@ -42,6 +42,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
 
   LogFormat format() const { return format_; }
   const LogSource& source() const { return source_; }
+  uint64_t dropped() const { return writer_.dropped_total(); }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -137,6 +138,11 @@ LogFormat log_format() {
 void PrintLines(absl::string_view lines, spdlog::level::level_enum level) {
   if (StderrSink* const sink = CurrentSink()) return sink->Print(lines, level);
   LineWriter(STDERR_FILENO, [](uint64_t) { return ""; }).Write(lines);
+}
+
+uint64_t DroppedLogLines() {
+  const StderrSink* const sink = CurrentSink();
+  return sink == nullptr ? 0 : sink->dropped();
 }
 
 int64_t LogLimit::Admit(absl::Time now) {

@@ -34,6 +34,10 @@ LogFormat log_format();
 // kInvalidArgument: it is no level of InitLogging.
 absl::Status CheckLogLevel(absl::string_view level);
 
+// The log lines of this process that were dropped, since InitLogging. Call it from the thread that
+// logs.
+uint64_t DroppedLogLines();
+
 // Writes lines to stderr as they are, each with its newline, in the way of log lines. In JSON, each
 // line that is not empty is the message of a log line of this level.
 void PrintLines(absl::string_view lines, spdlog::level::level_enum level = spdlog::level::info);

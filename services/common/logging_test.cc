@@ -80,7 +80,10 @@ TEST_F(LogLinesTest, DroppedLinesAreToldInALineOfTheLog) {
   PrintLines("a table\nof two lines\n");
   const std::string before = Read();
   const auto written = std::count(before.begin(), before.end(), '\n');
+  const uint64_t missing = 1'002 - static_cast<uint64_t>(written);
+  EXPECT_EQ(DroppedLogLines(), missing);
   PrintLines("a table\n");
+  EXPECT_EQ(DroppedLogLines(), missing) << "a counter does not fall when the loss is told";
   EXPECT_THAT(Read(), testing::MatchesRegex(
                           absl::StrCat("[0-9-]+ [0-9:.]+ W \\[a service\\] ", 1'002 - written,
                                        " lines are missing here[^\n]+\na table\n")));

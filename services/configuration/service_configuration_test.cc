@@ -16,6 +16,8 @@
 // The flags of a channel server.
 ABSL_FLAG(std::string, bind_address, "127.0.0.1", "");
 ABSL_FLAG(int, port, 2206, "");
+ABSL_FLAG(std::string, admin_address, "127.0.0.1", "");
+ABSL_FLAG(int, admin_port, 9206, "");
 ABSL_FLAG(int, subscribe_port, 0, "");
 ABSL_FLAG(int, control_port, 0, "");
 ABSL_FLAG(std::string, socket_dir, "", "");

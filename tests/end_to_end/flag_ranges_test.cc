@@ -104,6 +104,7 @@ const std::vector<FlagRange>& Ranges() {
 
       // The two ports after it are those of the other links.
       OfServer("port", {"0", "65533"}, {"-1", "65534", "65536"}),
+      OfServer("admin_port", {"-1", "0", "65535"}, {"-2", "65536"}),
       OfServer("subscribe_port", {"0", "65535"}, {"-1", "65536"}),
       OfServer("control_port", {"0", "65535"}, {"-1", "65536"}),
       SizeOfServer("max_message_bytes"),

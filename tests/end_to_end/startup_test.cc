@@ -204,7 +204,7 @@ TEST(StartupTest, ASecondChannelServerOnThePortRefuses) {
   Groupcast groupcast(/*workers=*/1);
   // The port of the first's third socket, too.
   for (const int port : {groupcast.channel.port() + 0, groupcast.channel.port() + 2}) {
-    Process second(kChannelServerBinary, {absl::StrCat("--port=", port)});
+    Process second(kChannelServerBinary, {absl::StrCat("--port=", port), "--admin_port=0"});
     EXPECT_EQ(second.WaitForEnd(), 1);
     EXPECT_THAT(second.Output(),
                 HasSubstr(absl::StrCat("cannot listen on tcp://127.0.0.1:", port)));

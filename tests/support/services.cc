@@ -114,10 +114,11 @@ ChannelServer::ChannelServer(Flags flags, std::optional<int> output)
 
 void ChannelServer::Start() {
   const std::string ready_file = NewTempPath("channel_server.ready");
-  Flags flags = {absl::StrCat("--port=", port_), absl::StrCat("--ready_file=", ready_file)};
+  Flags flags = {absl::StrCat("--port=", port_), "--admin_port=0",
+                 absl::StrCat("--ready_file=", ready_file)};
   flags.insert(flags.end(), flags_.begin(), flags_.end());
   process_ = std::make_unique<Process>(kChannelServerBinary, flags, output_);
-  WaitForReady(process_.get(), ready_file);
+  admin_port_ = WaitForReadyPorts(process_.get(), ready_file).admin_port;
 }
 
 void ChannelServer::Kill() {

@@ -51,6 +51,8 @@ class ChannelServer {
   explicit ChannelServer(Flags flags = {}, std::optional<int> output = std::nullopt);
 
   uint16_t port() const { return port_; }
+  // Another one after each start. 0: there is none.
+  uint16_t admin_port() const { return admin_port_; }
   Process& process() { return *process_; }
 
   // Kills it with kill -9 and waits for its end.
@@ -67,6 +69,7 @@ class ChannelServer {
   Flags flags_;
   std::optional<int> output_;
   uint16_t port_ = 0;
+  uint16_t admin_port_ = 0;
   std::unique_ptr<Process> process_;
 };
 

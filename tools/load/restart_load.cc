@@ -164,7 +164,7 @@ absl::StatusOr<ReturnResult> MeasureReturn(const ReturnOptions& options) {
     const std::string text = absl::StrCat("message ", i);
     absl::Status status = members->Send(text);
     if (status.ok()) {
-      status = channel.Start({absl::StrCat("--port=", *channel_port), data_flag});
+      status = channel.Start({absl::StrCat("--port=", *channel_port), "--admin_port=0", data_flag});
     }
     if (!status.ok()) return status;
     std::optional<absl::Duration> ready;

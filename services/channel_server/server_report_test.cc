@@ -1,0 +1,44 @@
+#include "services/channel_server/server_report.h"
+
+#include "gtest/gtest.h"
+
+namespace groupcast::service {
+namespace {
+
+const absl::Time kStart = absl::UnixEpoch() + absl::Hours(7);
+
+TEST(ServerReportTest, IsReadyFromTheFirstTurnToTheStop) {
+  ServerReport report;
+  EXPECT_EQ(report.WhyNotReady(kStart), "The channel server starts: it reads its log.");
+  report.OnTurn(kStart, [] { return ServerNumbers{}; });
+  EXPECT_EQ(report.WhyNotReady(kStart), "");
+  report.SetStopping();
+  EXPECT_EQ(report.WhyNotReady(kStart), "The channel server stops.");
+}
+
+TEST(ServerReportTest, ALoopThatStandsStillIsNotReady) {
+  ServerReport report;
+  report.OnTurn(kStart, [] { return ServerNumbers{}; });
+  EXPECT_EQ(report.WhyNotReady(kStart + absl::Milliseconds(4'999)), "");
+  EXPECT_EQ(report.WhyNotReady(kStart + absl::Milliseconds(7'100)),
+            "The channel server stands still since 7 s.");
+  report.OnTurn(kStart + absl::Seconds(8), [] { return ServerNumbers{}; });
+  EXPECT_EQ(report.WhyNotReady(kStart + absl::Seconds(8)), "");
+}
+
+TEST(ServerReportTest, TakesTheNumbersTenTimesASecond) {
+  ServerReport report;
+  uint64_t takes = 0;
+  for (int ms = 0; ms <= 1'000; ++ms) {
+    report.OnTurn(kStart + absl::Milliseconds(ms), [&] {
+      ServerNumbers numbers{};
+      numbers.publications = ++takes;
+      return numbers;
+    });
+    EXPECT_EQ(report.numbers().publications, takes);
+  }
+  EXPECT_EQ(takes, 11u);
+}
+
+}  // namespace
+}  // namespace groupcast::service
