@@ -108,6 +108,10 @@ class ZmqChannel final : public Channel, private EventHandler {
     const PresenceView* View(absl::string_view group_id) const override {
       return presence_->View(group_id);
     }
+    std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
+                                        absl::string_view group_id) const override {
+      return presence_->ConnectionsOf(member_id, group_id);
+    }
     void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
     void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
 
