@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/groups/member_access.h"
 #include "services/http_gateway/api_description.h"
+#include "services/http_gateway/control_call.h"
 #include "services/http_gateway/door.h"
 #include "services/http_gateway/event_stream.h"
 #include "services/protocol/event.h"
@@ -325,6 +326,7 @@ void Connection::Run() {
     if (const std::string* const json = host_->AskServices(this)) OnServices(*json);
     return;
   }
+  AskWorkers();
   RunCommands();
   // A list may have no command.
   host_->OnTouched(this, TrafficClass::kInteractive);
@@ -336,6 +338,26 @@ void Connection::RunCommands() {
     if (command == nullptr || !host_->groups().Run(this, *command)) return;
     exchange_->Ran();
   }
+}
+
+void Connection::AskWorkers() {
+  const ControlCommand* const command = exchange_->control();
+  if (command == nullptr) return;
+  const Identity* const identity = IdentityOf(*this);
+  if (std::optional<Problem> problem =
+          CheckControl(*command, identity == nullptr ? nullptr : identity->program,
+                       host_->door().anyone_manages)) {
+    return exchange_->OnControl(*std::move(problem));
+  }
+  // The question is dropped before the exchange ends.
+  const auto answer = [this](const absl::StatusOr<ControlResult>& result) {
+    exchange_->OnControl(ControlJson(*exchange_->control(), result));
+    host_->OnTouched(this, TrafficClass::kInteractive);
+  };
+  const absl::StatusOr<uint64_t> question = host_->groups().AskWorkers(this, *command, answer);
+  if (!question.ok()) return answer(question.status());
+  // It may have its answer at once.
+  if (!exchange_->is_complete()) exchange_->question = *question;
 }
 
 void Connection::ResumeCommands() { RunCommands(); }
@@ -653,6 +675,9 @@ void Connection::End() {
 
 void Connection::LeaveGroups() {
   host_->OnHeld(-static_cast<int64_t>(std::exchange(held_bytes_, 0)));
+  if (exchange_ != nullptr && exchange_->question.has_value()) {
+    host_->groups().DropQuestion(*std::exchange(exchange_->question, std::nullopt));
+  }
   if (!std::exchange(is_member_, false)) return;
   host_->groups().Remove(this);
   pending_answers = 0;

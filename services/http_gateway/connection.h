@@ -152,6 +152,9 @@ class Connection final : public Member,
   bool HasRoomFor(size_t bytes) const override;
   void Disconnect(CloseCode code, absl::string_view reason) override;
   void ResumeCommands() override;
+  bool is_lasting() const override {
+    return is_streaming() || (state_ == State::kAnswering && exchange_->is_stream());
+  }
 
  private:
   enum class State : uint8_t {
@@ -186,6 +189,8 @@ class Connection final : public Member,
   // A file of the dashboard.
   void SendFile();
   void RunCommands();
+  // Asks all workers, if that is what the request wants.
+  void AskWorkers();
 
   void RefuseRequest(const Problem& problem);
   void SendAnswer(const SharedBytes& bytes);

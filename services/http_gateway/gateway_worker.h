@@ -48,6 +48,9 @@ struct GatewayOptions {
   std::vector<ServiceAddress> services;
   // The files of the dashboard. Null: there is none.
   std::shared_ptr<const Pages> dashboard;
+  // The service knows no credentials and is for this machine alone: callers may also list all
+  // groups, and end connections.
+  bool anyone_manages = false;
 
   // From the first byte of a request to its last, and for the peer to take an answer.
   absl::Duration request_timeout = absl::Seconds(30);
@@ -101,7 +104,8 @@ class GatewayWorker final : private ConnectionHost {
     return {.origins = &options_.origins,
             .api_keys = options_.api_keys.get(),
             .needs_credentials = options_.needs_credentials,
-            .knows_tokens = options_.groups.access.policy->tokens() != nullptr};
+            .knows_tokens = options_.groups.access.policy->tokens() != nullptr,
+            .anyone_manages = options_.anyone_manages};
   }
   const ApiKeys& api_keys() const override { return *options_.api_keys; }
   absl::string_view why_not_ready() const override;
