@@ -265,6 +265,7 @@ void GroupService::OnMessage(const Message& message) {
   group->position = {message.epoch, message.offset};
   group->rate.Count(rate_windows_);
   ++counters_.messages;
+  if (message_watcher_) message_watcher_(message.content.sent_at_ms);
   const TrafficClass traffic_class = TrafficClassOf(*group);
   EncodedMessage encoded(group->position, message.previous, message.content);
   for (const Group::Place& place : group->members) {

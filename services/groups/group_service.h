@@ -96,6 +96,12 @@ class GroupService final : public ChannelListener {
   // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
 
+  // Calls `watcher` for each message of the channel, with its time (Content::sent_at_ms). Null: no
+  // call.
+  void WatchMessages(std::function<void(int64_t sent_at_ms)> watcher) {
+    message_watcher_ = std::move(watcher);
+  }
+
   // The limits of commands, with the channel's present maximum.
   const CommandLimits& command_limits() const { return command_limits_; }
 
@@ -153,6 +159,11 @@ class GroupService final : public ChannelListener {
   size_t pending_sends() const { return sends_.pending(); }
 
   const GroupTable& table() const { return table_; }
+  // The errors of commands, and of single groups of them, with this code.
+  uint64_t errors_of(ErrorCode code) const {
+    return refusals_.counters().of_codes[static_cast<size_t>(code)];
+  }
+  uint64_t publications() const { return sends_.published(); }
   Counters counters() const;
 
   void OnSubscribed(absl::string_view group_id, const Position& head) override;
@@ -191,6 +202,7 @@ class GroupService final : public ChannelListener {
   CommandLimits command_limits_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
+  std::function<void(int64_t)> message_watcher_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   Refusals refusals_;
   RecentMessages recent_;  // used by the table's groups

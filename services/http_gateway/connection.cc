@@ -113,6 +113,7 @@ void Connection::Read() {
       if (!is_answered && !(state_ == State::kClosing && has_unsent)) End();
       return;
     }
+    host_->OnReceived(static_cast<size_t>(count));
     const absl::string_view input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kReading) {
       Parse(input);
@@ -460,7 +461,7 @@ void Connection::EndStream(CloseCode code, absl::string_view reason,
   outbox_.PushLast(SharedBytes::Copy(
       absl::StrCat(wait_ms > 0 ? absl::StrCat("retry: ", wait_ms, "\n") : "",
                    StreamEvent("closing", "", ClosingEvent(code, reason, reconnect_after)))));
-  Close(/*drop_unsent=*/false);
+  Close(/*drop_unsent=*/false, code);
 }
 
 void Connection::OnRequestTimeout() {
@@ -616,6 +617,7 @@ void Connection::Write() {
       return End();
     }
     outbox_.Consume(static_cast<size_t>(written));
+    host_->OnSent(static_cast<size_t>(written));
     took_bytes_at_ = loop_->now();
   }
   write_blocked_ = !outbox_.empty();
@@ -631,9 +633,9 @@ void Connection::Write() {
   }
 }
 
-void Connection::Close(bool drop_unsent) {
+void Connection::Close(bool drop_unsent, CloseCode code) {
   if (state_ == State::kClosing || ended()) return;
-  if (state_ == State::kStreaming) host_->OnStream(-1);
+  LeaveStream(code);
   if (drop_unsent) outbox_.DropUnsent();
   state_ = State::kClosing;
   // The groups are left at the end of the turn: this may be inside a call of theirs.
@@ -642,6 +644,12 @@ void Connection::Close(bool drop_unsent) {
   if (!peer_closed_) WatchFor(watched_ | EPOLLIN);
   host_->OnClosing(this);
   host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::LeaveStream(CloseCode code) {
+  if (state_ != State::kStreaming) return;
+  host_->OnStream(-1);
+  host_->OnStreamEnd(slow_ ? CloseCode::kSlowConsumer : code);
 }
 
 void Connection::CloseIdle() {
@@ -666,7 +674,7 @@ void Connection::End() {
         static_cast<unsigned>(absl::ToInt64Milliseconds(host_->options().close_timeout));
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
   }
-  if (state_ == State::kStreaming) host_->OnStream(-1);
+  LeaveStream(CloseCode::kAbnormal);
   state_ = State::kEnded;
   if (registered_) loop_->Remove(socket_.get(), this);
   registered_ = false;

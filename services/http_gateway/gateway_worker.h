@@ -31,6 +31,8 @@
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
+#include "services/worker_metrics/close_counts.h"
+#include "services/worker_metrics/worker_timing.h"
 
 namespace groupcast::service {
 
@@ -119,6 +121,9 @@ class GatewayWorker final : private ConnectionHost {
   const std::string* AskServices(Connection* connection) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnStream(int change) override { streams_ += change; }
+  void OnStreamEnd(CloseCode code) override { closes_.Add(code); }
+  void OnReceived(size_t bytes) override { received_bytes_ += bytes; }
+  void OnSent(size_t bytes) override { sent_bytes_ += bytes; }
   void OnIdle(Connection* connection) override { idle_.Append(connection, loop_->now()); }
   void OnReading(Connection* connection) override { reading_.Append(connection, loop_->now()); }
   void OnAnswering(Connection* connection) override {
@@ -149,7 +154,9 @@ class GatewayWorker final : private ConnectionHost {
   const GatewayOptions options_;
   SharedSlot* const slot_;
   MonotonicClock clock_;
+  const CalendarClock calendar_;
   std::unique_ptr<EventLoop> loop_;
+  WorkerTiming timing_;
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;
@@ -169,6 +176,9 @@ class GatewayWorker final : private ConnectionHost {
   uint64_t requests_ = 0;
   uint64_t refused_ = 0;
   uint64_t slow_consumers_ = 0;
+  uint64_t received_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  CloseCounts closes_;
   uint64_t timeouts_ = 0;
   uint64_t over_connections_ = 0;
   uint64_t over_unfinished_ = 0;

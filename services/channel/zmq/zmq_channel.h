@@ -60,6 +60,7 @@ class ZmqChannel final : public Channel, private EventHandler {
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
   size_t message_bytes_max() const override { return client_.message_bytes_max(); }
+  Stats stats() const override { return client_.stats(); }
   Presence* presence() override { return &presence_; }
 
   ChannelClient::Counters counters() const { return client_.counters(); }
