@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/channel/group_id.h"
 
 namespace groupcast::service {
 
@@ -20,9 +21,11 @@ bool AccessPolicy::IsPersonal(const Identity& identity, absl::string_view group_
 }
 
 bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, Right right) const {
+  if (IsReservedGroup(group_id)) return false;
   if (identity != nullptr && identity->program != nullptr) {
     return identity->program->Of(group_id).Has(right);
   }
+  if (right == Right::kManage) return false;
   const bool is_authenticated = identity != nullptr && identity->is_authenticated();
   if (needs_token() && !is_authenticated) return false;
   if ((right == Right::kJoin || right == Right::kRead) && identity != nullptr &&
@@ -52,6 +55,10 @@ bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, 
 absl::Status AccessPolicy::Check(const Identity* identity, absl::string_view group_id,
                                  Right right) const {
   if (Allows(identity, group_id, right)) return absl::OkStatus();
+  if (IsReservedGroup(group_id)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "group ids that begin with ", kReservedGroupPrefix, " are reserved for the services"));
+  }
   return absl::PermissionDeniedError(
       absl::StrCat("the connection does not have the right to ", RightName(right),
                    right == Right::kRead   ? " the history of this group"

@@ -77,7 +77,8 @@ class AccessPolicy {
   // Whether the group is the personal group of the connection's user.
   bool IsPersonal(const Identity& identity, absl::string_view group_id) const;
 
-  // Whether the connection may do this with the group. `identity` is null without a token.
+  // Whether the connection may do this with the group. `identity` is null without a token. Nobody
+  // may do anything with a reserved group (group_id.h), and only programs have Right::kManage.
   bool Allows(const Identity* identity, absl::string_view group_id, Right right) const;
   // OK if Allows. kPermissionDenied: the message is a sentence for the client.
   absl::Status Check(const Identity* identity, absl::string_view group_id, Right right) const;

@@ -156,6 +156,48 @@ TEST(AccessPolicyTest, ARuleSaysWhetherMessagesNameTheirSender) {
   EXPECT_TRUE(policy.Allows(nullptr, "chat:1", Right::kSend));  // it says nothing of this
 }
 
+TEST(AccessPolicyTest, ReservedGroupsAreForNobody) {
+  const AccessPolicy open;
+  Identity program;
+  Grants all;
+  Rights rights = Rights::All();
+  rights.Add(Right::kManage);
+  all.Add("*", rights);
+  program.program = &all;
+  for (const Right right : kAllRights) {
+    EXPECT_FALSE(open.Allows(nullptr, "$groupcast.control", right)) << RightName(right);
+    EXPECT_FALSE(open.Allows(&program, "$groupcast.control", right)) << RightName(right);
+    EXPECT_TRUE(open.Allows(nullptr, "$groupcast", right)) << RightName(right);
+    EXPECT_TRUE(open.Allows(&program, "$groupcasts", right)) << RightName(right);
+  }
+  EXPECT_FALSE(open.Allows(&program, "$groupcast.", Right::kManage));
+  EXPECT_EQ(open.Check(nullptr, "$groupcast.x", Right::kSend).message(),
+            "group ids that begin with $groupcast. are reserved for the services");
+  Identity invited;
+  invited.group_tokens.emplace_back();
+  invited.group_tokens[0].group = "$groupcast.x";
+  invited.group_tokens[0].group_rights = Rights::All();
+  AccessPolicy::Options options = WithRules();
+  options.tokens = SomeKeys();
+  options.allow_anonymous = true;
+  EXPECT_FALSE(AccessPolicy(std::move(options)).Allows(&invited, "$groupcast.x", Right::kJoin));
+}
+
+TEST(AccessPolicyTest, OnlyProgramsManage) {
+  const AccessPolicy open;
+  Identity program;
+  Grants grants;
+  Rights manage;
+  manage.Add(Right::kManage);
+  grants.Add("chat:*", manage);
+  program.program = &grants;
+  EXPECT_TRUE(open.Allows(&program, "chat:1", Right::kManage));
+  EXPECT_FALSE(open.Allows(&program, "news", Right::kManage));
+  EXPECT_FALSE(open.Allows(nullptr, "chat:1", Right::kManage));
+  const Identity alice = User("alice");
+  EXPECT_FALSE(open.Allows(&alice, "chat:1", Right::kManage));
+}
+
 TEST(AccessPolicyTest, TheWords) {
   EXPECT_EQ(ReadWhom("anyone"), Whom::kAnyone);
   EXPECT_EQ(ReadWhom("authenticated"), Whom::kAuthenticated);

@@ -1,5 +1,7 @@
 #include "services/access/grants.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 
@@ -15,6 +17,8 @@ absl::string_view RightName(Right right) {
       return "read";
     case Right::kObserve:
       return "observe";
+    case Right::kManage:
+      return "manage";
   }
   return "";
 }
@@ -33,6 +37,12 @@ Rights Grants::Of(absl::string_view group_id) const {
     if (absl::StartsWith(group_id, prefix)) all.Add(rights);
   }
   return all;
+}
+
+bool Grants::Cover(absl::string_view prefix, Right right) const {
+  return std::any_of(prefixes_.begin(), prefixes_.end(), [&](const auto& granted) {
+    return absl::StartsWith(prefix, granted.first) && granted.second.Has(right);
+  });
 }
 
 }  // namespace groupcast::service

@@ -18,17 +18,20 @@ enum class Right : uint8_t {
   kSend,     // send_to_group
   kRead,     // group_history, and add_group with `history`
   kObserve,  // the members of the group: group_members, and add_group with `presence`
+  kManage,   // to take members out of the group. Only programs with keys of their own have it
 };
+// Those that tokens and group rules know.
 inline constexpr std::array kAllRights = {Right::kJoin, Right::kSend, Right::kRead,
                                           Right::kObserve};
 
-// The right's name in tokens and in group rules: join, send, read or observe.
+// The right's name, as in tokens and in group rules.
 absl::string_view RightName(Right right);
 
 // A set of rights.
 class Rights {
  public:
   constexpr Rights() = default;
+  // All that a token may name.
   static constexpr Rights All() {
     Rights all;
     for (const Right right : kAllRights) all.Add(right);
@@ -56,6 +59,9 @@ class Grants {
   // All rights that the patterns give for the group. It costs one step for each pattern; a token
   // bounds them.
   Rights Of(absl::string_view group_id) const;
+
+  // Whether one of the patterns gives the right for all groups that begin with `prefix`.
+  bool Cover(absl::string_view prefix, Right right) const;
 
   bool empty() const { return exact_.empty() && prefixes_.empty(); }
 

@@ -21,6 +21,20 @@ TEST(RightsTest, HasWhatWasAddedAlone) {
   }
 }
 
+TEST(GrantsTest, OnlyAPrefixCoversAllGroupsThatBeginWithIt) {
+  Grants grants;
+  grants.Add("chat:*", Only(Right::kObserve));
+  grants.Add("news", Only(Right::kObserve));
+  EXPECT_TRUE(grants.Cover("chat:", Right::kObserve));
+  EXPECT_TRUE(grants.Cover("chat:1", Right::kObserve));
+  EXPECT_FALSE(grants.Cover("chat", Right::kObserve));
+  EXPECT_FALSE(grants.Cover("", Right::kObserve));
+  EXPECT_FALSE(grants.Cover("chat:", Right::kManage));
+  EXPECT_FALSE(grants.Cover("news", Right::kObserve)) << "there may be a group news2";
+  grants.Add("*", Only(Right::kManage));
+  EXPECT_TRUE(grants.Cover("", Right::kManage));
+}
+
 TEST(GrantsTest, AnIdIsNotAPrefix) {
   Grants grants;
   grants.Add("chat", Only(Right::kJoin));

@@ -177,6 +177,15 @@ class Channel {
   // it changes before OnConnectionState.
   virtual size_t message_bytes_max() const = 0;
 
+  // What an operator wants to know of the engine. An engine that does not repair has zeros.
+  struct Stats {
+    uint64_t repairs = 0;         // requests for messages that did not come live
+    uint64_t digests_behind = 0;  // newest messages of groups that were missing, as digests showed
+    size_t window_bytes = 0;      // publications without a result, now
+    size_t window_bytes_max = 0;
+  };
+  virtual Stats stats() const { return {}; }
+
   // The members of groups over all workers (presence.h). Null: this engine does not have it.
   virtual Presence* presence() { return nullptr; }
 };

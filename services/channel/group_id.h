@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 
 namespace groupcast::service {
@@ -14,6 +15,13 @@ inline constexpr size_t kGroupIdBytesMax = 128;
 // category Cc). This function does not check for UTF-8: text from a WebSocket or from JSON is
 // checked already.
 absl::string_view GroupIdDefect(absl::string_view id);
+
+// The beginning of the group ids that the services use among themselves. No client may use them.
+inline constexpr absl::string_view kReservedGroupPrefix = "$groupcast.";
+
+inline bool IsReservedGroup(absl::string_view id) {
+  return absl::StartsWith(id, kReservedGroupPrefix);
+}
 
 }  // namespace groupcast::service
 

@@ -93,6 +93,12 @@ class Presence {
   virtual void OnJoin(absl::string_view group_id, uint64_t connection_id) = 0;
   virtual void OnLeave(absl::string_view group_id, uint64_t connection_id,
                        bool connection_lost) = 0;
+
+  // The connections of this process whose members have this id in the group, or in any group if
+  // `group_id` is empty: those that have kept the id of an earlier connection, or of another one of
+  // their session. A connection with this id itself need not be among them.
+  virtual std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
+                                              absl::string_view group_id) const = 0;
 };
 
 }  // namespace groupcast::service

@@ -101,6 +101,7 @@ void EventLoop::RunOnce(absl::Duration wait) {
   RunTimers();
   next_turn_ = absl::InfiniteFuture();
   for (const TurnHook& hook : turn_hooks_) next_turn_ = std::min(next_turn_, hook());
+  if (turn_watcher_) turn_watcher_(clock_.Now() - now_);
 }
 
 int EventLoop::WaitForEvents(absl::Duration wait) {

@@ -60,6 +60,12 @@ class EventLoop {
 
   void AddTurnHook(TurnHook hook);
 
+  // Calls `watcher` at the end of each turn with the time that the turn has worked, without the
+  // time that it has waited. There is one watcher; null: none.
+  void WatchTurns(std::function<void(absl::Duration)> watcher) {
+    turn_watcher_ = std::move(watcher);
+  }
+
   // Makes the next turn begin at once. A caller needs it when work appears after the hook for such
   // work has run.
   void WantTurn() { next_turn_ = absl::InfinitePast(); }
@@ -125,6 +131,7 @@ class EventLoop {
   uint64_t timer_sequence_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> timers_;
   std::vector<TurnHook> turn_hooks_;
+  std::function<void(absl::Duration)> turn_watcher_;
   // The events of the present turn. Remove erases its handler from the events that are not handled
   // yet.
   std::array<epoll_event, 256> ready_;

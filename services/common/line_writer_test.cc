@@ -96,6 +96,7 @@ void ExpectNoWaitFor(const Ends& ends) {
   writer.Write("and again\n");
   EXPECT_THAT(Lines(ReadAvailable(ends.reader)), ElementsAre("3 dropped", "again", "and again"));
   EXPECT_EQ(writer.dropped(), 0u);
+  EXPECT_EQ(writer.dropped_total(), 3u);
 }
 
 TEST_F(LineWriterTest, APipeThatNobodyReadsCostsLinesAndNoTime) { ExpectNoWaitFor(Pipe()); }

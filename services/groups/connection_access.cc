@@ -140,6 +140,7 @@ void ConnectionAccess::LeaveForbidden(Member* member, absl::string_view reason) 
     if (authenticator_.Allows(*member, group->id, Right::kJoin)) {
       EndForbiddenInterest(*group, member);
     } else {
+      parts_.refusals->CountAccess();
       Expel(group, member, ErrorCode::kForbidden, reason);
     }
   }
@@ -152,6 +153,7 @@ void ConnectionAccess::LeaveOverLimit(Member* member) {
   for (Group* group : groups) {
     if (member->access->groups_over == 0) return;
     if (authenticator_.policy().IsPersonal(member->access->identity, group->id)) continue;
+    parts_.refusals->CountAccess();
     Expel(group, member, ErrorCode::kTooManyGroups,
           absl::StrCat("the connections of its user may be in ", parts_.users->options().groups_max,
                        " groups"));
@@ -160,7 +162,6 @@ void ConnectionAccess::LeaveOverLimit(Member* member) {
 
 void ConnectionAccess::Expel(Group* group, Member* member, ErrorCode code,
                              absl::string_view reason) {
-  parts_.refusals->CountAccess();
   parts_.refusals->Tell(member,
                         {.code = code,
                          .message = absl::StrCat("the connection has left the group: ", reason),
@@ -204,11 +205,27 @@ void ConnectionAccess::CheckDeadlines() {
         break;
     }
   }
-  // Last, because resumed commands may change the table. They waited if the join was under way.
-  for (const ConnectionId id : expelled) {
+  Resume(expelled);
+}
+
+// Last, because resumed commands may change the table.
+void ConnectionAccess::Resume(const std::vector<ConnectionId>& connections) {
+  for (const ConnectionId id : connections) {
     Member* const member = parts_.find(id);
     if (member != nullptr && member->pending_answers == 0) member->ResumeCommands();
   }
+}
+
+void ConnectionAccess::ExpelAll(Group* group, const std::vector<Member*>& members,
+                                absl::string_view reason) {
+  std::vector<ConnectionId> expelled;
+  const std::string group_id = group->id;  // the group goes with its last member
+  for (Member* const member : members) {
+    expelled.push_back(member->connection_id());
+    authenticator_.DropGroupToken(member, group_id);
+    Expel(group, member, ErrorCode::kForbidden, reason);
+  }
+  Resume(expelled);
 }
 
 bool ConnectionAccess::EndGroupToken(Member* member, absl::string_view group_id) {
@@ -218,6 +235,7 @@ bool ConnectionAccess::EndGroupToken(Member* member, absl::string_view group_id)
     EndForbiddenInterest(*group, member);
     return false;
   }
+  parts_.refusals->CountAccess();
   Expel(group, member, ErrorCode::kTokenExpired, "the token for it has expired");
   return true;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -68,6 +69,10 @@ class ConnectionAccess {
     authenticator_.DropGroupToken(member, group_id);
   }
 
+  // An operator takes these members out of their group, and they are told. They may join again if
+  // they have the right.
+  void ExpelAll(Group* group, const std::vector<Member*>& members, absl::string_view reason);
+
   // Acts on the tokens that have ended. The worker calls it on each tick.
   void CheckDeadlines();
 
@@ -90,9 +95,11 @@ class ConnectionAccess {
   void EndForbiddenInterest(const Group& group, Member* member);
   // The token for the group has ended. Returns whether the member has left the group.
   bool EndGroupToken(Member* member, absl::string_view group_id);
-  // Takes the member out of the group, and tells it.
   // It may have joined more groups than its user may be in, before it had the user.
   void LeaveOverLimit(Member* member);
+  // Commands of these connections may have waited for a join that is no more. They resume.
+  void Resume(const std::vector<ConnectionId>& connections);
+  // Takes the member out of the group, and tells it.
   void Expel(Group* group, Member* member, ErrorCode code, absl::string_view reason);
 
   const Parts parts_;

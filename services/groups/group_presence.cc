@@ -50,6 +50,14 @@ absl::Status GroupPresence::Check() const {
 
 // ---- This worker's members.
 
+void GroupPresence::JoinItself(absl::string_view group_id, PresentMember self,
+                               std::function<void()> on_view) {
+  own_group_ = std::string(group_id);
+  self_ = std::move(self);
+  on_own_view_ = std::move(on_view);
+  if (presence_ != nullptr) presence_->OnJoin(own_group_, self_.connection_id);
+}
+
 void GroupPresence::OnJoin(const Group& group, const Member& member) {
   if (presence_ != nullptr) presence_->OnJoin(group.id, IdOf(member));
 }
@@ -64,6 +72,7 @@ void GroupPresence::OnLeave(const Group& group, Member* member, bool connection_
 }
 
 std::vector<uint64_t> GroupPresence::MembersOf(absl::string_view group_id) {
+  if (!own_group_.empty() && group_id == own_group_) return {self_.connection_id};
   const Group* const group = table_->Find(group_id);
   if (group == nullptr || !group->subscribed) return {};
   std::vector<uint64_t> ids;
@@ -74,6 +83,9 @@ std::vector<uint64_t> GroupPresence::MembersOf(absl::string_view group_id) {
 
 std::optional<PresentMember> GroupPresence::FindMember(absl::string_view group_id,
                                                        uint64_t connection_id) {
+  if (!own_group_.empty() && group_id == own_group_) {
+    return connection_id == self_.connection_id ? std::optional(self_) : std::nullopt;
+  }
   const Group* const group = table_->Find(group_id);
   const Member* const member = find_(ConnectionId{connection_id});
   if (group == nullptr || !group->subscribed || member == nullptr) return std::nullopt;
@@ -342,6 +354,7 @@ void GroupPresence::RefuseReads(const absl::Status& why) {
 // ---- Events.
 
 void GroupPresence::OnViewComplete(absl::string_view group_id) {
+  if (!own_group_.empty() && group_id == own_group_) return on_own_view_();
   AnswerReaders(std::string(group_id));
 }
 

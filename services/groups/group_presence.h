@@ -81,6 +81,10 @@ class GroupPresence final : public PresenceListener {
   // kUnavailable: the channel has no presence.
   absl::Status Check() const;
 
+  // This worker itself is in the group from now on, without a connection. For one group.
+  // `on_view`: the owner watches the group, and its view is complete.
+  void JoinItself(absl::string_view group_id, PresentMember self, std::function<void()> on_view);
+
   // The member has joined the group, and may get messages.
   void OnJoin(const Group& group, const Member& member);
   // The member has left it. `connection_lost`: the connection has ended.
@@ -195,6 +199,9 @@ class GroupPresence final : public PresenceListener {
   const Describe describe_;
   const Refuse refuse_;
   Presence* presence_ = nullptr;
+  std::string own_group_;  // that this worker itself is in; empty: none
+  PresentMember self_;
+  std::function<void()> on_own_view_;
   absl::node_hash_map<std::string, Watched> watched_;
   std::map<Member*, Question, ById> questions_;
   Lingering lingering_;

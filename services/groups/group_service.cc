@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "services/channel/group_id.h"
 #include "services/groups/encoded_message.h"
 #include "services/groups/member_access.h"
 #include "services/protocol/event.h"
@@ -75,7 +76,17 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
                                .find = [this](ConnectionId id) { return FindMember(id); }}),
       send_rules_(options.send_rules, options.access.policy, clock),
       sends_(options.sends, &send_rules_, clock, &refusals_,
-             [this](ConnectionId id) { return FindMember(id); }) {}
+             [this](ConnectionId id) { return FindMember(id); }) {
+  rate_windows_.SetTime(clock->Now());
+  if (options.control.service.empty()) return;
+  control_ = std::make_unique<ControlRoom>(options.control,
+                                           ControlCommands::Parts{.clock = clock,
+                                                                  .table = &table_,
+                                                                  .windows = &rate_windows_,
+                                                                  .access = &access_,
+                                                                  .members = &members_},
+                                           &presence_);
+}
 
 void GroupService::Add(Member* member) {
   members_.emplace(member->connection_id(), member);
@@ -173,20 +184,32 @@ bool GroupService::HasShownToken(Member* member, const Command& command) {
 }
 
 bool GroupService::HasTokens(Member* member, const Command& command) {
+  const absl::Status status = CheckTokens(*member);
+  if (status.ok()) return true;
+  ++counters_.commands;
+  refusals_.Tell(member, CommandErrorOf(status, command.id, command.kind));
+  return false;
+}
+
+absl::Status GroupService::CheckTokens(const Member& member) {
   const TokenRate& own = options_.command_rate;
   const absl::Time now = clock_->Now();
-  const bool has_own = own.per_second <= 0 || member->command_tokens.Available(own, now) >= 1;
-  if (has_own && users_.HasToken(*member, now)) return true;
-  ++counters_.commands;
+  const bool has_own = own.per_second <= 0 || member.command_tokens.Available(own, now) >= 1;
+  if (has_own && users_.HasToken(member, now)) return absl::OkStatus();
   ++(has_own ? counters_.user_rate_limited : counters_.rate_limited);
   const TokenRate& rate = has_own ? options_.users.command_rate : own;
-  refusals_.Tell(member, {.code = ErrorCode::kRateLimited,
-                          .message = absl::StrCat(
-                              "more than ", rate.per_second, " commands a second",
-                              has_own ? " of one user" : "", ", after ", rate.burst, " at once"),
-                          .id = command.id,
-                          .cmd = std::string(CommandName(command.kind))});
-  return false;
+  return absl::AbortedError(absl::StrCat("more than ", rate.per_second, " commands a second",
+                                         has_own ? " of one user" : "", ", after ", rate.burst,
+                                         " at once"));
+}
+
+absl::StatusOr<uint64_t> GroupService::AskWorkers(Member* member, ControlCommand command,
+                                                  ControlQuestions::Done done) {
+  if (gives_up_) return StoppingError();
+  if (control_ == nullptr) return absl::UnavailableError("this worker has no part in control");
+  if (absl::Status status = CheckTokens(*member); !status.ok()) return status;
+  TakeTokens(member, 1);
+  return control_->Ask(std::move(command), std::move(done));
 }
 
 void GroupService::TakeTokens(Member* member, size_t commands) {
@@ -227,14 +250,22 @@ void GroupService::ReadMembers(Member* member, const Command& command) {
 }
 
 void GroupService::OnSubscribed(absl::string_view group_id, const Position& head) {
+  if (control_ != nullptr && IsReservedGroup(group_id)) return control_->OnSubscribed(group_id);
   memberships_.OnSubscribed(group_id, head);
 }
 
 void GroupService::OnMessage(const Message& message) {
   Group* const group = table_.Find(message.group_id);
-  if (group == nullptr || !group->subscribed) return;
+  if (group == nullptr) {
+    // Reserved groups are in no table.
+    if (control_ != nullptr) control_->OnMessage(message);
+    return;
+  }
+  if (!group->subscribed) return;
   group->position = {message.epoch, message.offset};
+  group->rate.Count(rate_windows_);
   ++counters_.messages;
+  if (message_watcher_) message_watcher_(message.content.sent_at_ms);
   const TrafficClass traffic_class = TrafficClassOf(*group);
   EncodedMessage encoded(group->position, message.previous, message.content);
   for (const Group::Place& place : group->members) {
@@ -320,10 +351,13 @@ void GroupService::GiveUp() {
   memberships_.GiveUp();
   reads_.RefuseAll(StoppingError());
   presence_.RefuseReads(StoppingError());
+  if (control_ != nullptr) control_->GiveUp(StoppingError());
   sends_.ReleaseAll();
 }
 
 void GroupService::CheckDeadlines() {
+  rate_windows_.SetTime(clock_->Now());
+  if (control_ != nullptr) control_->OnTick();
   access_.CheckDeadlines();
   memberships_.CheckDeadlines();
   recoveries_.RetryFailed();

@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/channel/channel.h"
@@ -15,11 +18,13 @@
 #include "services/common/token_bucket.h"
 #include "services/groups/authenticator.h"
 #include "services/groups/connection_access.h"
+#include "services/groups/control/control_room.h"
 #include "services/groups/group_presence.h"
 #include "services/groups/group_table.h"
 #include "services/groups/history_reads.h"
 #include "services/groups/member.h"
 #include "services/groups/memberships.h"
+#include "services/groups/message_rate.h"
 #include "services/groups/recent_messages.h"
 #include "services/groups/recovery.h"
 #include "services/groups/refusals.h"
@@ -44,6 +49,7 @@ struct GroupServiceOptions {
   GroupPresenceOptions presence;
   RecentMessagesOptions recent;
   SendQueueOptions sends;
+  ControlOptions control;
 };
 
 // A worker's part in groups. It gives its connections' commands to its rooms (Memberships,
@@ -85,9 +91,16 @@ class GroupService final : public ChannelListener {
     sends_.SetChannel(channel);
     reads_.SetChannel(channel);
     presence_.SetPresence(channel == nullptr ? nullptr : channel->presence());
+    if (control_ != nullptr) control_->SetChannel(channel);
   }
   // Sets the handler of a misconfiguration: the channel cannot work as configured.
   void OnFatal(std::function<void(const absl::Status&)> handler) { on_fatal_ = std::move(handler); }
+
+  // Calls `watcher` for each message of the channel, with its time (Content::sent_at_ms). Null: no
+  // call.
+  void WatchMessages(std::function<void(int64_t sent_at_ms)> watcher) {
+    message_watcher_ = std::move(watcher);
+  }
 
   // The limits of commands, with the channel's present maximum.
   const CommandLimits& command_limits() const { return command_limits_; }
@@ -114,6 +127,14 @@ class GroupService final : public ChannelListener {
   // The same for a front end that has the command already.
   bool Run(Member* member, const Command& command);
 
+  // Asks all workers for the member, as ControlQuestions. Its right is the caller's concern.
+  // Returns the question, for DropQuestion. kAborted: the member asks too often. kUnavailable: the
+  // worker cannot ask now.
+  absl::StatusOr<uint64_t> AskWorkers(Member* member, ControlCommand command,
+                                      ControlQuestions::Done done);
+  // Nobody waits for the result any more.
+  void DropQuestion(uint64_t question) { control_->Drop(question); }
+
   // The caller calls it when the outbox of a member with `recoveries` has drained.
   void OnDrained(Member* member) { recoveries_.OnDrained(member); }
 
@@ -138,6 +159,11 @@ class GroupService final : public ChannelListener {
   size_t pending_sends() const { return sends_.pending(); }
 
   const GroupTable& table() const { return table_; }
+  // The errors of commands, and of single groups of them, with this code.
+  uint64_t errors_of(ErrorCode code) const {
+    return refusals_.counters().of_codes[static_cast<size_t>(code)];
+  }
+  uint64_t publications() const { return sends_.published(); }
   Counters counters() const;
 
   void OnSubscribed(absl::string_view group_id, const Position& head) override;
@@ -154,6 +180,8 @@ class GroupService final : public ChannelListener {
   // Whether the rates of the member and of its user let it run a command now. If not, it has the
   // answer.
   bool HasTokens(Member* member, const Command& command);
+  // kAborted: they do not. It is counted.
+  absl::Status CheckTokens(const Member& member);
   // Takes the tokens of a command that runs, or of text that is no command.
   void TakeTokens(Member* member, size_t commands);
   void AddGroup(Member* member, const Command& command);
@@ -174,6 +202,7 @@ class GroupService final : public ChannelListener {
   CommandLimits command_limits_;
   Channel* channel_ = nullptr;
   std::function<void(const absl::Status&)> on_fatal_;
+  std::function<void(int64_t)> message_watcher_;
   absl::flat_hash_map<ConnectionId, Member*> members_;
   Refusals refusals_;
   RecentMessages recent_;  // used by the table's groups
@@ -186,6 +215,8 @@ class GroupService final : public ChannelListener {
   ConnectionAccess access_;
   const SendRules send_rules_;
   Sends sends_;
+  RateWindows rate_windows_;
+  std::unique_ptr<ControlRoom> control_;  // null: the worker has no part in control
   bool gives_up_ = false;
   Counters counters_;
   LogLimit gap_log_limit_;

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/channel/position.h"
 #include "services/groups/member.h"
+#include "services/groups/message_rate.h"
 #include "services/groups/recent_messages.h"
 
 namespace groupcast::service {
@@ -30,6 +32,7 @@ struct Group {
 
   std::string id;
   bool subscribed = false;  // OnSubscribed has come
+  MessageRate rate;         // of its messages from the channel
   Position position;        // of the last delivered message, if subscribed
   std::vector<Place> members;
   std::unique_ptr<RecentMessages::Ring> recent;  // null before the first message
@@ -68,6 +71,11 @@ class GroupTable {
   std::vector<Group*> GroupsNotLive(const Member& member) const;
   // Returns the groups that the member has left.
   std::vector<Group*> LeaveAll(Member* member);
+
+  // In no order. `see` must not change the table.
+  void ForEach(absl::FunctionRef<void(const Group&)> see) const {
+    for (const auto& [id, group] : groups_) see(*group);
+  }
 
   size_t group_count() const { return groups_.size(); }
   size_t membership_count() const { return membership_count_; }

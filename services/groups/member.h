@@ -55,6 +55,9 @@ class Member {
   // the group table.
   virtual void Disconnect(CloseCode code, absl::string_view reason) = 0;
 
+  // It is a connection that stays, and not a single request.
+  virtual bool is_lasting() const { return true; }
+
   // Its commands waited, and may continue now.
   virtual void ResumeCommands() = 0;
 

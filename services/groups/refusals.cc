@@ -21,6 +21,7 @@ void Refusals::Tell(Member* member, const CommandError& error) {
 }
 
 void Refusals::Count(ErrorCode code) {
+  ++counters_.of_codes[static_cast<size_t>(code)];
   if (code == ErrorCode::kTooManyGroups) ++counters_.too_many_groups;
   if (code == ErrorCode::kMessageTooLarge) ++counters_.message_too_large;
 }

@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_GROUPS_REFUSALS_H_
 #define GROUPCAST_SERVICES_GROUPS_REFUSALS_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -30,6 +31,8 @@ class Refusals {
     uint64_t too_many_groups = 0;
     uint64_t message_too_large = 0;
     uint64_t too_deep = 0;  // JSON whose brackets nest too deep
+    // All errors by their codes, with those of single groups of a command.
+    std::array<uint64_t, kErrorCodes> of_codes = {};
   };
 
   void Tell(Member* member, const CommandError& error);

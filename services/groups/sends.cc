@@ -95,6 +95,7 @@ void Sends::Publish(Member* member, const Command& command, std::optional<SendQu
     if (absl::IsAborted(status)) ++limited_;
     return done(std::move(status));
   }
+  ++published_;
   channel_->Publish(publication, std::move(done));
 }
 

@@ -57,6 +57,8 @@ class Sends {
 
   // The number of sends without a result, also of connections that are gone.
   size_t pending() const { return pending_.size(); }
+  // Messages that were handed to the channel.
+  uint64_t published() const { return published_; }
   // Messages over the rates of their groups.
   uint64_t limited() const { return limited_; }
 
@@ -94,6 +96,7 @@ class Sends {
   // By number, in the order of their commands. The channel's window bounds them.
   absl::flat_hash_map<uint64_t, PendingSend> pending_;
   uint64_t last_number_ = 0;
+  uint64_t published_ = 0;
   uint64_t limited_ = 0;
   bool gives_up_ = false;
   absl::Time away_since_;  // the time of the disconnection, while not connected

@@ -39,6 +39,9 @@ bool AddScope(absl::string_view scope, Rights* rights) {
     rights->Add(Right::kRead);
   } else if (scope == "observe") {
     rights->Add(Right::kObserve);
+  } else if (scope == "manage") {
+    rights->Add(Right::kObserve);
+    rights->Add(Right::kManage);
   } else {
     return false;
   }
@@ -80,12 +83,13 @@ absl::StatusOr<ApiKeys> ApiKeys::Read(const ConfigurationFile& file) {
     }
     Rights rights;
     if (values.scopes().empty()) {
-      return wrong(i, ".scopes", " must name publish, read or observe");
+      return wrong(i, ".scopes", " must name publish, read, observe or manage");
     }
     for (int scope = 0; scope < values.scopes_size(); ++scope) {
       if (!AddScope(values.scopes(scope), &rights)) {
-        return wrong(i, absl::StrCat(".scopes[", scope, "]"),
-                     absl::StrCat("=", values.scopes(scope), " must be publish, read or observe"));
+        return wrong(
+            i, absl::StrCat(".scopes[", scope, "]"),
+            absl::StrCat("=", values.scopes(scope), " must be publish, read, observe or manage"));
       }
     }
     if (values.groups().empty()) key->grants.Add("*", rights);

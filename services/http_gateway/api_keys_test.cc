@@ -53,6 +53,16 @@ TEST(ApiKeysTest, ScopesAreRightsForTheGroups) {
   EXPECT_TRUE(grants.Of("news").Has(Right::kSend));
   EXPECT_FALSE(grants.Of("news2").Has(Right::kSend));
 
+  const absl::StatusOr<ApiKeys> manager =
+      Read(Key(R"("scopes": ["manage"], "groups": ["chat:*"])"));
+  ASSERT_TRUE(manager.ok()) << manager.status();
+  const Grants& managed = manager->Find("gck_test")->grants;
+  EXPECT_TRUE(managed.Of("chat:1").Has(Right::kManage));
+  EXPECT_TRUE(managed.Of("chat:1").Has(Right::kObserve));
+  EXPECT_FALSE(managed.Of("chat:1").Has(Right::kSend));
+  EXPECT_FALSE(managed.Of("chat:1").Has(Right::kRead));
+  EXPECT_FALSE(managed.Of("news").Has(Right::kManage));
+
   const absl::StatusOr<ApiKeys> reader = Read(Key(R"("scopes": ["read"])"));
   ASSERT_TRUE(reader.ok()) << reader.status();
   const Rights rights = reader->Find("gck_test")->grants.Of("any group");
@@ -67,7 +77,7 @@ TEST(ApiKeysTest, ErrorsNameTheFieldAndWhatIsAllowed) {
               HasSubstr("api_keys[0].hash must be sha256: and 64 hexadecimal digits"));
   EXPECT_THAT(ErrorOf(Key(R"("scopes": [])")), HasSubstr("api_keys[0].scopes must name"));
   EXPECT_THAT(ErrorOf(Key(R"("scopes": ["read", "write"])")),
-              HasSubstr("api_keys[0].scopes[1]=write must be publish"));
+              HasSubstr("api_keys[0].scopes[1]=write must be publish, read, observe or manage"));
   const std::string key = Key(R"("scopes": ["read"])");
   EXPECT_THAT(ErrorOf(absl::StrCat(key, ", ", key)), HasSubstr("api_keys[1].name=app is the name"));
   EXPECT_THAT(ErrorOf(absl::StrCat(key, R"(, {"name": "b", "hash": ")", kHash,

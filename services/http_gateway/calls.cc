@@ -11,7 +11,9 @@
 #include "services/access/token.h"
 #include "services/channel/group_id.h"
 #include "services/common/utf8.h"
+#include "services/http_gateway/control_call.h"
 #include "services/http_gateway/event_stream.h"
+#include "services/http_gateway/parameters.h"
 #include "services/protocol/json.h"
 
 namespace groupcast::service {
@@ -66,6 +68,15 @@ class Reader {
         calls_.asks_services = true;
         calls_.items.emplace_back();
         return true;
+      case Endpoint::kGroups:
+      case Endpoint::kGroupMember:
+      case Endpoint::kConnection:
+      case Endpoint::kUserConnections: {
+        std::variant<ControlCommand, Problem> control = ReadControlCall(route_);
+        if (Problem* const problem = std::get_if<Problem>(&control)) return Fail(*problem);
+        calls_.control = std::get<ControlCommand>(std::move(control));
+        return true;
+      }
       case Endpoint::kApiDescription:
       case Endpoint::kDashboard:
       case Endpoint::kDashboardFile:
@@ -230,17 +241,7 @@ class Reader {
 
   // Without the parameter, `count` stays as it is.
   bool ReadCount(absl::string_view name, uint32_t most, uint32_t* count) {
-    const auto text = route_.Parameter(name);
-    if (!text.has_value()) return true;
-    const bool is_number =
-        !text->empty() && std::all_of(text->begin(), text->end(), absl::ascii_isdigit);
-    // One that fits no integer is more than the most, too.
-    if (is_number && !absl::SimpleAtoi(*text, count)) *count = most;
-    if (!is_number || *count == 0) {
-      return Fail(BadRequest(absl::StrCat(name, " must be a number from 1 to ", most, ".")));
-    }
-    *count = std::min(*count, most);
-    return true;
+    return ReadCountParameter(route_, name, most, count, &problem_);
   }
 
   bool ReadBool(absl::string_view name, bool* value) {
@@ -256,12 +257,10 @@ class Reader {
     if (command == nullptr) return false;
     command->limit = std::min<uint32_t>(100, limits_.commands.members_max);
     if (const auto after = route_.Parameter("after"); after.has_value()) {
-      uint64_t id = 0;
-      if (after->size() != 16 || !std::all_of(after->begin(), after->end(), absl::ascii_isxdigit) ||
-          !absl::SimpleHexAtoi(*after, &id)) {
+      command->after = ReadConnectionId(*after);
+      if (!command->after.has_value()) {
         return Fail(BadRequest("after must be a connection id: 16 hexadecimal digits."));
       }
-      command->after = id;
     }
     return ReadCount("limit", limits_.commands.members_max, &command->limit) &&
            ReadBool("count_only", &command->count_only);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "services/groups/control/control_message.h"
 #include "services/http_gateway/problem.h"
 #include "services/http_gateway/route.h"
 #include "services/protocol/command.h"
@@ -38,6 +39,8 @@ struct Calls {
   bool is_stream = false;  // the commands are joins, and the answer is a stream of their events
   // A stream's groups, in the order of the request.
   std::vector<std::string> groups;
+  // The request is a question to all workers, and has no commands.
+  std::optional<ControlCommand> control;
 };
 
 // Reads what a request of an endpoint with groups asks for. `exclude_session` and `exclude_user`

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/groups/member_access.h"
 #include "services/http_gateway/api_description.h"
+#include "services/http_gateway/control_call.h"
 #include "services/http_gateway/door.h"
 #include "services/http_gateway/event_stream.h"
 #include "services/protocol/event.h"
@@ -112,6 +113,7 @@ void Connection::Read() {
       if (!is_answered && !(state_ == State::kClosing && has_unsent)) End();
       return;
     }
+    host_->OnReceived(static_cast<size_t>(count));
     const absl::string_view input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kReading) {
       Parse(input);
@@ -325,6 +327,7 @@ void Connection::Run() {
     if (const std::string* const json = host_->AskServices(this)) OnServices(*json);
     return;
   }
+  AskWorkers();
   RunCommands();
   // A list may have no command.
   host_->OnTouched(this, TrafficClass::kInteractive);
@@ -336,6 +339,26 @@ void Connection::RunCommands() {
     if (command == nullptr || !host_->groups().Run(this, *command)) return;
     exchange_->Ran();
   }
+}
+
+void Connection::AskWorkers() {
+  const ControlCommand* const command = exchange_->control();
+  if (command == nullptr) return;
+  const Identity* const identity = IdentityOf(*this);
+  if (std::optional<Problem> problem =
+          CheckControl(*command, identity == nullptr ? nullptr : identity->program,
+                       host_->door().anyone_manages)) {
+    return exchange_->OnControl(*std::move(problem));
+  }
+  // The question is dropped before the exchange ends.
+  const auto answer = [this](const absl::StatusOr<ControlResult>& result) {
+    exchange_->OnControl(ControlJson(*exchange_->control(), result));
+    host_->OnTouched(this, TrafficClass::kInteractive);
+  };
+  const absl::StatusOr<uint64_t> question = host_->groups().AskWorkers(this, *command, answer);
+  if (!question.ok()) return answer(question.status());
+  // It may have its answer at once.
+  if (!exchange_->is_complete()) exchange_->question = *question;
 }
 
 void Connection::ResumeCommands() { RunCommands(); }
@@ -438,7 +461,7 @@ void Connection::EndStream(CloseCode code, absl::string_view reason,
   outbox_.PushLast(SharedBytes::Copy(
       absl::StrCat(wait_ms > 0 ? absl::StrCat("retry: ", wait_ms, "\n") : "",
                    StreamEvent("closing", "", ClosingEvent(code, reason, reconnect_after)))));
-  Close(/*drop_unsent=*/false);
+  Close(/*drop_unsent=*/false, code);
 }
 
 void Connection::OnRequestTimeout() {
@@ -594,6 +617,7 @@ void Connection::Write() {
       return End();
     }
     outbox_.Consume(static_cast<size_t>(written));
+    host_->OnSent(static_cast<size_t>(written));
     took_bytes_at_ = loop_->now();
   }
   write_blocked_ = !outbox_.empty();
@@ -609,9 +633,9 @@ void Connection::Write() {
   }
 }
 
-void Connection::Close(bool drop_unsent) {
+void Connection::Close(bool drop_unsent, CloseCode code) {
   if (state_ == State::kClosing || ended()) return;
-  if (state_ == State::kStreaming) host_->OnStream(-1);
+  LeaveStream(code);
   if (drop_unsent) outbox_.DropUnsent();
   state_ = State::kClosing;
   // The groups are left at the end of the turn: this may be inside a call of theirs.
@@ -620,6 +644,12 @@ void Connection::Close(bool drop_unsent) {
   if (!peer_closed_) WatchFor(watched_ | EPOLLIN);
   host_->OnClosing(this);
   host_->OnTouched(this, TrafficClass::kInteractive);
+}
+
+void Connection::LeaveStream(CloseCode code) {
+  if (state_ != State::kStreaming) return;
+  host_->OnStream(-1);
+  host_->OnStreamEnd(slow_ ? CloseCode::kSlowConsumer : code);
 }
 
 void Connection::CloseIdle() {
@@ -644,7 +674,7 @@ void Connection::End() {
         static_cast<unsigned>(absl::ToInt64Milliseconds(host_->options().close_timeout));
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
   }
-  if (state_ == State::kStreaming) host_->OnStream(-1);
+  LeaveStream(CloseCode::kAbnormal);
   state_ = State::kEnded;
   if (registered_) loop_->Remove(socket_.get(), this);
   registered_ = false;
@@ -653,6 +683,9 @@ void Connection::End() {
 
 void Connection::LeaveGroups() {
   host_->OnHeld(-static_cast<int64_t>(std::exchange(held_bytes_, 0)));
+  if (exchange_ != nullptr && exchange_->question.has_value()) {
+    host_->groups().DropQuestion(*std::exchange(exchange_->question, std::nullopt));
+  }
   if (!std::exchange(is_member_, false)) return;
   host_->groups().Remove(this);
   pending_answers = 0;

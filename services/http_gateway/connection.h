@@ -67,6 +67,10 @@ class ConnectionHost {
   // A request has been read, or refused.
   virtual void OnRequest(bool refused) = 0;
   virtual void OnStream(int change) = 0;
+  // A stream ends: with an event that has this code, or as the code says.
+  virtual void OnStreamEnd(CloseCode code) = 0;
+  virtual void OnReceived(size_t bytes) = 0;
+  virtual void OnSent(size_t bytes) = 0;
   // What the connection waits for now.
   virtual void OnIdle(Connection* connection) = 0;       // for a request
   virtual void OnReading(Connection* connection) = 0;    // for the rest of a request
@@ -112,7 +116,8 @@ class Connection final : public Member,
   size_t Flush();
 
   // Ends it when what it has queued is written. `drop_unsent`: without what is not written yet.
-  void Close(bool drop_unsent);
+  // A stream ends with `code`, for the counters.
+  void Close(bool drop_unsent, CloseCode code = CloseCode::kAbnormal);
   // Ends it at once, if it waits for a request: the peer has all that was for it.
   void CloseIdle();
   // As Close for a stream, which is told why and when to come back.
@@ -152,6 +157,9 @@ class Connection final : public Member,
   bool HasRoomFor(size_t bytes) const override;
   void Disconnect(CloseCode code, absl::string_view reason) override;
   void ResumeCommands() override;
+  bool is_lasting() const override {
+    return is_streaming() || (state_ == State::kAnswering && exchange_->is_stream());
+  }
 
  private:
   enum class State : uint8_t {
@@ -186,6 +194,8 @@ class Connection final : public Member,
   // A file of the dashboard.
   void SendFile();
   void RunCommands();
+  // Asks all workers, if that is what the request wants.
+  void AskWorkers();
 
   void RefuseRequest(const Problem& problem);
   void SendAnswer(const SharedBytes& bytes);
@@ -195,6 +205,8 @@ class Connection final : public Member,
   ResponseFrame response_frame() const;
   // The request's time in the groups is over.
   void LeaveGroups();
+  // If it streams: the stream ends, before its state changes.
+  void LeaveStream(CloseCode code);
   // The same for a stream, which may have been about to begin.
   void EndGroups();
   absl::Status Push(const SharedBytes& bytes);

@@ -149,6 +149,9 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   absl::string_view date() const override { return "today"; }
   void OnRequest(bool) override {}
   void OnStream(int change) override { streams_ += change; }
+  void OnStreamEnd(CloseCode) override {}
+  void OnReceived(size_t) override {}
+  void OnSent(size_t) override {}
   void OnIdle(Connection*) override { waits_ = Waits::kIdle; }
   void OnReading(Connection*) override { waits_ = Waits::kReading; }
   void OnAnswering(Connection*) override { waits_ = Waits::kAnswering; }

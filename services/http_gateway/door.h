@@ -21,6 +21,7 @@ struct Door {
   const ApiKeys* api_keys;
   bool needs_credentials = false;  // of requests about groups
   bool knows_tokens = false;       // the service has keys for tokens
+  bool anyone_manages = false;     // also callers without credentials may do everything
 };
 
 // What the head of a request shows.

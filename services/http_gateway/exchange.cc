@@ -17,6 +17,17 @@ Exchange::Exchange(Calls calls)
               .problem = ProblemOf(defect->code, defect->message)});
   }
   SkipDefects();
+  if (calls_.control.has_value()) {
+    left_ = 1;
+    results_.resize(1);
+  }
+}
+
+void Exchange::OnControl(std::variant<std::string, Problem> answer) {
+  question.reset();
+  if (Problem* const problem = std::get_if<Problem>(&answer)) return Fail(std::move(*problem));
+  results_.front() = std::get<std::string>(std::move(answer));
+  left_ = 0;
 }
 
 void Exchange::SkipDefects() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -44,8 +45,18 @@ class Exchange {
   const std::vector<Answer>& events() const { return events_; }
 
   bool asks_services() const { return calls_.asks_services; }
+  // What all workers are asked instead of commands. Null: nothing.
+  const ControlCommand* control() const {
+    return calls_.control.has_value() ? &*calls_.control : nullptr;
+  }
+  // The workers' answer.
+  void OnControl(std::variant<std::string, Problem> answer);
+
   bool is_stream() const { return calls_.is_stream; }
   const std::vector<std::string>& groups() const { return calls_.groups; }
+
+  // Of GroupService::AskWorkers, while the workers are asked.
+  std::optional<uint64_t> question;
 
  private:
   void SkipDefects();

@@ -28,6 +28,30 @@ Answer Error(const std::string& id, ErrorCode code) {
 
 constexpr char kResult[] = R"({"group_id":"g","epoch":"000000000000000a","offset":42})";
 
+TEST(ExchangeTest, AQuestionToAllWorkersHasNoCommands) {
+  Calls calls;
+  calls.control.emplace();
+  Exchange exchange(std::move(calls));
+  ASSERT_NE(exchange.control(), nullptr);
+  EXPECT_EQ(exchange.Next(), nullptr);
+  EXPECT_FALSE(exchange.is_complete());
+  exchange.question = 1;
+  exchange.OnControl("{}");
+  EXPECT_TRUE(exchange.is_complete());
+  EXPECT_EQ(exchange.question, std::nullopt) << "there is nothing to drop";
+  EXPECT_EQ(exchange.problem(), std::nullopt);
+  EXPECT_EQ(exchange.TakeJson(), "{}");
+}
+
+TEST(ExchangeTest, AQuestionThatFailsIsAProblem) {
+  Calls calls;
+  calls.control.emplace();
+  Exchange exchange(std::move(calls));
+  exchange.OnControl(ProblemOf(ErrorCode::kUnavailable, "why"));
+  ASSERT_TRUE(exchange.is_complete());
+  EXPECT_EQ(exchange.problem()->status, 503);
+}
+
 TEST(ExchangeTest, OneCommandHasOneAnswer) {
   Calls calls = Sends(1);
   calls.is_list = false;

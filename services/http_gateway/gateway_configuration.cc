@@ -167,6 +167,8 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   // Without keys, this machine alone decides who may call the service.
   worker.shows_services =
       IsLoopback(bind_address) && api_keys->empty() && !access->policy->needs_token();
+  worker.anyone_manages =
+      api_keys->empty() && access->policy->tokens() == nullptr && IsLoopback(bind_address);
   worker.api_keys = std::make_shared<const ApiKeys>(*std::move(api_keys));
   worker.origins = *std::move(origins);
   worker.groups.access = *std::move(access);

@@ -7,6 +7,7 @@
 
 #include "absl/random/random.h"
 #include "services/connections/outbox.h"
+#include "services/worker_metrics/worker_numbers.h"
 #include "spdlog/spdlog.h"
 
 namespace groupcast::service {
@@ -45,8 +46,14 @@ enum Counter : size_t {
   kLimitSends,
   kLimitRate,
   kLimitAccess,
+  kGroups,  // from here on, they are not in the table
+  kMemberships,
+  kRecovered,
+  kLost,
   kCounters,
 };
+
+int64_t OutboxMemory() { return SharedBytes::live_bytes() + Outbox::queue_bytes(); }
 
 Problem Stopping() { return ProblemOf(ErrorCode::kUnavailable, "The service stops. Try again."); }
 
@@ -70,6 +77,7 @@ GatewayWorker::GatewayWorker(const GatewayOptions& options, SharedSlot* slot,
     : options_(options),
       slot_(slot),
       loop_(std::move(loop)),
+      timing_(loop_.get(), &calendar_),
       groups_(options.groups, &clock_),
       services_({.services = options.services}, loop_.get()),
       unfinished_(options.unfinished_bytes_max),
@@ -79,14 +87,20 @@ GatewayWorker::GatewayWorker(const GatewayOptions& options, SharedSlot* slot,
 
 std::vector<CounterColumn> GatewayWorker::Counters() {
   std::vector<CounterColumn> columns(kCounters);
-  columns[kConnections] = {"connections", 12};
-  columns[kStreams] = {"streams", 8};
-  columns[kRequests] = {"requests", 10};
-  columns[kRefused] = {"refused", 8};
-  columns[kErrors] = {"errors", 8};
-  columns[kDeliveries] = {"deliveries", 12};
-  columns[kGaps] = {"gaps", 6};
-  columns[kSlow] = {"slow", 0};
+  const auto column = [&](Counter counter, const char* name, int width, Metric metric) {
+    columns[counter] = {.name = name, .width = width, .metric = std::move(metric)};
+  };
+  column(kConnections, "connections", 12, ConnectionsMetric());
+  column(kStreams, "streams", 8, GaugeMetric("groupcast_streams", "Open streams of events."));
+  column(kRequests, "requests", 10,
+         CounterMetric("groupcast_requests_total",
+                       "Requests that came whole and whose head was valid."));
+  column(kRefused, "refused", 8,
+         CounterMetric("groupcast_requests_refused_total", "Requests answered with a problem."));
+  column(kErrors, "errors", 8, {});  // groupcast_errors_total has them by code
+  column(kDeliveries, "deliveries", 12, DeliveriesMetric());
+  column(kGaps, "gaps", 6, GapsMetric());
+  column(kSlow, "slow", 0, SlowConsumersMetric());
   for (const auto& [counter, name] : {std::pair{kLimitConnections, "worker"},
                                       {kLimitRequest, "request"},
                                       {kLimitUnfinished, "unfinished"},
@@ -96,9 +110,16 @@ std::vector<CounterColumn> GatewayWorker::Counters() {
                                       {kLimitSends, "sends"},
                                       {kLimitRate, "rate"},
                                       {kLimitAccess, "access"}}) {
-    columns[counter] = {
-        .name = name, .width = static_cast<int>(strlen(name)) + 1, .is_limit = true};
+    columns[counter] = {.name = name,
+                        .width = static_cast<int>(strlen(name)) + 1,
+                        .is_limit = true,
+                        .metric = LimitMetric(name)};
   }
+  columns[kGroups].metric = GroupsMetric();
+  columns[kMemberships].metric = MembershipsMetric();
+  columns[kRecovered].metric = RecoveriesMetric("recovered");
+  columns[kLost].metric = RecoveriesMetric("lost");
+  AddWorkerColumns(&columns);
   return columns;
 }
 
@@ -113,6 +134,7 @@ absl::Status GatewayWorker::Start(const ChannelFactory& make_channel, Fd listene
   if (!channel.ok()) return channel.status();
   channel_ = *std::move(channel);
   groups_.SetChannel(channel_.get());
+  groups_.WatchMessages([this](int64_t sent_at_ms) { timing_.OnMessage(sent_at_ms); });
 
   services_.OnAnswer([this](const std::string& json) {
     for (Connection* const connection : std::exchange(asking_, {})) connection->OnServices(json);
@@ -138,6 +160,7 @@ absl::Status GatewayWorker::Start(const ChannelFactory& make_channel, Fd listene
 
 absl::Status GatewayWorker::Run() {
   loop_->Run();
+  Report();  // the last numbers count too
   return failure_;
 }
 
@@ -185,8 +208,7 @@ void GatewayWorker::OnUnfinished(Connection* connection, size_t bytes) {
 }
 
 void GatewayWorker::RelieveOutboxes() {
-  const auto measure = [] { return SharedBytes::live_bytes() + Outbox::queue_bytes(); };
-  if (!outbox_budget_.IsExceeded(measure())) return;
+  if (!outbox_budget_.IsExceeded(OutboxMemory())) return;
   std::vector<OutboxBudget::Consumer> consumers;
   for (const std::unique_ptr<Connection>& connection : connections_) {
     if (connection->ended() || connection->outbox_bytes() == 0) continue;
@@ -199,10 +221,10 @@ void GatewayWorker::RelieveOutboxes() {
       [this](const OutboxBudget::Consumer& consumer) {
         ++over_outboxes_;
         auto* const connection = static_cast<Connection*>(consumer.connection);
-        connection->Close(/*drop_unsent=*/true);
+        connection->Close(/*drop_unsent=*/true, CloseCode::kSlowConsumer);
         connection->Abort();
       },
-      measure);
+      OutboxMemory);
 }
 
 absl::Time GatewayWorker::FlushTouched() {
@@ -235,6 +257,7 @@ void GatewayWorker::Destroy(Connection* connection) {
 }
 
 void GatewayWorker::Tick() {
+  timing_.OnTick();
   date_ = HttpDate(absl::Now());
   CheckDeadlines();
   groups_.CheckDeadlines();
@@ -291,6 +314,18 @@ void GatewayWorker::Report() {
   shared[kLimitSends] = counters.sends_limited;
   shared[kLimitRate] = counters.rate_limited;
   shared[kLimitAccess] = counters.refused;
+  shared[kGroups] = groups_.table().group_count();
+  shared[kMemberships] = groups_.table().membership_count();
+  shared[kRecovered] = counters.recoveries;
+  shared[kLost] = counters.recoveries_lost;
+  WriteWorkerNumbers({.groups = &groups_,
+                      .channel = channel_.get(),
+                      .timing = &timing_,
+                      .closes = &closes_,
+                      .received_bytes = received_bytes_,
+                      .sent_bytes = sent_bytes_,
+                      .outbox_bytes = OutboxMemory()},
+                     kCounters, slot_);
   slot_->waits = !channel_->connected();
   if (slot_->state == SharedSlot::State::kStarting && channel_->connected()) {
     slot_->state = SharedSlot::State::kReady;

@@ -31,6 +31,8 @@
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
+#include "services/worker_metrics/close_counts.h"
+#include "services/worker_metrics/worker_timing.h"
 
 namespace groupcast::service {
 
@@ -48,6 +50,9 @@ struct GatewayOptions {
   std::vector<ServiceAddress> services;
   // The files of the dashboard. Null: there is none.
   std::shared_ptr<const Pages> dashboard;
+  // The service knows no credentials and is for this machine alone: callers may also list all
+  // groups, and end connections.
+  bool anyone_manages = false;
 
   // From the first byte of a request to its last, and for the peer to take an answer.
   absl::Duration request_timeout = absl::Seconds(30);
@@ -101,7 +106,8 @@ class GatewayWorker final : private ConnectionHost {
     return {.origins = &options_.origins,
             .api_keys = options_.api_keys.get(),
             .needs_credentials = options_.needs_credentials,
-            .knows_tokens = options_.groups.access.policy->tokens() != nullptr};
+            .knows_tokens = options_.groups.access.policy->tokens() != nullptr,
+            .anyone_manages = options_.anyone_manages};
   }
   const ApiKeys& api_keys() const override { return *options_.api_keys; }
   absl::string_view why_not_ready() const override;
@@ -115,6 +121,9 @@ class GatewayWorker final : private ConnectionHost {
   const std::string* AskServices(Connection* connection) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnStream(int change) override { streams_ += change; }
+  void OnStreamEnd(CloseCode code) override { closes_.Add(code); }
+  void OnReceived(size_t bytes) override { received_bytes_ += bytes; }
+  void OnSent(size_t bytes) override { sent_bytes_ += bytes; }
   void OnIdle(Connection* connection) override { idle_.Append(connection, loop_->now()); }
   void OnReading(Connection* connection) override { reading_.Append(connection, loop_->now()); }
   void OnAnswering(Connection* connection) override {
@@ -145,7 +154,9 @@ class GatewayWorker final : private ConnectionHost {
   const GatewayOptions options_;
   SharedSlot* const slot_;
   MonotonicClock clock_;
+  const CalendarClock calendar_;
   std::unique_ptr<EventLoop> loop_;
+  WorkerTiming timing_;
   GroupService groups_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<PoolLink> pool_;
@@ -165,6 +176,9 @@ class GatewayWorker final : private ConnectionHost {
   uint64_t requests_ = 0;
   uint64_t refused_ = 0;
   uint64_t slow_consumers_ = 0;
+  uint64_t received_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  CloseCounts closes_;
   uint64_t timeouts_ = 0;
   uint64_t over_connections_ = 0;
   uint64_t over_unfinished_ = 0;

@@ -78,6 +78,8 @@ int RunWorker(const GatewayConfiguration& configuration, const std::optional<Ser
   };
   GatewayOptions options = configuration.worker;
   if (own.has_value()) AddService(*own, &options.services);
+  options.groups.control = {
+      .service = "http_gateway", .worker = parts.number, .asks = true, .questions = {}};
   absl::StatusOr<std::unique_ptr<GatewayWorker>> worker = GatewayWorker::Create(
       options, make_channel, std::move(parts.listener), std::move(parts.control), slot);
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();

@@ -16,16 +16,22 @@ constexpr size_t kParametersMax = 256;
 
 struct Pattern {
   Endpoint endpoint;
-  absl::string_view path;  // "*" stands for the id
+  absl::string_view path;  // the first "*" stands for the id, the second one for the member
   absl::string_view methods;
 };
 
 constexpr absl::string_view kRead = "GET, HEAD, OPTIONS";
 
+constexpr absl::string_view kDeleteOnly = "DELETE, OPTIONS";
+
 constexpr std::array kPatterns = {
+    Pattern{Endpoint::kGroups, "/v1/groups", kRead},
     Pattern{Endpoint::kGroupMessages, "/v1/groups/*/messages", "GET, HEAD, POST, OPTIONS"},
     Pattern{Endpoint::kGroupMembers, "/v1/groups/*/members", kRead},
+    Pattern{Endpoint::kGroupMember, "/v1/groups/*/members/*", kDeleteOnly},
     Pattern{Endpoint::kGroupEvents, "/v1/groups/*/events", "GET, OPTIONS"},
+    Pattern{Endpoint::kConnection, "/v1/connections/*", kDeleteOnly},
+    Pattern{Endpoint::kUserConnections, "/v1/users/*/connections", kDeleteOnly},
     Pattern{Endpoint::kUserMessages, "/v1/users/*/messages", "POST, OPTIONS"},
     Pattern{Endpoint::kMessages, "/v1/messages", "POST, OPTIONS"},
     Pattern{Endpoint::kEvents, "/v1/events", "GET, OPTIONS"},
@@ -95,27 +101,44 @@ bool ReadQuery(absl::string_view query, Route* route, Problem* problem) {
   return true;
 }
 
-// The id that stands for the * of the pattern. nullopt: the path is another one.
-std::optional<absl::string_view> Match(absl::string_view pattern, absl::string_view path) {
-  const size_t star = pattern.find('*');
-  if (star == absl::string_view::npos) {
-    return path == pattern ? std::optional<absl::string_view>("") : std::nullopt;
-  }
-  const absl::string_view before = pattern.substr(0, star);
-  const absl::string_view after = pattern.substr(star + 1);
-  if (!absl::StartsWith(path, before) || !absl::EndsWith(path, after) ||
-      path.size() <= before.size() + after.size()) {
+// What stands for each * of a pattern. It is empty where there is none.
+struct Ids {
+  absl::string_view first;
+  absl::string_view second;
+};
+
+// Takes the part before the next slash off the path, and the slash.
+absl::string_view TakeSegment(absl::string_view* path) {
+  const size_t slash = path->find('/');
+  const absl::string_view segment = path->substr(0, slash);
+  path->remove_prefix(slash == absl::string_view::npos ? path->size() : slash + 1);
+  return segment;
+}
+
+// nullopt: the path is another one.
+std::optional<Ids> Match(absl::string_view pattern, absl::string_view path) {
+  if (std::count(pattern.begin(), pattern.end(), '/') !=
+      std::count(path.begin(), path.end(), '/')) {
     return std::nullopt;
   }
-  const absl::string_view id =
-      path.substr(before.size(), path.size() - before.size() - after.size());
-  return absl::StrContains(id, '/') ? std::nullopt : std::optional<absl::string_view>(id);
+  Ids ids;
+  while (!pattern.empty() || !path.empty()) {
+    const absl::string_view wanted = TakeSegment(&pattern);
+    const absl::string_view given = TakeSegment(&path);
+    if (wanted == "*" && !given.empty()) {
+      (ids.first.empty() ? ids.first : ids.second) = given;
+    } else if (wanted != given) {
+      return std::nullopt;
+    }
+  }
+  return ids;
 }
 
 std::optional<Method> ReadMethod(absl::string_view method) {
   if (method == "GET") return Method::kGet;
   if (method == "HEAD") return Method::kHead;
   if (method == "POST") return Method::kPost;
+  if (method == "DELETE") return Method::kDelete;
   if (method == "OPTIONS") return Method::kOptions;
   return std::nullopt;
 }
@@ -139,8 +162,8 @@ absl::string_view AllowedMethods(Endpoint endpoint) {
 bool FindRoute(absl::string_view method, absl::string_view target, Route* route, Problem* problem) {
   const RequestTarget parts = ReadRequestTarget(target);
   for (const Pattern& pattern : kPatterns) {
-    const std::optional<absl::string_view> id = Match(pattern.path, parts.path);
-    if (!id.has_value()) continue;
+    const std::optional<Ids> ids = Match(pattern.path, parts.path);
+    if (!ids.has_value()) continue;
     const std::optional<Method> known = ReadMethod(method);
     const std::vector<absl::string_view> methods = absl::StrSplit(pattern.methods, ", ");
     if (!known.has_value() || std::find(methods.begin(), methods.end(), method) == methods.end()) {
@@ -151,7 +174,8 @@ bool FindRoute(absl::string_view method, absl::string_view target, Route* route,
     }
     route->endpoint = pattern.endpoint;
     route->method = *known;
-    if (!Decode(*id, /*plus_is_space=*/false, &route->id)) {
+    if (!Decode(ids->first, /*plus_is_space=*/false, &route->id) ||
+        !Decode(ids->second, /*plus_is_space=*/false, &route->member)) {
       return Fail(problem,
                   "The path is not well-formed: a % must have two hexadecimal digits "
                   "behind it, and the text must be UTF-8.");

@@ -14,26 +14,31 @@ namespace groupcast::service {
 
 // The things that a request can be about. docs/http_api.md describes each.
 enum class Endpoint : uint8_t {
-  kGroupMessages,   // /v1/groups/{id}/messages
-  kGroupMembers,    // /v1/groups/{id}/members
-  kGroupEvents,     // /v1/groups/{id}/events
-  kUserMessages,    // /v1/users/{id}/messages
-  kMessages,        // /v1/messages
-  kEvents,          // /v1/events
-  kServices,        // /v1/services
-  kApiDescription,  // /v1/openapi.json
-  kDashboard,       // /dashboard
-  kDashboardFile,   // /dashboard/ and /dashboard/{id}
-  kAlive,           // /healthz
-  kReady,           // /readyz
+  kGroups,           // /v1/groups
+  kGroupMessages,    // /v1/groups/{id}/messages
+  kGroupMembers,     // /v1/groups/{id}/members
+  kGroupMember,      // /v1/groups/{id}/members/{member}
+  kGroupEvents,      // /v1/groups/{id}/events
+  kConnection,       // /v1/connections/{id}
+  kUserConnections,  // /v1/users/{id}/connections
+  kUserMessages,     // /v1/users/{id}/messages
+  kMessages,         // /v1/messages
+  kEvents,           // /v1/events
+  kServices,         // /v1/services
+  kApiDescription,   // /v1/openapi.json
+  kDashboard,        // /dashboard
+  kDashboardFile,    // /dashboard/ and /dashboard/{id}
+  kAlive,            // /healthz
+  kReady,            // /readyz
 };
 
-enum class Method : uint8_t { kGet, kHead, kPost, kOptions };
+enum class Method : uint8_t { kGet, kHead, kPost, kDelete, kOptions };
 
 struct Route {
   Endpoint endpoint{};
   Method method{};
-  std::string id;  // the {id} of the path: of a group or a user, or the name of a file
+  std::string id;      // the {id} of the path: of a group, a user or a connection; or a file's name
+  std::string member;  // the {member} of the path
   // The parameters of the query, in their order.
   std::vector<std::pair<std::string, std::string>> query;
 

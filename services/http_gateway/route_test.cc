@@ -26,10 +26,14 @@ Problem Refuse(absl::string_view method, absl::string_view target) {
 }
 
 TEST(RouteTest, FindsEveryEndpoint) {
+  EXPECT_EQ(Find("GET", "/v1/groups").endpoint, Endpoint::kGroups);
   EXPECT_EQ(Find("POST", "/v1/groups/123/messages").endpoint, Endpoint::kGroupMessages);
   EXPECT_EQ(Find("GET", "/v1/groups/123/messages").endpoint, Endpoint::kGroupMessages);
   EXPECT_EQ(Find("GET", "/v1/groups/123/members").endpoint, Endpoint::kGroupMembers);
   EXPECT_EQ(Find("GET", "/v1/groups/123/events").endpoint, Endpoint::kGroupEvents);
+  EXPECT_EQ(Find("DELETE", "/v1/groups/123/members/0a").endpoint, Endpoint::kGroupMember);
+  EXPECT_EQ(Find("DELETE", "/v1/connections/0a").endpoint, Endpoint::kConnection);
+  EXPECT_EQ(Find("DELETE", "/v1/users/ana/connections").endpoint, Endpoint::kUserConnections);
   EXPECT_EQ(Find("POST", "/v1/users/ana/messages").endpoint, Endpoint::kUserMessages);
   EXPECT_EQ(Find("POST", "/v1/messages").endpoint, Endpoint::kMessages);
   EXPECT_EQ(Find("GET", "/v1/events").endpoint, Endpoint::kEvents);
@@ -58,6 +62,16 @@ TEST(RouteTest, DecodesTheId) {
   EXPECT_EQ(Refuse("GET", "/v1/groups/%ff/members").status, 400) << "not UTF-8";
 }
 
+TEST(RouteTest, APathMayHaveTwoIds) {
+  const Route route = Find("DELETE", "/v1/groups/a%2Fb/members/%30a?code=4400");
+  EXPECT_EQ(route.id, "a/b");
+  EXPECT_EQ(route.member, "0a");
+  EXPECT_EQ(route.method, Method::kDelete);
+  EXPECT_EQ(Find("GET", "/v1/groups/a/members").member, "");
+  EXPECT_EQ(Find("DELETE", "/v1/groups/*/members/*").id, "*");
+  EXPECT_EQ(Refuse("DELETE", "/v1/groups/a/members/%").status, 400);
+}
+
 TEST(RouteTest, ReadsTheQuery) {
   const Route route = Find("GET", "/v1/events?group=a%26b&group=c+d&&limit=&flag");
   ASSERT_EQ(route.query.size(), 4u);
@@ -75,9 +89,11 @@ TEST(RouteTest, ReadsTheQuery) {
 }
 
 TEST(RouteTest, RefusesWhatIsNotThere) {
-  for (const char* target : {"/", "/v1", "/v1/groups", "/v1/groups//messages",
-                             "/v1/groups/a/b/messages", "/v1/groups/a/messages/", "/v1/messages/",
-                             "//v1/messages", "*", "ftp://h/v1/messages", "/v1/../v1/messages"}) {
+  for (const char* target :
+       {"/", "/v1", "/v1/groups/", "/v1/groups//messages", "/v1/groups/a", "/v1/groups/a/members/",
+        "/v1/groups//members/b", "/v1/connections", "/v1/connections/", "/v1/connections/a/b",
+        "/v1/groups/a/b/messages", "/v1/groups/a/messages/", "/v1/messages/", "//v1/messages", "*",
+        "ftp://h/v1/messages", "/v1/../v1/messages"}) {
     EXPECT_EQ(Refuse("GET", target).status, 404) << target;
   }
 }
@@ -88,6 +104,10 @@ TEST(RouteTest, RefusesOtherMethodsAndNamesTheRightOnes) {
   EXPECT_EQ(problem.allow, "GET, HEAD, POST, OPTIONS");
   EXPECT_THAT(problem.detail, HasSubstr("POST"));
   EXPECT_EQ(Refuse("GET", "/v1/messages").status, 405);
+  EXPECT_EQ(Refuse("POST", "/v1/groups").status, 405);
+  EXPECT_EQ(Refuse("DELETE", "/v1/groups").status, 405);
+  EXPECT_EQ(Refuse("GET", "/v1/connections/0a").allow, "DELETE, OPTIONS");
+  EXPECT_EQ(Refuse("GET", "/v1/groups/a/members/0a").allow, "DELETE, OPTIONS");
   EXPECT_EQ(Refuse("HEAD", "/v1/events").status, 405) << "a stream has no length";
   EXPECT_EQ(Refuse("get", "/healthz").status, 405) << "methods are case-sensitive";
 }

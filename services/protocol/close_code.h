@@ -12,7 +12,8 @@ enum class CloseCode : uint16_t {
   kGoingAway = 1001,
   kProtocolError = 1002,
   kUnsupportedData = 1003,
-  kNone = 1005,  // never on the wire: a close frame without a code
+  kNone = 1005,      // never on the wire: a close frame without a code
+  kAbnormal = 1006,  // never on the wire: an end without a close frame
   kInvalidPayload = 1007,
   kTooBig = 1009,
   kDraining = 4000,

@@ -1,6 +1,7 @@
 #ifndef GROUPCAST_SERVICES_PROTOCOL_ERROR_H_
 #define GROUPCAST_SERVICES_PROTOCOL_ERROR_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -26,6 +27,7 @@ enum class ErrorCode {
   kOutcomeUnknown,
   kInternal,
 };
+inline constexpr size_t kErrorCodes = static_cast<size_t>(ErrorCode::kInternal) + 1;
 
 // Returns the word that clients see.
 absl::string_view ErrorWord(ErrorCode code);

@@ -91,13 +91,16 @@ int RunWorker(const WorkerConfiguration& configuration, const SharedCounts& shar
     options.server_may_take_less = !parts.configuration_is_new;
     return OpenChannel(configuration.channel_url, loop, listener, options);
   };
-  absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Create(
-      configuration.worker, make_channel, std::move(parts.listener), std::move(parts.control),
-      {.slot = slot,
-       .addresses = shared.addresses.get(),
-       .user_connections = shared.user_connections.get(),
-       .user_groups = shared.user_groups.get(),
-       .table = parts.slot_number});
+  WorkerOptions options = configuration.worker;
+  options.groups.control = {
+      .service = "websocket_service", .worker = parts.number, .asks = false, .questions = {}};
+  absl::StatusOr<std::unique_ptr<Worker>> worker =
+      Worker::Create(options, make_channel, std::move(parts.listener), std::move(parts.control),
+                     {.slot = slot,
+                      .addresses = shared.addresses.get(),
+                      .user_connections = shared.user_connections.get(),
+                      .user_groups = shared.user_groups.get(),
+                      .table = parts.slot_number});
   const absl::Status status = worker.ok() ? (*worker)->Run() : worker.status();
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));

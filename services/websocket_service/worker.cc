@@ -86,6 +86,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerShare& share,
     : options_(options),
       share_(share),
       loop_(std::move(loop)),
+      timing_(loop_.get(), &calendar_),
       user_connections_(share.user_connections, share.table),
       user_groups_(share.user_groups, share.table),
       groups_(WithUserCounts(options.groups, &user_connections_, &user_groups_), &clock_),
@@ -112,6 +113,7 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
   if (!channel.ok()) return channel.status();
   channel_ = *std::move(channel);
   groups_.SetChannel(channel_.get());
+  groups_.WatchMessages([this](int64_t sent_at_ms) { timing_.OnMessage(sent_at_ms); });
 
   // After the channel's hook: a turn flushes its own frames.
   loop_->AddTurnHook(
@@ -135,6 +137,7 @@ absl::Status Worker::Start(const ChannelFactory& make_channel, Fd listener, Fd c
 
 absl::Status Worker::Run() {
   loop_->Run();
+  Report();  // the last numbers count too
   return failure_;
 }
 
@@ -308,7 +311,8 @@ void Worker::RelieveOutboxes() {
 
 void Worker::OnReadEnds(Session* session) { gate_.Leave(session); }
 
-void Worker::OnActivity(Session* session) {
+void Worker::OnActivity(Session* session, size_t bytes) {
+  received_bytes_ += bytes;
   if (session->is_open()) silent_.Append(session, loop_->now());
 }
 
@@ -393,6 +397,7 @@ void Worker::Destroy(Session* session) {
 }
 
 void Worker::Tick() {
+  timing_.OnTick();
   CheckDeadlines();
   gate_.LookAtFinishers();
   CheckCertificate();
@@ -446,7 +451,14 @@ void Worker::Report() {
                  .slow_consumers = slow_consumers_,
                  .accept_pauses = pool_->accept_pauses(),
                  .of_groups = groups_.counters(),
-                 .limits = limits_},
+                 .limits = limits_,
+                 .of_all = {.groups = &groups_,
+                            .channel = channel_.get(),
+                            .timing = &timing_,
+                            .closes = &closes_,
+                            .received_bytes = received_bytes_,
+                            .sent_bytes = sent_bytes_,
+                            .outbox_bytes = OutboxMemory() - memory_before_}},
                 share_.slot);
   share_.slot->waits = !channel_->connected();
   if (share_.slot->state == SharedSlot::State::kStarting && channel_->connected()) {

@@ -39,6 +39,8 @@
 #include "services/websocket_service/tls/certificate_watch.h"
 #include "services/websocket_service/tls/tls_context.h"
 #include "services/websocket_service/tls/tls_stream.h"
+#include "services/worker_metrics/close_counts.h"
+#include "services/worker_metrics/worker_timing.h"
 
 namespace groupcast::service {
 
@@ -161,7 +163,9 @@ class Worker final : private SessionHost {
   void WaitForRate(Session* session) override;
   void OnLimit(Limit limit) override { limits_.Add(limit); }
   void OnReadEnds(Session* session) override;
-  void OnActivity(Session* session) override;
+  void OnActivity(Session* session, size_t bytes) override;
+  void OnSent(size_t bytes) override { sent_bytes_ += bytes; }
+  void OnClose(CloseCode code) override { closes_.Add(code); }
   void OnClosing(Session* session) override;
   void OnTouched(Session* session, TrafficClass traffic_class) override;
   void OnUnfinished(Session* session, size_t bytes) override;
@@ -199,7 +203,9 @@ class Worker final : private SessionHost {
   const WorkerOptions options_;
   const WorkerShare share_;
   MonotonicClock clock_;
+  const CalendarClock calendar_;
   std::unique_ptr<EventLoop> loop_;
+  WorkerTiming timing_;
   PoolUserCounts user_connections_;
   PoolUserCounts user_groups_;
   GroupService groups_;
@@ -216,6 +222,9 @@ class Worker final : private SessionHost {
   uint64_t messages_before_round_ = 0;
   size_t open_count_ = 0;
   uint64_t slow_consumers_ = 0;
+  uint64_t received_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  CloseCounts closes_;
   size_t over_address_limit_ = 0;  // sessions that wait to be told so
   LimitCounts limits_;
   OutboxBudget outbox_budget_;

@@ -34,19 +34,24 @@ enum Counter : size_t {
 
 std::vector<CounterColumn> WorkerCounterColumns() {
   std::vector<CounterColumn> columns(kCounters);
-  columns[kConnections] = {"connections", 12};
-  columns[kGroups] = {"groups", 10};
-  columns[kMemberships] = {"memberships", 12};
-  columns[kDeliveries] = {"deliveries", 12};
-  columns[kErrors] = {"errors", 8};
-  columns[kLimited] = {"limited", 9};
-  columns[kGaps] = {"gaps", 6};
-  columns[kSlow] = {"slow", 6};
-  columns[kRecovered] = {"recovered", 10};
-  columns[kLost] = {"lost", 0};
+  const auto column = [&](size_t counter, const char* name, int width, Metric metric) {
+    columns[counter] = {.name = name, .width = width, .metric = std::move(metric)};
+  };
+  column(kConnections, "connections", 12, ConnectionsMetric());
+  column(kGroups, "groups", 10, GroupsMetric());
+  column(kMemberships, "memberships", 12, MembershipsMetric());
+  column(kDeliveries, "deliveries", 12, DeliveriesMetric());
+  column(kErrors, "errors", 8, {});  // groupcast_errors_total has them by code
+  column(kLimited, "limited", 9, LimitMetric("commands"));
+  column(kGaps, "gaps", 6, GapsMetric());
+  column(kSlow, "slow", 6, SlowConsumersMetric());
+  column(kRecovered, "recovered", 10, RecoveriesMetric("recovered"));
+  column(kLost, "lost", 0, RecoveriesMetric("lost"));
   const auto limit = [&](size_t counter, const char* name) {
-    columns[counter] = {
-        .name = name, .width = static_cast<int>(strlen(name)) + 1, .is_limit = true};
+    columns[counter] = {.name = name,
+                        .width = static_cast<int>(strlen(name)) + 1,
+                        .is_limit = true,
+                        .metric = LimitMetric(name)};
   };
   for (const auto& [of, name] : {std::pair{Limit::kConnections, "worker"},
                                  {Limit::kAddress, "address"},
@@ -70,6 +75,7 @@ std::vector<CounterColumn> WorkerCounterColumns() {
   limit(kUserGroups, "user_groups");
   limit(kUserRate, "user_commands");
   limit(kRefused, "access");
+  AddWorkerColumns(&columns);
   return columns;
 }
 
@@ -98,6 +104,7 @@ void WriteCounters(const WorkerCounts& counts, SharedSlot* slot) {
   shared[kUserGroups] = groups.user_groups;
   shared[kUserRate] = groups.user_rate_limited;
   shared[kRefused] = groups.refused;
+  WriteWorkerNumbers(counts.of_all, kCounters, slot);
 }
 
 }  // namespace groupcast::service

@@ -9,6 +9,7 @@
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
 #include "services/websocket_service/connection/limit.h"
+#include "services/worker_metrics/worker_numbers.h"
 
 namespace groupcast::service {
 
@@ -21,6 +22,7 @@ struct WorkerCounts {
   uint64_t accept_pauses = 0;
   GroupService::Counters of_groups;
   LimitCounts limits;
+  WorkerNumbers of_all;
 };
 
 // The columns of the counters in a worker's slot.

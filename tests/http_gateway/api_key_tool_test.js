@@ -39,6 +39,23 @@ test('the gateway accepts a key, for its scopes and groups alone', {timeout: 600
   assert.equal(await status('orders.1', 'POST', key.slice(0, -1) + (key.endsWith('A') ? 'E' : 'A')), 401);
 }));
 
+test('the gateway accepts a key with the scope manage', {timeout: 60000}, withCleanUp(async () => {
+  const made = run('--name=operator', '--scopes=manage', '--groups=room.*');
+  assert.equal(made.status, 0, made.words);
+  const key = made.words.match(/gck_[A-Za-z0-9_-]{43}/)[0];
+  const config = path.join(process.env.TEST_TMPDIR, 'manage.json');
+  fs.writeFileSync(config, `{"api_keys": [${made.entry}]}`);
+  const gateway = await startHttpGateway(await startChannelServer(), [`--config=${config}`]);
+  const status = async (method, rest) => (await fetch(`http://127.0.0.1:${gateway.port}/v1/${rest}`, {
+    method, headers: {Authorization: `Bearer ${key}`},
+  })).status;
+  assert.equal(await status('GET', 'groups?prefix=room.'), 200);
+  assert.equal(await status('GET', 'groups'), 403);
+  assert.equal(await status('DELETE', 'groups/room.1/members/c4f1e2a90b7d3356'), 404);
+  assert.equal(await status('DELETE', 'groups/news/members/c4f1e2a90b7d3356'), 403);
+  assert.equal(await status('DELETE', 'connections/c4f1e2a90b7d3356'), 403);
+}));
+
 test('keys differ, and options are checked', () => {
   const keys = [1, 2].map(() => run('--name', 'a', '--scopes', 'read').words.match(/gck_\S+/)[0]);
   assert.notEqual(keys[0], keys[1]);

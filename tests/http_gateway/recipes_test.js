@@ -60,7 +60,7 @@ async function history(port, group) {
 test('the document has a block of each language for each task', () => {
   const names = blocks().map(({name}) => name);
   assert.deepEqual(names, [
-    'first', 'publish.php', 'publish.sh', 'publish.py', 'publish.go', 'publish.js', 'follow.py', 'follow.js']);
+    'first', 'groups.sh', 'busiest.sh', 'close.sh', 'publish.php', 'publish.sh', 'publish.py', 'publish.go', 'publish.js', 'follow.py', 'follow.js']);
 });
 
 test('the three lines at the top', TIMEOUT, withCleanUp(async () => {
@@ -80,6 +80,52 @@ test('the three lines at the top', TIMEOUT, withCleanUp(async () => {
     assert.deepEqual(kept.messages.map(({message}) => message), ['hello']);
   } finally {
     stream.kill();
+  }
+}));
+
+// A stream in room:7, which has no other, and the id of its member.
+async function startMember(port) {
+  const abort = new AbortController();
+  const group = `http://127.0.0.1:${port}/v1/groups/room:7`;
+  await fetch(`${group}/events`, {signal: abort.signal});
+  const member = await until('the member is shown', async () => (await (await fetch(`${group}/members`)).json()).members[0]);
+  return {id: member.connection_id, end: () => abort.abort()};
+}
+
+test('the lists of groups', TIMEOUT, withCleanUp(async () => {
+  const gateway = await startHttpGateway(await startChannelServer());
+  const member = await startMember(gateway.port);
+  const published = await fetch(`http://127.0.0.1:${gateway.port}/v1/groups/room:7/messages`, {
+    method: 'POST', headers: {'Content-Type': 'text/plain'}, body: 'hello',
+  });
+  assert.equal(published.status, 200);
+  const list = (name) => JSON.parse(run(blocks().find((block) => block.name === name), gateway.port));
+  assert.deepEqual(list('groups.sh'), {groups: [{group_id: 'room:7', members: 1}], complete: true});
+  const {groups: [busiest]} = list('busiest.sh');
+  assert.deepEqual([busiest.group_id, busiest.members], ['room:7', 1]);
+  assert.ok(busiest.messages_per_second > 0);
+  member.end();
+}));
+
+test('the lines of operators', TIMEOUT, withCleanUp(async () => {
+  const gateway = await startHttpGateway(await startChannelServer());
+  const lines = blocks().find(({name}) => name === 'close.sh').code.split('\n');
+  assert.equal(lines.length, 3);
+  for (const line of lines) {
+    // Each line has somebody to act on, except that nobody is a user here.
+    const member = await startMember(gateway.port);
+    const real = line.replaceAll('127.0.0.1:8080', `127.0.0.1:${gateway.port}`).replace('c4f1e2a90b7d3356', member.id);
+    const answer = JSON.parse(child_process.execFileSync('bash', ['-c', real], {encoding: 'utf8'}));
+    if (line.includes('/users/')) {
+      assert.equal(answer.detail, 'This user has no connections.');
+    } else {
+      assert.deepEqual(answer, {connections: 1, complete: true}, line);
+    }
+    member.end();
+    await until('nobody is there', async () => {
+      const {count} = await (await fetch(`http://127.0.0.1:${gateway.port}/v1/groups/room:7/members`)).json();
+      return count === 0;
+    });
   }
 }));
 

@@ -1,5 +1,6 @@
 #include "tests/metrics/scrape.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,15 +14,22 @@
 
 namespace groupcast::tests {
 
-double Scrape::Sum(const std::string& name) const {
+double Scrape::Sum(absl::string_view series) const {
+  const std::vector<std::string> words = absl::StrSplit(series, ' ');
+  const std::string& name = words.front();
   double sum = 0;
   int found = 0;
   for (const auto& [sample, value] : samples) {
     if (sample != name && !absl::StartsWith(sample, name + "{")) continue;
+    if (!std::all_of(words.begin() + 1, words.end(), [&sample](const std::string& label) {
+          return absl::StrContains(sample, label);
+        })) {
+      continue;
+    }
     sum += value;
     ++found;
   }
-  if (found == 0) throw Failure(absl::StrCat("no sample of ", name, " in:\n", text));
+  if (found == 0) throw Failure(absl::StrCat("no sample of ", series, " in:\n", text));
   return sum;
 }
 
@@ -45,6 +53,22 @@ Scrape ScrapeMetrics(uint16_t admin_port) {
     scrape.samples[std::string(line.substr(0, space))] = value;
   }
   return scrape;
+}
+
+void AwaitMetric(uint16_t admin_port, absl::string_view series, double value) {
+  double last = 0;
+  try {
+    WaitUntil(absl::StrCat(series, " is ", value), [&] {
+      last = ScrapeMetrics(admin_port).Sum(series);
+      return last == value;
+    });
+  } catch (const Failure& failure) {
+    throw Failure(absl::StrCat(failure.what(), "; it was ", last));
+  }
+}
+
+int AdminStatus(uint16_t admin_port, absl::string_view path) {
+  return HttpClient(admin_port).Get(path).status;
 }
 
 }  // namespace groupcast::tests

@@ -22,6 +22,7 @@ HttpGateway::HttpGateway(const ChannelServer& channel, int workers, const Flags&
     StartAgain();
     ports_ = WaitForReadyPorts(process_.get(), ready_file_);
   });
+  if (ports_.admin_port != 0) AwaitAdmin(process_->pid());
 }
 
 HttpGateway::~HttpGateway() {

@@ -40,6 +40,12 @@ int FreePorts(int count) {
   }
 }
 
+bool IsAdmin(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
+  std::string name;
+  return std::getline(file, name) && name == "groupcast_admin";
+}
+
 // Empty, if the tests are plain.
 Flags DefaultTlsFlags() {
   if (!TestsUseTls()) return {};
@@ -80,12 +86,19 @@ uint16_t WaitForReady(Process* process, const std::string& ready_file) {
 
 std::vector<pid_t> WorkersOf(pid_t supervisor) {
   std::vector<pid_t> workers = ChildrenOf(supervisor);
-  std::erase_if(workers, [](pid_t pid) {
-    std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
-    std::string name;
-    return std::getline(file, name) && name == "groupcast_admin";
-  });
+  std::erase_if(workers, IsAdmin);
   return workers;
+}
+
+pid_t AwaitAdmin(pid_t supervisor) {
+  pid_t admin = 0;
+  WaitUntil("the process of the admin port", [&] {
+    for (const pid_t child : ChildrenOf(supervisor)) {
+      if (IsAdmin(child)) admin = child;
+    }
+    return admin != 0;
+  });
+  return admin;
 }
 
 uint16_t StartOnFreePorts(int count, bool may_say_otherwise,
@@ -140,6 +153,8 @@ WebSocketService::WebSocketService(const ChannelServer& channel, int workers, Fl
   all.insert(all.end(), flags.begin(), flags.end());
   process_ = std::make_unique<Process>(kWebSocketServiceBinary, all, output);
   ports_ = WaitForReadyPorts(process_.get(), ready_file);
+  // From now on, WorkersOf knows it by its name.
+  if (ports_.admin_port != 0) AwaitAdmin(process_->pid());
 }
 
 WebSocketService::~WebSocketService() {

@@ -35,6 +35,8 @@ uint16_t WaitForReady(Process* process, const std::string& ready_file);
 // The worker processes of a supervisor that serve clients: its children without the one of the
 // admin port.
 std::vector<pid_t> WorkersOf(pid_t supervisor);
+// The process of a supervisor's admin port. Waits for it.
+pid_t AwaitAdmin(pid_t supervisor);
 
 // Calls `start` with the first of `count` consecutive free ports. If it throws a Failure that says
 // that one is in use, or if `may_say_otherwise`, other ports follow, at most ten times. Returns the

@@ -41,6 +41,8 @@ class MemoryPresence final : public Presence {
   const PresenceView* View(absl::string_view group_id) const override;
   void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
+  // Each member has the id of its connection.
+  std::vector<uint64_t> ConnectionsOf(uint64_t, absl::string_view) const override { return {}; }
 
  private:
   struct Watched {

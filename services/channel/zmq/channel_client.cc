@@ -188,6 +188,7 @@ void ChannelClient::CheckHead(absl::string_view group_id, const Position& head, 
     live_order_.PutOff(group_id, head);
     return;
   }
+  if (lacks_it && heard_by == HeardBy::kDigest) ++behind_;
   const bool was_behind = feed.behind();
   feed.OnOtherHead(head, link_.epoch());
   if (heard_by == HeardBy::kDigest && !was_behind && ++feed.silent_repairs >= kSilentRepairsMax &&
@@ -304,7 +305,15 @@ ChannelClient::Counters ChannelClient::counters() const {
           .resyncs = comparison_.count(),
           .resubscribes = subscriptions_.resubscribes(),
           .resends = link_.resends(),
-          .malformed = malformed_ + subscriptions_.malformed()};
+          .malformed = malformed_ + subscriptions_.malformed(),
+          .behind = behind_};
+}
+
+Channel::Stats ChannelClient::stats() const {
+  return {.repairs = repairs_.count(),
+          .digests_behind = behind_,
+          .window_bytes = link_.window_bytes(),
+          .window_bytes_max = link_.window_bytes_max()};
 }
 
 }  // namespace groupcast::service

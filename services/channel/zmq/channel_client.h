@@ -57,6 +57,7 @@ class ChannelClient final : public Channel, private RepairLink {
     uint64_t resubscribes = 0;  // subscriptions that were repeated
     uint64_t resends = 0;       // how often the window was sent again
     uint64_t malformed = 0;     // frames that were ignored
+    uint64_t behind = 0;        // heads of digests that did not come live in time
   };
 
   // All pointers must outlive it.
@@ -92,6 +93,7 @@ class ChannelClient final : public Channel, private RepairLink {
                     HistoryCallback done) override;
   bool connected() const override { return link_.connected(); }
   size_t message_bytes_max() const override { return link_.message_bytes_max(); }
+  Stats stats() const override;
   Presence* presence() override { return &presence_; }
 
   // There is news of presence, which GiveAnswers sends.
@@ -135,6 +137,7 @@ class ChannelClient final : public Channel, private RepairLink {
   const Clock* const clock_;
   ChannelLinks* const links_;
   uint64_t malformed_ = 0;
+  uint64_t behind_ = 0;
   Subscriptions subscriptions_;
   PublisherLink link_;
   Repairs repairs_;

@@ -29,6 +29,8 @@ TEST_F(ChannelClientRepairTest, AHoleIsAskedForAtOnce) {
   EXPECT_EQ(Told(), Words({"x 5→6", "x 6→7", "x 7→8"}));
   EXPECT_EQ(links_.controls, Words());
   EXPECT_EQ(client_.counters().repairs, 1u);
+  EXPECT_EQ(client_.stats().repairs, 1u);
+  EXPECT_EQ(client_.stats().digests_behind, 0u) << "a message showed it";
 }
 
 TEST_F(ChannelClientRepairTest, AsksForPageAfterPage) {
@@ -61,12 +63,14 @@ TEST_F(ChannelClientRepairTest, ADigestsHeadIsGivenTimeToComeLive) {
   EXPECT_EQ(links_.controls, Words());
   Pass(absl::Milliseconds(50));
   EXPECT_EQ(TakeFetch().after(), 5u);
+  EXPECT_EQ(client_.stats().digests_behind, 1u);
 
   Join("y", 10);
   Digest(2, {{"y", 11}});
   Message("y", 11, 10);
   Pass(absl::Milliseconds(250));
   EXPECT_EQ(links_.controls, Words());
+  EXPECT_EQ(client_.stats().digests_behind, 1u) << "it came in time";
   EXPECT_EQ(client_.unchecked_heads(), 0u);
 }
 

@@ -280,6 +280,18 @@ void PresenceClient::OnLeave(absl::string_view group_id, uint64_t connection_id,
   AddChange(group_id, {connection_id, connection_lost ? News::kLost : News::kLeft});
 }
 
+std::vector<uint64_t> PresenceClient::ConnectionsOf(uint64_t member_id,
+                                                    absl::string_view group_id) const {
+  std::vector<uint64_t> connections;
+  for (const auto& [group, kept] : kept_) {
+    if (!group_id.empty() && group != group_id) continue;
+    for (const auto& [connection_id, member] : kept) {
+      if (member.member_id == member_id) connections.push_back(connection_id);
+    }
+  }
+  return connections;
+}
+
 // ---- Views.
 
 void PresenceClient::Watch(absl::string_view group_id) {

@@ -70,6 +70,8 @@ class PresenceClient final : public Presence {
   const PresenceView* View(absl::string_view group_id) const override;
   void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
+  std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
+                                      absl::string_view group_id) const override;
 
   size_t view_bytes() const { return view_bytes_; }
   // For tests: the groups that have a report to send, and those with a switch that the server does

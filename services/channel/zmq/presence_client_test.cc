@@ -324,6 +324,31 @@ TEST_F(PresenceClientTest, ReportsTheIdThatAMemberHasKept) {
   EXPECT_EQ(Flush(), Words{"g -2 +2"}) << "it is another member now";
 }
 
+TEST_F(PresenceClientTest, FindsTheConnectionsOfAMemberByTheIdThatItHasKept) {
+  Connect();
+  GiveSwitch("g", Wire::ON);
+  GiveSwitch("h", Wire::ON);
+  for (const uint64_t id : {2, 3, 4}) Join("g", id);
+  Join("h", 2);
+  Flush();
+  GiveKept("g", 2, 1);
+  GiveKept("g", 3, 1);
+  GiveKept("g", 4, 9);
+  GiveKept("h", 2, 8);
+  const auto connections = [this](uint64_t member, absl::string_view group) {
+    const std::vector<uint64_t> ids = client().ConnectionsOf(member, group);
+    return std::set<uint64_t>(ids.begin(), ids.end());
+  };
+  EXPECT_EQ(connections(1, "g"), (std::set<uint64_t>{2, 3}));
+  EXPECT_EQ(connections(1, "h"), std::set<uint64_t>());
+  EXPECT_EQ(connections(8, "g"), std::set<uint64_t>());
+  EXPECT_EQ(connections(1, ""), (std::set<uint64_t>{2, 3}));
+  EXPECT_EQ(connections(8, ""), std::set<uint64_t>{2});
+  EXPECT_EQ(connections(2, ""), std::set<uint64_t>()) << "its members have other ids";
+  Leave("g", 2);
+  EXPECT_EQ(connections(1, "g"), std::set<uint64_t>{3});
+}
+
 TEST_F(PresenceClientTest, TheIdOfAConnectionThatHasLeftIsForgotten) {
   Connect();
   GiveSwitch("g", Wire::ON);

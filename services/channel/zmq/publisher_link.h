@@ -80,6 +80,7 @@ class PublisherLink {
   }
   Epoch epoch() const { return highest_.epoch; }
   size_t window_bytes() const { return window_.bytes(); }
+  size_t window_bytes_max() const { return options_.window.bytes_max; }
   // The number of times that the window was sent again.
   uint64_t resends() const { return resends_; }
 

@@ -60,6 +60,7 @@ class ZmqChannel final : public Channel, private EventHandler {
                     HistoryCallback done) override;
   bool connected() const override { return client_.connected(); }
   size_t message_bytes_max() const override { return client_.message_bytes_max(); }
+  Stats stats() const override { return client_.stats(); }
   Presence* presence() override { return &presence_; }
 
   ChannelClient::Counters counters() const { return client_.counters(); }
@@ -107,6 +108,10 @@ class ZmqChannel final : public Channel, private EventHandler {
     bool HasRoomToWatch() const override { return presence_->HasRoomToWatch(); }
     const PresenceView* View(absl::string_view group_id) const override {
       return presence_->View(group_id);
+    }
+    std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
+                                        absl::string_view group_id) const override {
+      return presence_->ConnectionsOf(member_id, group_id);
     }
     void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
     void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;

@@ -190,7 +190,7 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     bytes += static_cast<size_t>(count);
     input_share.Count(std::max(cost, static_cast<size_t>(count)), loop_->now());
     waits_for_turns_ = bytes >= kSmallMessageBytesMax;
-    host_->OnActivity(this);
+    host_->OnActivity(this, static_cast<size_t>(count));
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
     if (state_ == State::kHandshake) {
       ReadRequest(input);
@@ -468,6 +468,7 @@ void Session::ReadFrames(absl::Span<char> input) {
       case FrameDecoder::Event::kPong:
         continue;
       case FrameDecoder::Event::kClose:
+        host_->OnClose(decoder_.close_code());
         // Section 5.5.1: the answer has the same code.
         BeginClosing(MakeCloseFrame(decoder_.close_code(), ""), /*drop_unsent=*/false);
         break;
@@ -623,6 +624,7 @@ void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInt
 void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) {
   if (state_ == State::kHandshake) return Abort();
   if (state_ != State::kOpen) return;
+  host_->OnClose(code);
   const SharedBytes last = MakeCloseFrame(code, reason);
   if (!v1_) return BeginClosing(last, drop_unsent);
   // In one block with the close frame, so that it has a place in a full outbox.
@@ -669,6 +671,7 @@ void Session::End() {
         static_cast<unsigned>(absl::ToInt64Milliseconds(host_->session_options().close_timeout));
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
   }
+  if (state_ == State::kOpen) host_->OnClose(CloseCode::kAbnormal);
   state_ = State::kEnded;
   if (std::exchange(shakes_hands_, false)) host_->OnTlsHandshakeEnds(this);
   host_->OnReadEnds(this);
@@ -690,6 +693,7 @@ size_t Session::Flush() {
       return 0;
     }
     outbox_.Consume(static_cast<size_t>(written));
+    host_->OnSent(static_cast<size_t>(written));
     took_bytes_at_ = loop_->now();
     // A page may be large and its reader slow: while it reads, its time begins again.
     if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);

@@ -102,7 +102,11 @@ class SessionHost {
   // The session reads no more, and need not wait for ReadOn.
   virtual void OnReadEnds(Session* session) = 0;
   // Bytes came from the peer.
-  virtual void OnActivity(Session* session) = 0;
+  virtual void OnActivity(Session* session, size_t bytes) = 0;
+  // The kernel took bytes for the peer.
+  virtual void OnSent(size_t bytes) = 0;
+  // An open session ends: with this code, which it or its peer sends in a close frame.
+  virtual void OnClose(CloseCode code) = 0;
   // The session is closing. It gets no further messages, and must end within a timeout.
   virtual void OnClosing(Session* session) = 0;
   // The session has frames to write, or has ended. The host calls Flush when the class demands it.

@@ -1,0 +1,60 @@
+#ifndef GROUPCAST_SERVICES_GROUPS_CONTROL_CONTROL_COMMANDS_H_
+#define GROUPCAST_SERVICES_GROUPS_CONTROL_CONTROL_COMMANDS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "services/channel/presence.h"
+#include "services/common/clock.h"
+#include "services/common/token_bucket.h"
+#include "services/groups/connection_access.h"
+#include "services/groups/control/control_message.h"
+#include "services/groups/group_table.h"
+#include "services/groups/member.h"
+
+namespace groupcast::service {
+
+// What a worker does when it is asked by control, with its own groups and connections.
+//
+// Not thread-safe.
+class ControlCommands {
+ public:
+  // Lists cost a look at each group. A worker looks at so many groups per second, and then says
+  // that it is busy. One list may exceed it.
+  static constexpr TokenRate kLooks = {.per_second = 4e6, .burst = 4e6};
+
+  // All must outlive it.
+  struct Parts {
+    const Clock* clock;
+    GroupTable* table;
+    const RateWindows* windows;
+    ConnectionAccess* access;
+    const absl::flat_hash_map<ConnectionId, Member*>* members;  // all connections of the worker
+  };
+  explicit ControlCommands(const Parts& parts) : parts_(parts) {}
+
+  // It knows the ids that members have kept. Null: they are those of their connections.
+  void SetPresence(const Presence* presence) { presence_ = presence; }
+
+  // Carries out the command. A list has at most `list_bytes_max`, and `answer` gets the outcome.
+  void Run(const ControlCommand& command, size_t list_bytes_max, ControlAnswer* answer);
+
+ private:
+  uint64_t Disconnect(const ControlCommand& command);
+  uint64_t Expel(const ControlCommand& command);
+  // The connections of the member with this id, in the group if it is not empty.
+  std::vector<Member*> ConnectionsOf(uint64_t member_id, absl::string_view group_id) const;
+  bool IsIn(const Member& member, absl::string_view group_id) const;
+
+  const Parts parts_;
+  const Presence* presence_ = nullptr;
+  TokenBucket looks_;
+};
+
+}  // namespace groupcast::service
+
+#endif  // GROUPCAST_SERVICES_GROUPS_CONTROL_CONTROL_COMMANDS_H_

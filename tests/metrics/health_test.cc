@@ -1,0 +1,117 @@
+// /healthz and /readyz of the admin ports, and what bad peers of these ports can do.
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/metrics/scrape.h"
+#include "tests/support/http_client.h"
+#include "tests/support/http_gateway.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/services.h"
+#include "tests/support/test_client.h"
+#include "tests/support/wait.h"
+
+namespace groupcast::tests {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::StartsWith;
+
+HttpReply Ready(uint16_t admin_port) { return HttpClient(admin_port).Get("/readyz"); }
+
+void AwaitReady(uint16_t admin_port, int status) {
+  WaitUntil(absl::StrCat("/readyz is ", status),
+            [&] { return Ready(admin_port).status == status; });
+}
+
+TEST(HealthTest, AServiceThatDrainsIsAliveAndNotReady) {
+  Groupcast groupcast(/*workers=*/1, {"--drain_time=20s"});
+  const uint16_t admin = groupcast.service.admin_port();
+  EXPECT_EQ(Ready(admin).status, 200);
+  EXPECT_EQ(Ready(admin).body, "ready\n");
+  // It does not answer the service's close frame, so the drain goes on.
+  TestClient client(groupcast.service.port());
+  groupcast.service.process().Signal(SIGTERM);
+  AwaitReady(admin, 503);
+  EXPECT_EQ(Ready(admin).body, "The service stops.\n");
+  EXPECT_EQ(AdminStatus(admin, "/healthz"), 200);
+  AwaitMetric(admin, "groupcast_workers state=\"draining\"", 1);
+  client.raw().Close();
+  EXPECT_EQ(groupcast.service.process().WaitForEnd(), 0);
+  EXPECT_THROW(RawClient(admin, 0, "127.0.0.1", RawClient::Transport::kPlain), Failure);
+}
+
+TEST(HealthTest, AStoppedChannelServerShows) {
+  Groupcast groupcast(/*workers=*/2);
+  HttpGateway gateway(groupcast.channel);
+  const std::vector<uint16_t> admins = {groupcast.service.admin_port(), gateway.admin_port()};
+  for (const uint16_t admin : admins) EXPECT_EQ(Ready(admin).status, 200);
+  groupcast.channel.process().Signal(SIGSTOP);
+  for (const uint16_t admin : admins) {
+    AwaitReady(admin, 503);
+    EXPECT_THAT(Ready(admin).body, StartsWith("The workers do not reach the channel server at "));
+    AwaitMetric(admin, "groupcast_channel_connected", 0);
+    EXPECT_EQ(AdminStatus(admin, "/healthz"), 200);
+  }
+  groupcast.channel.process().Signal(SIGCONT);
+  for (const uint16_t admin : admins) AwaitReady(admin, 200);
+  AwaitMetric(groupcast.service.admin_port(), "groupcast_channel_connected", 2);
+}
+
+TEST(HealthTest, OneWorkerThatServesIsEnough) {
+  Groupcast groupcast(/*workers=*/2, {"--stall_timeout=1h"});
+  const uint16_t admin = groupcast.service.admin_port();
+  const pid_t worker = groupcast.service.WorkerPids().at(0);
+  kill(worker, SIGKILL);
+  AwaitMetric(admin, "groupcast_worker_restarts_total", 1);
+  EXPECT_EQ(Ready(admin).status, 200);
+}
+
+TEST(HealthTest, PeersThatDoNotReadOrWriteDoNoHarm) {
+  Groupcast groupcast(/*workers=*/1);
+  const uint16_t admin = groupcast.service.admin_port();
+  const std::vector<pid_t> workers = groupcast.service.WorkerPids();
+  const pid_t process = AwaitAdmin(groupcast.service.process().pid());
+  std::vector<std::unique_ptr<RawClient>> peers;
+  for (int i = 0; i < 40; ++i) {
+    peers.push_back(std::make_unique<RawClient>(admin, /*receive_buffer_bytes=*/1, "127.0.0.1",
+                                                RawClient::Transport::kPlain));
+    if (i % 2 == 0) peers.back()->Write("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    EXPECT_EQ(AdminStatus(admin, "/healthz"), 200);
+  }
+  EXPECT_EQ(ScrapeMetrics(admin).Sum("groupcast_connections"), 0);
+  TestClient member(groupcast.service.port());
+  EXPECT_EQ(member.Join("g").name(), "reply");
+  EXPECT_EQ(groupcast.service.WorkerPids(), workers);
+  EXPECT_EQ(AwaitAdmin(groupcast.service.process().pid()), process);
+}
+
+TEST(HealthTest, GarbageIsRefused) {
+  Groupcast groupcast(/*workers=*/1);
+  const uint16_t admin = groupcast.service.admin_port();
+  const pid_t process = AwaitAdmin(groupcast.service.process().pid());
+  const std::string long_head =
+      absl::StrCat("GET /metrics HTTP/1.1\r\nX: ", std::string(9'000, 'x'), "\r\n\r\n");
+  for (const auto& [request, status] :
+       {std::pair<std::string, std::string>{"\x16\x03\x01\x02\r\n\r\n", "400"},
+        {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "404"},
+        {"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"},
+        {"DELETE /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "405"},
+        {long_head, "431"}}) {
+    RawClient client(admin, 0, "127.0.0.1", RawClient::Transport::kPlain);
+    client.Write(request);
+    client.ReadToEnd();
+    EXPECT_THAT(client.received(), StartsWith(absl::StrCat("HTTP/1.1 ", status, " ")));
+    EXPECT_THAT(client.received(), EndsWith("\n"));
+  }
+  EXPECT_EQ(AdminStatus(admin, "/healthz"), 200);
+  EXPECT_EQ(AwaitAdmin(groupcast.service.process().pid()), process);
+}
+
+}  // namespace
+}  // namespace groupcast::tests
