@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -23,8 +24,9 @@ std::string NameOf(const LogSource& source) {
   return absl::StrCat(source.service, " worker ", source.worker);
 }
 
-// As the logger's users, it belongs to one thread.
-class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+// Thread-safe: some services have threads that write lines. Those that fork have one thread, so no
+// child inherits the mutex locked.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   StderrSink(LogFormat format, LogSource source)
       : format_(format),
@@ -32,6 +34,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
         writer_(STDERR_FILENO, [this](uint64_t count) { return DroppedNotice(count); }) {}
 
   void Print(absl::string_view lines, spdlog::level::level_enum level) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (format_ == LogFormat::kText) return writer_.Write(lines);
     std::string objects;
     for (const absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipWhitespace())) {

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -87,6 +89,23 @@ TEST_F(LogLinesTest, DroppedLinesAreToldInALineOfTheLog) {
   EXPECT_THAT(Read(), testing::MatchesRegex(
                           absl::StrCat("[0-9-]+ [0-9:.]+ W \\[a service\\] ", 1'002 - written,
                                        " lines are missing here[^\n]+\na table\n")));
+}
+
+// The channel server has threads. ThreadSanitizer judges, too.
+TEST_F(LogLinesTest, LinesOfSeveralThreadsAreWhole) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([] {
+      for (int line = 0; line < 100; ++line) {
+        spdlog::info("from a thread");
+        PrintLines("a row\n");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::string_view line : absl::StrSplit(Read(), '\n', absl::SkipEmpty())) {
+    EXPECT_TRUE(line == "a row" || absl::EndsWith(line, "[a service] from a thread")) << line;
+  }
 }
 
 TEST_F(LogLinesTest, AWorkerHasItsNumber) {
