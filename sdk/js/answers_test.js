@@ -110,7 +110,8 @@ test('a signal leaves the group, before the join is answered and after it', asyn
 
   const late = new AbortController();
   let end = null;
-  const log = await joined(world, 'b', {epoch: 'e', offset: 1}, {signal: late.signal, onEnd: (error) => { end = error; }});
+  const onEnd = (error) => { end = error; };
+  const log = await joined(world, 'b', {epoch: 'e', offset: 1}, {signal: late.signal, onEnd});
   late.abort(new Error('enough'));
   assert.equal(world.socket().last('leave_group').group_id, 'b');
   world.socket().message('b', 'x', 2, 1);

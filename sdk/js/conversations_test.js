@@ -215,6 +215,12 @@ class Conversation {
     this.read();
   }
 
+  // Node's own WebSocket tells this with an error alone. Others have a close event too.
+  server_is_unreachable() {
+    this.socket.onerror({message: 'nobody is there'});
+    this.timers.advance(0);
+  }
+
   server_refuses({status, text}) {
     const listeners = {};
     const response = {statusCode: status, setEncoding() {}, on: (event, listener) => { listeners[event] = listener; }};

@@ -8,8 +8,8 @@
 // The result of a send: the message counts once, however often the client transmitted it, or not at all. The promise
 // says which. If the client cannot find this out within 75 s, the promise rejects with `outcome_unknown`.
 //
-// A rejection that the application does not look at (with await, then() or catch()) does not end the program. It goes to
-// on('error'), or to the console. A TypeError is a defect of the program, and becomes an uncaught error.
+// A rejection that the application does not look at (with await, then() or catch()) does not end the program. It goes
+// to on('error'), or to the console. A TypeError is a defect of the program, and becomes an uncaught error.
 
 export as namespace groupcast;
 
@@ -128,7 +128,8 @@ export interface GroupMessage<Message = any> extends MessageInfo {
 export type State = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /**
- * `waiting`: not connected. The next attempt begins in `retryInMs`. `closeCode` and `reason` are of the last connection.
+ * `waiting`: not connected. The next attempt begins in `retryInMs`. `closeCode` and `reason` tell how the last
+ * connection ended.
  * `closed`: for good. `closeCode` and `reason` are there if the server ended the client. `httpStatus` is there if it
  * refused the handshake with this status, and the WebSocket shows it: npm's `ws` does, browsers do not.
  */
@@ -238,8 +239,8 @@ export interface Options {
 }
 
 /**
- * Where a membership begins: after its join (the default), after a position of an earlier run, or with up to a number of
- * the newest messages (the server has at most 100). It counts for the call that begins a membership.
+ * Where a membership begins: after its join (the default), after a position of an earlier run, or with up to a number
+ * of the newest messages (the server has at most 100). It counts for the call that begins a membership.
  */
 export type Begin =
   | { since?: null; history?: null }
@@ -255,8 +256,8 @@ export interface MemberOptions {
    */
   onRecovered?: ((position: Recovered) => void) | null;
   /**
-   * Called with all members of the group, by connection id, and with what has changed: after each join, when the list is
-   * complete, and then for each member that comes or goes. The map is the client's own and changes later.
+   * Called with all members of the group, by connection id, and with what has changed: after each join, when the list
+   * is complete, and then for each member that comes or goes. The map is the client's own and changes later.
    */
   onMembers?: ((members: ReadonlyMap<string, Member>, change: MembersChange) => void) | null;
   /** Called once when the membership ends: with the error of leave(), close(), the signal or the server. */
@@ -270,7 +271,7 @@ export type JoinOptions = MemberOptions & Begin;
 export interface SendOptions {
   /** Members of this session, including this client, do not get the message. */
   excludeSelf?: boolean;
-  /** Ends the send when it aborts: with the signal's reason if it was never transmitted, else with `outcome_unknown`. */
+  /** Ends the send: with the signal's reason if it was never transmitted, else with `outcome_unknown`. */
   signal?: AbortSignal;
 }
 
@@ -356,10 +357,10 @@ export class Client {
   members(groupId: string | number, options?: MembersOptions): Promise<Members>;
 
   /**
-   * A membership as an asynchronous iterator. It joins when the loop begins, and leaves when the loop ends. The loop ends
-   * by leave() and close(), and throws if the server ends the membership. If it is slow, at most 1,000 messages wait for
-   * it. Then the client leaves the group, and joins it again when the loop has taken them: the server has the others, or
-   * `gap` says that they are lost. A group that this client is in already cannot be iterated.
+   * A membership as an asynchronous iterator. It joins when the loop begins, and leaves when the loop ends. leave() and
+   * close() end the loop. It throws if the server ends the membership. If it is slow, at most 1,000 messages wait for
+   * it. Then the client leaves the group, and joins it again when the loop has taken them: the server has the others,
+   * or `gap` says that they are lost. A group that this client is in already cannot be iterated.
    */
   group<Message = any>(
     groupId: string | number,

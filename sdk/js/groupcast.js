@@ -41,7 +41,7 @@
     }
     // The pause after this number of failures in a row, before the newest one.
     delayMs(failures, capMs = this.capMs) {
-      return this.spreadMs(Math.min(capMs, this._baseMs * Math.pow(2, failures)));
+      return this.spreadMs(Math.min(capMs, this._baseMs * 2 ** failures));
     }
     // A random time below `ms`.
     spreadMs(ms) {
@@ -292,8 +292,8 @@
       const group = this._groups.get(event.group_id);
       if (group && group.view) group.view.onEvent(event);
     }
-    // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the group
-    // is an earlier membership's.
+    // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the
+    // group is an earlier membership's.
     _onExpelled(event) {
       const group = event.cmd === "add_group" && event.id === void 0 && this._groups.get(event.group_id);
       if (!group) return false;
@@ -449,8 +449,7 @@
       const socket = this._socket = new WebSocket2(address, token ? [SUBPROTOCOL, TOKEN_SUBPROTOCOL + token] : [SUBPROTOCOL]);
       socket.onmessage = ({ data }) => this._onFrame(data);
       socket.onclose = ({ code, reason }) => this._lose({ closeCode: code, reason });
-      socket.onerror = () => {
-      };
+      socket.onerror = (error) => this._onFailed(error);
       if (typeof socket.once === "function") {
         socket.once("unexpected-response", (request, response) => this._onRefused(response));
       }
@@ -523,6 +522,12 @@
       const pending = [...this._pending.values()];
       this._pending.clear();
       for (const command of pending) command.onLost();
+    }
+    // A close event follows, with more detail. But Node's own WebSocket has none for an attempt that failed.
+    _onFailed({ message }) {
+      if (this.welcome || !this._socket) return;
+      this._clock.cancel(this._timer);
+      this._timer = this._clock.after(0, () => this.abandon(message || ""));
     }
     _onRefused(response) {
       let text = "";
@@ -1101,7 +1106,7 @@
     return { session: own, address: base + (base.includes("?") ? "&" : "?") + "session=" + own };
   }
   function randomHex(bytes) {
-    if (typeof crypto !== "object" || !crypto.getRandomValues) {
+    if (typeof crypto !== "object") {
       throw new GroupcastError("no_crypto", "no cryptographic random numbers here", false);
     }
     const values = crypto.getRandomValues(new Uint8Array(bytes));
@@ -1221,7 +1226,7 @@
       const { session, address } = adoptSession(this._url, options.session);
       this._session = session;
       this._error = null;
-      this._listeners = { state: /* @__PURE__ */ new Set(), error: /* @__PURE__ */ new Set() };
+      this._listeners = { __proto__: null, state: /* @__PURE__ */ new Set(), error: /* @__PURE__ */ new Set() };
       let lastId = 0;
       const nextId = () => ++lastId;
       const clock = this._clock = new Clock(options.timers);
@@ -1287,9 +1292,7 @@
       return this._session;
     }
     on(event, listener) {
-      if (!Object.prototype.hasOwnProperty.call(this._listeners, event)) {
-        throw new TypeError("no such event: " + event);
-      }
+      if (!this._listeners[event]) throw new TypeError("no such event: " + event);
       this._listeners[event].add(listener);
       return () => this._listeners[event].delete(listener);
     }
@@ -1411,8 +1414,8 @@
     _reportError(error) {
       if (this._listeners.error.size > 0) {
         this._emit("error", error);
-      } else if (typeof console === "object") {
-        console.error("groupcast: " + (error.code ? error.code + ": " : "") + error.message);
+      } else {
+        console.error("groupcast: " + error.code + ": " + error.message);
       }
     }
     _emit(event, value) {

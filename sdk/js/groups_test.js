@@ -243,7 +243,7 @@ test('a join may continue from a position of an earlier run', async () => {
   assert.deepEqual(log[1], {groupId: 'b', epoch: since.epoch, from: 10, to: 70});
 });
 
-test('a first join that is put off is tried again, over a reconnect too; one that is refused is the caller\'s', async () => {
+test('a first join that is put off is tried again, also by the next connection; a refused one is told', async () => {
   const world = makeOpen();
   const since = {epoch: '5f0c2ab3d1e94477', offset: 10};
   const join = world.client.join('a', () => {}, {since});

@@ -25,7 +25,9 @@ test.after(() => fs.rmSync(folder, {recursive: true, force: true}));
 function run(command, args, options = {}) {
   const {status, stdout, stderr} = child_process.spawnSync(command, args, {
     cwd: folder, encoding: 'utf8', ...options,
-    env: {...process.env, HOME: folder, npm_config_cache: path.join(folder, '.npm'), npm_config_update_notifier: 'false'},
+    env: {
+      ...process.env, HOME: folder, npm_config_cache: path.join(folder, '.npm'), npm_config_update_notifier: 'false',
+    },
   });
   assert.equal(status, 0, `${command} ${args.join(' ')}\n${stdout}${stderr}`);
   return stdout;
@@ -65,6 +67,17 @@ test('the minified file is small', (t) => {
   assert.ok(bytes <= SIZE_MAX, `${bytes} bytes`);
 });
 
+test('the minified file and the CommonJS module for bundlers behave as groupcast.js does', () => {
+  for (const name of ['groupcast.min.js', 'groupcast.cjs']) {
+    write('environment.cjs', `
+      process.env.GROUPCAST_FILE = ${JSON.stringify(path.join(installed, name))};
+      if (!globalThis.crypto) globalThis.crypto = require('node:crypto').webcrypto;`);
+    for (const theme of ['conversations', 'members', 'stream', 'token']) {
+      run('node', ['--require', './environment.cjs', path.join(HERE, theme + '_test.js')]);
+    }
+  }
+});
+
 // Each makes a client, whose session comes from a cryptographic generator, and prints what it is.
 const USE = `
   const client = new Client('ws://here', {WebSocket: class { close() {} }});
@@ -93,7 +106,8 @@ test('browsers and bundlers take files that know nothing of Node', () => {
   write('bundled_required.cjs', `const {Client, GroupcastError} = require('groupcast');` + USE);
   for (const entry of ['bundled.mjs', 'bundled_required.cjs']) {
     run(tool('esbuild'), [entry, '--bundle', '--platform=browser', '--outfile=bundle.js']);
-    write('crypto.cjs', `if (!globalThis.crypto) globalThis.crypto = require('node:crypto').webcrypto;`);  // as a browser
+    // As a browser has it.
+    write('crypto.cjs', `if (!globalThis.crypto) globalThis.crypto = require('node:crypto').webcrypto;`);
     assert.equal(run('node', ['--require', './crypto.cjs', 'bundle.js']), 'true connecting left\n', entry);
   }
 });
@@ -139,7 +153,8 @@ test('the types hold for the global of a classic script', () => {
     const client: groupcast.Client = new groupcast.Client('ws://here');
     // @ts-expect-error there is no such method
     client.shout();`);
-  run(tool('tsc'), ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom', '--types', 'groupcast', 'page.ts']);
+  const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom', '--types', 'groupcast'];
+  run(tool('tsc'), [...options, 'page.ts']);
 });
 
 test('publint and attw find nothing', () => {

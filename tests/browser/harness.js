@@ -125,8 +125,8 @@ function startWebSocketService(channelServer, port = 0, pages = samplePages(), f
 }
 
 /**
- * A TCP proxy to a port. swallow() makes it take and not hand on what comes on the connections of now, as a network does
- * that is gone. Further connections work.
+ * A TCP proxy to a port. swallow() makes it take and not hand on what comes on the connections of now, as a network
+ * does that is gone. Further connections work.
  */
 class Proxy {
   static async start(port) {
@@ -235,6 +235,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 module.exports = {
-  Proxy, argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway, startWebSocketService,
-  temporaryFolder, until, withCleanUp,
+  Proxy, argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway,
+  startWebSocketService, temporaryFolder, until, withCleanUp,
 };

@@ -8,7 +8,7 @@ export class Backoff {
 
   // The pause after this number of failures in a row, before the newest one.
   delayMs(failures, capMs = this.capMs) {
-    return this.spreadMs(Math.min(capMs, this._baseMs * Math.pow(2, failures)));
+    return this.spreadMs(Math.min(capMs, this._baseMs * 2 ** failures));
   }
 
   // A random time below `ms`.

@@ -39,7 +39,7 @@ export class Client {
     const {session, address} = adoptSession(this._url, options.session);
     this._session = session;
     this._error = null;  // the reason of the end
-    this._listeners = {state: new Set(), error: new Set()};
+    this._listeners = {__proto__: null, state: new Set(), error: new Set()};
 
     let lastId = 0;
     const nextId = () => ++lastId;
@@ -92,9 +92,7 @@ export class Client {
   }
 
   on(event, listener) {
-    if (!Object.prototype.hasOwnProperty.call(this._listeners, event)) {
-      throw new TypeError('no such event: ' + event);
-    }
+    if (!this._listeners[event]) throw new TypeError('no such event: ' + event);
     this._listeners[event].add(listener);
     return () => this._listeners[event].delete(listener);
   }
@@ -221,8 +219,8 @@ export class Client {
   _reportError(error) {
     if (this._listeners.error.size > 0) {
       this._emit('error', error);
-    } else if (typeof console === 'object') {
-      console.error('groupcast: ' + (error.code ? error.code + ': ' : '') + error.message);
+    } else {
+      console.error('groupcast: ' + error.code + ': ' + error.message);
     }
   }
 

@@ -37,7 +37,7 @@ export class Connection {
         new WebSocket(address, token ? [SUBPROTOCOL, TOKEN_SUBPROTOCOL + token] : [SUBPROTOCOL]);
     socket.onmessage = ({data}) => this._onFrame(data);
     socket.onclose = ({code, reason}) => this._lose({closeCode: code, reason});
-    socket.onerror = () => {};  // a close event always follows, with more detail
+    socket.onerror = (error) => this._onFailed(error);
     // `ws` of npm shows why a handshake fails. Other WebSockets hide it.
     if (typeof socket.once === 'function') {
       socket.once('unexpected-response', (request, response) => this._onRefused(response));
@@ -122,6 +122,13 @@ export class Connection {
     const pending = [...this._pending.values()];
     this._pending.clear();
     for (const command of pending) command.onLost();
+  }
+
+  // A close event follows, with more detail. But Node's own WebSocket has none for an attempt that failed.
+  _onFailed({message}) {
+    if (this.welcome || !this._socket) return;
+    this._clock.cancel(this._timer);
+    this._timer = this._clock.after(0, () => this.abandon(message || ''));
   }
 
   _onRefused(response) {

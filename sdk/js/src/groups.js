@@ -212,8 +212,8 @@ export class Groups {
     if (group && group.view) group.view.onEvent(event);
   }
 
-  // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the group
-  // is an earlier membership's.
+  // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the
+  // group is an earlier membership's.
   _onExpelled(event) {
     const group = event.cmd === 'add_group' && event.id === undefined && this._groups.get(event.group_id);
     if (!group) return false;

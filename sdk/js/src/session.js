@@ -25,7 +25,7 @@ export function adoptSession(url, session) {
 
 // `bytes` from a cryptographic generator, as hexadecimal digits. A session is a secret.
 export function randomHex(bytes) {
-  if (typeof crypto !== 'object' || !crypto.getRandomValues) {
+  if (typeof crypto !== 'object') {
     throw new GroupcastError('no_crypto', 'no cryptographic random numbers here', false);
   }
   const values = crypto.getRandomValues(new Uint8Array(bytes));
