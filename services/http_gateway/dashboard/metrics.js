@@ -39,7 +39,7 @@ export class Service {
 
   /** The numbers of its workers, in order. */
   get workers() {
-    const numbers = new Set(this.samples('groupcast_connections').map(({labels}) => labels.worker));
+    const numbers = new Set(this.samples('groupcast_worker_restarts_total').map(({labels}) => labels.worker));
     numbers.delete(undefined);
     return [...numbers].sort((a, b) => a - b);
   }

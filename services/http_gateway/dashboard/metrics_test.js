@@ -87,8 +87,8 @@ test('sums and growth of one service are its own', () => {
 });
 
 test('workers are in the order of their numbers', () => {
-  const connections = ['10', '2', '1'].map((worker) => [{worker}, 5]);
-  const history = historyOf(answer(1000, {groupcast_connections: connections}));
+  const restarts = ['10', '2', '1'].map((worker) => [{worker}, 0]);
+  const history = historyOf(answer(1000, {groupcast_worker_restarts_total: restarts}));
   assert.deepEqual(history.services[0].workers, ['1', '2', '10']);
   assert.equal(history.services[0].version, '1.2.3');
 });

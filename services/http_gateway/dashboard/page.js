@@ -93,23 +93,26 @@ function showProblemList(problems) {
 
 // ---- Numbers
 
-// The publications that the channel server took. Without its metrics, those that the workers sent.
-function publications(seconds) {
+// The counter of publications: those that the channel server took, or without its metrics those that workers sent.
+function publications() {
   const ofServer = history.sum('groupcast_channel_publications_total');
-  return history.rate(ofServer === null ? 'groupcast_publications_total' : 'groupcast_channel_publications_total', {seconds});
+  return ofServer === null ? 'groupcast_publications_total' : 'groupcast_channel_publications_total';
+}
+
+function perSecond(title, name) {
+  return [title, rate(history.rate(name, {seconds: SMOOTH_SECONDS})), `${count(history.inLast(name))} in the last minute`];
 }
 
 function showTiles() {
   const [p50, p99] = history.quantiles(LATENCY, [0.5, 0.99]) || [null, null];
+  const errors = ['groupcast_errors_total', 'groupcast_limit_hits_total'].map((name) => history.inLast(name));
   showFacts($('tiles'), [
-    ['WebSocket connections', count(history.sum('groupcast_connections', {kind: 'websocket_service'}))],
-    ['HTTP streams', count(history.sum('groupcast_streams'))],
-    ['Memberships', count(history.sum('groupcast_memberships'))],
-    ['Published per second', rate(publications(SMOOTH_SECONDS))],
-    ['Delivered per second', rate(history.rate('groupcast_deliveries_total', {seconds: SMOOTH_SECONDS}))],
-    ['Median latency', duration(p50)],
-    ['99 % are faster than', duration(p99)],
-    ['Waits to be sent', bytes(history.sum('groupcast_outbox_bytes'))],
+    ['Connections', count(history.sum('groupcast_connections')), `${plural(history.sum('groupcast_memberships') || 0, 'membership')}`],
+    perSecond('Published per second', publications()),
+    perSecond('Delivered per second', 'groupcast_deliveries_total'),
+    ['Median latency', duration(p50), `99 % within ${duration(p99)}`],
+    ['Waits to be sent', bytes(history.sum('groupcast_outbox_bytes')), 'in all outboxes'],
+    ['Errors', count(errors[0]), `and ${plural(errors[1], 'limit')} met, in the last minute`],
   ]);
 }
 
@@ -120,7 +123,7 @@ function showCharts() {
       lines: [{label: 'Delivered', color: '--series-1'}, {label: 'Published', color: '--series-2'}],
     }),
     latency: new Chart($('charts'), {
-      title: 'Latency, from the channel server to the client\'s socket', axis: duration, value: duration,
+      title: 'Latency of deliveries', axis: duration, value: duration,
       lines: [{label: '99 %', color: '--series-3'}, {label: '95 %', color: '--series-2'}, {label: 'Median', color: '--series-1'}],
     }),
     connections: new Chart($('charts'), {
@@ -131,7 +134,7 @@ function showCharts() {
   charts.connections.add(history.at, [
     history.sum('groupcast_connections', {kind: 'websocket_service'}),
     history.sum('groupcast_connections', {kind: 'http_gateway'})]);
-  charts.traffic.add(history.at, [history.rate('groupcast_deliveries_total'), publications(1)]);
+  charts.traffic.add(history.at, [history.rate('groupcast_deliveries_total'), history.rate(publications())]);
   const [p50, p95, p99] = history.quantiles(LATENCY, [0.5, 0.95, 0.99], {seconds: SMOOTH_SECONDS}) || [null, null, null];
   charts.latency.add(history.at, [p99, p95, p50]);
 }

@@ -76,11 +76,14 @@ function factsOf(service, history) {
   return facts;
 }
 
-/** Shows [[name, value], …] as a list of definitions. */
+/** Shows [[name, value, more], …] as a list of definitions. `more` is a line below the value, or missing. */
 export function showFacts(list, facts) {
   updateList(list, facts, ([name]) => name,
-      ([name]) => element('div', {children: [element('dt', {text: name}), element('dd', {className: 'number'})]}),
-      (fact, [, value]) => setText(fact.lastElementChild, value));
+      ([name, , more]) => element('div', {children: [
+        element('dt', {text: name}), element('dd', {className: 'number'}),
+        ...(more === undefined ? [] : [element('dd', {className: 'number more'})]),
+      ]}),
+      (fact, [, ...values]) => values.forEach((value, i) => setText(fact.children[i + 1], value)));
 }
 
 function makeWorker(worker) {
