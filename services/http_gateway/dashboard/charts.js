@@ -1,9 +1,11 @@
-// Moving charts over the last five minutes, drawn by uPlot.
+// Moving charts, drawn by uPlot. They begin with a minute and grow to five.
 
 import uPlot from './uPlot.esm.js';
 import {element, setText} from './dom.js';
+import {clock} from './format.js';
 
-const WINDOW_SECONDS = 300;
+const SHOWN_SECONDS = 300;
+const SHOWN_SECONDS_MIN = 60;
 const HEIGHT = 170;
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -36,10 +38,11 @@ export class Chart {
   add(ms, values) {
     const seconds = ms / 1000;
     [seconds, ...values].forEach((value, i) => this.data[i].push(value));
-    const old = this.data[0].findIndex((at) => at >= seconds - WINDOW_SECONDS);
+    const old = this.data[0].findIndex((at) => at >= seconds - SHOWN_SECONDS);
     if (old > 1) this.data.forEach((column) => column.splice(0, old - 1));
     this.plot.setData(this.data, false);
-    this.plot.setScale('x', {min: seconds - WINDOW_SECONDS, max: seconds});
+    const shown = Math.min(Math.max(seconds - this.data[0][0], SHOWN_SECONDS_MIN), SHOWN_SECONDS);
+    this.plot.setScale('x', {min: seconds - shown, max: seconds});
     this.#showValues();
   }
 
@@ -59,7 +62,7 @@ export class Chart {
       }))],
       axes: [
         {...text, grid: {show: false}, ticks: {show: false}, space: 80, size: 24,
-          values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hour12: false}))},
+          values: (_, splits) => splits.map((at) => clock(at * 1000))},
         {...text, grid, ticks: {show: false}, size: 58, space: 34,
           values: (_, splits) => splits.map((value) => (value === null ? '' : this.axis(value)))},
       ],

@@ -4,6 +4,9 @@
 /** Seconds for which `inLast` knows what has happened. */
 export const MEMORY_SECONDS = 60;
 
+// The default admin ports, for a service that has not said yet what it is.
+const KIND_OF_PORT = {9206: 'channel_server', 9234: 'websocket_service', 9280: 'http_gateway'};
+
 const kindNames = {
   channel_server: 'channel server', websocket_service: 'WebSocket service', http_gateway: 'HTTP gateway',
 };
@@ -16,7 +19,7 @@ export class Service {
     this.ready = ready;
     this.reason = reason;
     this.metrics = metrics;
-    this.kind = kind;  // the name of its program; '' if it has never answered
+    this.kind = kind;  // the name of its program; '' if nothing tells
     this.name = kind === '' ? 'the service' : `the ${kindNames[kind] || kind}`;
   }
 
@@ -70,7 +73,8 @@ export class History {
   #take(answer, round) {
     const before = this.last.get(answer.address);
     const info = answer.metrics && answer.metrics.groupcast_build_info;
-    const kind = info && info.length > 0 ? info[0].labels.service : before ? before.kind : '';
+    const kind = info && info.length > 0 ? info[0].labels.service :
+        before ? before.kind : KIND_OF_PORT[answer.address.split(':').pop()] || '';
     const service = new Service(answer, kind);
     if (!answer.metrics) return service;
     const counters = new Map();

@@ -112,3 +112,10 @@ test('quantiles are linear within a bucket, as in Prometheus', () => {
   assert.equal(quantilesOf([[1, 0], [Infinity, 0]], [0.5]), null);
   assert.equal(quantilesOf([], [0.5]), null);
 });
+
+test('a service that has not answered yet is known by its default port', () => {
+  const down = (address) => ({address, up: false, ready: false, reason: 'nothing listens there'});
+  const history = new History();
+  history.add({at: 1, services: [down('10.0.0.1:9206'), down('[::1]:9234'), down('10.0.0.1:9999')]});
+  assert.deepEqual(history.services.map(({kind}) => kind), ['channel_server', 'websocket_service', '']);
+});

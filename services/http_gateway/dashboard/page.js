@@ -124,7 +124,7 @@ function showCharts() {
     }),
     latency: new Chart($('charts'), {
       title: 'Latency of deliveries', axis: duration, value: duration,
-      lines: [{label: '99 %', color: '--series-3'}, {label: '95 %', color: '--series-2'}, {label: 'Median', color: '--series-1'}],
+      lines: [{label: '99 %', color: '--series-3'}, {label: '95 %', color: '--series-2'}, {label: '50 %', color: '--series-1'}],
     }),
     connections: new Chart($('charts'), {
       title: 'Connections', axis: compact, value: count,
