@@ -138,9 +138,12 @@ test('a limit that bites has its meaning and its flag', () => {
 test('the worst problem is the headline', () => {
   const problems = problemsAfter({
     channel_server: {groupcast_channel_lagging_workers: 2},
-    websocket_service: {service: {up: false, ready: false, reason: 'nothing listens there'}},
+    websocket_service: {
+      groupcast_worker_restarts_total: [[{worker: '2'}, 4]], groupcast_gaps_total: [[{worker: '1'}, 7]],
+    },
   });
-  assert.equal(headline(problems), 'The WebSocket service at 127.0.0.1:9234 is down, and 1 more problem');
+  assert.deepEqual(problems.map(({level}) => level), ['bad', 'warn', 'warn']);
+  assert.equal(headline(problems), 'Messages were lost: 2 gaps, and 2 more problems');
 });
 
 test('limits and errors are counted by kind of service, the recent ones first', () => {
