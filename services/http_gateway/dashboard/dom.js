@@ -21,15 +21,17 @@ export function setText(node, text) {
 /** Gives `parent` one child for each item and keeps the children of before: focus and scrolling stay. */
 export function updateList(parent, items, keyOf, make, update) {
   const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const stale = new Set(parent.children);
+  const focused = document.activeElement;
   let at = parent.firstElementChild;
   for (const item of items) {
     const key = String(keyOf(item));
     let child = known.get(key);
-    known.delete(key);
     if (!child) {
       child = make(item);
       child.dataset.key = key;
     }
+    stale.delete(child);
     if (child === at) {
       at = at.nextElementSibling;
     } else {
@@ -37,5 +39,7 @@ export function updateList(parent, items, keyOf, make, update) {
     }
     update(child, item);
   }
-  for (const child of known.values()) child.remove();
+  for (const child of stale) child.remove();
+  // An element that moves loses the focus.
+  if (document.activeElement !== focused && parent.contains(focused)) focused.focus({preventScroll: true});
 }

@@ -185,6 +185,7 @@ $('key-form').addEventListener('submit', (event) => {
   event.preventDefault();
   api.key.set($('key').value.trim());
   $('key').value = '';
+  $('key-form').hidden = true;  // until the gateway refuses it, so that nobody starts two loops
   setText($('headline'), 'Asking the services…');
   loop();
 });
