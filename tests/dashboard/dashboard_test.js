@@ -105,6 +105,18 @@ test('its numbers are those of the traffic', TIMEOUT, withCleanUp(async () => {
   const perWorker = await card.locator('tbody tr td:nth-child(2)').allTextContents();
   assert.equal(perWorker.reduce((sum, number) => sum + Number(number), 0), 20, perWorker.join());
 
+  // The page has words for each limit and error that the services count.
+  const {services} = await (await fetch(`${url}/v1/services`)).json();
+  const known = await page.evaluate(async () => {
+    const {LIMITS, ERRORS} = await import('./words.js');
+    return {limit: Object.keys(LIMITS), code: Object.keys(ERRORS)};
+  });
+  for (const [name, label] of [['groupcast_limit_hits_total', 'limit'], ['groupcast_errors_total', 'code']]) {
+    const counted = new Set(services.flatMap(({metrics}) => metrics[name] || []).map(({labels}) => labels[label]));
+    assert.ok(counted.size > 5, `${name} has ${[...counted]}`);
+    for (const word of counted) assert.ok(known[label].includes(word), `no words for the ${label} ${word}`);
+  }
+
   // Limits and errors, with what they mean.
   clients[0].send(JSON.stringify({cmd: 'send_to_group', group_id: 'news', message: 'x'.repeat(70000)}));
   await headline(page, /^The limit "message" bites$/);
@@ -220,21 +232,26 @@ test('it fits, and nothing but its own files runs', TIMEOUT, withCleanUp(async (
 }));
 
 test('with API keys it asks for one, and keeps it in the tab alone', TIMEOUT, withCleanUp(async () => {
-  const made = child_process.spawnSync(argument('api_key'), ['--name=dashboard', '--scopes=manage,read,observe,publish'],
-      {encoding: 'utf8'});
-  assert.equal(made.status, 0, made.stderr);
-  const [key] = made.stderr.match(/gck_[A-Za-z0-9_-]{43}/);
+  const KEY = /gck_[A-Za-z0-9_-]{43}/;
+  const keys = ['manage,read,observe,publish', 'read,observe,publish'].map((scopes, i) => child_process.spawnSync(
+      argument('api_key'), [`--name=dashboard${i}`, `--scopes=${scopes}`], {encoding: 'utf8'}));
+  for (const {status, stderr} of keys) assert.equal(status, 0, stderr);
+  const [key] = keys[0].stderr.match(KEY);
   const config = path.join(process.env.TEST_TMPDIR, 'dashboard_keys.json');
-  fs.writeFileSync(config, `{"api_keys": [${made.stdout}]}`);
+  fs.writeFileSync(config, `{"api_keys": [${keys.map(({stdout}) => stdout)}]}`);
   const {webSocketService, url} = await startAll([`--config=${config}`]);
   await members(webSocketService.port, 'news', 2);
-  const page = await open(await startBrowser(), url, {expected: /status of 401/});
+  const page = await open(await startBrowser(), url, {expected: /status of 40[13]/});
   await headline(page, /^This page needs an API key$/);
   assert.ok(await page.locator('#main').isHidden());
   const enter = async (value) => {
     await page.getByLabel('API key').fill(value);
     await page.getByRole('button', {name: 'Use this key'}).click();
   };
+  const [weak] = keys[1].stderr.match(KEY);
+  await enter(weak);
+  await headline(page, /^The gateway refuses this key$/);
+  assert.match(await text(page, '#key-problem'), /the scope manage/);
   await enter(key.slice(0, -1) + (key.endsWith('A') ? 'E' : 'A'));
   await headline(page, /^The gateway refuses this key$/);
   assert.match(await text(page, '#key-problem'), /The API key is not one of this service/);

@@ -43,7 +43,7 @@ export function meaningOfLimit(limit) {
 }
 
 /** The label `code` of groupcast_errors_total -> what it means. */
-const ERRORS = {
+export const ERRORS = {
   bad_json: 'A client sent a command that is no valid JSON object.',
   bad_request: 'A request was malformed.',
   unknown_command: 'A client sent a command that does not exist.',
