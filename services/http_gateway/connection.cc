@@ -189,7 +189,9 @@ std::optional<Problem> Connection::CheckHead() {
 }
 
 bool Connection::MayAskServices() const {
-  return host_->shows_services() || (access != nullptr && access->identity.program != nullptr);
+  const Identity* const identity = IdentityOf(*this);
+  if (identity == nullptr || identity->program == nullptr) return host_->door().anyone_manages;
+  return identity->program->Cover("", Right::kManage);
 }
 
 std::optional<Problem> Connection::Identify(bool is_stream) {
@@ -293,8 +295,8 @@ void Connection::Run() {
     return RefuseRequest(*problem);
   }
   if (calls.asks_services && !MayAskServices()) {
-    return RefuseRequest(ProblemOf(
-        ErrorCode::kForbidden, "Only a program with an API key may know how the services are."));
+    return RefuseRequest(ProblemOf(ErrorCode::kForbidden,
+                                   "This needs an API key with the scope manage for all groups."));
   }
   const std::variant<Fingerprint, Problem> excluded =
       ReadExcluded(route_, UserOf(*this), access != nullptr && access->identity.program != nullptr);

@@ -52,8 +52,6 @@ class ConnectionHost {
   virtual const ApiKeys& api_keys() const = 0;
   // The files of the dashboard. Null: there are none.
   virtual const Pages* dashboard() const = 0;
-  // Whether callers without an API key may know how the services are.
-  virtual bool shows_services() const = 0;
   // Asks the services' admin ports. Returns the JSON, or null: OnServices follows, unless the
   // connection is destroyed before.
   virtual const std::string* AskServices(Connection* connection) = 0;

@@ -133,11 +133,13 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   const ConnectionOptions& options() const override { return options_; }
   GroupService& groups() override { return groups_; }
   Door door() const override {
-    return {.origins = &origins_, .api_keys = &api_keys(), .knows_tokens = true};
+    return {.origins = &origins_,
+            .api_keys = &api_keys(),
+            .knows_tokens = true,
+            .anyone_manages = anyone_manages_};
   }
   const ApiKeys& api_keys() const override { return api_keys_; }
   const Pages* dashboard() const override { return dashboard_.empty() ? nullptr : &dashboard_; }
-  bool shows_services() const override { return shows_services_; }
   const std::string* AskServices(Connection* connection) override {
     EXPECT_EQ(connection, connection_.get());
     ++questions_;
@@ -164,7 +166,7 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   void OnUnfinished(Connection*, size_t bytes) override { unfinished_ = bytes; }
 
   Pages dashboard_;
-  bool shows_services_ = true;
+  bool anyone_manages_ = true;
   std::string services_;  // the answer that is known; empty: none
   int questions_ = 0;     // for the services
   ConnectionOptions options_;
@@ -316,7 +318,7 @@ TEST_F(ConnectionTest, AnAnswerOfServicesIsForTheirRequestAlone) {
 }
 
 TEST_F(ConnectionTest, HowTheServicesAreIsNotForEveryone) {
-  shows_services_ = false;
+  anyone_manages_ = false;
   EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr(" 403 "));
   EXPECT_THAT(Ask(Get(absl::StrCat("/v1/services?token=", TokenFor("ann", absl::Seconds(100))))),
               HasSubstr(" 403 "));

@@ -164,9 +164,6 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   GatewayOptions& worker = configuration.worker;
   worker.needs_credentials =
       access->policy->needs_token() || (!api_keys->empty() && !access->policy->allows_anonymous());
-  // Without keys, this machine alone decides who may call the service.
-  worker.shows_services =
-      IsLoopback(bind_address) && api_keys->empty() && !access->policy->needs_token();
   worker.anyone_manages =
       api_keys->empty() && access->policy->tokens() == nullptr && IsLoopback(bind_address);
   worker.api_keys = std::make_shared<const ApiKeys>(*std::move(api_keys));

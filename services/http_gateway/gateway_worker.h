@@ -44,8 +44,6 @@ struct GatewayOptions {
   std::shared_ptr<const ApiKeys> api_keys = std::make_shared<const ApiKeys>();
   // Requests about groups need an API key or a token.
   bool needs_credentials = false;
-  // Callers without an API key may know how the services are.
-  bool shows_services = false;
   // The admin ports of the services that the dashboard shows.
   std::vector<ServiceAddress> services;
   // The files of the dashboard. Null: there is none.
@@ -117,7 +115,6 @@ class GatewayWorker final : private ConnectionHost {
   }
   absl::string_view date() const override { return date_; }
   const Pages* dashboard() const override { return options_.dashboard.get(); }
-  bool shows_services() const override { return options_.shows_services; }
   const std::string* AskServices(Connection* connection) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnStream(int change) override { streams_ += change; }

@@ -93,11 +93,8 @@ function showProblemList(problems) {
 
 // ---- Numbers
 
-// The counter of publications: those that the channel server took, or without its metrics those that workers sent.
-function publications() {
-  const ofServer = history.sum('groupcast_channel_publications_total');
-  return ofServer === null ? 'groupcast_publications_total' : 'groupcast_channel_publications_total';
-}
+// Not the channel server's counter, which has what services send each other too.
+const PUBLICATIONS = 'groupcast_publications_total';
 
 function perSecond(title, name) {
   return [title, rate(history.rate(name, {seconds: SMOOTH_SECONDS})), `${count(history.inLast(name))} in the last minute`];
@@ -108,7 +105,7 @@ function showTiles() {
   const errors = ['groupcast_errors_total', 'groupcast_limit_hits_total'].map((name) => history.inLast(name));
   showFacts($('tiles'), [
     ['Connections', count(history.sum('groupcast_connections')), `${plural(history.sum('groupcast_memberships') || 0, 'membership')}`],
-    perSecond('Published per second', publications()),
+    perSecond('Published per second', PUBLICATIONS),
     perSecond('Delivered per second', 'groupcast_deliveries_total'),
     ['Median latency', duration(p50), `99 % within ${duration(p99)}`],
     ['Waits to be sent', bytes(history.sum('groupcast_outbox_bytes')), 'in all outboxes'],
@@ -134,7 +131,7 @@ function showCharts() {
   charts.connections.add(history.at, [
     history.sum('groupcast_connections', {kind: 'websocket_service'}),
     history.sum('groupcast_connections', {kind: 'http_gateway'})]);
-  charts.traffic.add(history.at, [history.rate('groupcast_deliveries_total'), history.rate(publications())]);
+  charts.traffic.add(history.at, [history.rate('groupcast_deliveries_total'), history.rate(PUBLICATIONS)]);
   const [p50, p95, p99] = history.quantiles(LATENCY, [0.5, 0.95, 0.99], {seconds: SMOOTH_SECONDS}) || [null, null, null];
   charts.latency.add(history.at, [p99, p95, p50]);
 }
