@@ -31,6 +31,7 @@ bool ReadOther(absl::string_view event, Answer* answer) {
   if (!reader.Expect('{')) return false;
   std::string code;
   std::string message;
+  std::string group_id;
   bool retry = false;
   do {
     absl::string_view name;
@@ -47,6 +48,8 @@ bool ReadOther(absl::string_view event, Answer* answer) {
       AppendJsonText(value, &code);
     } else if (name == "\"message\"" && is_text) {
       AppendJsonText(value, &message);
+    } else if (name == "\"group_id\"" && is_text) {
+      AppendJsonText(value, &group_id);
     } else if (name == "\"retry\"") {
       retry = value == "true";
     }
@@ -59,6 +62,7 @@ bool ReadOther(absl::string_view event, Answer* answer) {
   answer->kind = Answer::Kind::kError;
   answer->problem = {
       .status = StatusOfErrorWord(code), .code = code, .detail = message, .retry = retry};
+  answer->problem.group_id = group_id;
   return !code.empty();
 }
 

@@ -57,6 +57,18 @@ TEST(AnswerTest, AnErrorWithoutACommandHasNoId) {
   EXPECT_EQ(answer.problem.status, 401);
 }
 
+// A stream may have several groups.
+TEST(AnswerTest, TheLossOfAGroupNamesTheGroup) {
+  const Answer answer = ReadAnswer(ErrorEvent({.code = ErrorCode::kForbidden,
+                                               .message = "m",
+                                               .id = "",
+                                               .cmd = "add_group",
+                                               .group_id = "a\"b"}));
+  EXPECT_EQ(ProblemJson(answer.problem),
+            R"({"status":403,"title":"Forbidden","detail":"m","code":"forbidden","retry":false,)"
+            R"("group_id":"a\"b"})");
+}
+
 TEST(AnswerTest, OtherEventsKeepTheirJson) {
   const std::string event = MemberLeftEvent("g", {.connection_id = 5});
   const Answer answer = ReadAnswer(event);

@@ -107,8 +107,12 @@ std::string ProblemJson(const Problem& problem) {
                                   ReasonPhrase(problem.status), "\",\"detail\":");
   AppendJsonString(problem.detail, &json);
   absl::StrAppend(&json, ",\"code\":\"", problem.code,
-                  "\",\"retry\":", problem.retry ? "true" : "false", "}");
-  return json;
+                  "\",\"retry\":", problem.retry ? "true" : "false");
+  if (!problem.group_id.empty()) {
+    json += ",\"group_id\":";
+    AppendJsonString(problem.group_id, &json);
+  }
+  return json + "}";
 }
 
 }  // namespace groupcast::service

@@ -15,6 +15,8 @@ struct Problem {
   std::string detail;  // a sentence for people
   bool retry = false;  // whether the same request may work later
   std::string allow;   // the field Allow, with status 405; empty: none
+  // The group that a stream has lost. Empty: none.
+  std::string group_id;
 };
 
 // The codes that this API has beside the protocol's.

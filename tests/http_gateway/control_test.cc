@@ -41,6 +41,8 @@ json::object Json(const HttpReply& reply) {
   return json::parse(reply.body).as_object();
 }
 
+json::object Json(const StreamEvent& event) { return json::parse(event.data).as_object(); }
+
 std::string CodeOf(const HttpReply& reply) {
   EXPECT_EQ(reply.Field("content-type"), "application/problem+json") << reply.body;
   return std::string(json::parse(reply.body).at("code").as_string());
@@ -185,10 +187,14 @@ TEST_F(ControlTest, TheBusiestGroupsComeFirstWithAllTheirMembers) {
   send("less", 5);
   const json::object answer = Json(Get("/v1/groups?order=busiest&limit=20"));
   EXPECT_TRUE(answer.at("complete").as_bool());
-  EXPECT_THAT(ListedIn(answer), ElementsAre(Listed{"busy", 4}, Listed{"less", 1}));
+  EXPECT_THAT(ListedIn(answer), ElementsAre(Listed{"busy", 4}, Listed{"less", 1}, Listed{"quiet", 1}));
+  std::vector<double> rates;
   for (const json::value& group : answer.at("groups").as_array()) {
-    EXPECT_GT(group.at("messages_per_second").to_number<double>(), 0);
+    rates.push_back(group.at("messages_per_second").to_number<double>());
   }
+  EXPECT_GT(rates[0], rates[1]);
+  EXPECT_GT(rates[1], rates[2]);
+  EXPECT_EQ(rates[2], 0);
   EXPECT_THAT(Groups("?order=busiest&limit=1"), ElementsAre(Listed{"busy", 4}));
   EXPECT_EQ(Groups().size(), 3u);
 }
@@ -254,6 +260,7 @@ TEST_F(ControlTest, AMemberIsTakenOutOfOneGroupAlone) {
   const StreamEvent problem = stream.Next();
   EXPECT_EQ(problem.name, "problem");
   EXPECT_THAT(problem.data, HasSubstr("too loud"));
+  EXPECT_EQ(Json(problem).at("group_id").as_string(), "g");
   WaitUntil("nobody is shown", [&] { return MembersOf("g").empty(); });
   // The other group goes on.
   HttpClient client(gateway_.port());

@@ -65,8 +65,7 @@ GroupList ListBusiest(const GroupTable& table, absl::string_view prefix, const R
                       const GroupListBounds& bounds) {
   std::vector<Candidate> candidates;
   table.ForEach([&](const Group& group) {
-    const double rate = group.rate.PerSecond(windows);
-    if (rate > 0 && IsListed(group, prefix)) candidates.push_back({&group, rate});
+    if (IsListed(group, prefix)) candidates.push_back({&group, group.rate.PerSecond(windows)});
   });
   return TakeFirst(std::move(candidates), bounds, [](const Candidate& a, const Candidate& b) {
     return a.rate != b.rate ? a.rate > b.rate : a.group->id < b.group->id;

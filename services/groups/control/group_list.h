@@ -43,8 +43,8 @@ size_t ListedBytes(absl::string_view group_id);
 GroupList ListGroups(const GroupTable& table, absl::string_view prefix, absl::string_view after,
                      const GroupListBounds& bounds);
 
-// The worker's groups with the most messages, of those whose ids begin with `prefix`. Groups
-// without a message of late are not among them.
+// The worker's groups with the most messages, of those whose ids begin with `prefix`. Groups with
+// equal rates, such as none, are in the order of their ids.
 GroupList ListBusiest(const GroupTable& table, absl::string_view prefix, const RateWindows& windows,
                       const GroupListBounds& bounds);
 

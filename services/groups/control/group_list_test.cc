@@ -101,13 +101,14 @@ TEST_F(GroupListTest, EachBoundCutsAListAndOneGroupIsAlwaysThere) {
   EXPECT_TRUE(least.is_cut);
 }
 
-TEST_F(GroupListTest, TheBusiestComeFirstAndThoseWithoutMessagesNotAtAll) {
+TEST_F(GroupListTest, TheBusiestComeFirstAndThoseWithoutMessagesLast) {
   Add("quiet", 5);
+  Add("also quiet", 5);
   Add("room:few", 1, 5);
   Add("room:many", 1, 50);
   Add("most", 1, 100);
   EXPECT_THAT(IdsOf(ListBusiest(table_, "", windows_, Bounds(10))),
-              ElementsAre("most", "room:many", "room:few"));
+              ElementsAre("most", "room:many", "room:few", "also quiet", "quiet"));
   EXPECT_THAT(IdsOf(ListBusiest(table_, "room:", windows_, Bounds(1))), ElementsAre("room:many"));
 }
 
