@@ -187,7 +187,8 @@ TEST_F(ControlTest, TheBusiestGroupsComeFirstWithAllTheirMembers) {
   send("less", 5);
   const json::object answer = Json(Get("/v1/groups?order=busiest&limit=20"));
   EXPECT_TRUE(answer.at("complete").as_bool());
-  EXPECT_THAT(ListedIn(answer), ElementsAre(Listed{"busy", 4}, Listed{"less", 1}, Listed{"quiet", 1}));
+  EXPECT_THAT(ListedIn(answer),
+              ElementsAre(Listed{"busy", 4}, Listed{"less", 1}, Listed{"quiet", 1}));
   std::vector<double> rates;
   for (const json::value& group : answer.at("groups").as_array()) {
     rates.push_back(group.at("messages_per_second").to_number<double>());

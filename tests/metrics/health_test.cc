@@ -63,15 +63,6 @@ TEST(HealthTest, AStoppedChannelServerShows) {
   AwaitMetric(groupcast.service.admin_port(), "groupcast_channel_connected", 2);
 }
 
-TEST(HealthTest, OneWorkerThatServesIsEnough) {
-  Groupcast groupcast(/*workers=*/2, {"--stall_timeout=1h"});
-  const uint16_t admin = groupcast.service.admin_port();
-  const pid_t worker = groupcast.service.WorkerPids().at(0);
-  kill(worker, SIGKILL);
-  AwaitMetric(admin, "groupcast_worker_restarts_total", 1);
-  EXPECT_EQ(Ready(admin).status, 200);
-}
-
 TEST(HealthTest, PeersThatDoNotReadOrWriteDoNoHarm) {
   Groupcast groupcast(/*workers=*/1);
   const uint16_t admin = groupcast.service.admin_port();
