@@ -259,18 +259,19 @@ TEST_F(ControlRoomTest, AWorkerThatStartsDoesNotCarryOutOldCommands) {
 TEST_F(ControlRoomTest, AnswersKeepTheLimitOfMessages) {
   hub_.SetMessageBytesMax(1'024);
   std::vector<std::unique_ptr<FakeMember>> clients;
-  for (int i = 0; i < 40; ++i) clients.push_back(Client(&other_, absl::StrCat("group ", 100 + i)));
+  // Their list has more bytes than a message.
+  for (int i = 0; i < 200; ++i) clients.push_back(Client(&other_, absl::StrCat("group ", 100 + i)));
   std::vector<std::string> ids;
   ControlCommand command = Groups();
-  for (int page = 0; page < 40; ++page) {
+  for (int page = 0; page < 200; ++page) {
     const ControlResult result = Result(command);
     ASSERT_TRUE(result.complete);
     for (const ListedGroup& group : result.list.groups) ids.push_back(group.id);
     if (!result.list.is_cut) break;
     command.after = result.list.groups.back().id;
   }
-  EXPECT_EQ(ids.size(), 40u);
-  EXPECT_EQ(ids.back(), "group 139");
+  EXPECT_EQ(ids.size(), 200u);
+  EXPECT_EQ(ids.back(), "group 299");
 }
 
 TEST_F(ControlRoomTest, MalformedMessagesOfOthersHaveNoEffect) {
