@@ -62,7 +62,7 @@ export class Chart {
       }))],
       axes: [
         {...text, grid: {show: false}, ticks: {show: false}, space: 80, size: 24,
-          values: (_, splits) => splits.map((at) => clock(at * 1000))},
+          values: (plot, splits) => splits.map((at) => (isAtLeftEdge(at, plot.scales.x) ? '' : clock(at * 1000)))},
         {...text, grid, ticks: {show: false}, size: 58, space: 34,
           values: (_, splits) => splits.map((value) => (value === null ? '' : this.axis(value)))},
       ],
@@ -76,6 +76,11 @@ export class Chart {
     const at = hovered === null || hovered === undefined ? last : hovered;
     this.legend.forEach((node, i) => setText(node, this.value(last < 0 ? null : this.data[i + 1][at])));
   }
+}
+
+// A time there would touch the number at the end of the other axis.
+function isAtLeftEdge(at, {min, max}) {
+  return at - min < (max - min) * 0.1;
 }
 
 /** The top of an axis from 0: a round number above the highest value, so that lines do not jump with each point. */
