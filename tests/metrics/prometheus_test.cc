@@ -265,6 +265,15 @@ TEST_F(PrometheusTest, HasTheAlertsThatTheDocumentsExplain) {
   }
   EXPECT_THAT(alerts, ContainerEq(explained));
   EXPECT_GE(alerts.size(), 15u);
+  // promtool runs the tests, but does not miss one.
+  const std::string tests = Contents("deploy/prometheus/groupcast.rules_test.yml");
+  for (const std::string& alert : alerts) {
+    const size_t begin = tests.find(absl::StrCat("  - name: ", alert, "\n"));
+    ASSERT_NE(begin, std::string::npos) << "no test of " << alert;
+    const std::string test = tests.substr(begin, tests.find("\n  - name:", begin) - begin);
+    EXPECT_TRUE(absl::StrContains(test, "exp_alerts: []")) << alert << " never is silent";
+    EXPECT_TRUE(absl::StrContains(test, "exp_labels:")) << alert << " never fires";
+  }
   WaitUntil("each rule was evaluated", [&] {
     const json::value now = prometheus_.Get("rules");
     for (const json::value& rule : now.at("groups").as_array().at(0).at("rules").as_array()) {
