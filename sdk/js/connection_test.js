@@ -95,6 +95,24 @@ test('only a connection that lasted starts the backoff anew', () => {
   assert.equal(delay(), 50);
 });
 
+test('clients that learn together that the network is back come back spread out', () => {
+  for (const random of [0.001, 0.25, 0.999]) {
+    const scope = new EventTarget();
+    const world = make({random: () => random, scope, backoffBaseMs: 1e6, backoffCapMs: 1e7});
+    world.socket().breakDown(1006);
+    scope.dispatchEvent(new Event('online'));
+    const {state, retryInMs} = world.states[world.states.length - 1];
+    assert.deepEqual([state, retryInMs], ['waiting', random * 500]);
+    world.timers.advance(retryInMs / 2);
+    scope.dispatchEvent(new Event('online'));  // puts nothing off
+    world.timers.advance(retryInMs / 2);
+    assert.equal(world.client.state, 'connecting');
+    world.client.close();
+    scope.dispatchEvent(new Event('online'));
+    assert.equal(world.timers.timers.size, 0);
+  }
+});
+
 test('closing: nothing more is written, and the pause is the server\'s', async () => {
   const world = makeOpen();
   await joined(world, 'a', {epoch: 'e', offset: 1});

@@ -114,7 +114,7 @@ class Conversation {
     const callbacksMax = 50 + CALLBACKS_PER_SECOND_MAX * ms / 1000;
     let callbacks = 0;
     for (let leftMs = ms; leftMs > 0;) {
-      const step = Math.min(leftMs, 10);
+      const step = Math.min(leftMs, 50);
       callbacks += this.timers.advance(step);
       leftMs -= step;
       this.read();
