@@ -85,15 +85,28 @@ TEST_F(PoolMemoryTest, AChildSeesWhatTheParentWrites) {
 // Whatever moment a reader meets, each process counts once.
 TEST_F(PoolMemoryTest, AReaderNeverSeesAProcessTwiceOrNotAtAll) {
   std::atomic<bool> stop{false};
+  std::atomic<int> reads{0};
+  // A change falls somewhere into a later read, and not into each repeat of this read.
+  auto await_read = [&, delay = 0]() mutable {
+    const int seen = reads;
+    while (!stop && reads == seen) {
+    }
+    delay = (delay + 37) % 2'000;
+    for (std::atomic<int> i = 0; i < delay; ++i) {
+    }
+  };
   std::thread supervisor([&] {
     for (int slot = 0; !stop; slot = (slot + 1) % 8) {
       memory_->Reset(slot, absl::Now())->counters[0] = 1;
       memory_->Begin(slot, /*place=*/0, /*pid=*/71);
+      await_read();
       memory_->End(slot, 0);
+      await_read();
     }
   });
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 60'000; ++i) {
     const PoolMemory::Contents contents = memory_->Read();
+    ++reads;
     uint64_t sum = contents.places[0].ended[0];
     for (const PoolMemory::Process& process : contents.places[0].processes) {
       sum += process.counters[0];
