@@ -22,7 +22,7 @@ std::string MetricsText(const AdminWorkerOptions& options, const PoolView& pool)
   Families families;
   families.AddGauge("groupcast_build_info", "1, with the version of the service.",
                     {{"service", options.service}, {"version", kVersion}}, 1);
-  AddPoolMetrics(pool, &families);
+  AddPoolMetrics(pool, MonotonicClock().Now(), &families);
   return families.Text();
 }
 
@@ -40,15 +40,19 @@ int RunAdmin(const AdminWorkerOptions& options, const OriginPolicy& hosts,
   static_cast<void>(logging);  // the service has checked the level
 
   const PoolView& pool = *parts.pool;
-  absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Create(
-      std::move(parts.listener), hosts,
-      {.metrics = [&] { return MetricsText(options, pool); },
-       .why_not_ready = [&] { return WhyNotReady(pool.memory->Read(), pool, options.waits_for()); },
-       .on_tick =
-           [slot = parts.slot] {
-             slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
-             slot->state = SharedSlot::State::kReady;
-           }});
+  absl::StatusOr<std::unique_ptr<AdminServer>> server =
+      AdminServer::Create(std::move(parts.listener), hosts,
+                          {.metrics = [&] { return MetricsText(options, pool); },
+                           .why_not_ready =
+                               [&] {
+                                 return WhyNotReady(pool.memory->Read(), pool,
+                                                    MonotonicClock().Now(), options.waits_for());
+                               },
+                           .on_tick =
+                               [slot = parts.slot] {
+                                 slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
+                                 slot->state = SharedSlot::State::kReady;
+                               }});
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return 1;

@@ -119,9 +119,11 @@ PoolMemory::Contents PoolMemory::Read() const {
       const int place = shared.place.load(std::memory_order_relaxed);
       if (shared.pid.load(std::memory_order_relaxed) == 0) continue;
       if (place < 0 || place >= place_count_) continue;
-      Process process = {.pid = shared.pid.load(std::memory_order_relaxed),
-                         .state = shared.state.load(std::memory_order_relaxed),
-                         .waits = shared.waits.load(std::memory_order_relaxed)};
+      Process process = {
+          .pid = shared.pid.load(std::memory_order_relaxed),
+          .state = shared.state.load(std::memory_order_relaxed),
+          .waits = shared.waits.load(std::memory_order_relaxed),
+          .last_turn = absl::FromUnixMillis(shared.heartbeat_ms.load(std::memory_order_relaxed))};
       for (size_t counter = 0; counter < SharedSlot::kCountersMax; ++counter) {
         process.counters[counter] = shared.counters[counter].load(std::memory_order_relaxed);
       }

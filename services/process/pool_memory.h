@@ -31,6 +31,7 @@ class PoolMemory {
     pid_t pid = 0;
     SharedSlot::State state{};
     bool waits = false;
+    absl::Time last_turn;  // of its loop; monotonic
     Counters counters{};
   };
   struct Place {

@@ -18,6 +18,10 @@ using State = SharedSlot::State;
 // How often it reads again when a process ends while it reads the use of processes.
 constexpr int kTriesMax = 10;
 
+// A worker whose loop has not turned for this time stands still. Idle loops turn every 250 ms. The
+// supervisor waits longer before it replaces a worker (SupervisorOptions::stall_timeout).
+constexpr absl::Duration kStalledAfter = absl::Seconds(2);
+
 // What the processes of one worker take together.
 struct WorkerUsage {
   double cpu_seconds = 0;
@@ -96,27 +100,36 @@ void AddColumns(const PoolMemory::Place& place, const std::vector<CounterColumn>
   }
 }
 
+// A process that starts has no loop yet.
+bool IsStalled(const PoolMemory::Process& process, absl::Time now) {
+  return process.state != State::kStarting && now - process.last_turn > kStalledAfter;
+}
+
 bool ReachesChannel(const PoolMemory::Process& process) {
   return process.state != State::kStarting && !process.waits;
 }
 
 }  // namespace
 
-void AddPoolMetrics(const PoolView& view, Families* families) {
+void AddPoolMetrics(const PoolView& view, absl::Time now, Families* families) {
   const Reading reading = ReadAll(*view.memory);
   int starting = 0;
   int ready = 0;
   int draining = 0;
+  int stalled = 0;
   for (size_t i = 0; i < view.places.size(); ++i) {
     if (view.places[i].observes) continue;
     for (const PoolMemory::Process& process : reading.contents.places[i].processes) {
-      ++(process.state == State::kStarting ? starting
-         : process.state == State::kReady  ? ready
-                                           : draining);
+      ++(IsStalled(process, now)             ? stalled
+         : process.state == State::kStarting ? starting
+         : process.state == State::kReady    ? ready
+                                             : draining);
     }
   }
-  for (const auto& [state, count] :
-       {std::pair{"starting", starting}, {"ready", ready}, {"draining", draining}}) {
+  for (const auto& [state, count] : {std::pair{"starting", starting},
+                                     {"ready", ready},
+                                     {"draining", draining},
+                                     {"stalled", stalled}}) {
     families->AddGauge("groupcast_workers", "Worker processes by state.", {{"state", state}},
                        count);
   }
@@ -141,19 +154,25 @@ void AddPoolMetrics(const PoolView& view, Families* families) {
   }
 }
 
-std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view,
+std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view, absl::Time now,
                         absl::string_view waits_for) {
   if (contents.stopping) return "The service stops.";
   bool one_is_ready = false;
+  bool one_is_stalled = false;
   for (size_t i = 0; i < view.places.size(); ++i) {
     if (view.places[i].observes) continue;
     for (const PoolMemory::Process& process : contents.places[i].processes) {
       if (process.state != State::kReady) continue;
+      if (IsStalled(process, now)) {
+        one_is_stalled = true;
+        continue;
+      }
       if (!process.waits) return "";
       one_is_ready = true;
     }
   }
   if (one_is_ready) return absl::StrCat("The workers do not reach ", waits_for, ".");
+  if (one_is_stalled) return "The workers stand still.";
   return absl::StrCat("No worker is ready. They wait for ", waits_for, ".");
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "services/metrics/families.h"
 #include "services/process/pool_view.h"
 
@@ -11,12 +12,14 @@ namespace groupcast::service {
 
 // The metrics of a pool's workers that serve: what their columns say (CounterColumn::metric), and
 // what every pool has: its workers and their restarts, CPU time, memory and open files. The label
-// `worker` is a worker's number. Counters continue over the processes of one worker.
-void AddPoolMetrics(const PoolView& view, Families* families);
+// `worker` is a worker's number. Counters continue over the processes of one worker. `now` is
+// monotonic.
+void AddPoolMetrics(const PoolView& view, absl::Time now, Families* families);
 
-// Whether a pool serves: a worker is ready and reaches its channel, and the pool does not stop.
-// Empty: it does. Else the reason, as a sentence. `waits_for` is what workers wait for.
-std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view,
+// Whether a pool serves: a worker is ready, its loop turns, it reaches its channel, and the pool
+// does not stop. Empty: it does. Else the reason, as a sentence. `now` is monotonic. `waits_for` is
+// what workers wait for.
+std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view, absl::Time now,
                         absl::string_view waits_for);
 
 }  // namespace groupcast::service

@@ -31,17 +31,17 @@ class PoolMetricsTest : public ::testing::Test {
   }
 
   SharedSlot* Begin(int slot, int place, pid_t pid = getpid()) {
-    SharedSlot* const shared = memory_->Reset(slot, absl::Now());
+    SharedSlot* const shared = memory_->Reset(slot, now_);
     memory_->Begin(slot, place, pid);
     shared->state = SharedSlot::State::kReady;
     return shared;
   }
   std::string Text() const {
     Families families;
-    AddPoolMetrics(view_, &families);
+    AddPoolMetrics(view_, now_, &families);
     return families.Text();
   }
-  std::string Why() const { return WhyNotReady(memory_->Read(), view_, "the channel"); }
+  std::string Why() const { return WhyNotReady(memory_->Read(), view_, now_, "the channel"); }
 
   const std::vector<CounterColumn> columns_ = {
       {.name = "table"},
@@ -65,6 +65,7 @@ class PoolMetricsTest : public ::testing::Test {
   const std::vector<CounterColumn> none_;
   const std::unique_ptr<PoolMemory> memory_ = *PoolMemory::Create(/*places=*/3, /*slots=*/12);
   PoolView view_;
+  absl::Time now_ = absl::FromUnixSeconds(1'000);
 };
 
 TEST_F(PoolMetricsTest, CountersContinueOverTheProcessesOfAWorkerAndGaugesDoNot) {
@@ -121,6 +122,28 @@ TEST_F(PoolMetricsTest, CountsTheWorkersThatServeByState) {
                               "groupcast_workers{state=\"draining\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("groupcast_channel_connected{worker=\"1\"} 1\n"
                               "groupcast_channel_connected{worker=\"2\"} 0\n"));
+}
+
+TEST_F(PoolMetricsTest, AWorkerWhoseLoopDoesNotTurnIsStalled) {
+  SharedSlot* const first = Begin(0, 0);
+  SharedSlot* const second = Begin(1, 1);
+  Begin(2, 1)->state = SharedSlot::State::kStarting;
+  now_ += absl::Seconds(2);
+  EXPECT_THAT(Text(), HasSubstr("groupcast_workers{state=\"stalled\"} 0\n"));
+  EXPECT_EQ(Why(), "");
+  now_ += absl::Milliseconds(1);
+  EXPECT_THAT(Text(), HasSubstr("groupcast_workers{state=\"starting\"} 1\n"
+                                "groupcast_workers{state=\"ready\"} 0\n"
+                                "groupcast_workers{state=\"draining\"} 0\n"
+                                "groupcast_workers{state=\"stalled\"} 2\n"));
+  EXPECT_EQ(Why(), "The workers stand still.");
+  second->heartbeat_ms = absl::ToUnixMillis(now_);
+  EXPECT_THAT(Text(), HasSubstr("groupcast_workers{state=\"stalled\"} 1\n"));
+  EXPECT_EQ(Why(), "") << "the other one serves";
+  second->waits = true;
+  EXPECT_EQ(Why(), "The workers do not reach the channel.");
+  first->heartbeat_ms = absl::ToUnixMillis(now_);
+  EXPECT_EQ(Why(), "");
 }
 
 TEST_F(PoolMetricsTest, AProcessThatIsGoneTakesNothing) {

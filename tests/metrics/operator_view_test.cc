@@ -243,8 +243,10 @@ TEST_F(OperatorViewTest, AKilledWorker) {
 }
 
 TEST_F(OperatorViewTest, AStalledWorker) {
-  StartSystem({.websocket = {"--stall_timeout=3s"}});
+  StartSystem();
   kill(websocket_->WorkerPids().at(0), SIGSTOP);
+  AwaitAbove("sum(groupcast_workers{job=\"websocket_service\",state=\"stalled\"})", 0);
+  AwaitFiring("GroupcastWorkerStalled", kWebSocket);
   AwaitAbove("sum(groupcast_worker_restarts_total{job=\"websocket_service\"})", 0);
   AwaitFiring("GroupcastWorkerRestarts", kWebSocket);
 }
