@@ -327,15 +327,17 @@ void GroupService::UpdateCommandLimits() {
   const size_t configured = options_.commands.message_bytes_max;
   const size_t now = std::min(configured, channel_->message_bytes_max());
   if (std::exchange(command_limits_.message_bytes_max, now) == now) return;
-  const int64_t count = maximum_log_limit_.Admit(clock_->Now());
-  if (count == 0) return;
-  if (now < configured) {
+  if (now == configured) {
+    // The last line tells the truth: this one follows each of the others.
+    if (std::exchange(smaller_told_, false)) {
+      spdlog::info("the channel takes messages of up to {} bytes again", now);
+    }
+  } else if (const int64_t count = maximum_log_limit_.Admit(clock_->Now())) {
+    smaller_told_ = true;
     spdlog::warn(
         "the channel takes messages of up to {} bytes, but --max_message_bytes is {}: larger sends "
         "are refused ({} changes since the last such line)",
         now, configured, count);
-  } else {
-    spdlog::info("the channel takes messages of up to {} bytes again", now);
   }
 }
 

@@ -222,7 +222,8 @@ class GroupService final : public ChannelListener {
   LogLimit gap_log_limit_;
   LogLimit connection_log_limit_;
   LogLimit maximum_log_limit_;
-  bool away_told_ = true;  // the next line about the channel is that it is there
+  bool smaller_told_ = false;  // the last line about the maximum says that it is smaller
+  bool away_told_ = true;      // the next line about the channel is that it is there
 };
 
 }  // namespace groupcast::service

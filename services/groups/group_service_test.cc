@@ -216,6 +216,11 @@ TEST_F(GroupServiceTest, AMaximumThatChangesAllTheTimeWritesOneLinePerSecond) {
   hub_.SetMessageBytesMax(3'000);
   Reconnect();
   EXPECT_EQ(log.Count("(10 changes since the last such line)"), 1);
+  hub_.SetMessageBytesMax(1 << 20);
+  Reconnect();
+  EXPECT_EQ(log.Count(" bytes again"), 1) << "the last line is true";
+  Reconnect();
+  EXPECT_EQ(log.Count(" bytes again"), 1);
 }
 
 }  // namespace
