@@ -3,6 +3,8 @@
 set -euo pipefail
 source tools/lib/testing.sh
 
+HTTP_API=$PWD/docs/http_api.md
+
 CHECKOUT="$TEST_TMPDIR/a checkout"
 mkdir -p "$CHECKOUT/bazel-bin/sdk/js" "$CHECKOUT/bazel-bin/services/http_gateway/dashboard"
 cp -rL tools "$CHECKOUT/tools"
@@ -23,6 +25,12 @@ cd / # the tools work from anywhere
 service_pid() { remembered_pid "$STATE/$1.process"; }
 gateway_port() { service_port http_gateway; }
 http_port() { service_port websocket_service; }
+
+# recipe NAME: this block of docs/http_api.md, for the gateway that runs here.
+recipe() {
+  awk -v mark="<!-- run: $1 -->" '$0 == mark { getline; inside = 1; next } /^```$/ { inside = 0 } inside' "$HTTP_API" |
+    sed "s/127\.0\.0\.1:8080/127.0.0.1:$(gateway_port)/g"
+}
 
 # ask COMMAND: connects, sends one command of less than 126 bytes, and prints the answer.
 ask() {
@@ -135,6 +143,26 @@ run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=
   --no_data_dir --config "$TEST_TMPDIR/configuration.json"
 expect_equal "tools/up starts with a configuration" "$status" 0
 expect_contains "which counts" "$(say_in_kept long)" '"code":"message_too_large"'
+run "$DOWN"
+
+# What docs/http_api.md says, as it stands there.
+run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=2 --no_data_dir
+run bash -ec "$(recipe publish.sh)"
+expect_equal "its curl publishes" "$status" 0
+expect_contains "and tells the place" "$output" '"offset":'
+run bash -ec "$(recipe groups.sh)"
+expect_contains "its curl lists groups" "$output" '"groups":[]'
+mapfile -t first_lines < <(recipe first)
+# shellcheck disable=SC2086 # a command and its options
+${first_lines[0]} --silent >"$TEST_TMPDIR/stream" &
+stream=$!
+wait_until 30 grep -q 'event: joined' "$TEST_TMPDIR/stream"
+run bash -ec "${first_lines[1]}"
+expect_equal "the first of them publishes" "$status" 0
+wait_until 30 grep -q '"message":"hello"' "$TEST_TMPDIR/stream"
+kill "$stream"
+run bash -ec "${first_lines[2]}"
+expect_contains "the last of them reads it" "$output" '"message":"hello"'
 run "$DOWN"
 
 # IPv6, with brackets around the address as in a URL.
