@@ -75,7 +75,7 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> ReadTls(const KeptConfiguratio
       .certificate = {FlagPlace("tls_certificate"), absl::GetFlag(FLAGS_tls_certificate)},
       .key = {FlagPlace("tls_key"), absl::GetFlag(FLAGS_tls_key)}};
   if (files.certificate.path.empty() && files.key.path.empty()) return nullptr;
-  return TlsContext::Load(files, kept.tickets, kept.tls.get());
+  return TlsContext::Load(files, kept.tickets, absl::Now(), kept.tls.get());
 }
 
 }  // namespace

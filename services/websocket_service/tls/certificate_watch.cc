@@ -15,7 +15,7 @@ void CertificateWatch::Check(absl::Time now) {
   next_ = now + kPeriod;
   if (!context_->IsOutdated()) return;
   absl::StatusOr<std::shared_ptr<const TlsContext>> fresh =
-      TlsContext::Load(context_->files(), context_->tickets());
+      TlsContext::Load(context_->files(), context_->tickets(), absl::Now());
   if (fresh.ok()) {
     context_ = *std::move(fresh);
     error_.clear();

@@ -19,7 +19,7 @@ class CertificateWatchTest : public testing::Test {
   CertificateFiles files_;
   std::shared_ptr<const TlsContext> first_ = *TlsContext::Load(
       {.certificate = {"--tls_certificate", files_.certificate}, .key = {"--tls_key", files_.key}},
-      TicketKeys());
+      TicketKeys(), absl::Now());
   CertificateWatch watch_{first_};
   absl::Time now_ = absl::UnixEpoch();
 };

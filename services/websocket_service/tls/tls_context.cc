@@ -99,6 +99,7 @@ TicketKeys::Key TicketKeys::RandomKey() {
 
 absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsFiles& files,
                                                                    const TicketKeys& tickets,
+                                                                   absl::Time now,
                                                                    const TlsContext* present) {
   if (files.certificate.path.empty() || files.key.path.empty()) {
     const bool has_key = files.certificate.path.empty();
@@ -113,10 +114,9 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsFile
       present != nullptr && present->files_.certificate.path == files.certificate.path &&
       present->files_.key.path == files.key.path && present->versions_ == context->versions_;
   ERR_clear_error();
-  for (absl::Status (TlsContext::*const step)() :
-       {&TlsContext::SetRules, &TlsContext::LoadCertificate, &TlsContext::LoadKey}) {
-    if (absl::Status status = (context.get()->*step)(); !status.ok()) return status;
-  }
+  if (absl::Status status = context->SetRules(); !status.ok()) return status;
+  if (absl::Status status = context->LoadCertificate(now); !status.ok()) return status;
+  if (absl::Status status = context->LoadKey(); !status.ok()) return status;
   return context;
 }
 
@@ -145,7 +145,7 @@ absl::Status TlsContext::SetRules() {
   return absl::OkStatus();
 }
 
-absl::Status TlsContext::LoadCertificate() {
+absl::Status TlsContext::LoadCertificate(absl::Time now) {
   const TlsFiles::File& file = files_.certificate;
   const absl::StatusOr<KeyFile> contents = ReadKeyFile(file.path);
   if (!contents.ok()) return At(file, contents.status());
@@ -165,7 +165,6 @@ absl::Status TlsContext::LoadCertificate() {
     return Wrong(file, absl::StrCat("has a damaged certificate in its chain: ", OpenSslReason()));
   }
   ERR_clear_error();
-  const absl::Time now = absl::Now();
   const absl::Time from = TimeOf(X509_get0_notBefore(own.get()));
   valid_until_ = TimeOf(X509_get0_notAfter(own.get()));
   if (now > valid_until_ && !may_be_expired_) {

@@ -55,10 +55,11 @@ class TlsContext {
  public:
   // kInvalidArgument: a file cannot be used. The message begins with its name and path, and says
   // what is wrong, or what is allowed.
-  // `present` may be null, and is the context in use: if it has these very files, its certificate
-  // may have expired since.
+  // The certificate must be valid at `now`, which is calendar time. `present` may be null, and is
+  // the context in use: if it has these very files, its certificate may have expired since.
   static absl::StatusOr<std::shared_ptr<const TlsContext>> Load(
-      const TlsFiles& files, const TicketKeys& tickets, const TlsContext* present = nullptr);
+      const TlsFiles& files, const TicketKeys& tickets, absl::Time now,
+      const TlsContext* present = nullptr);
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
@@ -90,7 +91,7 @@ class TlsContext {
   // Of a missing file: the default.
   static Version VersionOf(const std::string& path);
   absl::Status SetRules();
-  absl::Status LoadCertificate();
+  absl::Status LoadCertificate(absl::Time now);
   absl::Status LoadKey();
   static int OnTicket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                       EVP_MAC_CTX* mac, int encrypts);

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/websocket_service/tls/testing/certificates.h"
@@ -20,14 +22,15 @@ TlsFiles Named(const CertificateFiles& files) {
 }
 
 // The error that the files give. Empty: none.
-std::string ErrorOf(const TlsFiles& files) {
-  const auto context = TlsContext::Load(files, TicketKeys());
+std::string ErrorOf(const TlsFiles& files, absl::Time now = absl::Now(),
+                    const TlsContext* present = nullptr) {
+  const auto context = TlsContext::Load(files, TicketKeys(), now, present);
   return context.ok() ? "" : std::string(context.status().message());
 }
 
 TEST(TlsContextTest, TakesACertificateAndItsKey) {
   const CertificateFiles files({.valid_until = absl::Hours(48)});
-  const auto context = TlsContext::Load(Named(files), TicketKeys());
+  const auto context = TlsContext::Load(Named(files), TicketKeys(), absl::Now());
   ASSERT_TRUE(context.ok()) << context.status();
   EXPECT_GT((*context)->valid_until(), absl::Now() + absl::Hours(47));
   EXPECT_LT((*context)->valid_until(), absl::Now() + absl::Hours(49));
@@ -81,23 +84,21 @@ TEST(TlsContextTest, ACertificateCountsOnlyInItsTime) {
 
 // SIGHUP must be able to change other things while a certificate has expired.
 TEST(TlsContextTest, ACertificateInUseMayExpireWhileItsFilesAreTheSame) {
-  // It must be valid until it is loaded, also on a machine that stands still for a second or two.
-  CertificateFiles files({.valid_until = absl::Seconds(5)});
-  const auto context = TlsContext::Load(Named(files), TicketKeys());
+  CertificateFiles files({.valid_until = absl::Hours(1)});
+  const absl::Time now = absl::Now();
+  const auto context = TlsContext::Load(Named(files), TicketKeys(), now);
   ASSERT_TRUE(context.ok()) << context.status();
-  // The date itself: nothing else ends a certificate.
-  absl::SleepFor((*context)->valid_until() - absl::Now() + absl::Milliseconds(1));
-  EXPECT_THAT(ErrorOf(Named(files)), HasSubstr("has expired"));
-  const auto again = TlsContext::Load(Named(files), TicketKeys(), context->get());
+  EXPECT_EQ(ErrorOf(Named(files), (*context)->valid_until()), "");
+  const absl::Time later = (*context)->valid_until() + absl::Milliseconds(1);
+  EXPECT_THAT(ErrorOf(Named(files), later), HasSubstr("has expired"));
+  const auto again = TlsContext::Load(Named(files), TicketKeys(), later, context->get());
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->valid_until(), (*context)->valid_until());
   // The same holds for the next time.
-  EXPECT_TRUE(TlsContext::Load(Named(files), TicketKeys(), again->get()).ok());
+  EXPECT_EQ(ErrorOf(Named(files), later, again->get()), "");
   // Files that have been written since are new ones.
   files.Replace(MakeCertificate({.valid_until = -absl::Hours(1)}));
-  EXPECT_THAT(
-      std::string(TlsContext::Load(Named(files), TicketKeys(), context->get()).status().message()),
-      HasSubstr("has expired"));
+  EXPECT_THAT(ErrorOf(Named(files), now, context->get()), HasSubstr("has expired"));
 }
 
 // A chain that is cut off would otherwise be served without its last certificates, and some clients
@@ -115,14 +116,14 @@ TEST(TlsContextTest, AChainMustBeWhole) {
 
 TEST(TlsContextTest, IsOutdatedOnceAFileIsAnotherOne) {
   CertificateFiles files;
-  const auto context = TlsContext::Load(Named(files), TicketKeys());
+  const auto context = TlsContext::Load(Named(files), TicketKeys(), absl::Now());
   ASSERT_TRUE(context.ok()) << context.status();
   EXPECT_FALSE((*context)->IsOutdated());
   const CertificateAndKey pair = MakeCertificate();
   WriteFile(files.key, pair.key);
   EXPECT_TRUE((*context)->IsOutdated());
   WriteFile(files.certificate, pair.certificate);
-  const auto fresh = TlsContext::Load(Named(files), TicketKeys());
+  const auto fresh = TlsContext::Load(Named(files), TicketKeys(), absl::Now());
   ASSERT_TRUE(fresh.ok()) << fresh.status();
   EXPECT_FALSE((*fresh)->IsOutdated());
   unlink(files.certificate.c_str());

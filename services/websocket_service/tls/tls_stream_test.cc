@@ -26,7 +26,8 @@ constexpr size_t kMuch = 4'000'000;
 std::shared_ptr<const TlsContext> NewContext(const TicketKeys& tickets = TicketKeys()) {
   static const auto* const files = new CertificateFiles;
   auto context = TlsContext::Load(
-      {.certificate = {"certificate", files->certificate}, .key = {"key", files->key}}, tickets);
+      {.certificate = {"certificate", files->certificate}, .key = {"key", files->key}}, tickets,
+      absl::Now());
   EXPECT_TRUE(context.ok()) << context.status();
   return *context;
 }
