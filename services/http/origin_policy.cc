@@ -202,6 +202,8 @@ absl::StatusOr<OriginPolicy> OriginPolicy::Create(const OriginPolicyOptions& opt
     if (!pattern.ok()) return AtList(options.allowed_hosts, pattern.status());
     policy.hosts_.push_back(*std::move(pattern));
   }
+  policy.has_entries_ =
+      policy.any_origin_ || !policy.origins_.empty() || any_host || !policy.hosts_.empty();
   policy.any_host_ = any_host || (policy.hosts_.empty() && !options.is_loopback);
   return policy;
 }

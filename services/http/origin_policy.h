@@ -47,6 +47,9 @@ class OriginPolicy {
   // kInvalidArgument: the message names the list, the wrong entry, and the form of an entry.
   static absl::StatusOr<OriginPolicy> Create(const OriginPolicyOptions& options);
 
+  // Whether one of the lists has an entry: the service is meant for more than its own machine.
+  bool has_entries() const { return has_entries_; }
+
   // `host` is the host of a request, with its port if it has one. Empty: the request names none. It
   // passes, because browsers always name one.
   Verdict CheckHost(absl::string_view host) const;
@@ -75,6 +78,7 @@ class OriginPolicy {
   std::vector<OriginPattern> origins_;
   bool any_host_ = true;
   std::vector<HostPattern> hosts_;
+  bool has_entries_ = false;
 };
 
 }  // namespace groupcast::service

@@ -392,5 +392,15 @@ TEST(OriginPolicyTest, DecidesWithoutAllocation) {
   EXPECT_EQ(passed, 5);
 }
 
+TEST(OriginPolicyTest, KnowsWhetherAListHasEntries) {
+  EXPECT_FALSE(OriginPolicy().has_entries());
+  EXPECT_FALSE(OnLoopback().has_entries());
+  EXPECT_FALSE(OnLoopback(" ").has_entries());
+  for (const char* hosts : {"app.example", "*"}) EXPECT_TRUE(OnLoopback(hosts).has_entries());
+  for (const char* origins : {"https://app.example", "*"}) {
+    EXPECT_TRUE(Policy({.allowed_origins = Origins(origins), .is_loopback = true}).has_entries());
+  }
+}
+
 }  // namespace
 }  // namespace groupcast::service

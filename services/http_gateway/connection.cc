@@ -180,6 +180,7 @@ std::optional<Problem> Connection::CheckHead() {
   Head head;
   std::optional<Problem> problem = ReadHead(parser_, host_->door(), &head);
   request_.origin = std::move(head.origin);
+  request_.manages = head.manages;
   route_ = std::move(head.route);
   if (!problem.has_value() && head.credentials != credentials_) {
     access.reset();
@@ -190,7 +191,7 @@ std::optional<Problem> Connection::CheckHead() {
 
 bool Connection::MayAskServices() const {
   const Identity* const identity = IdentityOf(*this);
-  if (identity == nullptr || identity->program == nullptr) return host_->door().anyone_manages;
+  if (identity == nullptr || identity->program == nullptr) return request_.manages;
   return identity->program->Cover("", Right::kManage);
 }
 
@@ -347,9 +348,8 @@ void Connection::AskWorkers() {
   const ControlCommand* const command = exchange_->control();
   if (command == nullptr) return;
   const Identity* const identity = IdentityOf(*this);
-  if (std::optional<Problem> problem =
-          CheckControl(*command, identity == nullptr ? nullptr : identity->program,
-                       host_->door().anyone_manages)) {
+  if (std::optional<Problem> problem = CheckControl(
+          *command, identity == nullptr ? nullptr : identity->program, request_.manages)) {
     return exchange_->OnControl(*std::move(problem));
   }
   // The question is dropped before the exchange ends.

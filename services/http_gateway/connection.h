@@ -167,12 +167,13 @@ class Connection final : public Member,
     kClosing,  // its last bytes are queued; it discards input until the peer closes too
     kEnded,
   };
-  // What an answer needs of its request.
+  // What the head of a request says, for the time until its answer.
   struct RequestFrame {
     std::string origin;
     bool keep_alive = false;
     bool is_http_1_1 = true;
     bool is_head = false;
+    bool manages = false;  // as Head
   };
 
   void OnEvents(uint32_t events) override;

@@ -325,6 +325,26 @@ TEST_F(ConnectionTest, HowTheServicesAreIsNotForEveryone) {
   EXPECT_EQ(questions_, 0);
 }
 
+TEST_F(ConnectionTest, OperatorsWithoutAKeyCallDirectly) {
+  constexpr char kConnection[] = "/v1/connections/00000000000000ff";
+  const auto remove = [&](absl::string_view target, absl::string_view fields) {
+    return Ask(absl::StrCat("DELETE ", target, " HTTP/1.1\r\nHost: localhost\r\n", fields, "\r\n"));
+  };
+  for (const char* field : {"X-Forwarded-For: 203.0.113.9\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
+    EXPECT_THAT(Ask(Get("/v1/services", field)), HasSubstr(" 403 ")) << field;
+    EXPECT_THAT(Ask(Get("/v1/groups", field)), HasSubstr(" 403 ")) << field;
+    EXPECT_THAT(remove(kConnection, field), HasSubstr(" 403 ")) << field;
+    EXPECT_THAT(remove("/v1/users/ann/connections", field), HasSubstr(" 403 ")) << field;
+    EXPECT_THAT(remove("/v1/groups/g/members/00000000000000ff", field), HasSubstr(" 403 "))
+        << field;
+    EXPECT_THAT(Ask(Get("/v1/groups/g/messages", field)), HasSubstr(" 200 ")) << field;
+  }
+  EXPECT_EQ(questions_, 0);
+  // It is the request's, and not the connection's. This worker has no part in control.
+  EXPECT_THAT(Ask(Get("/v1/groups")), HasSubstr(" 503 "));
+  EXPECT_THAT(remove(kConnection, ""), HasSubstr(" 503 "));
+}
+
 TEST_F(ConnectionTest, ServesTheFilesOfTheDashboard) {
   EXPECT_THAT(Ask(Get("/dashboard/")), AllOf(HasSubstr(" 404 "), HasSubstr("--dashboard_pages")));
   const std::string directory = absl::StrCat(std::getenv("TEST_TMPDIR"), "/dashboard");

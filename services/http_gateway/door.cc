@@ -1,6 +1,7 @@
 #include "services/http_gateway/door.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -34,6 +35,19 @@ bool NeedsCredentials(Endpoint endpoint) {
       return false;
     default:
       return true;
+  }
+}
+
+bool IsForOperators(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kGroups:
+    case Endpoint::kGroupMember:
+    case Endpoint::kConnection:
+    case Endpoint::kUserConnections:
+    case Endpoint::kServices:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -73,6 +87,21 @@ std::optional<Problem> CheckPage(const RequestParser& request, const Door& door,
     }
   }
   return std::nullopt;
+}
+
+// A proxy lets others in. These fields say that there is one: of RFC 7239, of RFC 9110 section
+// 7.6.3, and those that are usual.
+bool CameThroughProxy(const RequestParser& request) {
+  constexpr absl::string_view kFields[] = {
+      "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"};
+  return std::any_of(std::begin(kFields), std::end(kFields),
+                     [&](absl::string_view name) { return request.Field(name).has_value(); });
+}
+
+// A page of another site may have caused it. Of an image, for example, a browser names no origin.
+bool IsOfForeignPage(const RequestParser& request) {
+  return request.Field("Sec-Fetch-Site") == "cross-site" ||
+         request.Field(http::field::origin) == kNullOrigin;
 }
 
 // Without the check of a token, which needs the groups.
@@ -120,6 +149,8 @@ std::optional<Problem> ReadHead(const RequestParser& request, const Door& door, 
   if (std::optional<Problem> problem = CheckPage(request, door, head)) return problem;
   Problem problem;
   if (!FindRoute(request.method(), request.target(), &head->route, &problem)) return problem;
+  head->manages = door.anyone_manages && IsForOperators(head->route.endpoint) &&
+                  !CameThroughProxy(request) && !IsOfForeignPage(request);
   // A preflight has no credentials (the section "CORS protocol" of WHATWG Fetch).
   if (!NeedsCredentials(head->route.endpoint) || head->route.method == Method::kOptions) {
     return std::nullopt;

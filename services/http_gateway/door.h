@@ -21,7 +21,8 @@ struct Door {
   const ApiKeys* api_keys;
   bool needs_credentials = false;  // of requests about groups
   bool knows_tokens = false;       // the service has keys for tokens
-  bool anyone_manages = false;     // also callers without credentials may do everything
+  // The service is for its machine alone and has no keys: who calls it directly may do everything.
+  bool anyone_manages = false;
 };
 
 // What the head of a request shows.
@@ -29,6 +30,7 @@ struct Head {
   std::string origin;  // of the page that sends it; empty: no page, or none that may
   Route route;
   std::string credentials;  // an API key of the service, or a token that nobody has checked yet
+  bool manages = false;     // it is an operator's, and may go on also without an API key
 };
 
 // Reads the head, and decides whether the request may go on: its host, its page, its path and its

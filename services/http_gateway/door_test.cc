@@ -43,7 +43,8 @@ class DoorTest : public testing::Test {
                                                     {.origins = &origins_,
                                                      .api_keys = &keys_,
                                                      .needs_credentials = needs_,
-                                                     .knows_tokens = knows_},
+                                                     .knows_tokens = knows_,
+                                                     .anyone_manages = anyone_manages_},
                                                     &head_);
     detail_ = problem.has_value() ? problem->detail : "";
     return problem.has_value() ? problem->status : 0;
@@ -54,6 +55,7 @@ class DoorTest : public testing::Test {
   OriginPolicy origins_;
   bool needs_ = false;
   bool knows_ = false;
+  bool anyone_manages_ = false;
   Head head_;
   std::string detail_;
 };
@@ -108,6 +110,34 @@ TEST_F(DoorTest, RefusesUnclearCredentialsAlways) {
   EXPECT_THAT(detail_, HasSubstr("logs"));
   EXPECT_EQ(Read(kTarget, "Authorization: Bearer gck_other\r\n"), 401)
       << "a key that is none is a mistake, also where nobody needs one";
+}
+
+// A proxy on the same machine, or a page of another site, is how strangers reach the machine.
+TEST_F(DoorTest, WhoManagesWithoutAKeyCallsDirectly) {
+  constexpr char kGroups[] = "/v1/groups";
+  const auto manages = [&](absl::string_view fields) {
+    EXPECT_EQ(Read(kGroups, fields), 0) << fields;
+    return head_.manages;
+  };
+  EXPECT_FALSE(manages(""));
+  anyone_manages_ = true;
+  EXPECT_TRUE(manages(""));
+  for (const char* field :
+       {"Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Forwarded-For: 203.0.113.9",
+        "x-forwarded-for:", "X-Forwarded-Host: app.example", "X-Forwarded-Proto: https",
+        "X-Real-IP: 203.0.113.9"}) {
+    EXPECT_FALSE(manages(absl::StrCat(field, "\r\n"))) << field;
+  }
+  EXPECT_TRUE(manages("Sec-Fetch-Site: none\r\n")) << "a person has typed the address";
+  EXPECT_TRUE(manages("Sec-Fetch-Site: same-origin\r\n")) << "the dashboard";
+  EXPECT_FALSE(manages("Sec-Fetch-Site: cross-site\r\n"));
+  EXPECT_FALSE(manages("Origin: null\r\n")) << "a sandboxed frame of any page";
+  for (const char* target : {"/v1/services", "/v1/groups?order=busiest"}) {
+    EXPECT_EQ(Read(target), 0);
+    EXPECT_TRUE(head_.manages) << target;
+  }
+  EXPECT_EQ(Read(kTarget), 0);
+  EXPECT_FALSE(head_.manages) << "nothing of this needs it";
 }
 
 // ---- Excluded sessions

@@ -164,8 +164,8 @@ absl::StatusOr<GatewayConfiguration> ReadGatewayConfiguration(const std::string&
   GatewayOptions& worker = configuration.worker;
   worker.needs_credentials =
       access->policy->needs_token() || (!api_keys->empty() && !access->policy->allows_anonymous());
-  worker.anyone_manages =
-      api_keys->empty() && access->policy->tokens() == nullptr && IsLoopback(bind_address);
+  worker.anyone_manages = api_keys->empty() && access->policy->tokens() == nullptr &&
+                          IsLoopback(bind_address) && !origins->has_entries();
   worker.api_keys = std::make_shared<const ApiKeys>(*std::move(api_keys));
   worker.origins = *std::move(origins);
   worker.groups.access = *std::move(access);

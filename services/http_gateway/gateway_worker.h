@@ -48,8 +48,8 @@ struct GatewayOptions {
   std::vector<ServiceAddress> services;
   // The files of the dashboard. Null: there is none.
   std::shared_ptr<const Pages> dashboard;
-  // The service knows no credentials and is for this machine alone: callers may also list all
-  // groups, and end connections.
+  // The service knows no credentials and is for this machine alone: who calls it directly may also
+  // list all groups, and end connections.
   bool anyone_manages = false;
 
   // From the first byte of a request to its last, and for the peer to take an answer.

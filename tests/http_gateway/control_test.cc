@@ -505,5 +505,20 @@ TEST(OpenGatewayTest, OnAnotherAddressThanLoopbackEveryoneMayPublishAndNobodyMan
   EXPECT_EQ(CodeOf(client.Send("DELETE", "/v1/users/ann/connections")), "forbidden");
 }
 
+// So does one on loopback that has a name for others, or pages of others.
+TEST(OpenGatewayTest, WithAllowedHostsOrOriginsNobodyManages) {
+  ChannelServer channel;
+  for (const char* flag : {"--allowed_hosts=app.example", "--allowed_hosts=*",
+                           "--allowed_origins=https://app.example"}) {
+    HttpGateway gateway(channel, /*workers=*/1, {flag});
+    HttpClient client(gateway.port());
+    EXPECT_EQ(client.Post("/v1/groups/g/messages", "1").status, 200) << flag;
+    EXPECT_EQ(CodeOf(client.Get("/v1/groups")), "forbidden") << flag;
+    EXPECT_EQ(CodeOf(client.Get("/v1/services")), "forbidden") << flag;
+    EXPECT_EQ(CodeOf(client.Send("DELETE", "/v1/connections/00000000000000ff")), "forbidden")
+        << flag;
+  }
+}
+
 }  // namespace
 }  // namespace groupcast::tests

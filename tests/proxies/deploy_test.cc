@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -19,6 +20,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/websocket_service/tls/testing/certificates.h"
+#include "tests/support/http_client.h"
 #include "tests/support/http_gateway.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
@@ -30,6 +32,8 @@ namespace groupcast::tests {
 namespace {
 
 using service::CertificateFiles;
+using testing::HasSubstr;
+using testing::Not;
 
 std::string Contents(const std::string& path) {
   std::ifstream file(path);
@@ -186,6 +190,55 @@ TEST_F(NginxTest, PassesRequestsAndEventsOfTheGateway) {
   EXPECT_EQ(member.NextEvent().Text("message"), "hello");
   // The stream goes on, so nginx must not wait for its end.
   WaitFor("hello", &stream);
+}
+
+// The rights of operators, which a gateway without keys on this machine gives to its callers.
+constexpr std::pair<absl::string_view, absl::string_view> kOperators[] = {
+    {"GET", "/v1/services"},
+    {"GET", "/v1/groups"},
+    {"GET", "/v1/groups?order=busiest"},
+    {"DELETE", "/v1/connections/00000000000000ff"},
+    {"DELETE", "/v1/users/ann/connections"},
+    {"DELETE", "/v1/users/a%2Fb/connections?code=4900"},
+    {"DELETE", "/v1/users/%2e%2e/connections"},
+    {"DELETE", "/v1/groups/room/members/00000000000000ff"},
+    {"DELETE", "/v1/groups/a%2Fb/members/00000000000000ff"},
+    {"DELETE", "/v1/groups/%2e%2e/members/00000000000000ff?code=4900"}};
+
+TEST_F(NginxTest, KeepsThePathsOfOperatorsOut) {
+  std::vector<std::pair<absl::string_view, absl::string_view>> requests(std::begin(kOperators),
+                                                                        std::end(kOperators));
+  for (const char* target : {"/dashboard", "/dashboard/", "https://app.example/v1/services",
+                             "/v1//services", "/v1/messages/../services"}) {
+    requests.emplace_back("GET", target);
+  }
+  for (const auto& [method, target] : requests) {
+    RawClient visitor = Request(method, target, "");
+    WaitFor("\r\n\r\n", &visitor);
+    EXPECT_THAT(visitor.received(), HasSubstr("HTTP/1.1 404 ")) << method << " " << target;
+    EXPECT_THAT(visitor.received(), Not(HasSubstr("problem+json")))
+        << method << " " << target << " came to the gateway";
+  }
+}
+
+// The gateway itself gives them to nobody whom a proxy of this name lets in.
+TEST_F(NginxTest, TheGatewayOfThisRecipeLetsNobodyManage) {
+  for (const auto& [method, target] : kOperators) {
+    const HttpReply reply = HttpClient(gateway_.port()).Send(method, target);
+    EXPECT_EQ(reply.status, 403) << method << " " << target << ": " << reply.body;
+  }
+}
+
+TEST_F(NginxTest, PassesAllThatClientsAsk) {
+  for (const char* target : {"/v1/openapi.json", "/v1/groups/a%2Fb/members",
+                             "/v1/groups/%2e%2e/messages?limit=1", "/v1/events?group=a&group=b"}) {
+    RawClient client = Request("GET", target, "");
+    WaitFor("HTTP/1.1 200 ", &client);
+  }
+  for (const char* target : {"/v1/users/ann/messages", "/v1/groups/a%2Fb/messages?session=s"}) {
+    RawClient client = Request("POST", target, "1");
+    WaitFor("HTTP/1.1 200 ", &client);
+  }
 }
 
 // nginx's own limit for bodies is below the gateway's.
