@@ -15,6 +15,12 @@ std::optional<Whom> ReadWhom(absl::string_view word) {
   return std::nullopt;
 }
 
+absl::Status CheckNotReserved(absl::string_view group_id) {
+  if (!IsReservedGroup(group_id)) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(
+      "group ids that begin with ", kReservedGroupPrefix, " are reserved for the services"));
+}
+
 bool AccessPolicy::IsPersonal(const Identity& identity, absl::string_view group_id) const {
   return options_.personal_groups && !identity.user().empty() &&
          group_id == PersonalGroup(identity.user());
@@ -55,10 +61,7 @@ bool AccessPolicy::Allows(const Identity* identity, absl::string_view group_id, 
 absl::Status AccessPolicy::Check(const Identity* identity, absl::string_view group_id,
                                  Right right) const {
   if (Allows(identity, group_id, right)) return absl::OkStatus();
-  if (IsReservedGroup(group_id)) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "group ids that begin with ", kReservedGroupPrefix, " are reserved for the services"));
-  }
+  if (absl::Status status = CheckNotReserved(group_id); !status.ok()) return status;
   return absl::PermissionDeniedError(
       absl::StrCat("the connection does not have the right to ", RightName(right),
                    right == Right::kRead   ? " the history of this group"

@@ -50,6 +50,10 @@ struct Identity {
   }
 };
 
+// kPermissionDenied: the group is reserved (group_id.h), so no client may name it. The message is a
+// sentence for the client.
+absl::Status CheckNotReserved(absl::string_view group_id);
+
 // Who may do what. Threads may share it.
 class AccessPolicy {
  public:
@@ -78,7 +82,7 @@ class AccessPolicy {
   bool IsPersonal(const Identity& identity, absl::string_view group_id) const;
 
   // Whether the connection may do this with the group. `identity` is null without a token. Nobody
-  // may do anything with a reserved group (group_id.h), and only programs have Right::kManage.
+  // may do anything with a reserved group, and only programs have Right::kManage.
   bool Allows(const Identity* identity, absl::string_view group_id, Right right) const;
   // OK if Allows. kPermissionDenied: the message is a sentence for the client.
   absl::Status Check(const Identity* identity, absl::string_view group_id, Right right) const;

@@ -91,8 +91,12 @@ void ConnectionAccess::RefuseConnection(Member* member, const absl::Status& why,
 }
 
 bool ConnectionAccess::Has(Right right, Member* member, const Command& command) {
-  const absl::Status status =
-      authenticator_.policy().Check(IdentityOf(*member), command.group_ids.front().id, right);
+  return Passes(
+      authenticator_.policy().Check(IdentityOf(*member), command.group_ids.front().id, right),
+      member, command);
+}
+
+bool ConnectionAccess::Passes(const absl::Status& status, Member* member, const Command& command) {
   if (status.ok()) return true;
   parts_.refusals->CountAccess();
   parts_.refusals->Tell(member, CommandErrorOf(status, command.id, command.kind));
@@ -121,6 +125,10 @@ bool ConnectionAccess::MayJoin(Member* member, const Command& command) {
     return false;
   }
   return !command.presence || MayObserve(member, command);
+}
+
+bool ConnectionAccess::MayLeave(Member* member, const Command& command) {
+  return Passes(CheckNotReserved(command.group_ids.front().id), member, command);
 }
 
 bool ConnectionAccess::MayRead(Member* member, const Command& command) {

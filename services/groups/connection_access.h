@@ -63,6 +63,8 @@ class ConnectionAccess {
   bool MayJoin(Member* member, const Command& command);
   bool MayRead(Member* member, const Command& command);
   bool MayObserve(Member* member, const Command& command);
+  // Also of a group that it is not in.
+  bool MayLeave(Member* member, const Command& command);
 
   // The member leaves the group, and needs the token for it no more.
   void DropGroupToken(Member* member, absl::string_view group_id) {
@@ -82,6 +84,8 @@ class ConnectionAccess {
  private:
   // Whether the member has the right. If not, it has the answer.
   bool Has(Right right, Member* member, const Command& command);
+  // Whether the check of a right has passed. If not, the member gets the answer.
+  bool Passes(const absl::Status& status, Member* member, const Command& command);
   // Counts the connection for its user. kResourceExhausted: the user has too many.
   absl::Status CountUser(Member* member);
   // Tells that the user has too many connections, and ends this one. `id` and `command`: of the

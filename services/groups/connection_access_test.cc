@@ -55,6 +55,15 @@ TEST_F(AccessTest, ABadTokenAtConnectIsToldAndEndsTheConnection) {
   EXPECT_EQ(late->disconnected, CloseCode::kTokenExpired);
 }
 
+TEST_F(AccessTest, AReservedGroupCannotBeLeft) {
+  auto member = Connect("{}");
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"leave_group","group_id":"$groupcast.x","id":1})"),
+            "forbidden");
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"leave_group","group_id":"$groupcast.x"})"),
+            "forbidden");
+  EXPECT_EQ(ErrorOf(member.get(), R"({"cmd":"leave_group","group_id":"$groupcast","id":1})"), "");
+}
+
 TEST_F(AccessTest, TheCommandAuthenticate) {
   auto member = V1();
   Show(member.get(), "");

@@ -231,6 +231,7 @@ void GroupService::AddGroup(Member* member, const Command& command) {
 }
 
 void GroupService::LeaveGroup(Member* member, const Command& command) {
+  if (!access_.MayLeave(member, command)) return;
   const std::string& id = command.group_ids.front().id;
   access_.DropGroupToken(member, id);
   if (Group* group = table_.Find(id); group != nullptr) memberships_.Leave(group, member);

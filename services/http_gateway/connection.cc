@@ -448,10 +448,8 @@ bool Connection::drained() const { return is_streaming() && outbox_.IsDrained(ou
 
 void Connection::Disconnect(CloseCode code, absl::string_view reason) {
   if (state_ == State::kAnswering) {
-    ErrorCode error = ErrorCode::kUnauthorized;
-    if (code == CloseCode::kTokenExpired) error = ErrorCode::kTokenExpired;
-    if (pending_sends > 0) error = ErrorCode::kOutcomeUnknown;
-    return FailRequest(ProblemOf(error, reason));
+    return FailRequest(pending_sends > 0 ? ProblemOf(ErrorCode::kOutcomeUnknown, reason)
+                                         : ProblemOfClose(code, reason));
   }
   EndStream(code, reason, absl::ZeroDuration());
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -288,6 +289,35 @@ TEST_F(ConnectionTest, AStreamDropsWhatFollowsIt) {
   Write(absl::StrCat(Get("/v1/groups/g/events"), std::string(50'000, 'x')));
   EXPECT_THAT(Read(), HasSubstr("event: joined"));
   EXPECT_EQ(connection_->input_bytes(), 0);
+}
+
+// An operator may close it while its joins are under way.
+TEST_F(ConnectionTest, AStreamThatIsClosedBeforeItBeginsIsRefusedAsTheCodeSays) {
+  for (const auto& [code, status, word] : {std::tuple{4000, "503", "unavailable"},
+                                           {4400, "503", "unavailable"},
+                                           {4499, "503", "unavailable"},
+                                           {4500, "401", "unauthorized"},
+                                           {4501, "401", "token_expired"},
+                                           {4503, "429", "too_many_connections"},
+                                           {4900, "403", "forbidden"},
+                                           {4999, "403", "forbidden"}}) {
+    channel_.SetConnected(false);
+    Turns();
+    Write(Get("/v1/groups/g/events"));
+    ASSERT_TRUE(connection_->is_lasting());
+    connection_->Disconnect(static_cast<CloseCode>(code), "an operator says so");
+    Turns();
+    const std::string answer = Read();
+    EXPECT_THAT(answer, AllOf(HasSubstr(absl::StrCat("HTTP/1.1 ", status, " ")),
+                              HasSubstr(absl::StrCat("\"code\":\"", word, "\"")),
+                              HasSubstr("an operator says so"), HasSubstr("Connection: close")))
+        << code;
+    const bool may_come_back = status == absl::string_view("503") || code == 4503;
+    EXPECT_EQ(absl::StrContains(answer, "\r\nRetry-After: "), may_come_back) << code;
+    channel_.SetConnected(true);
+    Turns();
+    Connect();
+  }
 }
 
 TEST_F(ConnectionTest, AQuestionForTheServicesWaitsForItsAnswer) {

@@ -54,6 +54,20 @@ Problem ProblemOf(ErrorCode code, absl::string_view detail) {
   return problem;
 }
 
+Problem ProblemOfClose(CloseCode code, absl::string_view reason) {
+  switch (code) {
+    case CloseCode::kNotAuthenticated:
+      return ProblemOf(ErrorCode::kUnauthorized, reason);
+    case CloseCode::kTokenExpired:
+      return ProblemOf(ErrorCode::kTokenExpired, reason);
+    case CloseCode::kOverLimit:
+      return ProblemOf(ErrorCode::kTooManyConnections, reason);
+    default:
+      return ProblemOf(MayReconnect(code) ? ErrorCode::kUnavailable : ErrorCode::kForbidden,
+                       reason);
+  }
+}
+
 absl::string_view ReasonPhrase(int status) {
   switch (status) {
     case 200:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "services/protocol/close_code.h"
 #include "services/protocol/error.h"
 
 namespace groupcast::service {
@@ -28,6 +29,10 @@ inline constexpr absl::string_view kRequestTimeout = "request_timeout";
 
 Problem MakeProblem(int status, absl::string_view code, absl::string_view detail);
 Problem ProblemOf(ErrorCode code, absl::string_view detail);
+
+// Why a request has no answer whose connection is to end with this code: a stream that has not
+// begun, for example.
+Problem ProblemOfClose(CloseCode code, absl::string_view reason);
 
 // The status of HTTP for an error word of the protocol.
 int StatusOfErrorWord(absl::string_view word);

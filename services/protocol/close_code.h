@@ -19,11 +19,14 @@ enum class CloseCode : uint16_t {
   kDraining = 4000,
   kSlowConsumer = 4001,
   kNoPong = 4002,
-  // From 4500 on, a client must not connect again in the same way.
+  // From 4500 on, MayReconnect is false.
   kNotAuthenticated = 4500,
   kTokenExpired = 4501,
   kOverLimit = 4503,
 };
+
+// Whether a client whose connection has ended so may connect again in the same way.
+constexpr bool MayReconnect(CloseCode code) { return static_cast<uint16_t>(code) < 4500; }
 
 }  // namespace groupcast::service
 

@@ -272,9 +272,13 @@ std::string GapEvent(absl::string_view group_id, const Gap& gap) {
 }
 
 std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after) {
-  return absl::StrCat(R"({"event":"closing","code":)", static_cast<int>(code), R"(,"reason":)",
-                      Quoted(reason), R"(,"reconnect_after_ms":)",
-                      absl::ToInt64Milliseconds(reconnect_after), "}");
+  std::string event = absl::StrCat(R"({"event":"closing","code":)", static_cast<int>(code),
+                                   R"(,"reason":)", Quoted(reason));
+  if (MayReconnect(code)) {
+    absl::StrAppend(&event, R"(,"reconnect_after_ms":)",
+                    absl::ToInt64Milliseconds(reconnect_after));
+  }
+  return event + "}";
 }
 
 }  // namespace groupcast::service

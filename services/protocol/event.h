@@ -113,6 +113,7 @@ std::string ExcludedEvent(absl::string_view group_id, uint64_t offset, uint64_t 
 
 std::string GapEvent(absl::string_view group_id, const Gap& gap);
 
+// `reconnect_after` does not count if the code forbids the client to connect again.
 std::string ClosingEvent(CloseCode code, absl::string_view reason, absl::Duration reconnect_after);
 
 }  // namespace groupcast::service

@@ -168,6 +168,12 @@ TEST_F(HistoryReplyTest, LeavesOutTheOldestThatDoNotFit) {
 TEST(EventTest, Closing) {
   EXPECT_EQ(ClosingEvent(CloseCode::kDraining, "draining", absl::Milliseconds(740)),
             R"({"event":"closing","code":4000,"reason":"draining","reconnect_after_ms":740})");
+  EXPECT_EQ(ClosingEvent(static_cast<CloseCode>(4499), "later", absl::ZeroDuration()),
+            R"({"event":"closing","code":4499,"reason":"later","reconnect_after_ms":0})");
+  EXPECT_EQ(ClosingEvent(CloseCode::kNotAuthenticated, "no", absl::Milliseconds(740)),
+            R"({"event":"closing","code":4500,"reason":"no"})");
+  EXPECT_EQ(ClosingEvent(static_cast<CloseCode>(4900), "stay away", absl::Milliseconds(740)),
+            R"({"event":"closing","code":4900,"reason":"stay away"})");
 }
 
 TEST(EventTest, ErrorWithAndWithoutWhatCouldNotBeRead) {

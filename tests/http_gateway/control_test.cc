@@ -214,6 +214,7 @@ TEST_F(ControlTest, AV1ConnectionIsClosedWithItsCodeAndReason) {
   EXPECT_EQ(end.reason, "come back");
   ASSERT_EQ(end.texts.size(), 1u);
   EXPECT_THAT(end.texts[0], HasSubstr(R"({"event":"closing","code":4400,"reason":"come back")"));
+  EXPECT_THAT(end.texts[0], HasSubstr("reconnect_after_ms"));
   EXPECT_TRUE(other.IsQuiet());
   EXPECT_EQ(Delete(target).status, 404);
 }
@@ -236,7 +237,7 @@ TEST_F(ControlTest, AStreamIsClosedWithAnEvent) {
   EXPECT_EQ(Json(Delete("/v1/connections/" + ids[0])).at("connections").as_int64(), 1);
   const StreamEvent closing = stream.Next();
   EXPECT_EQ(closing.name, "closing");
-  EXPECT_EQ(json::parse(closing.data).at("code").as_int64(), 4900);
+  EXPECT_EQ(closing.data, R"({"event":"closing","code":4900,"reason":"closed by an operator"})");
   stream.WaitForEnd();
 }
 
@@ -336,6 +337,8 @@ TEST_F(ControlTest, NoClientMayUseTheGroupsOfTheServices) {
   TestClient client(service_.port(), Mode::kV1);
   for (const char* command :
        {R"({"cmd":"add_group","id":1,"group_id":"$groupcast.control"})",
+        R"({"cmd":"leave_group","id":1,"group_id":"$groupcast.control"})",
+        R"({"cmd":"leave_group","group_id":"$groupcast.control"})",
         R"({"cmd":"send_to_group","id":1,"group_id":"$groupcast.control","message":"x"})",
         R"({"cmd":"group_history","id":1,"group_id":"$groupcast.control"})",
         R"({"cmd":"group_members","id":1,"group_id":"$groupcast.control"})"}) {
