@@ -203,12 +203,17 @@ absl::Status GroupService::CheckTokens(const Member& member) {
                                          " at once"));
 }
 
+absl::Status GroupService::TakeToken(Member* member) {
+  if (absl::Status status = CheckTokens(*member); !status.ok()) return status;
+  TakeTokens(member, 1);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> GroupService::AskWorkers(Member* member, ControlCommand command,
                                                   ControlQuestions::Done done) {
   if (gives_up_) return StoppingError();
   if (control_ == nullptr) return absl::UnavailableError("this worker has no part in control");
-  if (absl::Status status = CheckTokens(*member); !status.ok()) return status;
-  TakeTokens(member, 1);
+  if (absl::Status status = TakeToken(member); !status.ok()) return status;
   return control_->Ask(std::move(command), std::move(done));
 }
 

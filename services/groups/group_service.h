@@ -127,6 +127,12 @@ class GroupService final : public ChannelListener {
   // The same for a front end that has the command already.
   bool Run(Member* member, const Command& command);
 
+  // Takes what one command costs, for a request of the member that is none. kAborted: its rates do
+  // not let it go on.
+  absl::Status TakeToken(Member* member);
+  // A front end has told a client an error of this code by itself.
+  void CountError(ErrorCode code) { refusals_.CountToldElsewhere(code); }
+
   // Asks all workers for the member, as ControlQuestions. Its right is the caller's concern.
   // Returns the question, for DropQuestion. kAborted: the member asks too often. kUnavailable: the
   // worker cannot ask now.

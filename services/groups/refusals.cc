@@ -20,6 +20,14 @@ void Refusals::Tell(Member* member, const CommandError& error) {
   member->Reply(ErrorEvent(error));
 }
 
+void Refusals::CountToldElsewhere(ErrorCode code) {
+  Count(code);
+  if (code == ErrorCode::kUnauthorized || code == ErrorCode::kTokenExpired ||
+      code == ErrorCode::kForbidden) {
+    CountAccess();
+  }
+}
+
 void Refusals::Count(ErrorCode code) {
   ++counters_.of_codes[static_cast<size_t>(code)];
   if (code == ErrorCode::kTooManyGroups) ++counters_.too_many_groups;

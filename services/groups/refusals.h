@@ -38,6 +38,8 @@ class Refusals {
   void Tell(Member* member, const CommandError& error);
   // Counts the error of one group of a command, which is told in the command's reply.
   void Count(ErrorCode code);
+  // Counts an error that a front end has told by itself.
+  void CountToldElsewhere(ErrorCode code);
   // What is told, or ends a connection, is a matter of access.
   void CountAccess() { ++counters_.access; }
 

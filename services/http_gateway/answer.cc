@@ -63,6 +63,7 @@ bool ReadOther(absl::string_view event, Answer* answer) {
   answer->problem = {
       .status = StatusOfErrorWord(code), .code = code, .detail = message, .retry = retry};
   answer->problem.group_id = group_id;
+  answer->problem.is_counted = true;
   return !code.empty();
 }
 

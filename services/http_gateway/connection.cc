@@ -189,10 +189,16 @@ std::optional<Problem> Connection::CheckHead() {
   return problem;
 }
 
-bool Connection::MayAskServices() const {
+std::optional<Problem> Connection::CheckServices() {
   const Identity* const identity = IdentityOf(*this);
-  if (identity == nullptr || identity->program == nullptr) return request_.manages;
-  return identity->program->Cover("", Right::kManage);
+  const bool is_program = identity != nullptr && identity->program != nullptr;
+  if (is_program ? !identity->program->Cover("", Right::kManage) : !request_.manages) {
+    return ProblemOf(ErrorCode::kForbidden,
+                     "This needs an API key with the scope manage for all groups.");
+  }
+  const absl::Status status = host_->groups().TakeToken(this);
+  if (status.ok()) return std::nullopt;
+  return ProblemOf(ErrorCodeOf(status), status.message());
 }
 
 std::optional<Problem> Connection::Identify(bool is_stream) {
@@ -295,9 +301,8 @@ void Connection::Run() {
   if (const std::optional<Problem> problem = Identify(calls.is_stream)) {
     return RefuseRequest(*problem);
   }
-  if (calls.asks_services && !MayAskServices()) {
-    return RefuseRequest(ProblemOf(ErrorCode::kForbidden,
-                                   "This needs an API key with the scope manage for all groups."));
+  if (calls.asks_services) {
+    if (const std::optional<Problem> problem = CheckServices()) return RefuseRequest(*problem);
   }
   const std::variant<Fingerprint, Problem> excluded =
       ReadExcluded(route_, UserOf(*this), access != nullptr && access->identity.program != nullptr);
@@ -312,6 +317,11 @@ void Connection::Run() {
   if (!host_->MayHold(bytes)) {
     return RefuseRequest(
         ProblemOf(ErrorCode::kUnavailable, "Too many requests wait for the channel. Try again."));
+  }
+  // Of a list. The others of its items are commands, whose errors the groups count.
+  for (const auto& item : calls.items) {
+    const auto* const defect = std::get_if<CommandError>(&item);
+    if (defect != nullptr) host_->OnError(ErrorWord(defect->code));
   }
   held_bytes_ = bytes;
   host_->OnHeld(static_cast<int64_t>(held_bytes_));
@@ -504,6 +514,7 @@ ResponseFrame Connection::response_frame() const {
 
 void Connection::RefuseRequest(const Problem& problem) {
   host_->OnRequest(/*refused=*/true);
+  if (!problem.is_counted) host_->OnError(problem.code);
   SendAnswer(ProblemResponse(response_frame(), problem));
 }
 

@@ -64,6 +64,8 @@ class ConnectionHost {
 
   // A request has been read, or refused.
   virtual void OnRequest(bool refused) = 0;
+  // The caller is told an error with this code, which the groups have not counted.
+  virtual void OnError(absl::string_view code) = 0;
   virtual void OnStream(int change) = 0;
   // A stream ends: with an event that has this code, or as the code says.
   virtual void OnStreamEnd(CloseCode code) = 0;
@@ -185,7 +187,8 @@ class Connection final : public Member,
   std::optional<Problem> CheckHead();
   // Shows the credentials to the groups. nullopt: they are valid, or there are none.
   std::optional<Problem> Identify(bool is_stream);
-  bool MayAskServices() const;
+  // Whether the request may ask the services, and how often. nullopt: it may.
+  std::optional<Problem> CheckServices();
   // A whole request with a valid head.
   void Run();
   // Answers a request that is not about groups. False: it is about groups, or services.

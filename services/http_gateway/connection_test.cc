@@ -27,7 +27,9 @@ namespace groupcast::service {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr absl::string_view kSecret = "0123456789abcdef0123456789abcdef";
@@ -70,7 +72,8 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
  protected:
   enum class Waits { kNothing, kIdle, kReading, kAnswering, kWriting, kStreaming, kClosing };
 
-  ConnectionTest() : groups_(Options(), &clock_), hub_(Epoch{0x0a}), channel_(&hub_, &groups_) {
+  explicit ConnectionTest(const GroupServiceOptions& options = Options())
+      : groups_(options, &clock_), hub_(Epoch{0x0a}), channel_(&hub_, &groups_) {
     groups_.SetChannel(&channel_);
     clock_.Advance(absl::Hours(24 * 365 * 10));  // it is ahead of the loop's
     channel_.SetConnected(true);
@@ -151,6 +154,7 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   bool is_surplus(const Connection&) const override { return false; }
   absl::string_view date() const override { return "today"; }
   void OnRequest(bool) override {}
+  void OnError(absl::string_view code) override { errors_.emplace_back(code); }
   void OnStream(int change) override { streams_ += change; }
   void OnStreamEnd(CloseCode) override {}
   void OnReceived(size_t) override {}
@@ -168,8 +172,9 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
 
   Pages dashboard_;
   bool anyone_manages_ = true;
-  std::string services_;  // the answer that is known; empty: none
-  int questions_ = 0;     // for the services
+  std::string services_;             // the answer that is known; empty: none
+  int questions_ = 0;                // for the services
+  std::vector<std::string> errors_;  // that the groups have not counted
   ConnectionOptions options_;
   OriginPolicy origins_;
   ApiKeys api_keys_;
@@ -373,6 +378,51 @@ TEST_F(ConnectionTest, OperatorsWithoutAKeyCallDirectly) {
   // It is the request's, and not the connection's. This worker has no part in control.
   EXPECT_THAT(Ask(Get("/v1/groups")), HasSubstr(" 503 "));
   EXPECT_THAT(remove(kConnection, ""), HasSubstr(" 503 "));
+}
+
+// Who counts them says which are missing in a sum, and which are there twice.
+TEST_F(ConnectionTest, EachErrorIsCountedOnce) {
+  const auto of_groups = [&](ErrorCode code) { return groups_.errors_of(code); };
+  Ask(Get("/v1/nowhere"));
+  Ask(Get("/v1/groups/g/messages?limit=x"));
+  Ask(Get("/v1/groups/g/messages?token=a.b.c"));
+  Ask(Get("/v1/groups", "Sec-Fetch-Site: cross-site\r\n"));
+  Ask(Get("/v1/groups"));  // the worker has no part in control
+  EXPECT_THAT(errors_,
+              ElementsAre("not_found", "bad_request", "unauthorized", "forbidden", "unavailable"));
+  for (const ErrorCode code :
+       {ErrorCode::kUnauthorized, ErrorCode::kForbidden, ErrorCode::kUnavailable}) {
+    EXPECT_EQ(of_groups(code), 0) << ErrorWord(code);
+  }
+  errors_.clear();
+  EXPECT_THAT(Ask(Get("/v1/groups/$groupcast.x/messages")), HasSubstr(" 403 "));
+  EXPECT_EQ(of_groups(ErrorCode::kForbidden), 1);
+  EXPECT_THAT(errors_, IsEmpty());
+  Ask(Post("/v1/messages", R"({"messages":[{"group_id":"g"},{"group_id":"g","message":1},)"
+                           R"({"group_id":"$groupcast.x","message":1}]})"));
+  EXPECT_EQ(of_groups(ErrorCode::kForbidden), 2);
+  EXPECT_THAT(errors_, ElementsAre("message_missing"));
+}
+
+class RateTest : public ConnectionTest {
+ protected:
+  RateTest() : ConnectionTest(WithRate()) {}
+  static GroupServiceOptions WithRate() {
+    GroupServiceOptions options = Options();
+    options.command_rate = {.per_second = 1, .burst = 2};
+    return options;
+  }
+};
+
+TEST_F(RateTest, AQuestionForTheServicesCostsAsMuchAsACommand) {
+  services_ = "{}";
+  EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr(" 200 "));
+  EXPECT_THAT(Ask(Get("/v1/groups/g/messages")), HasSubstr(" 200 "));
+  EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr("\"code\":\"rate_limited\""));
+  EXPECT_EQ(questions_, 1);
+  EXPECT_EQ(groups_.counters().rate_limited, 1);
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_THAT(Ask(Get("/v1/services")), HasSubstr(" 200 "));
 }
 
 TEST_F(ConnectionTest, ServesTheFilesOfTheDashboard) {

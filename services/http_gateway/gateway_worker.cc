@@ -7,6 +7,7 @@
 
 #include "absl/random/random.h"
 #include "services/connections/outbox.h"
+#include "services/protocol/error.h"
 #include "services/worker_metrics/worker_numbers.h"
 #include "spdlog/spdlog.h"
 
@@ -50,7 +51,8 @@ enum Counter : size_t {
   kMemberships,
   kRecovered,
   kLost,
-  kCounters,
+  kFirstOwnError,  // of kOwnCodes, in their order
+  kCounters = kFirstOwnError + std::size(kOwnCodes),
 };
 
 int64_t OutboxMemory() { return SharedBytes::live_bytes() + Outbox::queue_bytes(); }
@@ -119,6 +121,9 @@ std::vector<CounterColumn> GatewayWorker::Counters() {
   columns[kMemberships].metric = MembershipsMetric();
   columns[kRecovered].metric = RecoveriesMetric("recovered");
   columns[kLost].metric = RecoveriesMetric("lost");
+  for (size_t i = 0; i < std::size(kOwnCodes); ++i) {
+    columns[kFirstOwnError + i].metric = ErrorsMetric(kOwnCodes[i]);
+  }
   AddWorkerColumns(&columns);
   return columns;
 }
@@ -184,6 +189,14 @@ const std::string* GatewayWorker::AskServices(Connection* connection) {
   const std::string* const answer = services_.Ask();
   if (answer == nullptr) asking_.insert(connection);
   return answer;
+}
+
+void GatewayWorker::OnError(absl::string_view code) {
+  if (const std::optional<ErrorCode> error = ReadErrorWord(code)) {
+    return groups_.CountError(*error);
+  }
+  const auto* const own = std::find(std::begin(kOwnCodes), std::end(kOwnCodes), code);
+  if (own != std::end(kOwnCodes)) ++own_errors_[static_cast<size_t>(own - kOwnCodes)];
 }
 
 bool GatewayWorker::MayHold(size_t bytes) const {
@@ -318,6 +331,7 @@ void GatewayWorker::Report() {
   shared[kMemberships] = groups_.table().membership_count();
   shared[kRecovered] = counters.recoveries;
   shared[kLost] = counters.recoveries_lost;
+  for (size_t i = 0; i < own_errors_.size(); ++i) shared[kFirstOwnError + i] = own_errors_[i];
   WriteWorkerNumbers({.groups = &groups_,
                       .channel = channel_.get(),
                       .timing = &timing_,

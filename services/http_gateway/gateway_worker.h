@@ -1,9 +1,11 @@
 #ifndef GROUPCAST_SERVICES_HTTP_GATEWAY_GATEWAY_WORKER_H_
 #define GROUPCAST_SERVICES_HTTP_GATEWAY_GATEWAY_WORKER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/channel/channel.h"
 #include "services/common/clock.h"
@@ -28,6 +31,7 @@
 #include "services/http_gateway/api_keys.h"
 #include "services/http_gateway/connection.h"
 #include "services/http_gateway/dashboard/service_watch.h"
+#include "services/http_gateway/problem.h"
 #include "services/process/pool_link.h"
 #include "services/process/pool_table.h"
 #include "services/process/shared_slot.h"
@@ -117,6 +121,7 @@ class GatewayWorker final : private ConnectionHost {
   const Pages* dashboard() const override { return options_.dashboard.get(); }
   const std::string* AskServices(Connection* connection) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
+  void OnError(absl::string_view code) override;
   void OnStream(int change) override { streams_ += change; }
   void OnStreamEnd(CloseCode code) override { closes_.Add(code); }
   void OnReceived(size_t bytes) override { received_bytes_ += bytes; }
@@ -172,6 +177,7 @@ class GatewayWorker final : private ConnectionHost {
   int64_t streams_ = 0;
   uint64_t requests_ = 0;
   uint64_t refused_ = 0;
+  std::array<uint64_t, std::size(kOwnCodes)> own_errors_ = {};  // by the code
   uint64_t slow_consumers_ = 0;
   uint64_t received_bytes_ = 0;
   uint64_t sent_bytes_ = 0;

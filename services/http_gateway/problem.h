@@ -18,6 +18,7 @@ struct Problem {
   std::string allow;   // the field Allow, with status 405; empty: none
   // The group that a stream has lost. Empty: none.
   std::string group_id;
+  bool is_counted = false;  // GroupService has counted it, as the error of a command
 };
 
 // The codes that this API has beside the protocol's.
@@ -26,6 +27,8 @@ inline constexpr absl::string_view kNotFound = "not_found";
 inline constexpr absl::string_view kMethodNotAllowed = "method_not_allowed";
 inline constexpr absl::string_view kUnsupportedMediaType = "unsupported_media_type";
 inline constexpr absl::string_view kRequestTimeout = "request_timeout";
+inline constexpr absl::string_view kOwnCodes[] = {kBadRequest, kNotFound, kMethodNotAllowed,
+                                                  kUnsupportedMediaType, kRequestTimeout};
 
 Problem MakeProblem(int status, absl::string_view code, absl::string_view detail);
 Problem ProblemOf(ErrorCode code, absl::string_view detail);

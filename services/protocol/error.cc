@@ -38,6 +38,13 @@ absl::string_view ErrorWord(ErrorCode code) {
   return "internal";
 }
 
+std::optional<ErrorCode> ReadErrorWord(absl::string_view word) {
+  for (size_t i = 0; i < kErrorCodes; ++i) {
+    if (ErrorWord(static_cast<ErrorCode>(i)) == word) return static_cast<ErrorCode>(i);
+  }
+  return std::nullopt;
+}
+
 bool MayWorkLater(ErrorCode code) {
   return code == ErrorCode::kRateLimited || code == ErrorCode::kTooManyConnections ||
          code == ErrorCode::kUnavailable || code == ErrorCode::kOutcomeUnknown ||

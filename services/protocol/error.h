@@ -2,6 +2,7 @@
 #define GROUPCAST_SERVICES_PROTOCOL_ERROR_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,6 +32,8 @@ inline constexpr size_t kErrorCodes = static_cast<size_t>(ErrorCode::kInternal) 
 
 // Returns the word that clients see.
 absl::string_view ErrorWord(ErrorCode code);
+// The other way round. nullopt: it is no word of an error.
+std::optional<ErrorCode> ReadErrorWord(absl::string_view word);
 
 // Returns whether the same command may work later.
 bool MayWorkLater(ErrorCode code);

@@ -11,8 +11,6 @@
 namespace groupcast::service {
 namespace {
 
-constexpr char kErrors[] = "groupcast_errors_total";
-constexpr char kErrorsHelp[] = "Errors that clients were told, by code.";
 constexpr char kCloses[] = "groupcast_closes_total";
 constexpr char kClosesHelp[] =
     "Ends of connections by close code; 1006 is an end without a close frame.";
@@ -74,6 +72,11 @@ Metric LimitMetric(std::string limit) {
                        std::move(limit));
 }
 
+Metric ErrorsMetric(absl::string_view code) {
+  return CounterMetric("groupcast_errors_total", "Errors that clients were told, by code.", "code",
+                       std::string(code));
+}
+
 Metric ConnectionsMetric() {
   return GaugeMetric("groupcast_connections", "Open connections of clients.");
 }
@@ -118,9 +121,7 @@ void AddWorkerColumns(std::vector<CounterColumn>* columns) {
   Add(GaugeMetric("groupcast_outbox_bytes", "Memory of what waits to be sent to clients."),
       columns);
   for (size_t code = 0; code < kErrorCodes; ++code) {
-    Add(CounterMetric(kErrors, kErrorsHelp, "code",
-                      std::string(ErrorWord(static_cast<ErrorCode>(code)))),
-        columns);
+    Add(ErrorsMetric(ErrorWord(static_cast<ErrorCode>(code))), columns);
   }
   for (const CloseCode code : kCountedCloseCodes) {
     Add(CounterMetric(kCloses, kClosesHelp, "code", absl::StrCat(static_cast<int>(code))), columns);

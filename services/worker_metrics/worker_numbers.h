@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "services/channel/channel.h"
 #include "services/groups/group_service.h"
 #include "services/metrics/metric.h"
@@ -22,6 +23,9 @@ Metric CounterMetric(std::string name, std::string help, std::string label = "",
 Metric GaugeMetric(std::string name, std::string help);
 // How often the limit was met: groupcast_limit_hits_total.
 Metric LimitMetric(std::string limit);
+
+// Errors that clients were told, with this code: groupcast_errors_total.
+Metric ErrorsMetric(absl::string_view code);
 
 // Metrics of the columns that both front ends have by themselves.
 Metric ConnectionsMetric();

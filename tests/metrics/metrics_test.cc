@@ -1,6 +1,7 @@
 // The metrics of websocket_service and http_gateway: every family is there, and counts are exact.
 
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "tests/metrics/scrape.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_gateway.h"
+#include "tests/support/process.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
 #include "tests/support/wait.h"
@@ -248,6 +250,71 @@ TEST(GatewayMetricsTest, CountsAreExact) {
   stream.client().raw().Close();
   await("groupcast_closes_total code=\"1006\"", 1);
   await("groupcast_streams", 0);
+}
+
+TEST(GatewayMetricsTest, EachRefusalHasItsCode) {
+  ChannelServer channel;
+  const HttpGateway gateway(channel, /*workers=*/1,
+                            {"--requests_per_second=0.001", "--request_burst=2"});
+  const auto ask = [&](absl::string_view method, absl::string_view target, int status,
+                       const HttpClient::Fields& fields = {}) {
+    EXPECT_EQ(HttpClient(gateway.port()).Send(method, target, fields).status, status) << target;
+  };
+  ask("GET", "/v1/nowhere", 404);
+  ask("DELETE", "/v1/connections/00000000000000ff", 404);
+  ask("DELETE", "/v1/connections/x", 400);
+  ask("PUT", "/v1/groups", 405);
+  ask("GET", "/v1/groups/g/messages", 403, {"Origin: https://evil.example"});
+  ask("GET", "/v1/groups/$groupcast.control/messages", 403);
+  HttpClient fast(gateway.port());
+  EXPECT_EQ(fast.Post("/v1/messages", R"({"messages":[{"group_id":"g"},{"message":1}]})").status,
+            200);
+  EXPECT_EQ(fast.Post("/v1/groups/g/messages", "1", {"Content-Type: image/png"}).status, 415);
+  EXPECT_EQ(fast.Get("/v1/services").status, 200);
+  EXPECT_EQ(fast.Get("/v1/groups").status, 200);
+  EXPECT_EQ(fast.Get("/v1/groups").status, 429);
+  EXPECT_EQ(fast.Get("/v1/services").status, 429);
+  EXPECT_EQ(
+      fast.Post("/v1/groups/g/messages", absl::StrCat("\"", std::string(70'000, 'x'), "\"")).status,
+      413);
+  AwaitMetric(gateway.admin_port(), "groupcast_requests_refused_total", 10);
+  const Scrape metrics = ScrapeMetrics(gateway.admin_port());
+  double sum = 0;
+  for (const auto& [code, count] : {std::pair{"not_found", 2},
+                                    {"bad_request", 1},
+                                    {"method_not_allowed", 1},
+                                    {"forbidden", 2},
+                                    {"message_missing", 1},
+                                    {"group_id_invalid", 1},
+                                    {"unsupported_media_type", 1},
+                                    {"rate_limited", 2},
+                                    {"message_too_large", 1}}) {
+    EXPECT_EQ(metrics.Sum(absl::StrCat("groupcast_errors_total code=\"", code, "\"")), count)
+        << code;
+    sum += count;
+  }
+  EXPECT_EQ(metrics.Sum("groupcast_errors_total"), sum) << "none is there twice";
+  EXPECT_EQ(metrics.Sum("groupcast_limit_hits_total limit=\"access\""), 2);
+  EXPECT_EQ(metrics.Sum("groupcast_limit_hits_total limit=\"rate\""), 2);
+  EXPECT_EQ(metrics.Sum("groupcast_limit_hits_total limit=\"message\""), 1);
+}
+
+TEST(GatewayMetricsTest, RefusedCredentialsCount) {
+  ChannelServer channel;
+  const std::string keys = NewTempPath("keys.json");
+  std::ofstream(keys) << R"({"api_keys": [{"name": "observer", "scopes": ["observe"], "hash":
+      "sha256:b1d927ddd0a218883e53cb46688b924bc96cd3170819570e7d08630f17118aef"}]})";
+  const HttpGateway gateway(channel, /*workers=*/1, {"--config=" + keys});
+  HttpClient client(gateway.port());
+  EXPECT_EQ(client.Get("/v1/groups", {"Authorization: Bearer gck_wrong"}).status, 401);
+  EXPECT_EQ(client.Get("/v1/groups").status, 401);
+  EXPECT_EQ(client.Get("/v1/groups", {"Authorization: Bearer gck_observer"}).status, 200);
+  EXPECT_EQ(client.Get("/v1/services", {"Authorization: Bearer gck_observer"}).status, 403);
+  AwaitMetric(gateway.admin_port(), "groupcast_requests_refused_total", 3);
+  const Scrape metrics = ScrapeMetrics(gateway.admin_port());
+  EXPECT_EQ(metrics.Sum("groupcast_errors_total code=\"unauthorized\""), 2);
+  EXPECT_EQ(metrics.Sum("groupcast_errors_total code=\"forbidden\""), 1);
+  EXPECT_EQ(metrics.Sum("groupcast_limit_hits_total limit=\"access\""), 3);
 }
 
 }  // namespace
