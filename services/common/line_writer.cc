@@ -46,7 +46,7 @@ void LineWriter::Write(absl::string_view lines) {
   }
   const auto dropped = static_cast<uint64_t>(CountLines(lines));
   dropped_ += dropped;
-  dropped_total_ += dropped;
+  dropped_total_.fetch_add(dropped, std::memory_order_relaxed);
 }
 
 absl::string_view LineWriter::WriteLines(absl::string_view lines) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +26,8 @@ namespace groupcast::service {
 //
 // A write to a closed pipe must not end the process: GuardStandardStreams.
 //
-// Not thread-safe. After a fork, parent and child may both go on. Each counts its own lines.
+// Not thread-safe, except for dropped_total. After a fork, parent and child may both go on. Each
+// counts its own lines.
 class LineWriter {
  public:
   // The most bytes of one line, and of one write. The kernel keeps such a write to a pipe in one
@@ -44,8 +46,8 @@ class LineWriter {
 
   // The dropped lines that no notice has reported yet.
   uint64_t dropped() const { return dropped_; }
-  // All dropped lines since the start.
-  uint64_t dropped_total() const { return dropped_total_; }
+  // All dropped lines since the start. Any thread may call it.
+  uint64_t dropped_total() const { return dropped_total_.load(std::memory_order_relaxed); }
 
  private:
   // Writes `lines` and returns the unwritten rest.
@@ -60,7 +62,7 @@ class LineWriter {
   bool may_wait_ = false;  // a write to fd_ may wait for a reader
   bool is_torn_ = false;   // the last write ended within a line
   uint64_t dropped_ = 0;
-  uint64_t dropped_total_ = 0;
+  std::atomic<uint64_t> dropped_total_{0};
 };
 
 }  // namespace groupcast::service

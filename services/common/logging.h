@@ -34,8 +34,8 @@ LogFormat log_format();
 // kInvalidArgument: it is no level of InitLogging.
 absl::Status CheckLogLevel(absl::string_view level);
 
-// The log lines of this process that were dropped, since InitLogging. Call it from the thread that
-// logs.
+// The log lines of this process that were dropped, since InitLogging. Any thread may call it, but
+// not during InitLogging. It does not wait for a thread that writes a line.
 uint64_t DroppedLogLines();
 
 // Writes lines to stderr as they are, each with its newline, in the way of log lines. In JSON, each

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,6 +107,24 @@ TEST_F(LogLinesTest, LinesOfSeveralThreadsAreWhole) {
   for (const absl::string_view line : absl::StrSplit(Read(), '\n', absl::SkipEmpty())) {
     EXPECT_TRUE(line == "a row" || absl::EndsWith(line, "[a service] from a thread")) << line;
   }
+}
+
+// ThreadSanitizer judges.
+TEST_F(LogLinesTest, AnyThreadMayAskForTheDroppedLines) {
+  std::atomic<bool> done{false};
+  std::thread writer([&done] {
+    // Nobody reads. A pipe has 64 KiB.
+    for (int i = 0; i < 1'000; ++i) spdlog::info("{}", std::string(100, 'x'));
+    done = true;
+  });
+  uint64_t last = 0;
+  while (!done) {
+    const uint64_t now = DroppedLogLines();
+    EXPECT_GE(now, last);
+    last = now;
+  }
+  writer.join();
+  EXPECT_GT(DroppedLogLines(), 0u);
 }
 
 TEST_F(LogLinesTest, AWorkerHasItsNumber) {
