@@ -1,7 +1,9 @@
 #include "services/process/ended_child.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -16,13 +18,22 @@ double Seconds(const timeval& time) {
 
 }  // namespace
 
-std::optional<EndedChild> ReapChild() {
-  EndedChild child;
+std::optional<EndedChild> FindEndedChild() {
+  siginfo_t ended{};
   rusage usage{};
-  child.pid = wait4(-1, &child.status, WNOHANG, &usage);
-  if (child.pid <= 0) return std::nullopt;
-  child.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
-  return child;
+  // The C library's function does not have the system call's last argument.
+  if (syscall(SYS_waitid, P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT, &usage) != 0 ||
+      ended.si_pid == 0) {
+    return std::nullopt;
+  }
+  return EndedChild{.pid = ended.si_pid,
+                    .cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime)};
+}
+
+int ReapChild(const EndedChild& child) {
+  int status = 0;
+  waitpid(child.pid, &status, 0);
+  return status;
 }
 
 std::string ExitText(int status) {

@@ -196,18 +196,23 @@ absl::Status Supervisor::StartWorker(int socket) {
 }
 
 void Supervisor::Reap() {
-  while (const std::optional<EndedChild> child = ReapChild()) {
+  while (const std::optional<EndedChild> child = FindEndedChild()) {
     const auto found =
         std::find_if(processes_.begin(), processes_.end(),
                      [&child](const Process& process) { return process.pid == child->pid; });
-    if (found == processes_.end()) continue;
+    if (found == processes_.end()) {
+      ReapChild(*child);
+      continue;
+    }
     const Process process = std::move(*found);
     processes_.erase(found);
+    // Readers take its CPU time from /proc until the memory has it. Reaped earlier, it would be
+    // missing in between, and a counter would fall.
     memory_->End(process.slot, child->cpu_seconds);
     if (const WorkerKind& kind = kinds_[sockets_[process.socket].kind]; kind.on_end != nullptr) {
       kind.on_end(process.slot);
     }
-    OnExit(process, child->status);
+    OnExit(process, ReapChild(*child));
   }
 }
 

@@ -58,7 +58,8 @@ struct WorkerKind {
   // of it stops the service.
   bool observes = false;
 
-  // The worker with this slot_number has ended, and nobody has the slot yet. Null: nothing to do.
+  // The worker with this slot_number has ended, its counters belong to its place, and nobody has
+  // the slot yet. The kernel still has the process (a zombie). Null: nothing to do.
   std::function<void(int slot_number)> on_end;
 };
 
