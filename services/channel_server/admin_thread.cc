@@ -17,7 +17,10 @@ absl::StatusOr<std::unique_ptr<AdminThread>> AdminThread::Start(AdminPort port,
   absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Create(
       std::move(port.listener), std::move(port.hosts),
       {.metrics =
-           [report] { return ServerMetricsText(report->numbers(), ReadProcessUsage(getpid())); },
+           [report] {
+             return ServerMetricsText(report->numbers(), report->LoopAge(MonotonicClock().Now()),
+                                      ReadProcessUsage(getpid()));
+           },
        .why_not_ready = [report] { return report->WhyNotReady(MonotonicClock().Now()); }});
   if (!server.ok()) return server.status();
   return std::unique_ptr<AdminThread>(new AdminThread(*std::move(server)));

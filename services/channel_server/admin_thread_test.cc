@@ -21,7 +21,9 @@
 namespace groupcast::service {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class AdminThreadTest : public ::testing::Test {
@@ -62,7 +64,7 @@ class AdminThreadTest : public ::testing::Test {
     return answer;
   }
 
-  ServerReport report_;
+  ServerReport report_{MonotonicClock().Now() - absl::Hours(1)};
   uint16_t port_ = 0;
   std::unique_ptr<AdminThread> thread_;
 };
@@ -70,6 +72,7 @@ class AdminThreadTest : public ::testing::Test {
 TEST_F(AdminThreadTest, AnswersFromTheReport) {
   EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/metrics"), ContainsRegex("\ngroupcast_channel_loop_age_seconds 36..\\."));
   report_.OnTurn(MonotonicClock().Now(), [] {
     ServerNumbers numbers{};
     numbers.publications = 77;
@@ -77,6 +80,7 @@ TEST_F(AdminThreadTest, AnswersFromTheReport) {
   });
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Get("/metrics"), HasSubstr("\ngroupcast_channel_publications_total 77\n"));
+  EXPECT_THAT(Get("/metrics"), Not(ContainsRegex("\ngroupcast_channel_loop_age_seconds 36..")));
   EXPECT_THAT(Get("/metrics"), HasSubstr("\ngroupcast_open_files "));
   report_.SetStopping();
   EXPECT_THAT(Get("/readyz"), HasSubstr("The channel server stops."));

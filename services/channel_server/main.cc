@@ -301,7 +301,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   absl::StatusOr<std::optional<AdminPort>> admin_port = OpenAdminPort(*admin_place);
   if (!admin_port.ok()) return admin_port.status();
   ReadyPorts ports;
-  ServerReport report;
+  ServerReport report(MonotonicClock().Now());
   std::unique_ptr<AdminThread> admin;  // null: there is no admin port
   if (admin_port->has_value()) {
     ports.admin_port = (*admin_port)->port;

@@ -106,11 +106,15 @@ void AddUsage(const ProcessUsage& usage, Families* families) {
 
 }  // namespace
 
-std::string ServerMetricsText(const ServerNumbers& numbers,
+std::string ServerMetricsText(const ServerNumbers& numbers, absl::Duration loop_age,
                               const std::optional<ProcessUsage>& usage) {
   Families families;
   families.AddGauge("groupcast_build_info", "1, with the program and its version.",
                     {{"service", "channel_server"}, {"version", kVersion}}, 1);
+  // The other numbers do not change while the loop stands still.
+  families.AddGauge("groupcast_channel_loop_age_seconds",
+                    "Time since the last turn of the event loop, also while it stands still.", {},
+                    absl::ToDoubleSeconds(loop_age));
   AddState(numbers, &families);
   AddCounters(numbers, &families);
   AddDurations("groupcast_channel_log_write_seconds", "Time of a write to the log.",

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "services/metrics/duration_histogram.h"
 #include "services/metrics/process_usage.h"
 
@@ -60,8 +61,9 @@ struct ServerNumbers {
   Durations log_writes;
 };
 
-// What Prometheus reads: the numbers, and the usage of the process if it is known.
-std::string ServerMetricsText(const ServerNumbers& numbers,
+// What Prometheus reads: the numbers, the time since the loop's last turn, and the usage of the
+// process if it is known.
+std::string ServerMetricsText(const ServerNumbers& numbers, absl::Duration loop_age,
                               const std::optional<ProcessUsage>& usage);
 
 }  // namespace groupcast::service

@@ -39,7 +39,8 @@ TEST(ServerMetricsTest, EachNumberIsASample) {
   ServerNumbers numbers;
   std::memcpy(&numbers, words.data(), sizeof(numbers));
   std::map<uint64_t, int> found;
-  for (const auto& [name, value] : Samples(ServerMetricsText(numbers, std::nullopt))) {
+  for (const auto& [name, value] :
+       Samples(ServerMetricsText(numbers, absl::ZeroDuration(), std::nullopt))) {
     if (absl::StrContains(name, "_seconds")) continue;
     ++found[static_cast<uint64_t>(value)];
   }
@@ -58,8 +59,9 @@ TEST(ServerMetricsTest, TellsCountersStatesAndDurationsInSeconds) {
   numbers.turns.counts.back() = 1;  // above 5 s
   numbers.turns.sum_us = 7'500'000;
   numbers.log_writes.counts[1] = 4;
-  const std::string text = ServerMetricsText(
-      numbers, ProcessUsage{.cpu_seconds = 1.5, .resident_bytes = 4, .open_files = 5});
+  const std::string text =
+      ServerMetricsText(numbers, absl::Milliseconds(7'250),
+                        ProcessUsage{.cpu_seconds = 1.5, .resident_bytes = 4, .open_files = 5});
   EXPECT_THAT(text, HasSubstr("# TYPE groupcast_channel_publications_total counter\n"
                               "groupcast_channel_publications_total 12345678901\n"));
   EXPECT_THAT(text, HasSubstr("# TYPE groupcast_channel_retained_bytes gauge\n"));
@@ -71,6 +73,7 @@ TEST(ServerMetricsTest, TellsCountersStatesAndDurationsInSeconds) {
   EXPECT_EQ(samples.at("groupcast_turn_seconds_bucket{le=\"+Inf\"}"), 6);
   EXPECT_EQ(samples.at("groupcast_turn_seconds_sum"), 7.5);
   EXPECT_EQ(samples.at("groupcast_channel_log_write_seconds_count"), 4);
+  EXPECT_EQ(samples.at("groupcast_channel_loop_age_seconds"), 7.25);
   EXPECT_EQ(samples.at("groupcast_cpu_seconds_total"), 1.5);
   EXPECT_EQ(samples.at("groupcast_resident_memory_bytes"), 4);
   EXPECT_EQ(samples.at("groupcast_open_files"), 5);
@@ -78,7 +81,8 @@ TEST(ServerMetricsTest, TellsCountersStatesAndDurationsInSeconds) {
 }
 
 TEST(ServerMetricsTest, AnUnknownUsageIsLeftOut) {
-  EXPECT_THAT(ServerMetricsText(ServerNumbers{}, std::nullopt), Not(HasSubstr("cpu_seconds")));
+  EXPECT_THAT(ServerMetricsText(ServerNumbers{}, absl::ZeroDuration(), std::nullopt),
+              Not(HasSubstr("cpu_seconds")));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "services/channel_server/server_report.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace groupcast::service {
@@ -9,16 +11,22 @@ void ServerReport::OnTurn(absl::Time now, absl::FunctionRef<ServerNumbers()> num
   next_ = now + kPeriod;
   numbers_.Publish(numbers());
   turn_ms_.store(absl::ToUnixMillis(now), std::memory_order_relaxed);
+  has_turned_.store(true, std::memory_order_relaxed);
+}
+
+absl::Duration ServerReport::LoopAge(absl::Time now) const {
+  const absl::Time turn = absl::FromUnixMillis(turn_ms_.load(std::memory_order_relaxed));
+  return std::max(now - turn, absl::ZeroDuration());
 }
 
 std::string ServerReport::WhyNotReady(absl::Time now) const {
   if (stopping_.load(std::memory_order_relaxed)) return "The channel server stops.";
-  const int64_t turn_ms = turn_ms_.load(std::memory_order_relaxed);
-  if (turn_ms == INT64_MIN) return "The channel server starts: it reads its log.";
-  const absl::Duration silence = now - absl::FromUnixMillis(turn_ms);
-  if (silence < kStandstill) return "";
-  return absl::StrCat("The channel server stands still since ", absl::ToInt64Seconds(silence),
-                      " s.");
+  if (!has_turned_.load(std::memory_order_relaxed)) {
+    return "The channel server starts: it reads its log.";
+  }
+  const absl::Duration age = LoopAge(now);
+  if (age < kStandstill) return "";
+  return absl::StrCat("The channel server stands still since ", absl::ToInt64Seconds(age), " s.");
 }
 
 }  // namespace groupcast::service

@@ -23,11 +23,18 @@ class ServerReport {
   // gets no CPU.
   static constexpr absl::Duration kStandstill = absl::Seconds(5);
 
+  // `now` is monotonic.
+  explicit ServerReport(absl::Time now) : turn_ms_(absl::ToUnixMillis(now)) {}
+
   // The loop calls it in every turn, with the monotonic time. It calls `numbers` when they are due.
   void OnTurn(absl::Time now, absl::FunctionRef<ServerNumbers()> numbers);
 
   // The server is on its way to its end.
   void SetStopping() { stopping_.store(true, std::memory_order_relaxed); }
+
+  // The time since the loop's last turn. Before the first one, while it reads its log: since the
+  // start. `now` is monotonic. (The time of the last turn is up to kPeriod too early.)
+  absl::Duration LoopAge(absl::Time now) const;
 
   // Empty: workers can use the server. Else one sentence about the reason. `now` is monotonic.
   std::string WhyNotReady(absl::Time now) const;
@@ -38,7 +45,8 @@ class ServerReport {
  private:
   absl::Time next_ = absl::InfinitePast();  // only for the loop
   Published<ServerNumbers> numbers_;
-  std::atomic<int64_t> turn_ms_{INT64_MIN};  // the monotonic time of OnTurn; INT64_MIN: none yet
+  std::atomic<int64_t> turn_ms_;  // the monotonic time of OnTurn, or of the start
+  std::atomic<bool> has_turned_{false};
   std::atomic<bool> stopping_{false};
 };
 

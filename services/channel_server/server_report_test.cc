@@ -8,7 +8,7 @@ namespace {
 const absl::Time kStart = absl::UnixEpoch() + absl::Hours(7);
 
 TEST(ServerReportTest, IsReadyFromTheFirstTurnToTheStop) {
-  ServerReport report;
+  ServerReport report(kStart);
   EXPECT_EQ(report.WhyNotReady(kStart), "The channel server starts: it reads its log.");
   report.OnTurn(kStart, [] { return ServerNumbers{}; });
   EXPECT_EQ(report.WhyNotReady(kStart), "");
@@ -17,7 +17,7 @@ TEST(ServerReportTest, IsReadyFromTheFirstTurnToTheStop) {
 }
 
 TEST(ServerReportTest, ALoopThatStandsStillIsNotReady) {
-  ServerReport report;
+  ServerReport report(kStart);
   report.OnTurn(kStart, [] { return ServerNumbers{}; });
   EXPECT_EQ(report.WhyNotReady(kStart + absl::Milliseconds(4'999)), "");
   EXPECT_EQ(report.WhyNotReady(kStart + absl::Milliseconds(7'100)),
@@ -26,8 +26,17 @@ TEST(ServerReportTest, ALoopThatStandsStillIsNotReady) {
   EXPECT_EQ(report.WhyNotReady(kStart + absl::Seconds(8)), "");
 }
 
+TEST(ServerReportTest, TheLoopIsAsOldAsItsLastTurn) {
+  ServerReport report(kStart);
+  EXPECT_EQ(report.LoopAge(kStart + absl::Seconds(3)), absl::Seconds(3)) << "it reads its log";
+  report.OnTurn(kStart + absl::Seconds(4), [] { return ServerNumbers{}; });
+  EXPECT_EQ(report.LoopAge(kStart + absl::Seconds(4)), absl::ZeroDuration());
+  EXPECT_EQ(report.LoopAge(kStart + absl::Milliseconds(11'250)), absl::Milliseconds(7'250));
+  EXPECT_EQ(report.LoopAge(kStart), absl::ZeroDuration()) << "a turn after `now` was read";
+}
+
 TEST(ServerReportTest, TakesTheNumbersTenTimesASecond) {
-  ServerReport report;
+  ServerReport report(kStart);
   uint64_t takes = 0;
   for (int ms = 0; ms <= 1'000; ++ms) {
     report.OnTurn(kStart + absl::Milliseconds(ms), [&] {

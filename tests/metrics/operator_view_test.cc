@@ -222,6 +222,22 @@ TEST_F(OperatorViewTest, AStalledChannelServer) {
   AwaitNoAlert("GroupcastChannelUnreachable", kWebSocket);
 }
 
+// As with a disk that does not answer: the threads of the admin port and of its links go on.
+TEST_F(OperatorViewTest, AChannelServerWhoseLoopStandsStill) {
+  StartSystem();
+  channel_->process().StopMainThread();
+  AwaitAbove("groupcast_channel_loop_age_seconds", 5);
+  AwaitReady(channel_admin_port_, false);
+  AwaitDashboard(channel_admin_port_, /*up=*/true, /*ready=*/false);
+  AwaitFiring("GroupcastChannelStandsStill", kChannel);
+  AwaitUp(kChannel, true);
+  Repaired();
+  channel_->process().ContinueMainThread();
+  AwaitReady(channel_admin_port_, true);
+  AwaitDashboard(channel_admin_port_, /*up=*/true, /*ready=*/true);
+  AwaitNoAlert("GroupcastChannelStandsStill", kChannel);
+}
+
 TEST_F(OperatorViewTest, AnOverloadedChannelServer) {
   StartSystem({.channel = {"--retained_bytes=1048576"}});
   HttpClient client(gateway_->port());

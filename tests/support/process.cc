@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +116,22 @@ void Process::Stop() {
   int status = 0;
   if (end_.has_value() || waitpid(pid_, &status, WUNTRACED) != pid_ || WIFSTOPPED(status)) return;
   end_ = EndOf(status);
+}
+
+void Process::StopMainThread() {
+  // SIGSTOP would stop all threads. A debugger stops them one by one.
+  int status = 0;
+  if (ptrace(PTRACE_SEIZE, pid_, nullptr, nullptr) != 0 ||
+      ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) != 0 ||
+      waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
+    throw Failure(absl::StrCat("cannot stop the main thread of ", name_));
+  }
+}
+
+void Process::ContinueMainThread() {
+  if (ptrace(PTRACE_DETACH, pid_, nullptr, nullptr) != 0) {
+    throw Failure(absl::StrCat("cannot continue the main thread of ", name_));
+  }
 }
 
 void Process::SignalGroup(int signal) {
