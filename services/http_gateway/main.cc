@@ -180,9 +180,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
        .counters = GatewayWorker::Counters(),
        .on_end = nullptr});
   if (admin->has_value()) {
-    kinds.push_back(AdminKind(**std::move(admin), {.service = "http_gateway",
-                                                   .log_level = configuration->log_level,
-                                                   .waits_for = options.waits_for}));
+    kinds.push_back(AdminKind(
+        **std::move(admin), {.service = "http_gateway",
+                             .log_level = [&configuration] { return configuration->log_level; }}));
   }
 
   GatewayConfiguration proven = *configuration;

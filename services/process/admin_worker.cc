@@ -36,23 +36,20 @@ int RunAdmin(const AdminWorkerOptions& options, const OriginPolicy& hosts,
   sigaddset(&term, SIGTERM);
   sigprocmask(SIG_UNBLOCK, &term, nullptr);
   const absl::Status logging =
-      InitLogging(options.log_level, log_format(), absl::StrCat(options.service, " admin"));
+      InitLogging(options.log_level(), log_format(), absl::StrCat(options.service, " admin"));
   static_cast<void>(logging);  // the service has checked the level
 
   const PoolView& pool = *parts.pool;
-  absl::StatusOr<std::unique_ptr<AdminServer>> server =
-      AdminServer::Create(std::move(parts.listener), hosts,
-                          {.metrics = [&] { return MetricsText(options, pool); },
-                           .why_not_ready =
-                               [&] {
-                                 return WhyNotReady(pool.memory->Read(), pool,
-                                                    MonotonicClock().Now(), options.waits_for());
-                               },
-                           .on_tick =
-                               [slot = parts.slot] {
-                                 slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
-                                 slot->state = SharedSlot::State::kReady;
-                               }});
+  absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Create(
+      std::move(parts.listener), hosts,
+      {.metrics = [&] { return MetricsText(options, pool); },
+       .why_not_ready =
+           [&] { return WhyNotReady(pool.memory->Read(), pool, MonotonicClock().Now()); },
+       .on_tick =
+           [slot = parts.slot] {
+             slot->heartbeat_ms = absl::ToUnixMillis(MonotonicClock().Now());
+             slot->state = SharedSlot::State::kReady;
+           }});
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return 1;

@@ -10,10 +10,9 @@
 namespace groupcast::service {
 
 struct AdminWorkerOptions {
-  std::string service;    // the program's name
-  std::string log_level;  // as for InitLogging
-  // What workers wait for while they are not ready (SupervisorOptions::waits_for).
-  std::function<std::string()> waits_for;
+  std::string service;  // the program's name
+  // As for InitLogging. The process calls it at its start, and logs nothing later.
+  std::function<std::string()> log_level;
 };
 
 // The kind of workers that serves the admin port of a pool: one process, with the metrics and the

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 #include <thread>
 
@@ -98,6 +99,15 @@ void PoolMemory::CountRestart(int place) {
   places_[place].restarts.fetch_add(1, std::memory_order_relaxed);
 }
 
+void PoolMemory::SetWaitsFor(absl::string_view waits_for) {
+  const Change change(header_);
+  const size_t size = std::min(waits_for.size(), kWaitsForMax);
+  for (size_t i = 0; i < size; ++i) {
+    header_->waits_for[i].store(waits_for[i], std::memory_order_relaxed);
+  }
+  header_->waits_for_size.store(size, std::memory_order_relaxed);
+}
+
 PoolMemory::Contents PoolMemory::Read() const {
   Contents contents;
   for (int i = 0; i < kTriesMax; ++i) {
@@ -130,6 +140,10 @@ PoolMemory::Contents PoolMemory::Read() const {
       contents.places[static_cast<size_t>(place)].processes.push_back(process);
     }
     contents.stopping = header_->stopping.load(std::memory_order_relaxed);
+    contents.waits_for.resize(header_->waits_for_size.load(std::memory_order_relaxed));
+    for (size_t i = 0; i < contents.waits_for.size(); ++i) {
+      contents.waits_for[i] = header_->waits_for[i].load(std::memory_order_relaxed);
+    }
     std::atomic_thread_fence(std::memory_order_acquire);
     if (contents.version % 2 == 0 &&
         header_->version.load(std::memory_order_relaxed) == contents.version) {

@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/process/shared_slot.h"
 
@@ -25,6 +27,9 @@ namespace groupcast::service {
 class PoolMemory {
  public:
   using Counters = std::array<uint64_t, SharedSlot::kCountersMax>;
+
+  // The bytes of `waits_for` that the memory keeps. The rest is cut.
+  static constexpr size_t kWaitsForMax = 1'024;
 
   // A living process, as its slot says.
   struct Process {
@@ -44,8 +49,9 @@ class PoolMemory {
   };
   struct Contents {
     bool stopping = false;
+    std::string waits_for;  // as SetWaitsFor has it
     std::vector<Place> places;
-    // Grows with each start and end of a process.
+    // Grows with each start and end of a process, and with SetWaitsFor.
     uint64_t version = 0;
   };
 
@@ -64,6 +70,9 @@ class PoolMemory {
   // The process has ended: its counters become part of its place, and the slot is free.
   void End(int slot, double cpu_seconds);
   void CountRestart(int place);
+  // What workers wait for while they are not ready. A reload may change it, and a process that was
+  // forked before would not know.
+  void SetWaitsFor(absl::string_view waits_for);
   void SetStopping() { header_->stopping.store(true, std::memory_order_relaxed); }
 
   // A picture without a process that is counted twice, or not at all.
@@ -73,10 +82,12 @@ class PoolMemory {
 
  private:
   struct Header {
-    // Odd while the supervisor changes which processes there are. A reader reads again if it has
-    // changed.
+    // Odd while the supervisor changes which processes there are, or what they wait for. A reader
+    // reads again if it has changed.
     std::atomic<uint64_t> version;
     std::atomic<bool> stopping;
+    std::atomic<size_t> waits_for_size;
+    std::array<std::atomic<char>, kWaitsForMax> waits_for;
   };
   struct SharedPlace {
     std::array<std::atomic<uint64_t>, SharedSlot::kCountersMax> ended;

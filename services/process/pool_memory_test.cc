@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -12,6 +14,7 @@
 namespace groupcast::service {
 namespace {
 
+using ::testing::Contains;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -60,6 +63,33 @@ TEST_F(PoolMemoryTest, AFreshSlotHasNothingOfTheProcessBefore) {
   const PoolMemory::Contents contents = memory_->Read();
   EXPECT_EQ(contents.places[0].processes.at(0).counters[9], 0u);
   EXPECT_EQ(contents.places[0].ended[9], 5u);
+}
+
+TEST_F(PoolMemoryTest, WhatWorkersWaitForIsCutAtItsBound) {
+  EXPECT_EQ(memory_->Read().waits_for, "");
+  const std::string longest(PoolMemory::kWaitsForMax, 'x');
+  memory_->SetWaitsFor(longest + "y");
+  EXPECT_EQ(memory_->Read().waits_for, longest);
+  memory_->SetWaitsFor("short");
+  EXPECT_EQ(memory_->Read().waits_for, "short");
+}
+
+// ThreadSanitizer judges, too.
+TEST_F(PoolMemoryTest, AReaderNeverSeesHalfOfWhatWorkersWaitFor) {
+  const std::vector<std::string> texts = {std::string(900, 'a'), std::string(500, 'b')};
+  memory_->SetWaitsFor(texts[0]);
+  std::atomic<bool> stop{false};
+  std::thread supervisor([&] {
+    for (size_t i = 1; !stop; ++i) {
+      memory_->SetWaitsFor(texts[i % 2]);
+      // A reader needs some time without a change.
+      for (std::atomic<int> turn = 0; turn < 20'000; ++turn) {
+      }
+    }
+  });
+  for (int i = 0; i < 2'000; ++i) EXPECT_THAT(texts, Contains(memory_->Read().waits_for));
+  stop = true;
+  supervisor.join();
 }
 
 TEST_F(PoolMemoryTest, AChildSeesWhatTheParentWrites) {

@@ -154,8 +154,8 @@ void AddPoolMetrics(const PoolView& view, absl::Time now, Families* families) {
   }
 }
 
-std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view, absl::Time now,
-                        absl::string_view waits_for) {
+std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view,
+                        absl::Time now) {
   if (contents.stopping) return "The service stops.";
   bool one_is_ready = false;
   bool one_is_stalled = false;
@@ -171,9 +171,9 @@ std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& vi
       one_is_ready = true;
     }
   }
-  if (one_is_ready) return absl::StrCat("The workers do not reach ", waits_for, ".");
+  if (one_is_ready) return absl::StrCat("The workers do not reach ", contents.waits_for, ".");
   if (one_is_stalled) return "The workers stand still.";
-  return absl::StrCat("No worker is ready. They wait for ", waits_for, ".");
+  return absl::StrCat("No worker is ready. They wait for ", contents.waits_for, ".");
 }
 
 }  // namespace groupcast::service

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/metrics/families.h"
 #include "services/process/pool_view.h"
@@ -17,10 +16,8 @@ namespace groupcast::service {
 void AddPoolMetrics(const PoolView& view, absl::Time now, Families* families);
 
 // Whether a pool serves: a worker is ready, its loop turns, it reaches its channel, and the pool
-// does not stop. Empty: it does. Else the reason, as a sentence. `now` is monotonic. `waits_for` is
-// what workers wait for.
-std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view, absl::Time now,
-                        absl::string_view waits_for);
+// does not stop. Empty: it does. Else the reason, as a sentence. `now` is monotonic.
+std::string WhyNotReady(const PoolMemory::Contents& contents, const PoolView& view, absl::Time now);
 
 }  // namespace groupcast::service
 

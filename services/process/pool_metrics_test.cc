@@ -24,6 +24,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 class PoolMetricsTest : public ::testing::Test {
  protected:
   PoolMetricsTest() {
+    memory_->SetWaitsFor("the channel");
     view_.memory = memory_.get();
     view_.places = {{.number = 1, .columns = &columns_},
                     {.number = 2, .columns = &columns_},
@@ -41,7 +42,7 @@ class PoolMetricsTest : public ::testing::Test {
     AddPoolMetrics(view_, now_, &families);
     return families.Text();
   }
-  std::string Why() const { return WhyNotReady(memory_->Read(), view_, now_, "the channel"); }
+  std::string Why() const { return WhyNotReady(memory_->Read(), view_, now_); }
 
   const std::vector<CounterColumn> columns_ = {
       {.name = "table"},
@@ -164,6 +165,8 @@ TEST_F(PoolMetricsTest, IsReadyWhileOneWorkerReachesTheChannel) {
   EXPECT_EQ(Why(), "");
   first->waits = true;
   EXPECT_EQ(Why(), "The workers do not reach the channel.");
+  memory_->SetWaitsFor("another channel");
+  EXPECT_EQ(Why(), "The workers do not reach another channel.");
   Begin(1, 1);
   EXPECT_EQ(Why(), "");
   memory_->SetStopping();

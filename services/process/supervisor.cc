@@ -71,6 +71,7 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
       PoolMemory::Create(static_cast<int>(supervisor->sockets_.size()), supervisor->slot_count_);
   if (!memory.ok()) return memory.status();
   supervisor->memory_ = *std::move(memory);
+  supervisor->memory_->SetWaitsFor(supervisor->options_.waits_for());
   supervisor->view_.memory = supervisor->memory_.get();
   return supervisor;
 }
@@ -379,6 +380,7 @@ void Supervisor::ReplaceAll() {
                std::count_if(view_.places.begin(), view_.places.end(),
                              [](const PoolView::Place& place) { return !place.observes; }));
   ++configuration_;
+  memory_->SetWaitsFor(options_.waits_for());
   // Successors of an earlier SIGHUP that are not ready may wait for ever: their configuration may
   // be what this one mends.
   for (Process& process : processes_) {
@@ -432,6 +434,7 @@ void Supervisor::RollBack() {
   to_replace_.clear();
   ++configuration_;
   reload_.roll_back();
+  memory_->SetWaitsFor(options_.waits_for());
 }
 
 void Supervisor::CheckKept() {

@@ -67,7 +67,8 @@ struct SupervisorOptions {
   std::string service;  // the program's name, for the table
 
   // What workers wait for while they are not ready, or report it (SharedSlot::waits), and further
-  // lines of the table. They are functions because a reload may change the answers.
+  // lines of the table. They are functions because a reload may change the answers. Observers find
+  // the first in the memory (PoolMemory::SetWaitsFor).
   std::function<std::string()> waits_for = [] { return "its workers"; };
   std::function<std::vector<std::string>()> notes = [] { return std::vector<std::string>(); };
 

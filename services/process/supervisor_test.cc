@@ -98,7 +98,8 @@ class SupervisorTest : public testing::Test {
     ASSERT_GE(supervisor_, 0);
     if (supervisor_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      SupervisorOptions options{.service = "test", .drain_time = drain_time_};
+      SupervisorOptions options{
+          .service = "test", .waits_for = waits_for_, .drain_time = drain_time_};
       options.when_ready = [pipe = pipe_.get(), said = false](absl::Time) mutable {
         if (!std::exchange(said, true)) Say(pipe, "ready");
       };
@@ -154,6 +155,7 @@ class SupervisorTest : public testing::Test {
   std::unique_ptr<FILE, Close> output_;
   Fd pipe_;
   pid_t supervisor_ = 0;
+  std::function<std::string()> waits_for_ = [] { return "nothing"; };
   std::function<absl::Duration()> drain_time_ = [] { return absl::Seconds(5); };
 };
 
@@ -342,6 +344,36 @@ TEST_F(SupervisorTest, AnEndedWorkerIsReapedAfterItsPlaceHasItsNumbers) {
   EXPECT_EQ(ReadLine(), absl::StrCat("zombie ", worker));
   close(seen[0]);
   close(seen[1]);
+}
+
+// For observers, which are older than the configuration.
+TEST_F(SupervisorTest, TheMemoryHasWhatWorkersWaitForWithTheConfigurationOfNow) {
+  std::string word = "first";  // the supervisor's, after the fork
+  waits_for_ = [&word] { return word; };
+  std::vector<WorkerKind> kinds;
+  kinds.push_back(Kind("websocket", 1));
+  kinds[0].main = [&word, pipe = pipe_.get()](const WorkerKind::Parts& parts) {
+    Say(pipe, absl::StrCat("memory: ", parts.pool->memory->Read().waits_for));
+    return word == "wrong" ? kExitMisconfigured : ServeNobody(pipe, "websocket", parts);
+  };
+  Start(std::move(kinds), {.take_up =
+                               [&word] {
+                                 word = "wrong";
+                                 return absl::OkStatus();
+                               },
+                           .roll_back =
+                               [&word, pipe = pipe_.get()] {
+                                 word = "first";
+                                 Say(pipe, "rolled back");
+                               }});
+  EXPECT_EQ(ReadLine(), "memory: first");
+  const pid_t first = AwaitStarts(1)["websocket 1"];
+  Await(1, "ready");
+  kill(supervisor_, SIGHUP);
+  EXPECT_EQ(ReadLine(), "memory: wrong");
+  EXPECT_EQ(ReadLine(), "rolled back");
+  kill(first, SIGKILL);
+  EXPECT_EQ(ReadLine(), "memory: first");
 }
 
 TEST_F(SupervisorTest, AMisconfiguredWorkerOfAnyKindStopsTheService) {

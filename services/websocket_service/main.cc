@@ -216,9 +216,9 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
                    .counters = WorkerCounterColumns(),
                    .on_end = [&shared](int slot) { shared->Clear(slot); }});
   if (admin->has_value()) {
-    kinds.push_back(AdminKind(**std::move(admin), {.service = "websocket_service",
-                                                   .log_level = configuration->log_level,
-                                                   .waits_for = options.waits_for}));
+    kinds.push_back(AdminKind(
+        **std::move(admin), {.service = "websocket_service",
+                             .log_level = [&configuration] { return configuration->log_level; }}));
   }
 
   WorkerConfiguration proven = *configuration;

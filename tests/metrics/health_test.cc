@@ -1,6 +1,7 @@
 // /healthz and /readyz of the admin ports, and what bad peers of these ports can do.
 
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "tests/metrics/scrape.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_gateway.h"
+#include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
@@ -61,6 +63,34 @@ TEST(HealthTest, AStoppedChannelServerShows) {
   groupcast.channel.process().Signal(SIGCONT);
   for (const uint16_t admin : admins) AwaitReady(admin, 200);
   AwaitMetric(groupcast.service.admin_port(), "groupcast_channel_connected", 2);
+}
+
+// The process of the admin port is older than the configuration.
+TEST(HealthTest, NamesTheChannelServerOfTheLastReload) {
+  ChannelServer first;
+  ChannelServer second;
+  const auto flag = [](const ChannelServer& server) {
+    return absl::StrCat("--channel=127.0.0.1:", server.port());
+  };
+  const std::string flagfile = NewTempPath("flags");
+  std::ofstream(flagfile) << flag(first) << std::endl;
+  const std::string ready_file = NewTempPath("ready");
+  Process service(kWebSocketServiceBinary,
+                  {"--port=0", "--admin_port=0", "--workers=1", "--drain_time=1s",
+                   "--ready_file=" + ready_file, "--flagfile=" + flagfile});
+  const uint16_t admin = WaitForReadyPorts(&service, ready_file).admin_port;
+  const pid_t admin_process = AwaitAdmin(service.pid());
+  const pid_t old_worker = WorkersOf(service.pid()).at(0);
+  std::ofstream(flagfile) << flag(second) << std::endl;
+  service.Signal(SIGHUP);
+  WaitUntil("the old worker is gone", [&] { return !IsAlive(old_worker); });
+  EXPECT_EQ(Ready(admin).status, 200);
+  second.Kill();
+  AwaitReady(admin, 503);
+  EXPECT_THAT(Ready(admin).body, StartsWith(absl::StrCat("The workers do not reach the channel "
+                                                         "server at 127.0.0.1:",
+                                                         second.port())));
+  EXPECT_EQ(AwaitAdmin(service.pid()), admin_process);
 }
 
 TEST(HealthTest, PeersThatDoNotReadOrWriteDoNoHarm) {
