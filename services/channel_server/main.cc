@@ -29,20 +29,14 @@
 #include "services/metrics/admin_port.h"
 #include "spdlog/spdlog.h"
 
-namespace groupcast::service {
-namespace {
-constexpr int kAdminPort = 9206;
-}  // namespace
-}  // namespace groupcast::service
-
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
           "address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 2206, "publish port; 0 takes three consecutive free ports");
 ABSL_FLAG(int, subscribe_port, 0, "subscribe port; 0 is the publish port + 1");
 ABSL_FLAG(int, control_port, 0, "control port; 0 is the publish port + 2");
-ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
-          "port of /metrics, /healthz and /readyz; 0 takes a free one, as the default does with "
-          "--port=0; -1: none");
+ABSL_FLAG(int, admin_port, 9206,
+          "port of /metrics, /healthz and /readyz; -1 is for none. With --port=0, the default "
+          "becomes a free port too. If the default is in use, there is none, and a warning");
 ABSL_FLAG(
     std::string, socket_dir, "",
     "directory of Unix sockets; workers on this machine reach the server through them at less "
@@ -278,7 +272,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
   const absl::StatusOr<ServerOptions> options = ReadOptions(service->file());
   if (!options.ok()) return options.status();
   const absl::StatusOr<AdminPlace> admin_place =
-      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), kAdminPort, options->address.publish_port);
+      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), options->address.publish_port);
   if (!admin_place.ok()) return admin_place.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());

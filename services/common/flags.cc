@@ -76,10 +76,17 @@ std::optional<std::string> NearestFlag(absl::string_view name) {
   return NearestName(name, names);
 }
 
-// The places of the presets that flags have, by the flags' names.
-std::map<std::string, std::string, std::less<>>& Places() {
-  static auto* const places = new std::map<std::string, std::string, std::less<>>();
-  return *places;
+// The flags that arguments and presets name, with the places of the presets. The place of an
+// argument is empty.
+std::map<std::string, std::string, std::less<>>& NamedFlags() {
+  static auto* const named = new std::map<std::string, std::string, std::less<>>();
+  return *named;
+}
+
+// Empty: the flag's value is not that of a preset.
+std::string PresetPlace(absl::string_view flag) {
+  const auto named = NamedFlags().find(flag);
+  return named != NamedFlags().end() ? named->second : "";
 }
 
 // Reads arguments into assignments, and flag files in their place.
@@ -143,7 +150,7 @@ class Reader {
   }
 
   absl::Status SetAll(const std::vector<FlagPreset>& presets) const {
-    std::map<std::string, std::string, std::less<>> places;
+    std::map<std::string, std::string, std::less<>> named;
     for (const auto& [name, flag] : FlagsByName()) Set(flag, flag->DefaultValue());
     for (const FlagPreset& preset : presets) {
       absl::CommandLineFlag* const flag = absl::FindCommandLineFlag(preset.flag);
@@ -151,16 +158,16 @@ class Reader {
         return absl::InternalError(absl::StrCat(preset.place, ": there is no such flag"));
       }
       if (!Set(flag, preset.value)) return WrongValue(preset.place, preset.value, *flag);
-      places[preset.flag] = preset.place;
+      named[preset.flag] = preset.place;
     }
     for (const Assignment& assignment : assignments_) {
       absl::CommandLineFlag& flag = *assignment.flag;
       if (!Set(&flag, assignment.value)) {
         return WrongValue(absl::StrCat(assignment.file, "--", flag.Name()), assignment.value, flag);
       }
-      places.erase(std::string(flag.Name()));
+      named[std::string(flag.Name())] = "";
     }
-    Places() = std::move(places);
+    NamedFlags() = std::move(named);
     return absl::OkStatus();
   }
 
@@ -303,14 +310,16 @@ absl::StatusOr<CommandLine> ParseFlags(const std::vector<std::string>& arguments
 }
 
 std::string FlagPlace(absl::string_view flag) {
-  const auto place = Places().find(flag);
-  return place != Places().end() ? place->second : absl::StrCat("--", flag);
+  const std::string place = PresetPlace(flag);
+  return place.empty() ? absl::StrCat("--", flag) : place;
 }
 
+bool IsFlagNamed(absl::string_view flag) { return NamedFlags().find(flag) != NamedFlags().end(); }
+
 absl::Status AtPresetPlace(absl::string_view flag, const absl::Status& status) {
-  const auto place = Places().find(flag);
-  if (status.ok() || place == Places().end()) return status;
-  return absl::Status(status.code(), absl::StrCat(place->second, ": ", status.message()));
+  const std::string place = PresetPlace(flag);
+  if (status.ok() || place.empty()) return status;
+  return absl::Status(status.code(), absl::StrCat(place, ": ", status.message()));
 }
 
 std::string FormatHelp(absl::string_view usage) {

@@ -52,6 +52,10 @@ absl::StatusOr<CommandLine> ParseFlags(const std::vector<std::string>& arguments
 // It is about the last ParseFlags that returned no error. Not thread-safe.
 std::string FlagPlace(absl::string_view flag);
 
+// Whether an argument or a preset gives the flag its value. Otherwise it has its default. As
+// FlagPlace, it is about the last ParseFlags that returned no error, and not thread-safe.
+bool IsFlagNamed(absl::string_view flag);
+
 // Puts the place of the flag's preset before an error about its value. A value without a preset
 // leaves the error as it is.
 absl::Status AtPresetPlace(absl::string_view flag, const absl::Status& status);

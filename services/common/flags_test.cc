@@ -198,6 +198,21 @@ TEST_F(FlagsTest, AnErrorNamesThePlaceOfAPreset) {
   EXPECT_EQ(FlagPlace("share"), "--share") << "its preset is gone";
 }
 
+TEST_F(FlagsTest, KnowsWhetherAValueIsTheDefault) {
+  const FlagPresets presets = [] {
+    return std::vector<FlagPreset>{{.flag = "pages", .value = "", .place = "file: pages"}};
+  };
+  ASSERT_TRUE(ParseFlags({"--workers=3"}, presets).ok());
+  EXPECT_TRUE(IsFlagNamed("workers")) << "also with the value of the default";
+  EXPECT_TRUE(IsFlagNamed("pages"));
+  EXPECT_FALSE(IsFlagNamed("outbox_bytes"));
+  Error({"--outbox_bytes=1k"});
+  EXPECT_TRUE(IsFlagNamed("workers")) << "an error changes nothing";
+  Parse({});
+  EXPECT_FALSE(IsFlagNamed("workers"));
+  EXPECT_FALSE(IsFlagNamed("pages"));
+}
+
 TEST_F(FlagsTest, AWrongPresetChangesNothing) {
   Parse({"--workers=4"});
   const auto with = [](const std::string& flag, const std::string& value) {

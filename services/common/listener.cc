@@ -59,9 +59,13 @@ absl::StatusOr<Fd> Bind(const std::string& text, const Address& address, bool sh
   // before.
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
+    const int error = errno;
     const absl::Status status =
         ErrnoStatus(absl::StrCat("cannot listen on ", HostPort(text, address.port())));
-    return errno == EADDRINUSE ? absl::AlreadyExistsError(status.message()) : status;
+    if (error == EADDRINUSE) return absl::AlreadyExistsError(status.message());
+    // For which Abseil has kAlreadyExists.
+    if (error == EADDRNOTAVAIL) return absl::NotFoundError(status.message());
+    return status;
   }
   return fd;
 }

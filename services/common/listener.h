@@ -24,6 +24,7 @@ absl::Status CheckListenAddress(const std::string& address);
 //
 // kAlreadyExists: a process listens there already. It may be another service of this kind.
 // Otherwise it could share the port and take half of the connections.
+// kNotFound: this machine does not have the address.
 // Also returns the errors of CheckListenAddress.
 absl::StatusOr<Listeners> OpenListeners(const std::string& address, uint16_t port, int count);
 

@@ -49,6 +49,11 @@ TEST(ListenerTest, AnIpv6AddressMayBeInBrackets) {
       << second;
 }
 
+TEST(ListenerTest, AnAddressOfAnotherMachineIsNotAPortInUse) {
+  // Of no interface (RFC 5737).
+  EXPECT_EQ(OpenListeners("192.0.2.1", 0, 1).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST(ListenerTest, RefusesWhatIsNoAddress) {
   for (const char* text : {"example", "[]", "[::1", "::1]", ""}) {
     EXPECT_EQ(OpenListeners(text, 0, 1).status().code(), absl::StatusCode::kInvalidArgument)

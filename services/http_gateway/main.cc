@@ -30,18 +30,12 @@
 #include "services/process/supervisor.h"
 #include "spdlog/spdlog.h"
 
-namespace groupcast::service {
-namespace {
-constexpr int kAdminPort = 9280;
-}  // namespace
-}  // namespace groupcast::service
-
 ABSL_FLAG(std::string, bind_address, "127.0.0.1",
           "IP address to listen on; an IPv6 address may be in brackets");
 ABSL_FLAG(int, port, 8080, "port to listen on; 0 takes a free one");
-ABSL_FLAG(int, admin_port, groupcast::service::kAdminPort,
+ABSL_FLAG(int, admin_port, 9280,
           "port of /metrics, /healthz and /readyz; -1 is for none. With --port=0, the default "
-          "becomes a free port too");
+          "becomes a free port too. If the default is in use, there is none, and a warning");
 ABSL_FLAG(int, workers, 1, "worker processes; 0 is one for each core");
 ABSL_FLAG(std::string, ready_file, "",
           "file with the port as JSON; it appears when the service can be used");
@@ -128,7 +122,7 @@ absl::Status Main(const std::vector<std::string>& arguments, ServiceConfiguratio
     if (!status.ok()) return status;
   }
   const absl::StatusOr<AdminPlace> admin_place =
-      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), kAdminPort, port);
+      ReadAdminPlace(absl::GetFlag(FLAGS_admin_port), port);
   if (!admin_place.ok()) return admin_place.status();
   absl::StatusOr<ReadyFile> ready_file = ReadyFile::Create(absl::GetFlag(FLAGS_ready_file));
   if (!ready_file.ok()) return AtPresetPlace("ready_file", ready_file.status());

@@ -13,8 +13,10 @@ ABSL_FLAG(std::string, admin_address, "127.0.0.1",
 
 namespace groupcast::service {
 
-absl::StatusOr<AdminPlace> ReadAdminPlace(int admin_port, int default_port, int service_port) {
-  AdminPlace place = {.address = absl::GetFlag(FLAGS_admin_address), .port = admin_port};
+absl::StatusOr<AdminPlace> ReadAdminPlace(int admin_port, int service_port) {
+  AdminPlace place = {.address = absl::GetFlag(FLAGS_admin_address),
+                      .port = admin_port,
+                      .is_named = IsFlagNamed("admin_port")};
   if (admin_port < -1 || admin_port > 65'535) {
     return absl::InvalidArgumentError(
         absl::StrCat(FlagPlace("admin_port"), "=", admin_port, " is not a port; -1 is for none"));
@@ -23,7 +25,7 @@ absl::StatusOr<AdminPlace> ReadAdminPlace(int admin_port, int default_port, int 
     return absl::InvalidArgumentError(
         absl::StrCat(FlagPlace("admin_address"), ": ", status.message()));
   }
-  if (service_port == 0 && admin_port == default_port) place.port = 0;
+  if (service_port == 0 && !place.is_named) place.port = 0;
   return place;
 }
 
@@ -31,6 +33,15 @@ absl::StatusOr<std::optional<AdminPort>> OpenAdminPort(const AdminPlace& place) 
   if (place.is_off()) return std::nullopt;
   absl::StatusOr<Listeners> listeners =
       OpenListeners(place.address, static_cast<uint16_t>(place.port), /*count=*/1);
+  // Another service of this kind runs here, or a stranger. What observes a service does not stop
+  // it.
+  if (absl::IsAlreadyExists(listeners.status()) && !place.is_named) {
+    spdlog::warn(
+        "NO METRICS: {}. It is the default port, so the service goes on without /metrics, /healthz "
+        "and /readyz; --admin_port=PORT gives it another port",
+        std::string(listeners.status().message()));
+    return std::nullopt;
+  }
   if (!listeners.ok()) {
     return absl::Status(listeners.status().code(),
                         absl::StrCat(FlagPlace("admin_port"), ": ", listeners.status().message(),

@@ -1,5 +1,10 @@
 // /healthz and /readyz of the admin ports, and what bad peers of these ports can do.
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <memory>
@@ -22,6 +27,7 @@ namespace groupcast::tests {
 namespace {
 
 using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 HttpReply Ready(uint16_t admin_port) { return HttpClient(admin_port).Get("/readyz"); }
@@ -91,6 +97,68 @@ TEST(HealthTest, NamesTheChannelServerOfTheLastReload) {
                                                          "server at 127.0.0.1:",
                                                          second.port())));
   EXPECT_EQ(AwaitAdmin(service.pid()), admin_process);
+}
+
+// Takes a port of 127.0.0.1, unless it is in use already. Several of these can have it at the same
+// time, so this test may run beside itself. No connection comes to it, because it does not listen.
+class TakenPort {
+ public:
+  explicit TakenPort(uint16_t port) {
+    const int on = 1;
+    setsockopt(fd_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      EXPECT_EQ(errno, EADDRINUSE);
+    }
+  }
+  ~TakenPort() { close(fd_); }
+  TakenPort(const TakenPort&) = delete;
+  TakenPort& operator=(const TakenPort&) = delete;
+
+ private:
+  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+// What observes a service does not stop it.
+TEST(HealthTest, AServiceGoesOnWithoutADefaultAdminPortThatIsInUse) {
+  ChannelServer channel;
+  const std::string channel_flag = absl::StrCat("--channel=127.0.0.1:", channel.port());
+  struct Case {
+    std::string binary;
+    uint16_t admin_port;
+    int ports;
+    Flags flags;
+  };
+  for (const Case& test : {Case{kChannelServerBinary, 9206, 3, {}},
+                           Case{kWebSocketServiceBinary, 9234, 1, {"--workers=1", channel_flag}},
+                           Case{kHttpGatewayBinary, 9280, 1, {channel_flag}}}) {
+    SCOPED_TRACE(test.binary);
+    const TakenPort taken(test.admin_port);
+    const std::string ready_file = NewTempPath("ready");
+    std::unique_ptr<Process> process;
+    ReadyPorts ports;
+    const uint16_t port =
+        StartOnFreePorts(test.ports, /*may_say_otherwise=*/false, [&](uint16_t free) {
+          Flags flags = {absl::StrCat("--port=", free), "--ready_file=" + ready_file};
+          flags.insert(flags.end(), test.flags.begin(), test.flags.end());
+          process = std::make_unique<Process>(test.binary, flags);
+          ports = WaitForReadyPorts(process.get(), ready_file);
+        });
+    EXPECT_EQ(ports.port, port);
+    EXPECT_EQ(ports.admin_port, 0) << "there is none";
+    EXPECT_THAT(process->Output(),
+                HasSubstr(absl::StrCat("NO METRICS: cannot listen on 127.0.0.1:", test.admin_port,
+                                       ": Address already in use")));
+    process->Signal(SIGTERM);
+    EXPECT_EQ(process->WaitForEnd(), 0);
+    // The same port, but named.
+    Process named(test.binary, {"--port=0", absl::StrCat("--admin_port=", test.admin_port)});
+    named.WaitForOutput("--admin_port: cannot listen on ");
+    EXPECT_EQ(named.WaitForEnd(), 1);
+  }
 }
 
 TEST(HealthTest, PeersThatDoNotReadOrWriteDoNoHarm) {
