@@ -328,10 +328,9 @@ void Connection::Run() {
   state_ = State::kAnswering;
   // What follows waits in the kernel. A stream has nothing to read but its end.
   if (!calls.is_stream) WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN));
-  if (calls.is_stream && calls.groups.size() > 1) {
-    set_encoding(&kGroupsStreamEncoding);
-    stream_groups_ = calls.groups;
-    positions_.resize(stream_groups_.size());
+  if (calls.is_stream) {
+    progress_ = StreamProgress(calls.groups);
+    set_encoding(progress_.encoding());
   }
   exchange_ = std::make_unique<Exchange>(std::move(calls));
   parser_.Next();  // the body's memory
@@ -380,8 +379,7 @@ void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
   const absl::string_view text = bytes.bytes();
   if (state_ == State::kAnswering && exchange_->is_stream()) {
     if (exchange_->problem().has_value()) return;
-    early_bytes_ += bytes.size();
-    if (early_bytes_ > host_->options().outbox_bytes_max) {
+    if (!progress_.CountEarly(bytes.size(), host_->options().outbox_bytes_max)) {
       slow_ = true;
       return FailRequest(ProblemOf(
           ErrorCode::kUnavailable,
@@ -397,20 +395,9 @@ void Connection::Send(const SharedBytes& bytes, TrafficClass traffic_class) {
     }
     return host_->OnTouched(this, TrafficClass::kInteractive);
   }
-  if (state_ == State::kAnswering) {
-    // Another join of the stream is under way. Its position belongs into the ids of all events.
-    return early_.push_back(bytes);
-  }
-  SharedBytes id;
-  if (!positions_.empty()) {
-    if (const std::optional<StreamMove> move = ReadMove(text)) {
-      const auto group = std::find(stream_groups_.begin(), stream_groups_.end(), move->group_id);
-      if (group != stream_groups_.end()) {
-        positions_[static_cast<size_t>(group - stream_groups_.begin())] = move->position;
-      }
-    }
-    id = SharedBytes::Copy(absl::StrCat("id: ", EventId(positions_), "\n\n"));
-  }
+  // Another join of the stream is under way.
+  if (state_ == State::kAnswering) return progress_.Keep(bytes);
+  SharedBytes id = progress_.IdAfter(text);
   if (!PushOrClose(bytes)) return;
   if (id) outbox_.PushLast(std::move(id));
   host_->OnTouched(this, traffic_class);
@@ -556,11 +543,8 @@ void Connection::FinishExchange() {
 
 void Connection::EndGroups() {
   LeaveGroups();
-  set_encoding(&kGroupStreamEncoding);
-  stream_groups_.clear();
-  positions_.clear();
-  early_.clear();
-  early_bytes_ = 0;
+  progress_ = StreamProgress();
+  set_encoding(progress_.encoding());
 }
 
 void Connection::BeginStream() {
@@ -568,21 +552,11 @@ void Connection::BeginStream() {
   request_.keep_alive = false;
   route_ = Route();
   parser_.Drop();
-  std::vector<Position> joined;
-  for (const std::string& reply : exchange->replies()) {
-    joined.push_back(ReadPosition(reply).value_or(Position()));
-  }
   absl::InsecureBitGen random;
   const absl::Duration retry = kReconnectAfter * absl::Uniform(random, 1.0, 2.0);
-  std::string begin = absl::StrCat("retry: ", absl::ToInt64Milliseconds(retry), "\n\n");
-  for (size_t i = 0; i < joined.size(); ++i) {
-    // The id is whole with the last of them.
-    const bool is_last = i + 1 == joined.size();
-    begin += StreamEvent("joined", is_last ? EventId(joined) : "", exchange->replies()[i]);
-  }
   outbox_.PushLast(StreamHead(response_frame()));
-  outbox_.PushLast(SharedBytes::Copy(begin));
-  if (!positions_.empty()) positions_ = std::move(joined);
+  outbox_.PushLast(SharedBytes::Copy(absl::StrCat("retry: ", absl::ToInt64Milliseconds(retry),
+                                                  "\n\n", progress_.Begin(exchange->replies()))));
   // The kernel gives a peer up that is gone without a word: heartbeats need its answers.
   const auto timeout_ms =
       static_cast<unsigned>(absl::ToInt64Milliseconds(host_->options().dead_peer_timeout));
@@ -591,9 +565,7 @@ void Connection::BeginStream() {
   host_->OnStream(1);
   host_->OnStreaming(this);
   for (const Answer& event : exchange->events()) PushEvent(event);
-  early_bytes_ = 0;
-  for (const SharedBytes& bytes : std::exchange(early_, {}))
-    Send(bytes, TrafficClass::kInteractive);
+  for (const SharedBytes& bytes : progress_.TakeEarly()) Send(bytes, TrafficClass::kInteractive);
   // What they missed has waited for the head.
   if (state_ == State::kStreaming && recoveries > 0) host_->groups().OnDrained(this);
 }

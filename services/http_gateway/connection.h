@@ -27,6 +27,7 @@
 #include "services/http_gateway/exchange.h"
 #include "services/http_gateway/response.h"
 #include "services/http_gateway/route.h"
+#include "services/http_gateway/stream_progress.h"
 
 namespace groupcast::service {
 
@@ -245,13 +246,7 @@ class Connection final : public Member,
   std::string session_name_;        // and the session of the query
   std::optional<Problem> refusal_;  // of a request whose body is still to come
   std::unique_ptr<Exchange> exchange_;
-  // Of a stream with several groups: their positions, in the order of its request.
-  std::vector<std::string> stream_groups_;
-  std::vector<Position> positions_;
-  // Messages that came before all joins of a stream had their replies. Their bytes, and those of
-  // other events of that time, are bounded as an outbox.
-  std::vector<SharedBytes> early_;
-  size_t early_bytes_ = 0;
+  StreamProgress progress_;  // of the stream; what comes early is bounded as an outbox
 };
 
 }  // namespace groupcast::service
