@@ -76,7 +76,6 @@ class FakeWebSocket {
     this.url = url;
     this.protocols = protocols;
     this.readyState = 0;
-    this.bufferedAmount = 0;
     this.sent = [];
     this.closed = false;
     FakeWebSocket.all.push(this);

@@ -190,12 +190,15 @@ export class GroupcastError extends Error {
 /** The part of a WebSocket that the client uses. A browser's, Node's and npm ws's have it. */
 export interface WebSocketLike {
   readonly readyState: number;
-  readonly bufferedAmount: number;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
   send(text: string): void;
   close(): void;
+  /** Of npm's ws: ends the connection without waiting for the peer. */
+  terminate?(): void;
+  /** Of npm's ws: shows why the server refused the handshake. */
+  once?(event: 'unexpected-response', listener: (request: any, response: any) => void): unknown;
 }
 
 export interface Timers {
@@ -311,8 +314,8 @@ export class Client {
    *
    * `state`: the state has changed.
    * `error`: an error that no promise tells: a group (`groupId`) that could not be joined again, or was taken away, is
-   * gone; the server refused this client; nobody looked at a promise that rejected. Without a listener it goes to the
-   * console.
+   * gone; the members of a group (`groupId`) could not be read, and onMembers is not called before the next join; the
+   * server refused this client; nobody looked at a promise that rejected. Without a listener it goes to the console.
    */
   on(event: 'state', listener: (event: StateEvent) => void): () => void;
   on(event: 'error', listener: (error: GroupcastError) => void): () => void;
@@ -322,6 +325,7 @@ export class Client {
    * group's order, including this client's own. Resolves with the position at which delivery begins. Waits while there
    * is no connection, and while the server postpones the join. Rejects with the server's error, `left`, `closed` or
    * `refused`. A second join of a group replaces the callbacks, and changes nothing else.
+   * The group of a loop (group()) cannot be joined.
    */
   join<Message = any>(
     groupId: string | number,
@@ -359,8 +363,9 @@ export class Client {
   /**
    * A membership as an asynchronous iterator. It joins when the loop begins, and leaves when the loop ends. leave() and
    * close() end the loop. It throws if the server ends the membership. If it is slow, at most 1,000 messages wait for
-   * it. Then the client leaves the group, and joins it again when the loop has taken them: the server has the others,
-   * or `gap` says that they are lost. A group that this client is in already cannot be iterated.
+   * it. Then the client leaves the group, and joins it again when the loop has taken them: the server has the others
+   * (onRecovered), or `gap` says that they are lost. A loop needs the group alone: a group that this client is in
+   * already cannot be iterated, and join() rejects with a TypeError while the loop runs.
    */
   group<Message = any>(
     groupId: string | number,

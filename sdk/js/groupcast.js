@@ -93,11 +93,126 @@
       if (groupId !== void 0) this.groupId = groupId;
     }
   };
+  function toError({ code, message, retry }) {
+    return new GroupcastError(code, message, retry === true);
+  }
+
+  // src/presence.js
+  function toMember({ connection_id: connectionId, user, info, since }) {
+    return { connectionId, user, info, since };
+  }
+  var MembersView = class {
+    /**
+     * @param {string} groupId
+     * @param {ViewReader} reader
+     * @param {function(Map, object)} onMembers gets the view and what has changed
+     */
+    constructor(groupId, reader, onMembers) {
+      this.groupId = groupId;
+      this._reader = reader;
+      this._onMembers = onMembers;
+      this._members = /* @__PURE__ */ new Map();
+      this._next = null;
+    }
+    load() {
+      this._next = /* @__PURE__ */ new Map();
+      this._reader.read(this);
+    }
+    // From now on no callback is called.
+    end() {
+      this._onMembers = () => {
+      };
+      this._reader.drop(this);
+    }
+    onPage(page, isLast) {
+      for (const member of page) this._next.set(member.connection_id, toMember(member));
+      if (!isLast) return;
+      const before = this._members;
+      const members = this._members = this._next;
+      this._next = null;
+      this._onMembers(members, {
+        joined: [...members.values()].filter(({ connectionId }) => !before.has(connectionId)),
+        left: [...before.values()].filter(({ connectionId }) => !members.has(connectionId))
+      });
+    }
+    onEvent(event) {
+      const member = toMember(event);
+      const { connectionId } = member;
+      const isJoin = event.event === "member_joined";
+      if (this._next) {
+        if (isJoin) this._next.set(connectionId, member);
+        else this._next.delete(connectionId);
+        return;
+      }
+      const before = this._members.get(connectionId);
+      if (isJoin) this._members.set(connectionId, member);
+      else this._members.delete(connectionId);
+      if (isJoin) this._onMembers(this._members, { joined: [member], left: [] });
+      else if (before) this._onMembers(this._members, { joined: [], left: [before] });
+    }
+  };
+  var ViewReader = class {
+    // `writable()` is the connection to write to, or null if there is none. `onError` gets why a view cannot be read.
+    constructor(writable, onError) {
+      this._writable = writable;
+      this._onError = onError;
+      this._views = /* @__PURE__ */ new Set();
+      this._forget = null;
+    }
+    // Begins with the first page, also if it is being read.
+    read(view) {
+      this.drop(view);
+      this._views.add(view);
+      this._ask();
+    }
+    drop(view) {
+      const [first] = this._views;
+      this._views.delete(view);
+      if (view !== first) return;
+      this._stop();
+      this._ask();
+    }
+    clear() {
+      this._views.clear();
+      this._stop();
+    }
+    _stop() {
+      this._forget?.();
+      this._forget = null;
+    }
+    // Pages and events of one connection have one order. They are taken at once, so nothing is missing between them.
+    _ask(after) {
+      const [view] = this._views;
+      const connection = this._writable();
+      if (!view || this._forget || !connection) return;
+      const id = connection.ask({ cmd: "group_members", group_id: view.groupId, limit: 500, after }, {
+        onReply: ({ members, next }) => {
+          this._forget = null;
+          const isLast = next === void 0;
+          if (isLast) this._views.delete(view);
+          view.onPage(members, isLast);
+          this._ask(next);
+        },
+        onError: (error) => {
+          this._forget = null;
+          this._views.delete(view);
+          error.groupId = view.groupId;
+          this._onError(error);
+          this._ask();
+        },
+        onLost: () => {
+        }
+      });
+      this._forget = () => connection.forget(id);
+    }
+  };
 
   // src/groups.js
   var Group = class {
-    constructor(id, { since, history }) {
+    constructor(id, { since, history, isLoop }) {
       this.id = id;
+      this.isLoop = isLoop;
+      this.isPaused = false;
       this.callbacks = null;
       this.position = since;
       this.history = history;
@@ -120,7 +235,8 @@
      * @param {Clock} clock
      * @param {Backoff} backoff
      * @param {function(function())} call runs a callback of the application
-     * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
+     * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer, and for a view
+     *     that cannot be read
      */
     constructor(writable, clock, backoff, call, onError) {
       this._writable = writable;
@@ -129,15 +245,16 @@
       this._call = call;
       this._onError = onError;
       this._groups = /* @__PURE__ */ new Map();
+      this._reader = new ViewReader(writable, onError);
     }
-    has(id) {
-      return this._groups.has(id);
+    get(id) {
+      return this._groups.get(id);
     }
     /**
-     * `callbacks`: onMessage, onGap, onRecovered, and onEnd(error) when the membership ends. `begin`: since, history.
-     * `createView()` makes the view of the members. Returns the group and a promise of its join.
+     * `callbacks`: onMessage, onGap, onRecovered, onMembers, and onEnd(error) when the membership ends. `begin`: since,
+     * history, isLoop. Returns the group and a promise of its join.
      */
-    join(id, callbacks, begin, createView) {
+    join(id, callbacks, begin) {
       let group = this._groups.get(id);
       const isNew = !group;
       if (isNew) {
@@ -145,11 +262,15 @@
         this._groups.set(id, group);
       }
       group.callbacks = callbacks;
-      const hadView = group.view !== null;
-      group.view = createView ? createView() : null;
+      group.view?.end();
+      const { onMembers } = callbacks;
+      group.view = onMembers && new MembersView(
+        id,
+        this._reader,
+        (members, change) => this._call(() => onMembers(members, change))
+      );
       if (group.joined) {
-        if (group.view && !hadView) this._writeJoin(group);
-        else if (group.view) group.view.load();
+        if (group.view) this._writeJoin(group);
         return { group, joined: Promise.resolve({ recovered: true, ...group.position }) };
       }
       const joined = new Promise((resolve, reject) => group.waiters.push({ resolve, reject }));
@@ -157,10 +278,27 @@
       return { group, joined };
     }
     // From now on no callback of the group is called. Its waiters get `error`.
-    leave(id, error) {
+    async leave(id, error) {
       const group = this._groups.get(id);
-      if (!group) return Promise.resolve();
+      if (!group) return;
       this._forget(group, error);
+      await this._writeLeave(id);
+    }
+    // The membership keeps its place, and the server sends nothing until resume().
+    pause(id) {
+      const group = this._groups.get(id);
+      group.isPaused = true;
+      group.joined = false;
+      this._writeLeave(id).catch(() => {
+      });
+    }
+    resume(id) {
+      const group = this._groups.get(id);
+      if (!group.isPaused) return;
+      group.isPaused = false;
+      this._writeJoin(group);
+    }
+    _writeLeave(id) {
       const connection = this._writable();
       if (!connection) return Promise.resolve();
       return new Promise((resolve, reject) => {
@@ -176,6 +314,7 @@
       for (const group of this._groups.values()) this._writeJoin(group);
     }
     onLost() {
+      this._reader.clear();
       for (const group of this._groups.values()) {
         group.joined = false;
         this._clock.cancel(group.retryTimer);
@@ -183,7 +322,7 @@
     }
     // `errorOf(groupId)` is what the joins without an answer get.
     onEnd(errorOf) {
-      for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
+      for (const group of this._groups.values()) this._forget(group, errorOf(group.id));
     }
     // The server's events. Returns whether this one belongs here.
     onEvent(event) {
@@ -206,7 +345,7 @@
     }
     _writeJoin(group) {
       const connection = this._writable();
-      if (!connection) return;
+      if (!connection || group.isPaused) return;
       const command = { cmd: "add_group", group_id: group.id };
       if (group.position !== null) {
         if (!group.joined) command.since = group.position;
@@ -215,16 +354,16 @@
       }
       if (group.view) command.presence = true;
       connection.ask(command, {
-        onReply: (reply) => this._onJoined(group, reply),
+        onReply: (reply) => this._onJoined(group, reply, command.presence),
         onError: (error) => this._onJoinFailed(group, error),
         onLost: () => {
         }
         // the next connection joins it
       });
     }
-    _onJoined(group, reply) {
+    _onJoined(group, reply, presence) {
       if (this._groups.get(group.id) !== group) return;
-      if (group.view) group.view.load();
+      if (group.view && presence) group.view.load();
       if (group.joined) return;
       const before = group.position;
       const isRejoin = group.wasJoined;
@@ -232,10 +371,10 @@
       group.failures = 0;
       const continues = before !== null && reply.recovered !== false && reply.epoch === before.epoch && reply.offset <= before.offset;
       if (!continues) group.position = { epoch: reply.epoch, offset: reply.offset };
+      if (group.view && !presence) this._writeJoin(group);
       const recovered = continues || before === null;
-      const waiters = group.waiters;
+      for (const waiter of group.waiters) waiter.resolve({ recovered, ...group.position });
       group.waiters = [];
-      for (const waiter of waiters) waiter.resolve({ recovered, ...group.position });
       if (!recovered) {
         this._tellGap(group, gapStart(before, group.position));
       } else if (isRejoin && group.callbacks.onRecovered) {
@@ -256,7 +395,7 @@
     }
     _onMessage(event) {
       const group = this._groups.get(event.group_id);
-      if (!group || !group.joined) return;
+      if (!group?.joined) return;
       const before = group.position;
       if (event.offset <= before.offset) return;
       if (event.previous !== before.offset) {
@@ -273,7 +412,7 @@
     }
     _onGap(event) {
       const group = this._groups.get(event.group_id);
-      if (!group || !group.joined) return;
+      if (!group?.joined) return;
       const before = group.position;
       const after = { epoch: event.epoch, offset: event.to };
       const isOtherHistory = after.epoch !== before.epoch || event.from === null;
@@ -290,7 +429,7 @@
     }
     _onMember(event) {
       const group = this._groups.get(event.group_id);
-      if (group && group.view) group.view.onEvent(event);
+      group?.view?.onEvent(event);
     }
     // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the
     // group is an earlier membership's.
@@ -299,7 +438,7 @@
       if (!group) return false;
       if (group.joined) {
         group.joined = false;
-        this._onJoinFailed(group, new GroupcastError(event.code, event.message, event.retry === true));
+        this._onJoinFailed(group, toError(event));
       }
       return true;
     }
@@ -307,10 +446,10 @@
       this._groups.delete(group.id);
       this._clock.cancel(group.retryTimer);
       group.endAbort();
-      const waiters = group.waiters;
-      group.waiters = [];
-      for (const waiter of waiters) waiter.reject(error);
-      if (group.callbacks.onEnd) group.callbacks.onEnd(error);
+      for (const waiter of group.waiters) waiter.reject(error);
+      group.view?.end();
+      const { onEnd } = group.callbacks;
+      if (onEnd) this._call(() => onEnd(error));
     }
   };
 
@@ -420,7 +559,7 @@
   function toPosition(since) {
     if (since === null || since === void 0) return null;
     if (!/^[0-9a-f]{16}$/.test(since.epoch) || !Number.isSafeInteger(since.offset) || since.offset < 0) {
-      throw new TypeError("since must be a position that this client told: {epoch, offset}");
+      throw new TypeError("since must be a position: {epoch, offset}");
     }
     return { epoch: since.epoch, offset: since.offset };
   }
@@ -450,9 +589,7 @@
       socket.onmessage = ({ data }) => this._onFrame(data);
       socket.onclose = ({ code, reason }) => this._lose({ closeCode: code, reason });
       socket.onerror = (error) => this._onFailed(error);
-      if (typeof socket.once === "function") {
-        socket.once("unexpected-response", (request, response) => this._onRefused(response));
-      }
+      socket.once?.("unexpected-response", (request, response) => this._onRefused(response));
       this._timer = clock.after(CONNECT_TIMEOUT_MS, () => this.abandon("no welcome in time"));
     }
     // After `closing`, or while the socket closes, a command may not arrive. It waits for the next connection.
@@ -461,7 +598,7 @@
     }
     // The server closes a connection that writes a larger frame.
     get frameBytesMax() {
-      return positiveOr((this.welcome.limits || {}).frame_bytes, Infinity);
+      return positiveOr(this.welcome.limits?.frame_bytes, Infinity);
     }
     /**
      * Writes the text of a command with this id. `command` gets one of onReply(reply), onError(error) and onLost(), once,
@@ -492,7 +629,7 @@
     close() {
       const socket = this._stop();
       if (!socket) return;
-      if (typeof socket.terminate === "function") {
+      if (socket.terminate) {
         const timer = this._clock.after(CLOSE_TIMEOUT_MS, () => socket.terminate());
         socket.onclose = () => this._clock.cancel(timer);
       }
@@ -506,14 +643,14 @@
       if (!socket) return null;
       this.welcome = null;
       this._clock.cancel(this._timer);
-      if (this._liveness) this._liveness.stop();
+      this._liveness?.stop();
       socket.onmessage = socket.onclose = null;
       return socket;
     }
     _lose(loss) {
       const socket = this._stop();
       if (!socket) return;
-      if (typeof socket.terminate === "function") socket.terminate();
+      if (socket.terminate) socket.terminate();
       else socket.close();
       this._failPending();
       this._owner.onLost(loss);
@@ -561,11 +698,8 @@
       if (event.event === "reply" || event.event === "error" && command) {
         if (!command) return;
         this._pending.delete(event.id);
-        if (event.event === "reply") {
-          command.onReply(event);
-        } else {
-          command.onError(new GroupcastError(event.code, event.message, event.retry === true));
-        }
+        if (event.event === "reply") command.onReply(event);
+        else command.onError(toError(event));
         return;
       }
       if (event.event === "closing") this.closing = event;
@@ -601,12 +735,12 @@
   function watchNetwork(scope, clock, onChange) {
     const ends = [];
     const listen = (target2, event, listener) => {
-      if (!target2 || typeof target2.addEventListener !== "function") return;
+      if (!target2?.addEventListener) return;
       target2.addEventListener(event, listener);
       ends.push(() => target2.removeEventListener(event, listener));
     };
     const page = scope.document;
-    const isHidden = () => !!page && page.visibilityState === "hidden";
+    const isHidden = () => page?.visibilityState === "hidden";
     listen(scope, "online", () => onChange("online"));
     listen(scope, "offline", () => onChange("offline"));
     listen(page, "visibilitychange", () => isHidden() || onChange("awake"));
@@ -658,7 +792,7 @@
     }
     // The connection that commands can be written to; null if there is none.
     get writable() {
-      return this._connection && this._connection.canWrite ? this._connection : null;
+      return this._connection?.canWrite ? this._connection : null;
     }
     get canRefresh() {
       return typeof this._options.token === "function";
@@ -699,7 +833,7 @@
       this._waiting = null;
       const connection = this._connection;
       this._connection = null;
-      if (connection) connection.close();
+      connection?.close();
     }
     _start() {
       this.state = "connecting";
@@ -751,10 +885,10 @@
       });
     }
     _onLost(loss) {
-      const closing = this._connection && this._connection.closing;
+      const closing = this._connection?.closing;
       this._connection = null;
       if (isFinal(loss)) {
-        const mayTryToken = typeof this._options.token === "function" && asksForToken(loss) && !this._freshTokenTried;
+        const mayTryToken = this.canRefresh && asksForToken(loss) && !this._freshTokenTried;
         if (!mayTryToken) {
           this._end((loss.httpStatus || loss.closeCode) + " " + loss.reason, loss);
           return;
@@ -802,67 +936,8 @@
     }
   };
   function noToken(error) {
-    return new GroupcastError("no_token", "the token callback failed: " + (error && error.message || error), true);
+    return new GroupcastError("no_token", "the token callback failed: " + (error?.message || error), true);
   }
-
-  // src/presence.js
-  function toMember({ connection_id: connectionId, user, info, since }) {
-    return { connectionId, user, info, since };
-  }
-  var MembersView = class {
-    /**
-     * @param {function(string=): Promise} readPage asks for the page after this connection id
-     * @param {function(Map, object)} onMembers gets the view and what has changed
-     * @param {function(Error)} onError
-     */
-    constructor(readPage, onMembers, onError) {
-      this._readPage = readPage;
-      this._onMembers = onMembers;
-      this._onError = onError;
-      this._members = /* @__PURE__ */ new Map();
-      this._next = null;
-    }
-    // Pages and events of one connection have one order, so nothing is missing between them.
-    async load() {
-      const members = this._next = /* @__PURE__ */ new Map();
-      try {
-        let after;
-        do {
-          const page = await this._readPage(after);
-          if (this._next !== members) return;
-          for (const member of page.members) members.set(member.connection_id, toMember(member));
-          after = page.next;
-        } while (after !== void 0);
-      } catch (error) {
-        if (this._next !== members) return;
-        this._next = null;
-        this._onError(error);
-        return;
-      }
-      this._next = null;
-      const before = this._members;
-      this._members = members;
-      this._onMembers(members, {
-        joined: [...members.values()].filter(({ connectionId }) => !before.has(connectionId)),
-        left: [...before.values()].filter(({ connectionId }) => !members.has(connectionId))
-      });
-    }
-    onEvent(event) {
-      const member = toMember(event);
-      const { connectionId } = member;
-      const isJoin = event.event === "member_joined";
-      if (this._next) {
-        if (isJoin) this._next.set(connectionId, member);
-        else this._next.delete(connectionId);
-        return;
-      }
-      const before = this._members.get(connectionId);
-      if (isJoin) this._members.set(connectionId, member);
-      else this._members.delete(connectionId);
-      if (isJoin) this._onMembers(this._members, { joined: [member], left: [] });
-      else if (before) this._onMembers(this._members, { joined: [], left: [before] });
-    }
-  };
 
   // src/reads.js
   var READS_MAX = 128;
@@ -872,15 +947,14 @@
       this._writable = writable;
       this._reads = /* @__PURE__ */ new Set();
     }
-    /** Asks for `command`, and returns a promise of the reply. `watch` is as in Sends.send(). */
-    read(command, watch) {
+    /** Asks for `command`, and returns a promise of the reply. */
+    read(command, signal) {
       return new Promise((resolve, reject) => {
         if (this._reads.size >= READS_MAX) {
           throw new GroupcastError("queue_full", READS_MAX + " reads wait already", true, command.group_id);
         }
-        const read = { command, resolve, reject, endAbort: () => {
-        } };
-        read.endAbort = watch((reason) => {
+        const read = { command, resolve, reject, endAbort: null };
+        read.endAbort = watchAbort(signal, (reason) => {
           this._forget(read);
           reject(reason);
         });
@@ -935,14 +1009,13 @@
       this.resolve = resolve;
       this.reject = reject;
       this.ageMs = null;
-      this.inFlight = false;
+      this.connection = null;
       this.mayBeDone = false;
       this.refusal = null;
       this.failures = 0;
       this.retryTimer = null;
       this.deadlineTimer = null;
-      this.endAbort = () => {
-      };
+      this.endAbort = null;
     }
   };
   var Sends = class {
@@ -966,8 +1039,8 @@
       this._inFlight = 0;
       this._bytes = 0;
     }
-    /** `json` is the message. `watch(onAbort)` begins to watch for an abort, and returns a function that ends this. */
-    send(groupId, json, excludeSelf, watch) {
+    /** `json` is the message. */
+    send(groupId, json, excludeSelf, signal) {
       return new Promise((resolve, reject) => {
         const commandId = this._nextId();
         const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(groupId) + ',"key":"' + this._keyPrefix + commandId + '"' + (excludeSelf ? ',"exclude_self":true' : "") + ',"message":' + json + "}";
@@ -980,7 +1053,7 @@
             groupId
           );
         }
-        send.endAbort = watch((reason) => {
+        send.endAbort = watchAbort(signal, (reason) => {
           this._fail(send, reason);
           this._write();
         });
@@ -1029,7 +1102,7 @@
         return;
       }
       this._clock.cancel(send.retryTimer);
-      this._setInFlight(send, true);
+      this._setConnection(send, connection);
       connection.write(send.commandId, send.text, {
         onReply: (reply) => {
           this._forget(send);
@@ -1038,17 +1111,17 @@
         },
         onError: (error) => this._onRefused(send, error),
         onLost: () => {
-          this._setInFlight(send, false);
+          this._setConnection(send, null);
           send.mayBeDone = true;
         }
       });
     }
-    _setInFlight(send, inFlight) {
-      this._inFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
-      send.inFlight = inFlight;
+    _setConnection(send, connection) {
+      this._inFlight += (connection ? 1 : 0) - (send.connection ? 1 : 0);
+      send.connection = connection;
     }
     _onRefused(send, error) {
-      this._setInFlight(send, false);
+      this._setConnection(send, null);
       error.groupId = send.groupId;
       this._write();
       if (!error.retry) {
@@ -1067,19 +1140,18 @@
     }
     // `error` is the reason if it is certain that no transmission counts or will count.
     _fail(send, error) {
-      const mayBeDone = send.inFlight || send.mayBeDone;
+      const mayBeDone = send.connection || send.mayBeDone;
       this._forget(send);
       send.reject(mayBeDone ? new GroupcastError(
         "outcome_unknown",
-        "there was no certain answer: it may or may not have been sent",
+        "it may or may not have been sent",
         false,
         send.groupId
       ) : error);
     }
     _forget(send) {
-      const connection = this._writable();
-      if (connection) connection.forget(send.commandId);
-      this._setInFlight(send, false);
+      if (send.connection) send.connection.forget(send.commandId);
+      this._setConnection(send, null);
       this._sends.delete(send);
       this._toWrite.delete(send);
       this._bytes -= send.bytes;
@@ -1093,16 +1165,16 @@
   function adoptSession(url, session) {
     const [base] = url.split("#", 1);
     const [, query = ""] = base.split(/\?(.*)/s);
-    const inUrl = new URLSearchParams(query).getAll("session");
-    if (inUrl.length > 1) throw new TypeError("the url has more than one session");
-    if (inUrl.length === 1 && session !== void 0 && session !== inUrl[0]) {
+    const [inUrl, ...others] = new URLSearchParams(query).getAll("session");
+    if (others.length > 0) throw new TypeError("the url has more than one session");
+    if (inUrl !== void 0 && session !== void 0 && session !== inUrl) {
       throw new TypeError("the url has another session than the options");
     }
-    const own = inUrl.length === 1 ? inUrl[0] : session === void 0 ? randomHex(16) : session;
+    const own = inUrl ?? (session === void 0 ? randomHex(16) : session);
     if (typeof own !== "string" || !/^[A-Za-z0-9_-]{1,64}$/.test(own)) {
       throw new TypeError("session must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
     }
-    if (inUrl.length === 1) return { session: own, address: base };
+    if (inUrl !== void 0) return { session: own, address: base };
     return { session: own, address: base + (base.includes("?") ? "&" : "?") + "session=" + own };
   }
   function randomHex(bytes) {
@@ -1117,8 +1189,8 @@
   var WAITING_MAX = 1e3;
   var MessageStream = class {
     /**
-     * @param {object} membership join(onMessage, options) and leave() of one group, as the client's; isWanted(error)
-     *     says whether the application itself ended it
+     * @param {object} membership join(onMessage, options) and leave() of one group, as the client's; pause() and
+     *     resume(); isWanted(error) says whether the application itself ended it
      * @param {object} options of join()
      */
     constructor(membership, options) {
@@ -1126,9 +1198,8 @@
       this._onGap = options.onGap;
       this._waiting = [];
       this._gap = null;
-      this._position = null;
       this._taker = null;
-      this._joined = false;
+      this._begun = false;
       this._end = null;
     }
     [Symbol.asyncIterator]() {
@@ -1147,45 +1218,35 @@
       if (this._taker) throw new TypeError("next() waits already");
       return new Promise((resolve, reject) => {
         this._taker = { resolve, reject };
-        this._join();
+        if (this._begun) this._membership.resume();
+        else this._join();
       });
     }
     async return(value) {
       if (!this._end) {
         this._finish({});
-        await this._leave();
+        if (this._begun) await this._membership.leave();
       }
       this._waiting = [];
       return { done: true, value };
     }
     async _join() {
-      if (this._joined || this._end) return;
-      this._joined = true;
-      const onEnd = (error) => {
-        if (this._joined) this._finish(this._membership.isWanted(error) ? {} : { error });
-      };
+      this._begun = true;
+      const onEnd = (error) => this._finish(this._membership.isWanted(error) ? {} : { error });
       try {
-        const { epoch, offset } = await this._membership.join(
+        await this._membership.join(
           (message, info) => this._onMessage(message, info),
-          { onGap: (gap) => this._onLoss(gap), onEnd, ...this._position && { since: this._position, history: null } }
+          { onGap: (gap) => this._onLoss(gap), onEnd }
         );
-        if (!this._position) this._position = { epoch, offset };
       } catch (error) {
         onEnd(error);
       }
     }
-    async _leave() {
-      if (!this._joined) return;
-      this._joined = false;
-      await this._membership.leave();
-    }
     _onLoss(gap) {
       this._gap = this._gap ? { ...gap, from: this._gap.from } : gap;
-      this._position = { epoch: gap.epoch, offset: gap.to };
       if (this._onGap) this._onGap(gap);
     }
     _onMessage(message, info) {
-      this._position = { epoch: info.epoch, offset: info.offset };
       const item = { message, gap: this._gap, ...info };
       this._gap = null;
       if (this._taker) {
@@ -1195,8 +1256,7 @@
         return;
       }
       this._waiting.push(item);
-      if (this._waiting.length >= WAITING_MAX) this._leave().catch(() => {
-      });
+      if (this._waiting.length >= WAITING_MAX) this._membership.pause();
     }
     _finish(end) {
       if (this._end) return;
@@ -1214,17 +1274,17 @@
   var ENDS_CONNECTION = ["unauthorized", "token_expired", "too_many_connections"];
   var Client = class {
     constructor(url, options = {}) {
-      this._url = String(url);
+      this.url = String(url);
       const socketClass = options.WebSocket || (typeof WebSocket === "function" ? WebSocket : null);
       if (!socketClass) {
         throw new GroupcastError(
           "no_websocket",
-          'no WebSocket here: pass one, for example {WebSocket: require("ws")}',
+          'no WebSocket here: pass {WebSocket: require("ws")}',
           false
         );
       }
-      const { session, address } = adoptSession(this._url, options.session);
-      this._session = session;
+      const { session, address } = adoptSession(this.url, options.session);
+      this.session = session;
       this._error = null;
       this._listeners = { __proto__: null, state: /* @__PURE__ */ new Set(), error: /* @__PURE__ */ new Set() };
       let lastId = 0;
@@ -1285,12 +1345,6 @@
     get state() {
       return this._link.state;
     }
-    get url() {
-      return this._url;
-    }
-    get session() {
-      return this._session;
-    }
     on(event, listener) {
       if (!this._listeners[event]) throw new TypeError("no such event: " + event);
       this._listeners[event].add(listener);
@@ -1305,23 +1359,23 @@
     send(groupId, message, { excludeSelf = false, signal } = {}) {
       return this._answer(() => {
         const id = toGroupId(groupId);
-        return this._sends.send(id, toMessageJson(message, id), excludeSelf, (onAbort) => watchAbort(signal, onAbort));
+        return this._sends.send(id, toMessageJson(message, id), excludeSelf, signal);
       }, true);
     }
-    history(groupId, { since = null, limit, signal } = {}) {
+    history(groupId, { since, limit, signal } = {}) {
       return this._answer(() => {
         const id = toGroupId(groupId);
         const command = { cmd: "group_history", group_id: id, limit };
         const from = toPosition(since);
         if (from !== null) command.since = from;
-        return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort)).then((reply) => toHistory(id, reply));
+        return this._reads.read(command, signal).then((reply) => toHistory(id, reply));
       });
     }
     members(groupId, { limit, after, countOnly, signal } = {}) {
       return this._answer(() => {
         const id = toGroupId(groupId);
         const command = { cmd: "group_members", group_id: id, limit, after, count_only: countOnly };
-        return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort)).then(({ count, members = [], next }) => ({ groupId: id, count, members: members.map(toMember), next }));
+        return this._reads.read(command, signal).then(({ count, members = [], next }) => ({ groupId: id, count, members: members.map(toMember), next }));
       });
     }
     group(groupId, options = {}) {
@@ -1329,6 +1383,8 @@
       const id = toGroupId(groupId);
       return new MessageStream({
         join: (onMessage, more) => this._join(id, onMessage, { ...options, ...more }, true),
+        pause: () => this._groups.pause(id),
+        resume: () => this._groups.resume(id),
         leave: () => this._leave(id),
         isWanted: ({ code }) => code === "left" || code === "closed"
       }, options);
@@ -1340,34 +1396,18 @@
     close() {
       this._end(new GroupcastError("closed", "closed by close()", false), {});
     }
-    _join(groupId, onMessage, {
-      onGap = null,
-      onRecovered = null,
-      onMembers = null,
-      onEnd = null,
-      since = null,
-      history = null,
-      signal
-    }, isExclusive = false) {
+    _join(groupId, onMessage, options, isLoop = false) {
+      this._requireNotClosed();
+      const { since, history = null, signal } = options;
       const id = toGroupId(groupId);
       if (typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
       const from = toPosition(since);
       if (from !== null && history !== null) throw new TypeError("either since or history, not both");
-      if (isExclusive && this._groups.has(id)) throw new TypeError("this client is in the group already");
+      const other = this._groups.get(id);
+      if (other && (isLoop || other.isLoop)) throw new TypeError("a loop needs the group alone");
       const endAbort = watchAbort(signal, (reason) => this._groups.leave(id, reason).catch(() => {
       }));
-      const createView = onMembers && (() => new MembersView(
-        (after) => this._reads.read({ cmd: "group_members", group_id: id, limit: 500, after }, () => () => {
-        }),
-        (members, change) => this._call(() => onMembers(members, change)),
-        (error) => this._groups.has(id) && this._reportError(error)
-      ));
-      const { group, joined } = this._groups.join(
-        id,
-        { onMessage, onGap, onRecovered, onEnd },
-        { since: from, history },
-        createView
-      );
+      const { group, joined } = this._groups.join(id, { ...options, onMessage }, { since: from, history, isLoop });
       group.endAbort();
       group.endAbort = endAbort;
       return joined;
@@ -1395,7 +1435,7 @@
         if (isExpiry && this._link.canRefresh) {
           this._link.refreshToken();
         } else if (event.cmd !== void 0 || !ENDS_CONNECTION.includes(event.code)) {
-          this._reportError(new GroupcastError(event.code, event.message, event.retry === true));
+          this._reportError(toError(event));
         }
       }
     }
@@ -1404,12 +1444,14 @@
       this._error = error;
       this._endAbort();
       this._link.close();
-      const errorOf = (groupId) => new GroupcastError(error.code, error.message, false, groupId);
-      for (const room of this._rooms) room.onEnd(errorOf);
+      for (const room of this._rooms) room.onEnd((groupId) => this._endOf(groupId));
       this._emit("state", { state: "closed", ...detail });
     }
+    _endOf(groupId) {
+      return new GroupcastError(this._error.code, this._error.message, false, groupId);
+    }
     _requireNotClosed() {
-      if (this._error) throw new GroupcastError(this._error.code, this._error.message, false);
+      if (this._error) throw this._endOf();
     }
     _reportError(error) {
       if (this._listeners.error.size > 0) {

@@ -407,6 +407,28 @@ test('to leave before the join is answered rejects the join', async () => {
   assert.deepEqual(log, []);
 });
 
+test('an onEnd that throws harms nobody else, and its error is not swallowed', async () => {
+  const fail = () => { throw new Error('of the application'); };
+  const closed = makeOpen();
+  const ended = [];
+  await joined(closed, 'a', {epoch: 'e', offset: 1}, {onEnd: fail});
+  await joined(closed, 'b', {epoch: 'e', offset: 1}, {onEnd: ({code}) => ended.push(code)});
+  const read = closed.client.history('a');
+  closed.client.close();
+  await assert.rejects(read, isError('closed', false));
+  assert.deepEqual(ended, ['closed']);
+  assert.deepEqual(closed.states.pop(), {state: 'closed'});
+  assert.throws(() => closed.timers.advance(0), /of the application/);
+
+  const expelled = makeOpen();
+  await joined(expelled, 'a', {epoch: 'e', offset: 1}, {onEnd: fail});
+  expelled.socket().hear({
+    event: 'error', cmd: 'add_group', group_id: 'a', code: 'forbidden', message: 'taken away', retry: false,
+  });
+  assert.deepEqual(expelled.errors.map(({code}) => code), ['forbidden']);
+  assert.throws(() => expelled.timers.advance(0), /of the application/);
+});
+
 test('messages of a membership that was left do not reach the next one', async () => {
   const world = makeOpen();
   await joined(world, 'a', {epoch: 'e', offset: 1});

@@ -73,6 +73,16 @@ test('events between the pages count', async () => {
   assert.deepEqual(log, [[['c2', 'c5', 'c6'], ['c2', 'c5', 'c6'], []]]);
 });
 
+test('an event that comes right after the page counts', async () => {
+  const world = makeOpen();
+  const log = [];
+  await joined(world, 'a', {epoch: 'e', offset: 1}, {onMembers: watch(log)});
+  world.socket().reply('group_members', {group_id: 'a', count: 2, members: [wire('c1'), wire('c2')]});
+  world.socket().hear(leaves('c1'));
+  world.socket().hear(joins('c3'));
+  assert.deepEqual(log.pop()[0], ['c2', 'c3']);
+});
+
 test('after a reconnect the view is read anew, and tells the difference', async () => {
   const world = makeOpen();
   const log = [];
@@ -107,6 +117,83 @@ test('a view that cannot be read is told', async () => {
   assert.equal(world.errors.length, 1);
   isError('too_many_members', false)(world.errors[0]);
   assert.equal(world.errors[0].groupId, 'a');
+});
+
+test('after leave(), and after a join that replaces it, a callback is not called', async () => {
+  const world = makeOpen();
+  const log = [];
+  const notCalled = () => assert.fail('it was called');
+  await joined(world, 'a', {epoch: 'e', offset: 1}, {onMembers: notCalled});
+  const {id} = world.socket().last('group_members');
+  world.client.join('a', () => {}, {onMembers: watch(log)});
+  world.socket().hear({event: 'reply', id, count: 1, members: [wire('c1')]});
+  world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 1});
+  world.socket().reply('group_members', {group_id: 'a', count: 1, members: [wire('c2')]});
+  assert.deepEqual(log, [[['c2'], ['c2'], []]]);
+
+  await joined(world, 'b', {epoch: 'e', offset: 1}, {onMembers: notCalled});
+  world.client.leave('b');
+  world.socket().reply('group_members', {group_id: 'b', count: 1, members: [wire('c1')]});
+  await settled();
+  world.timers.advance(0);  // throws what the callback has thrown
+});
+
+// Answers all joins, and then all pages: each group has one member, whose name ends with `suffix`.
+function answerAll(world, suffix) {
+  const socket = world.socket();
+  for (const {id, group_id} of socket.commands('add_group')) {
+    socket.hear({event: 'reply', id, group_id, epoch: 'e', offset: 1, recovered: true});
+  }
+  for (let answered = 0; answered < socket.commands('group_members').length; ++answered) {
+    const {id, group_id} = socket.commands('group_members')[answered];
+    socket.hear({event: 'reply', id, group_id, count: 1, members: [wire(group_id + suffix)]});
+  }
+}
+
+test('the views of many groups are read one after the other, whatever the application reads', async () => {
+  const GROUPS = 150;
+  const world = makeOpen();
+  const views = new Map();
+  for (let i = 0; i < 128; ++i) world.client.history('a').catch(() => {});
+  for (let i = 0; i < GROUPS; ++i) {
+    world.client.join('g' + i, () => {}, {onMembers: (members) => views.set('g' + i, [...members.keys()])});
+  }
+  answerAll(world, '-first');
+  assert.equal(views.size, GROUPS);
+  // The connection breaks again while they are read.
+  reconnect(world);
+  for (const {id, group_id} of world.socket().commands('add_group')) {
+    world.socket().hear({event: 'reply', id, group_id, epoch: 'e', offset: 1, recovered: true});
+  }
+  assert.equal(world.socket().commands('group_members').length, 1);
+  reconnect(world);
+  answerAll(world, '-last');
+  for (const [group, members] of views) assert.deepEqual(members, [group + '-last']);
+  assert.deepEqual(world.errors, []);
+});
+
+test('a view that is dropped while it is read does not hold up the others', async () => {
+  const world = makeOpen();
+  const log = [];
+  await joined(world, 'a', {epoch: 'e', offset: 1}, {onMembers: () => assert.fail('it was left')});
+  await joined(world, 'b', {epoch: 'e', offset: 1}, {onMembers: watch(log)});
+  assert.deepEqual(world.socket().commands('group_members').map((command) => command.group_id), ['a']);
+  world.client.leave('a');
+  assert.equal(world.socket().last('group_members').group_id, 'b');
+  world.socket().reply('group_members', {group_id: 'b', count: 1, members: [wire('c1')]});
+  assert.deepEqual(log, [[['c1'], ['c1'], []]]);
+});
+
+test('a join that asks for the view before an earlier one is answered gets the events too', async () => {
+  const world = makeOpen();
+  const log = [];
+  world.client.join('a', () => {});
+  world.client.join('a', () => {}, {onMembers: watch(log)});
+  world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 5});
+  assert.equal(world.socket().last('add_group').presence, true);
+  world.socket().reply('add_group', {group_id: 'a', epoch: 'e', offset: 5});
+  world.socket().reply('group_members', {group_id: 'a', count: 1, members: [wire('c1')]});
+  assert.deepEqual(log, [[['c1'], ['c1'], []]]);
 });
 
 test('without onMembers nobody asks', async () => {

@@ -125,6 +125,18 @@ test('a classic script defines the global, and nothing else', () => {
   }
 });
 
+test('the types and the code list the same errors', () => {
+  const table = (name) => {
+    const rows = fs.readFileSync(path.join(HERE, name), 'utf8').match(/^ \* \|.*\|$/gm);
+    return rows.filter((row) => !row.includes('---')).map((row) => row.replace(/ +/g, ' '));
+  };
+  const rows = table('src/error.js');
+  assert.ok(rows.length > 1, 'there is no table');
+  assert.deepEqual(table('groupcast.d.ts'), rows);
+  const [, union] = fs.readFileSync(path.join(HERE, 'groupcast.d.ts'), 'utf8').match(/type ErrorCode =([^;]*);/);
+  for (const row of rows.slice(1)) assert.ok(union.includes(`'${row.split('`')[1]}'`), row);
+});
+
 for (const [how, options] of [
   ['an ES module in Node', {module: 'node16', moduleResolution: 'node16', type: 'module'}],
   ['a CommonJS module in Node', {module: 'node16', moduleResolution: 'node16', type: 'commonjs'}],

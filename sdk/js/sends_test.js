@@ -401,6 +401,31 @@ test('a page whose timers are late does not repeat what is too old, whatever the
   assert.deepEqual(world.socket().sent, []);
 });
 
+test('a send that was ended while the server drains is gone, whatever the server says to it', async () => {
+  for (const answer of [
+    (socket) => socket.fail('send_to_group', 'unavailable', true),
+    (socket) => socket.reply('send_to_group', {group_id: 'a', epoch: 'e', offset: 1}),
+    (socket) => socket.breakDown(4000),
+  ]) {
+    const world = makeOpen({sendQueueBytesMax: 200});
+    const controller = new AbortController();
+    const send = world.client.send('a', 'x'.repeat(50), {signal: controller.signal});
+    const draining = world.socket();
+    draining.hear({event: 'closing', code: 4000, reason: 'draining', reconnect_after_ms: 740});
+    controller.abort();
+    await assert.rejects(send, isError('outcome_unknown', false));
+    answer(draining);
+    if (draining.readyState === 1) draining.breakDown(4000);
+    world.timers.advance(740);
+    world.socket().welcome();
+    world.timers.advance(2000);
+    assert.deepEqual(world.socket().commands('send_to_group'), [], 'it is not sent again');
+    // The bytes count once: there is room for one more, not for two.
+    world.client.send('a', 'x'.repeat(50)).catch(() => {});
+    await assert.rejects(world.client.send('a', 'x'.repeat(50)), isError('queue_full', true));
+  }
+});
+
 test('a send that has settled leaves nothing behind', async () => {
   const world = makeOpen();
   const before = world.timers.timers.size;

@@ -76,6 +76,29 @@ async function use(client: Client, order: Order, position: Position, signal: Abo
 new Client('ws://here');
 new Client('ws://here', {token: 't', session: 's'});
 new everything.Client('ws://here', {token: async () => 't'});
+// The least that a WebSocket has, and what npm's ws has besides.
+class LeastSocket {
+  readyState = 0;
+  onmessage = null;
+  onclose = null;
+  onerror = null;
+  constructor(readonly url: string, readonly protocols: string[]) {}
+  send(_text: string): void {}
+  close(): void {}
+}
+class NodeSocket extends LeastSocket {
+  terminate(): void {}
+  once(_event: string, _listener: (...args: any[]) => void): this {
+    return this;
+  }
+}
+class OtherSocket extends LeastSocket {
+  terminate = 'soon';
+}
+new Client('ws://here', {WebSocket: LeastSocket});
+new Client('ws://here', {WebSocket: NodeSocket});
+// @ts-expect-error the client would call it
+new Client('ws://here', {WebSocket: OtherSocket});
 // @ts-expect-error a token is a string
 new Client('ws://here', {token: async () => 7});
 export {use};

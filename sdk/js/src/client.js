@@ -15,10 +15,10 @@
 import {answer, watchAbort} from './answer.js';
 import {Backoff} from './backoff.js';
 import {Clock} from './clock.js';
-import {GroupcastError} from './error.js';
+import {GroupcastError, toError} from './error.js';
 import {Groups} from './groups.js';
 import {Link} from './link.js';
-import {MembersView, toMember} from './presence.js';
+import {toMember} from './presence.js';
 import {Reads} from './reads.js';
 import {Sends} from './sends.js';
 import {adoptSession, randomHex} from './session.js';
@@ -30,14 +30,14 @@ const ENDS_CONNECTION = ['unauthorized', 'token_expired', 'too_many_connections'
 
 export class Client {
   constructor(url, options = {}) {
-    this._url = String(url);
+    this.url = String(url);
     const socketClass = options.WebSocket || (typeof WebSocket === 'function' ? WebSocket : null);
     if (!socketClass) {
       throw new GroupcastError('no_websocket',
-          'no WebSocket here: pass one, for example {WebSocket: require("ws")}', false);
+          'no WebSocket here: pass {WebSocket: require("ws")}', false);
     }
-    const {session, address} = adoptSession(this._url, options.session);
-    this._session = session;
+    const {session, address} = adoptSession(this.url, options.session);
+    this.session = session;
     this._error = null;  // the reason of the end
     this._listeners = {__proto__: null, state: new Set(), error: new Set()};
 
@@ -83,14 +83,6 @@ export class Client {
     return this._link.state;
   }
 
-  get url() {
-    return this._url;
-  }
-
-  get session() {
-    return this._session;
-  }
-
   on(event, listener) {
     if (!this._listeners[event]) throw new TypeError('no such event: ' + event);
     this._listeners[event].add(listener);
@@ -108,17 +100,17 @@ export class Client {
   send(groupId, message, {excludeSelf = false, signal} = {}) {
     return this._answer(() => {
       const id = toGroupId(groupId);
-      return this._sends.send(id, toMessageJson(message, id), excludeSelf, (onAbort) => watchAbort(signal, onAbort));
+      return this._sends.send(id, toMessageJson(message, id), excludeSelf, signal);
     }, true);
   }
 
-  history(groupId, {since = null, limit, signal} = {}) {
+  history(groupId, {since, limit, signal} = {}) {
     return this._answer(() => {
       const id = toGroupId(groupId);
       const command = {cmd: 'group_history', group_id: id, limit};
       const from = toPosition(since);
       if (from !== null) command.since = from;
-      return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort))
+      return this._reads.read(command, signal)
           .then((reply) => toHistory(id, reply));
     });
   }
@@ -127,7 +119,7 @@ export class Client {
     return this._answer(() => {
       const id = toGroupId(groupId);
       const command = {cmd: 'group_members', group_id: id, limit, after, count_only: countOnly};
-      return this._reads.read(command, (onAbort) => watchAbort(signal, onAbort))
+      return this._reads.read(command, signal)
           .then(({count, members = [], next}) => ({groupId: id, count, members: members.map(toMember), next}));
     });
   }
@@ -137,6 +129,8 @@ export class Client {
     const id = toGroupId(groupId);
     return new MessageStream({
       join: (onMessage, more) => this._join(id, onMessage, {...options, ...more}, true),
+      pause: () => this._groups.pause(id),
+      resume: () => this._groups.resume(id),
       leave: () => this._leave(id),
       isWanted: ({code}) => code === 'left' || code === 'closed',
     }, options);
@@ -151,21 +145,17 @@ export class Client {
     this._end(new GroupcastError('closed', 'closed by close()', false), {});
   }
 
-  _join(groupId, onMessage, {
-    onGap = null, onRecovered = null, onMembers = null, onEnd = null, since = null, history = null, signal,
-  }, isExclusive = false) {
+  _join(groupId, onMessage, options, isLoop = false) {
+    this._requireNotClosed();
+    const {since, history = null, signal} = options;
     const id = toGroupId(groupId);
     if (typeof onMessage !== 'function') throw new TypeError('onMessage must be a function');
     const from = toPosition(since);
     if (from !== null && history !== null) throw new TypeError('either since or history, not both');
-    if (isExclusive && this._groups.has(id)) throw new TypeError('this client is in the group already');
+    const other = this._groups.get(id);
+    if (other && (isLoop || other.isLoop)) throw new TypeError('a loop needs the group alone');
     const endAbort = watchAbort(signal, (reason) => this._groups.leave(id, reason).catch(() => {}));
-    const createView = onMembers && (() => new MembersView(
-        (after) => this._reads.read({cmd: 'group_members', group_id: id, limit: 500, after}, () => () => {}),
-        (members, change) => this._call(() => onMembers(members, change)),
-        (error) => this._groups.has(id) && this._reportError(error)));
-    const {group, joined} = this._groups.join(
-        id, {onMessage, onGap, onRecovered, onEnd}, {since: from, history}, createView);
+    const {group, joined} = this._groups.join(id, {...options, onMessage}, {since: from, history, isLoop});
     group.endAbort();
     group.endAbort = endAbort;
     return joined;
@@ -197,7 +187,7 @@ export class Client {
       if (isExpiry && this._link.canRefresh) {
         this._link.refreshToken();
       } else if (event.cmd !== undefined || !ENDS_CONNECTION.includes(event.code)) {
-        this._reportError(new GroupcastError(event.code, event.message, event.retry === true));
+        this._reportError(toError(event));
       }
     }
   }
@@ -207,13 +197,16 @@ export class Client {
     this._error = error;  // first, so that no callback below can start new work
     this._endAbort();
     this._link.close();
-    const errorOf = (groupId) => new GroupcastError(error.code, error.message, false, groupId);
-    for (const room of this._rooms) room.onEnd(errorOf);
+    for (const room of this._rooms) room.onEnd((groupId) => this._endOf(groupId));
     this._emit('state', {state: 'closed', ...detail});
   }
 
+  _endOf(groupId) {
+    return new GroupcastError(this._error.code, this._error.message, false, groupId);
+  }
+
   _requireNotClosed() {
-    if (this._error) throw new GroupcastError(this._error.code, this._error.message, false);
+    if (this._error) throw this._endOf();
   }
 
   _reportError(error) {

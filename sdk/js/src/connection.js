@@ -1,6 +1,6 @@
 // One connection to the server: its socket, from the attempt to the end, and the commands that wait for their answers.
 
-import {GroupcastError} from './error.js';
+import {toError} from './error.js';
 import {Liveness} from './liveness.js';
 import {positiveOr} from './values.js';
 
@@ -39,9 +39,7 @@ export class Connection {
     socket.onclose = ({code, reason}) => this._lose({closeCode: code, reason});
     socket.onerror = (error) => this._onFailed(error);
     // `ws` of npm shows why a handshake fails. Other WebSockets hide it.
-    if (typeof socket.once === 'function') {
-      socket.once('unexpected-response', (request, response) => this._onRefused(response));
-    }
+    socket.once?.('unexpected-response', (request, response) => this._onRefused(response));
     this._timer = clock.after(CONNECT_TIMEOUT_MS, () => this.abandon('no welcome in time'));
   }
 
@@ -52,7 +50,7 @@ export class Connection {
 
   // The server closes a connection that writes a larger frame.
   get frameBytesMax() {
-    return positiveOr((this.welcome.limits || {}).frame_bytes, Infinity);
+    return positiveOr(this.welcome.limits?.frame_bytes, Infinity);
   }
 
   /**
@@ -89,7 +87,7 @@ export class Connection {
   close() {
     const socket = this._stop();
     if (!socket) return;
-    if (typeof socket.terminate === 'function') {
+    if (socket.terminate) {
       // `ws` in Node would wait 30 s for an answer, and keep the program alive.
       const timer = this._clock.after(CLOSE_TIMEOUT_MS, () => socket.terminate());
       socket.onclose = () => this._clock.cancel(timer);
@@ -105,7 +103,7 @@ export class Connection {
     if (!socket) return null;
     this.welcome = null;
     this._clock.cancel(this._timer);
-    if (this._liveness) this._liveness.stop();
+    this._liveness?.stop();
     socket.onmessage = socket.onclose = null;
     return socket;
   }
@@ -113,7 +111,7 @@ export class Connection {
   _lose(loss) {
     const socket = this._stop();
     if (!socket) return;
-    if (typeof socket.terminate === 'function') socket.terminate(); else socket.close();
+    if (socket.terminate) socket.terminate(); else socket.close();
     this._failPending();
     this._owner.onLost(loss);
   }
@@ -162,11 +160,7 @@ export class Connection {
     if (event.event === 'reply' || (event.event === 'error' && command)) {
       if (!command) return;
       this._pending.delete(event.id);
-      if (event.event === 'reply') {
-        command.onReply(event);
-      } else {
-        command.onError(new GroupcastError(event.code, event.message, event.retry === true));
-      }
+      if (event.event === 'reply') command.onReply(event); else command.onError(toError(event));
       return;
     }
     if (event.event === 'closing') this.closing = event;

@@ -23,3 +23,8 @@ export class GroupcastError extends Error {
     if (groupId !== undefined) this.groupId = groupId;
   }
 }
+
+// The error that the server's event tells.
+export function toError({code, message, retry}) {
+  return new GroupcastError(code, message, retry === true);
+}

@@ -1,11 +1,14 @@
 // The groups that the application wants to be in, over all connections.
 
-import {GroupcastError} from './error.js';
+import {toError} from './error.js';
+import {MembersView, ViewReader} from './presence.js';
 
 // One of them. It outlives connections; `joined` belongs to the current one.
 class Group {
-  constructor(id, {since, history}) {
+  constructor(id, {since, history, isLoop}) {
     this.id = id;
+    this.isLoop = isLoop;    // of a MessageStream, which alone may pause it
+    this.isPaused = false;
     this.callbacks = null;
     // {epoch, offset} of the last message that was received or reported as lost; null before the first one.
     this.position = since;
@@ -31,7 +34,8 @@ export class Groups {
    * @param {Clock} clock
    * @param {Backoff} backoff
    * @param {function(function())} call runs a callback of the application
-   * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer
+   * @param {function(GroupcastError)} onError for a group that ends although its join() has its answer, and for a view
+   *     that cannot be read
    */
   constructor(writable, clock, backoff, call, onError) {
     this._writable = writable;
@@ -40,17 +44,18 @@ export class Groups {
     this._call = call;
     this._onError = onError;
     this._groups = new Map();  // group id -> Group
+    this._reader = new ViewReader(writable, onError);
   }
 
-  has(id) {
-    return this._groups.has(id);
+  get(id) {
+    return this._groups.get(id);
   }
 
   /**
-   * `callbacks`: onMessage, onGap, onRecovered, and onEnd(error) when the membership ends. `begin`: since, history.
-   * `createView()` makes the view of the members. Returns the group and a promise of its join.
+   * `callbacks`: onMessage, onGap, onRecovered, onMembers, and onEnd(error) when the membership ends. `begin`: since,
+   * history, isLoop. Returns the group and a promise of its join.
    */
-  join(id, callbacks, begin, createView) {
+  join(id, callbacks, begin) {
     let group = this._groups.get(id);
     const isNew = !group;
     if (isNew) {
@@ -58,10 +63,12 @@ export class Groups {
       this._groups.set(id, group);
     }
     group.callbacks = callbacks;
-    const hadView = group.view !== null;
-    group.view = createView ? createView() : null;
+    group.view?.end();
+    const {onMembers} = callbacks;
+    group.view = onMembers && new MembersView(
+        id, this._reader, (members, change) => this._call(() => onMembers(members, change)));
     if (group.joined) {
-      if (group.view && !hadView) this._writeJoin(group); else if (group.view) group.view.load();
+      if (group.view) this._writeJoin(group);
       return {group, joined: Promise.resolve({recovered: true, ...group.position})};
     }
     const joined = new Promise((resolve, reject) => group.waiters.push({resolve, reject}));
@@ -70,10 +77,29 @@ export class Groups {
   }
 
   // From now on no callback of the group is called. Its waiters get `error`.
-  leave(id, error) {
+  async leave(id, error) {
     const group = this._groups.get(id);
-    if (!group) return Promise.resolve();
+    if (!group) return;
     this._forget(group, error);
+    await this._writeLeave(id);
+  }
+
+  // The membership keeps its place, and the server sends nothing until resume().
+  pause(id) {
+    const group = this._groups.get(id);
+    group.isPaused = true;
+    group.joined = false;
+    this._writeLeave(id).catch(() => {});
+  }
+
+  resume(id) {
+    const group = this._groups.get(id);
+    if (!group.isPaused) return;
+    group.isPaused = false;
+    this._writeJoin(group);
+  }
+
+  _writeLeave(id) {
     // Without a connection there is no membership, and the next connection does not join the group.
     const connection = this._writable();
     if (!connection) return Promise.resolve();
@@ -91,6 +117,7 @@ export class Groups {
   }
 
   onLost() {
+    this._reader.clear();
     for (const group of this._groups.values()) {
       group.joined = false;
       this._clock.cancel(group.retryTimer);
@@ -99,7 +126,7 @@ export class Groups {
 
   // `errorOf(groupId)` is what the joins without an answer get.
   onEnd(errorOf) {
-    for (const group of [...this._groups.values()]) this._forget(group, errorOf(group.id));
+    for (const group of this._groups.values()) this._forget(group, errorOf(group.id));
   }
 
   // The server's events. Returns whether this one belongs here.
@@ -116,7 +143,7 @@ export class Groups {
 
   _writeJoin(group) {
     const connection = this._writable();
-    if (!connection) return;  // the next connection joins it
+    if (!connection || group.isPaused) return;  // the next connection, or resume(), joins it
     const command = {cmd: 'add_group', group_id: group.id};
     if (group.position !== null) {
       if (!group.joined) command.since = group.position;
@@ -125,15 +152,15 @@ export class Groups {
     }
     if (group.view) command.presence = true;
     connection.ask(command, {
-      onReply: (reply) => this._onJoined(group, reply),
+      onReply: (reply) => this._onJoined(group, reply, command.presence),
       onError: (error) => this._onJoinFailed(group, error),
       onLost: () => {},  // the next connection joins it
     });
   }
 
-  _onJoined(group, reply) {
+  _onJoined(group, reply, presence) {
     if (this._groups.get(group.id) !== group) return;  // the group was left
-    if (group.view) group.view.load();
+    if (group.view && presence) group.view.load();
     if (group.joined) return;  // only the events of members were asked for
     const before = group.position;
     const isRejoin = group.wasJoined;
@@ -143,10 +170,10 @@ export class Groups {
     const continues = before !== null && reply.recovered !== false && reply.epoch === before.epoch &&
         reply.offset <= before.offset;
     if (!continues) group.position = {epoch: reply.epoch, offset: reply.offset};
+    if (group.view && !presence) this._writeJoin(group);  // a later join() asked for it
     const recovered = continues || before === null;
-    const waiters = group.waiters;
+    for (const waiter of group.waiters) waiter.resolve({recovered, ...group.position});
     group.waiters = [];
-    for (const waiter of waiters) waiter.resolve({recovered, ...group.position});
     if (!recovered) {
       this._tellGap(group, gapStart(before, group.position));
     } else if (isRejoin && group.callbacks.onRecovered) {
@@ -170,7 +197,7 @@ export class Groups {
   _onMessage(event) {
     const group = this._groups.get(event.group_id);
     // Not joined: the message belongs to an earlier membership, which was left and joined again.
-    if (!group || !group.joined) return;
+    if (!group?.joined) return;
     const before = group.position;
     if (event.offset <= before.offset) return;  // a duplicate
     if (event.previous !== before.offset) {
@@ -189,7 +216,7 @@ export class Groups {
 
   _onGap(event) {
     const group = this._groups.get(event.group_id);
-    if (!group || !group.joined) return;
+    if (!group?.joined) return;
     const before = group.position;
     const after = {epoch: event.epoch, offset: event.to};
     const isOtherHistory = after.epoch !== before.epoch || event.from === null;
@@ -209,7 +236,7 @@ export class Groups {
 
   _onMember(event) {
     const group = this._groups.get(event.group_id);
-    if (group && group.view) group.view.onEvent(event);
+    group?.view?.onEvent(event);
   }
 
   // The connection is no longer in the group, for example because of its token. If a join waits for its answer, the
@@ -219,7 +246,7 @@ export class Groups {
     if (!group) return false;
     if (group.joined) {
       group.joined = false;
-      this._onJoinFailed(group, new GroupcastError(event.code, event.message, event.retry === true));
+      this._onJoinFailed(group, toError(event));
     }
     return true;
   }
@@ -228,9 +255,9 @@ export class Groups {
     this._groups.delete(group.id);
     this._clock.cancel(group.retryTimer);
     group.endAbort();
-    const waiters = group.waiters;
-    group.waiters = [];
-    for (const waiter of waiters) waiter.reject(error);
-    if (group.callbacks.onEnd) group.callbacks.onEnd(error);
+    for (const waiter of group.waiters) waiter.reject(error);
+    group.view?.end();
+    const {onEnd} = group.callbacks;
+    if (onEnd) this._call(() => onEnd(error));
   }
 }

@@ -54,7 +54,7 @@ export class Link {
 
   // The connection that commands can be written to; null if there is none.
   get writable() {
-    return this._connection && this._connection.canWrite ? this._connection : null;
+    return this._connection?.canWrite ? this._connection : null;
   }
 
   get canRefresh() {
@@ -96,7 +96,7 @@ export class Link {
     this._waiting = null;
     const connection = this._connection;
     this._connection = null;
-    if (connection) connection.close();
+    connection?.close();
   }
 
   _start() {
@@ -154,10 +154,10 @@ export class Link {
   }
 
   _onLost(loss) {
-    const closing = this._connection && this._connection.closing;
+    const closing = this._connection?.closing;
     this._connection = null;
     if (isFinal(loss)) {
-      const mayTryToken = typeof this._options.token === 'function' && asksForToken(loss) && !this._freshTokenTried;
+      const mayTryToken = this.canRefresh && asksForToken(loss) && !this._freshTokenTried;
       if (!mayTryToken) {
         this._end((loss.httpStatus || loss.closeCode) + ' ' + loss.reason, loss);
         return;
@@ -212,5 +212,5 @@ export class Link {
 }
 
 function noToken(error) {
-  return new GroupcastError('no_token', 'the token callback failed: ' + (error && error.message || error), true);
+  return new GroupcastError('no_token', 'the token callback failed: ' + (error?.message || error), true);
 }

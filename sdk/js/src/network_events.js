@@ -14,12 +14,12 @@ const WAKE_LATE_MS = 3000;
 export function watchNetwork(scope, clock, onChange) {
   const ends = [];
   const listen = (target, event, listener) => {
-    if (!target || typeof target.addEventListener !== 'function') return;
+    if (!target?.addEventListener) return;
     target.addEventListener(event, listener);
     ends.push(() => target.removeEventListener(event, listener));
   };
   const page = scope.document;
-  const isHidden = () => !!page && page.visibilityState === 'hidden';
+  const isHidden = () => page?.visibilityState === 'hidden';
   listen(scope, 'online', () => onChange('online'));
   listen(scope, 'offline', () => onChange('offline'));
   listen(page, 'visibilitychange', () => isHidden() || onChange('awake'));

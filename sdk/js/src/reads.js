@@ -1,5 +1,6 @@
 // Questions that have no effect, so that the next connection simply asks again: history and members.
 
+import {watchAbort} from './answer.js';
 import {GroupcastError} from './error.js';
 
 // The number of reads without an answer. Over it: `queue_full`.
@@ -12,14 +13,14 @@ export class Reads {
     this._reads = new Set();  // without an answer
   }
 
-  /** Asks for `command`, and returns a promise of the reply. `watch` is as in Sends.send(). */
-  read(command, watch) {
+  /** Asks for `command`, and returns a promise of the reply. */
+  read(command, signal) {
     return new Promise((resolve, reject) => {
       if (this._reads.size >= READS_MAX) {
         throw new GroupcastError('queue_full', READS_MAX + ' reads wait already', true, command.group_id);
       }
-      const read = {command, resolve, reject, endAbort: () => {}};
-      read.endAbort = watch((reason) => {
+      const read = {command, resolve, reject, endAbort: null};
+      read.endAbort = watchAbort(signal, (reason) => {
         this._forget(read);
         reject(reason);
       });

@@ -1,5 +1,6 @@
 // The sends of a client, from send() until the promise settles.
 
+import {watchAbort} from './answer.js';
 import {GroupcastError} from './error.js';
 import {utf8Length} from './values.js';
 
@@ -23,13 +24,13 @@ class Send {
     this.resolve = resolve;
     this.reject = reject;
     this.ageMs = null;       // since the first transmission, by a stopwatch
-    this.inFlight = false;   // written to the current connection and not answered
+    this.connection = null;  // that it was written to, until the answer
     this.mayBeDone = false;  // an earlier transmission has no answer, or no certain one
     this.refusal = null;     // the newest error that permits another try
     this.failures = 0;       // the number of these errors
     this.retryTimer = null;
     this.deadlineTimer = null;
-    this.endAbort = () => {};
+    this.endAbort = null;
   }
 }
 
@@ -55,8 +56,8 @@ export class Sends {
     this._bytes = 0;            // of all of them
   }
 
-  /** `json` is the message. `watch(onAbort)` begins to watch for an abort, and returns a function that ends this. */
-  send(groupId, json, excludeSelf, watch) {
+  /** `json` is the message. */
+  send(groupId, json, excludeSelf, signal) {
     return new Promise((resolve, reject) => {
       const commandId = this._nextId();
       const text = '{"cmd":"send_to_group","id":' + commandId + ',"group_id":' + JSON.stringify(groupId) +
@@ -67,7 +68,7 @@ export class Sends {
         throw new GroupcastError('queue_full',
             'over ' + this._bytesMax + ' bytes of sends wait for an answer', true, groupId);
       }
-      send.endAbort = watch((reason) => {
+      send.endAbort = watchAbort(signal, (reason) => {
         this._fail(send, reason);
         this._write();
       });
@@ -117,7 +118,7 @@ export class Sends {
       return;
     }
     this._clock.cancel(send.retryTimer);
-    this._setInFlight(send, true);
+    this._setConnection(send, connection);
     connection.write(send.commandId, send.text, {
       onReply: (reply) => {
         this._forget(send);
@@ -126,19 +127,19 @@ export class Sends {
       },
       onError: (error) => this._onRefused(send, error),
       onLost: () => {  // the next connection repeats it
-        this._setInFlight(send, false);
+        this._setConnection(send, null);
         send.mayBeDone = true;
       },
     });
   }
 
-  _setInFlight(send, inFlight) {
-    this._inFlight += (inFlight ? 1 : 0) - (send.inFlight ? 1 : 0);
-    send.inFlight = inFlight;
+  _setConnection(send, connection) {
+    this._inFlight += (connection ? 1 : 0) - (send.connection ? 1 : 0);
+    send.connection = connection;
   }
 
   _onRefused(send, error) {
-    this._setInFlight(send, false);
+    this._setConnection(send, null);
     error.groupId = send.groupId;
     this._write();
     if (!error.retry) {
@@ -159,16 +160,15 @@ export class Sends {
 
   // `error` is the reason if it is certain that no transmission counts or will count.
   _fail(send, error) {
-    const mayBeDone = send.inFlight || send.mayBeDone;
+    const mayBeDone = send.connection || send.mayBeDone;
     this._forget(send);
     send.reject(mayBeDone ? new GroupcastError('outcome_unknown',
-        'there was no certain answer: it may or may not have been sent', false, send.groupId) : error);
+        'it may or may not have been sent', false, send.groupId) : error);
   }
 
   _forget(send) {
-    const connection = this._writable();
-    if (connection) connection.forget(send.commandId);
-    this._setInFlight(send, false);
+    if (send.connection) send.connection.forget(send.commandId);
+    this._setConnection(send, null);
     this._sends.delete(send);
     this._toWrite.delete(send);
     this._bytes -= send.bytes;

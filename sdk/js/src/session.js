@@ -10,16 +10,16 @@ import {GroupcastError} from './error.js';
 export function adoptSession(url, session) {
   const [base] = url.split('#', 1);
   const [, query = ''] = base.split(/\?(.*)/s);
-  const inUrl = new URLSearchParams(query).getAll('session');
-  if (inUrl.length > 1) throw new TypeError('the url has more than one session');
-  if (inUrl.length === 1 && session !== undefined && session !== inUrl[0]) {
+  const [inUrl, ...others] = new URLSearchParams(query).getAll('session');
+  if (others.length > 0) throw new TypeError('the url has more than one session');
+  if (inUrl !== undefined && session !== undefined && session !== inUrl) {
     throw new TypeError('the url has another session than the options');
   }
-  const own = inUrl.length === 1 ? inUrl[0] : session === undefined ? randomHex(16) : session;
+  const own = inUrl ?? (session === undefined ? randomHex(16) : session);
   if (typeof own !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(own)) {
     throw new TypeError('session must be 1 to 64 of A-Z, a-z, 0-9, _ and -');
   }
-  if (inUrl.length === 1) return {session: own, address: base};
+  if (inUrl !== undefined) return {session: own, address: base};
   return {session: own, address: base + (base.includes('?') ? '&' : '?') + 'session=' + own};
 }
 

@@ -1,24 +1,23 @@
 // A group's messages as an asynchronous iterator.
 
-// The messages that wait for the loop. Over it the client leaves the group. It joins again, from the last of them, when
-// the loop has taken them. The server has what came meanwhile, or `gap` says that it is lost.
+// The messages that wait for the loop. Over it the membership pauses. It goes on, from the last of them, when the loop
+// has taken them. The server has what came meanwhile, or `gap` says that it is lost.
 const WAITING_MAX = 1000;
 
 export class MessageStream {
   /**
-   * @param {object} membership join(onMessage, options) and leave() of one group, as the client's; isWanted(error)
-   *     says whether the application itself ended it
+   * @param {object} membership join(onMessage, options) and leave() of one group, as the client's; pause() and
+   *     resume(); isWanted(error) says whether the application itself ended it
    * @param {object} options of join()
    */
   constructor(membership, options) {
     this._membership = membership;
     this._onGap = options.onGap;
-    this._waiting = [];     // messages
-    this._gap = null;       // before the next one
-    this._position = null;  // of the last message or gap
-    this._taker = null;     // {resolve, reject} of the next() that waits
-    this._joined = false;   // or about to be
-    this._end = null;       // {error?}, when no further message comes
+    this._waiting = [];   // messages
+    this._gap = null;     // before the next one
+    this._taker = null;   // {resolve, reject} of the next() that waits
+    this._begun = false;  // next() has joined the group
+    this._end = null;     // {error?}, when no further message comes
   }
 
   [Symbol.asyncIterator]() {
@@ -38,48 +37,36 @@ export class MessageStream {
     if (this._taker) throw new TypeError('next() waits already');
     return new Promise((resolve, reject) => {
       this._taker = {resolve, reject};
-      this._join();
+      if (this._begun) this._membership.resume(); else this._join();
     });
   }
 
   async return(value) {
     if (!this._end) {
       this._finish({});
-      await this._leave();
+      if (this._begun) await this._membership.leave();
     }
     this._waiting = [];
     return {done: true, value};
   }
 
   async _join() {
-    if (this._joined || this._end) return;
-    this._joined = true;
-    const onEnd = (error) => {
-      if (this._joined) this._finish(this._membership.isWanted(error) ? {} : {error});
-    };
+    this._begun = true;
+    const onEnd = (error) => this._finish(this._membership.isWanted(error) ? {} : {error});
     try {
-      const {epoch, offset} = await this._membership.join((message, info) => this._onMessage(message, info),
-          {onGap: (gap) => this._onLoss(gap), onEnd, ...(this._position && {since: this._position, history: null})});
-      if (!this._position) this._position = {epoch, offset};
+      await this._membership.join(
+          (message, info) => this._onMessage(message, info), {onGap: (gap) => this._onLoss(gap), onEnd});
     } catch (error) {
       onEnd(error);
     }
   }
 
-  async _leave() {
-    if (!this._joined) return;
-    this._joined = false;
-    await this._membership.leave();
-  }
-
   _onLoss(gap) {
     this._gap = this._gap ? {...gap, from: this._gap.from} : gap;
-    this._position = {epoch: gap.epoch, offset: gap.to};
     if (this._onGap) this._onGap(gap);
   }
 
   _onMessage(message, info) {
-    this._position = {epoch: info.epoch, offset: info.offset};
     const item = {message, gap: this._gap, ...info};
     this._gap = null;
     if (this._taker) {
@@ -89,7 +76,7 @@ export class MessageStream {
       return;
     }
     this._waiting.push(item);
-    if (this._waiting.length >= WAITING_MAX) this._leave().catch(() => {});  // it is told by the loop
+    if (this._waiting.length >= WAITING_MAX) this._membership.pause();
   }
 
   _finish(end) {

@@ -53,7 +53,7 @@ export function utf8Length(text) {
 export function toPosition(since) {
   if (since === null || since === undefined) return null;
   if (!/^[0-9a-f]{16}$/.test(since.epoch) || !Number.isSafeInteger(since.offset) || since.offset < 0) {
-    throw new TypeError('since must be a position that this client told: {epoch, offset}');
+    throw new TypeError('since must be a position: {epoch, offset}');
   }
   return {epoch: since.epoch, offset: since.offset};
 }
