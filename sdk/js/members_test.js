@@ -177,11 +177,27 @@ test('a view that is dropped while it is read does not hold up the others', asyn
   const log = [];
   await joined(world, 'a', {epoch: 'e', offset: 1}, {onMembers: () => assert.fail('it was left')});
   await joined(world, 'b', {epoch: 'e', offset: 1}, {onMembers: watch(log)});
-  assert.deepEqual(world.socket().commands('group_members').map((command) => command.group_id), ['a']);
+  const asked = () => world.socket().commands('group_members').map((command) => command.group_id);
+  assert.deepEqual(asked(), ['a']);
+  const {id} = world.socket().last('group_members');
   world.client.leave('a');
-  assert.equal(world.socket().last('group_members').group_id, 'b');
+  assert.deepEqual(asked(), ['a', 'b']);
+  // A late answer changes nothing.
+  world.socket().hear({event: 'reply', id, group_id: 'a', count: 2, members: [wire('c8')], next: 'c8'});
+  assert.deepEqual(asked(), ['a', 'b']);
   world.socket().reply('group_members', {group_id: 'b', count: 1, members: [wire('c1')]});
   assert.deepEqual(log, [[['c1'], ['c1'], []]]);
+});
+
+test('a view is read after the join of its own connection, and waits for no other group', async () => {
+  const world = makeOpen();
+  const log = [];
+  await joined(world, 'a', {epoch: 'e', offset: 1}, {onMembers: watch(log)});
+  await joined(world, 'b', {epoch: 'e', offset: 1}, {onMembers: watch(log)});
+  reconnect(world);
+  assert.deepEqual(world.socket().commands('group_members'), []);
+  world.socket().reply('add_group', {group_id: 'b', epoch: 'e', offset: 1, recovered: true});
+  assert.deepEqual(world.socket().commands('group_members').map((command) => command.group_id), ['b']);
 });
 
 test('a join that asks for the view before an earlier one is answered gets the events too', async () => {
