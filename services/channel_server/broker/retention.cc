@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "services/channel/group_id.h"
+
 namespace groupcast::service {
 namespace {
 
@@ -35,7 +37,8 @@ absl::Duration LongestKept(const RetentionOptions& options) {
 Retention::Retention(const RetentionOptions& options, Listener* listener)
     : options_(options),
       listener_(listener),
-      bounds_(MakeBounds(options.history_messages_max, options.history_age_max)) {
+      bounds_(MakeBounds(options.history_messages_max, options.history_age_max)),
+      reserved_bounds_(MakeBounds(0, absl::ZeroDuration())) {
   std::vector<std::pair<std::string, Bounds>> bounds;
   for (const auto& [prefix, history] : options.histories) {
     bounds.emplace_back(prefix, MakeBounds(history.messages_max, history.age_max));
@@ -54,7 +57,7 @@ Retention::Bounds Retention::MakeBounds(size_t messages_max, absl::Duration age_
 void Retention::SetGroup(Chain* chain, absl::string_view group_id) {
   if (chain->bounds_ != nullptr) return;
   const Bounds* const own = bounds_by_prefix_.Find(group_id);
-  chain->bounds_ = own != nullptr ? own : &bounds_;
+  chain->bounds_ = IsReservedGroup(group_id) ? &reserved_bounds_ : own != nullptr ? own : &bounds_;
 }
 
 Retention::~Retention() {

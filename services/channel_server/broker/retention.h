@@ -31,6 +31,7 @@ struct RetentionOptions {
     size_t messages_max = 100;
     absl::Duration age_max = absl::Seconds(300);
   };
+  // The groups of the services (IsReservedGroup) have no history.
   std::vector<std::pair<std::string, History>> histories;
 
   // The server keeps every message for this time, even if the group has more messages than its
@@ -226,6 +227,7 @@ class Retention {
   SizeOrder by_size_;
   std::vector<Kept> kept_;
   const Bounds bounds_;  // of groups without a prefix
+  const Bounds reserved_bounds_;
   PrefixMap<Bounds> bounds_by_prefix_;
   size_t bytes_ = 0;
   size_t message_count_ = 0;

@@ -435,6 +435,23 @@ TEST_F(RetentionTest, AGroupHasTheHistoryOfItsLongestPrefix) {
   EXPECT_EQ(All(), "40 50 60 70 from 30");
 }
 
+// Whatever the rules say. Repairs have their messages.
+TEST_F(RetentionTest, TheGroupsOfTheServicesHaveNoHistory) {
+  RetentionOptions options = Options();
+  options.page_bytes_max = 1'000;
+  options.histories = {{"", {.messages_max = 5, .age_max = absl::Seconds(100)}},
+                       {"$groupcast.control", {.messages_max = 5, .age_max = absl::Seconds(100)}}};
+  Retention retention(options, this);
+  retention.SetGroup(&chain_, "$groupcast.control");
+  Fill(&retention, 3);
+  EXPECT_EQ(Words(retention.NewestPage(chain_, 0, 100, Second(3))), "from 30");
+  EXPECT_EQ(Words(retention.PageAfter(chain_, 10)), "20 30 from 0");
+  retention.Expire(Second(12) - absl::Nanoseconds(1));
+  EXPECT_EQ(All(), "20 30 from 10");
+  retention.Expire(Second(13));
+  EXPECT_EQ(All(), "from 30");
+}
+
 // Together, groups have what each has alone in a store with its own bounds as the default.
 TEST_F(RetentionTest, GroupsOfDifferentHistoriesDoNotDisturbEachOther) {
   const RetentionOptions::History histories[] = {{.messages_max = 1, .age_max = absl::Seconds(40)},
