@@ -99,6 +99,8 @@ class Presence {
   // their session. A connection with this id itself need not be among them.
   virtual std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
                                               absl::string_view group_id) const = 0;
+  // The ids that it looks at for this, if `group_id` is empty.
+  virtual size_t kept_ids() const = 0;
 };
 
 }  // namespace groupcast::service

@@ -119,6 +119,7 @@ GroupService::Counters GroupService::counters() const {
   all.sends_limited = sends_.limited();
   all.user_connections = access_.over_user_connections();
   all.user_groups = memberships_.over_user_groups();
+  if (control_ != nullptr) all.questions_limited = control_->limited();
   return all;
 }
 

@@ -73,6 +73,7 @@ class GroupService final : public ChannelListener {
     uint64_t user_connections = 0;   // that were closed, because their users had too many
     uint64_t user_groups = 0;        // joins that were refused for the same reason
     uint64_t user_rate_limited = 0;  // commands over the rate of their users
+    uint64_t questions_limited = 0;  // as ControlQuestions::limited
     uint64_t messages = 0;           // messages from the channel, each counted once
     uint64_t deliveries = 0;         // messages × members
     uint64_t gaps = 0;               // each for all live members, or for one recovering member
@@ -134,8 +135,8 @@ class GroupService final : public ChannelListener {
   void CountError(ErrorCode code) { refusals_.CountToldElsewhere(code); }
 
   // Asks all workers for the member, as ControlQuestions. Its right is the caller's concern.
-  // Returns the question, for DropQuestion. kAborted: the member asks too often. kUnavailable: the
-  // worker cannot ask now.
+  // Returns the question, for DropQuestion. kAborted: the member, or all members of this worker
+  // together, ask too often. kUnavailable: the worker cannot ask now.
   absl::StatusOr<uint64_t> AskWorkers(Member* member, ControlCommand command,
                                       ControlQuestions::Done done);
   // Nobody waits for the result any more.

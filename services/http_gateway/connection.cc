@@ -359,17 +359,34 @@ void Connection::AskWorkers() {
   const Identity* const identity = IdentityOf(*this);
   if (std::optional<Problem> problem = CheckControl(
           *command, identity == nullptr ? nullptr : identity->program, request_.manages)) {
+    NoteEnd(problem->code, /*was_asked=*/false);
     return exchange_->OnControl(*std::move(problem));
   }
   // The question is dropped before the exchange ends.
   const auto answer = [this](const absl::StatusOr<ControlResult>& result) {
+    NoteEnd(ControlOutcome(result), /*was_asked=*/true);
     exchange_->OnControl(ControlJson(*exchange_->control(), result));
     host_->OnTouched(this, TrafficClass::kInteractive);
   };
   const absl::StatusOr<uint64_t> question = host_->groups().AskWorkers(this, *command, answer);
-  if (!question.ok()) return answer(question.status());
+  if (!question.ok()) {
+    NoteEnd(ControlOutcome(question.status()), /*was_asked=*/false);
+    return exchange_->OnControl(ControlJson(*command, question.status()));
+  }
   // It may have its answer at once.
   if (!exchange_->is_complete()) exchange_->question = *question;
+}
+
+void Connection::NoteEnd(absl::string_view outcome, bool was_asked) {
+  const ControlCommand& command = *exchange_->control();
+  if (!IsEnd(command)) return;
+  const absl::string_view user = UserOf(*this);
+  const std::string who =
+      ApiKeys::LooksLikeKey(credentials_)
+          ? absl::StrCat("the API key \"", host_->api_keys().Find(credentials_)->name, "\"")
+      : user.empty() ? "anyone"
+                     : absl::StrCat("the user \"", user, "\"");
+  host_->OnEndAsked(absl::StrCat(who, " asks to ", DescribeEnd(command), ": ", outcome), was_asked);
 }
 
 void Connection::ResumeCommands() { RunCommands(); }
@@ -668,6 +685,7 @@ void Connection::LeaveGroups() {
   host_->OnHeld(-static_cast<int64_t>(std::exchange(held_bytes_, 0)));
   if (exchange_ != nullptr && exchange_->question.has_value()) {
     host_->groups().DropQuestion(*std::exchange(exchange_->question, std::nullopt));
+    NoteEnd("the request ended before its answer, and it may be done", /*was_asked=*/true);
   }
   if (!std::exchange(is_member_, false)) return;
   host_->groups().Remove(this);

@@ -56,6 +56,9 @@ class ConnectionHost {
   // Asks the services' admin ports. Returns the JSON, or null: OnServices follows, unless the
   // connection is destroyed before.
   virtual const std::string* AskServices(Connection* connection) = 0;
+  // For the log: what a caller wanted to end, and what came of it. `was_asked`: the workers were
+  // asked.
+  virtual void OnEndAsked(absl::string_view line, bool was_asked) = 0;
   // Null: the service can be used. Otherwise the end of a sentence.
   virtual absl::string_view why_not_ready() const = 0;
   virtual bool is_draining() const = 0;
@@ -199,6 +202,7 @@ class Connection final : public Member,
   void RunCommands();
   // Asks all workers, if that is what the request wants.
   void AskWorkers();
+  void NoteEnd(absl::string_view outcome, bool was_asked);
 
   void RefuseRequest(const Problem& problem);
   void SendAnswer(const SharedBytes& bytes);

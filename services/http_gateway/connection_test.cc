@@ -157,6 +157,7 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   void OnError(absl::string_view code) override { errors_.emplace_back(code); }
   void OnStream(int change) override { streams_ += change; }
   void OnStreamEnd(CloseCode) override {}
+  void OnEndAsked(absl::string_view, bool) override {}
   void OnReceived(size_t) override {}
   void OnSent(size_t) override {}
   void OnIdle(Connection*) override { waits_ = Waits::kIdle; }

@@ -145,6 +145,7 @@ std::string ListJson(const ControlCommand& command, const ControlResult& result)
     json += "}";
   }
   json += "]";
+  if (is_busiest && result.list.is_cut) json += ",\"cut\":true";
   if (!is_busiest && result.list.is_cut && !result.list.groups.empty()) {
     json += ",\"next\":";
     AppendJsonString(result.list.groups.back().id, &json);
@@ -191,6 +192,27 @@ std::optional<Problem> CheckControl(const ControlCommand& command, const Grants*
   // A connection may be in any group.
   if (program->Cover("", Right::kManage)) return std::nullopt;
   return ProblemOf(ErrorCode::kForbidden, "The API key has no scope manage for all groups.");
+}
+
+std::string DescribeEnd(const ControlCommand& command) {
+  const std::string member = absl::StrCat(absl::Hex(command.member, absl::kZeroPad16));
+  if (command.kind == Kind::kExpel) {
+    return absl::StrCat("take the member ", member, " out of the group \"", command.group, "\"");
+  }
+  const std::string target =
+      command.member == 0     ? absl::StrCat("all connections of the user \"", command.user, "\"")
+      : command.group.empty() ? absl::StrCat("the connection ", member)
+                              : absl::StrCat("the connection of the member ", member,
+                                             " of the group \"", command.group, "\"");
+  return absl::StrCat("close ", target, " with the code ", static_cast<int>(command.code));
+}
+
+std::string ControlOutcome(const absl::StatusOr<ControlResult>& result) {
+  if (!result.ok()) {
+    return absl::StrCat(ErrorWord(ErrorCodeOf(result.status())), ", ", result.status().message());
+  }
+  return absl::StrCat(result->count, result->count == 1 ? " connection" : " connections",
+                      result->complete ? "" : ", and not all workers have done it in time");
 }
 
 std::variant<std::string, Problem> ControlJson(const ControlCommand& command,

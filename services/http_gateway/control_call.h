@@ -23,6 +23,11 @@ std::variant<ControlCommand, Problem> ReadControlCall(const Route& route);
 std::optional<Problem> CheckControl(const ControlCommand& command, const Grants* program,
                                     bool anyone_may);
 
+// For the log: the command, which ends something, and its target. It follows "asks to ".
+std::string DescribeEnd(const ControlCommand& command);
+// And what came of it.
+std::string ControlOutcome(const absl::StatusOr<ControlResult>& result);
+
 // The answer to the request.
 std::variant<std::string, Problem> ControlJson(const ControlCommand& command,
                                                const absl::StatusOr<ControlResult>& result);

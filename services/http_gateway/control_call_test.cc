@@ -200,10 +200,37 @@ TEST(ControlJsonTest, AListHasItsNextPageAndSaysWhetherItIsComplete) {
 TEST(ControlJsonTest, TheBusiestHaveTheirRateAndNoNextPage) {
   ControlResult result;
   result.list.groups = {{.id = "a", .members = 2, .messages_per_second = 12.5}};
-  result.list.is_cut = true;
   EXPECT_EQ(
       std::get<std::string>(ControlJson({.kind = Kind::kBusiest}, result)),
       R"({"groups":[{"group_id":"a","members":2,"messages_per_second":12.5}],"complete":true})");
+}
+
+TEST(ControlJsonTest, TheBusiestSayThatMoreDidNotFit) {
+  ControlResult result;
+  result.list.groups = {{.id = "a", .members = 2, .messages_per_second = 12.5}};
+  result.list.is_cut = true;
+  EXPECT_THAT(std::get<std::string>(ControlJson({.kind = Kind::kBusiest}, result)),
+              HasSubstr(R"(],"cut":true,"complete":true})"));
+}
+
+TEST(DescribeEndTest, TheLogNamesTheCommandItsTargetAndItsCode) {
+  constexpr auto kCode = static_cast<CloseCode>(4400);
+  EXPECT_EQ(DescribeEnd({.kind = Kind::kDisconnect, .member = 0x1f, .code = kCode}),
+            "close the connection 000000000000001f with the code 4400");
+  EXPECT_EQ(DescribeEnd({.kind = Kind::kDisconnect, .user = "ann", .code = kCode}),
+            "close all connections of the user \"ann\" with the code 4400");
+  EXPECT_EQ(DescribeEnd({.kind = Kind::kDisconnect, .member = 0x1f, .group = "g", .code = kCode}),
+            "close the connection of the member 000000000000001f of the group \"g\" with the code "
+            "4400");
+  EXPECT_EQ(DescribeEnd({.kind = Kind::kExpel, .member = 0x1f, .group = "g"}),
+            "take the member 000000000000001f out of the group \"g\"");
+}
+
+TEST(ControlOutcomeTest, TheLogHasTheNumberOfConnectionsOrTheError) {
+  EXPECT_EQ(ControlOutcome(ControlResult{.count = 1}), "1 connection");
+  EXPECT_EQ(ControlOutcome(ControlResult{.complete = false, .count = 2}),
+            "2 connections, and not all workers have done it in time");
+  EXPECT_EQ(ControlOutcome(absl::UnavailableError("no worker")), "unavailable, no worker");
 }
 
 TEST(ControlJsonTest, NobodyIsOnlyNotFoundIfAllHaveAnswered) {

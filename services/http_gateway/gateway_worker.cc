@@ -46,6 +46,7 @@ enum Counter : size_t {
   kLimitMessage,
   kLimitSends,
   kLimitRate,
+  kLimitQuestions,
   kLimitAccess,
   kGroups,  // from here on, they are not in the table
   kMemberships,
@@ -111,6 +112,7 @@ std::vector<CounterColumn> GatewayWorker::Counters() {
                                       {kLimitMessage, "message"},
                                       {kLimitSends, "sends"},
                                       {kLimitRate, "rate"},
+                                      {kLimitQuestions, "questions"},
                                       {kLimitAccess, "access"}}) {
     columns[counter] = {.name = name,
                         .width = static_cast<int>(strlen(name)) + 1,
@@ -197,6 +199,14 @@ void GatewayWorker::OnError(absl::string_view code) {
   }
   const auto* const own = std::find(std::begin(kOwnCodes), std::end(kOwnCodes), code);
   if (own != std::end(kOwnCodes)) ++own_errors_[static_cast<size_t>(own - kOwnCodes)];
+}
+
+void GatewayWorker::OnEndAsked(absl::string_view line, bool was_asked) {
+  if (was_asked) {
+    spdlog::info("control: {}", std::string(line));  // the rate of questions limits these
+  } else if (const int64_t count = refused_ends_log_.Admit(loop_->now())) {
+    spdlog::warn("control: {} ({} refused since the last such line)", std::string(line), count);
+  }
 }
 
 bool GatewayWorker::MayHold(size_t bytes) const {
@@ -326,6 +336,7 @@ void GatewayWorker::Report() {
   shared[kLimitMessage] = counters.message_too_large;
   shared[kLimitSends] = counters.sends_limited;
   shared[kLimitRate] = counters.rate_limited;
+  shared[kLimitQuestions] = counters.questions_limited;
   shared[kLimitAccess] = counters.refused;
   shared[kGroups] = groups_.table().group_count();
   shared[kMemberships] = groups_.table().membership_count();

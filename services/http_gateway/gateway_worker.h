@@ -120,6 +120,7 @@ class GatewayWorker final : private ConnectionHost {
   absl::string_view date() const override { return date_; }
   const Pages* dashboard() const override { return options_.dashboard.get(); }
   const std::string* AskServices(Connection* connection) override;
+  void OnEndAsked(absl::string_view line, bool was_asked) override;
   void OnRequest(bool refused) override { ++(refused ? refused_ : requests_); }
   void OnError(absl::string_view code) override;
   void OnStream(int change) override { streams_ += change; }
@@ -187,6 +188,7 @@ class GatewayWorker final : private ConnectionHost {
   uint64_t over_unfinished_ = 0;
   uint64_t over_outboxes_ = 0;
   LogLimit limit_log_;
+  LogLimit refused_ends_log_;
   DeadlineList idle_;       // since they wait for a request
   DeadlineList reading_;    // since a request began
   DeadlineList writing_;    // since an answer was built

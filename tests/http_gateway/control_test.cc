@@ -13,8 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "boost/json.hpp"
 #include "gmock/gmock.h"
@@ -89,9 +91,25 @@ class ControlTest : public ::testing::Test {
       : service_(channel_, /*workers=*/2, service_flags),
         gateway_(channel_, /*workers=*/2, gateway_flags) {}
 
-  HttpReply Get(absl::string_view target) { return HttpClient(gateway_.port()).Get(target); }
+  // A request waits for its turn while there are too many.
+  HttpReply Send(absl::string_view method, absl::string_view target,
+                 const HttpClient::Fields& fields = {}) {
+    HttpReply reply;
+    WaitUntil("there may be another request", [&] {
+      reply = HttpClient(gateway_.port()).Send(method, target, fields);
+      return reply.status != 429;
+    });
+    return reply;
+  }
+  // Equal lists share an answer for a second. So each one is for another client here.
+  HttpReply Get(absl::string_view target) {
+    const bool is_list = absl::StartsWith(target, "/v1/groups?") || target == "/v1/groups";
+    if (!is_list || absl::StrContains(target, "limit=")) return Send("GET", target);
+    return Send("GET", absl::StrCat(target, absl::StrContains(target, "?") ? "&" : "?",
+                                    "limit=", 100 + ++lists_ % 900));
+  }
   HttpReply Delete(absl::string_view target, const HttpClient::Fields& fields = {}) {
-    return HttpClient(gateway_.port()).Send("DELETE", target, fields);
+    return Send("DELETE", target, fields);
   }
   std::vector<Listed> Groups(absl::string_view query = "") {
     const json::object answer = Json(Get(absl::StrCat("/v1/groups", query)));
@@ -116,6 +134,9 @@ class ControlTest : public ::testing::Test {
   ChannelServer channel_;
   WebSocketService service_;
   HttpGateway gateway_;
+
+ private:
+  int lists_ = 0;
 };
 
 // ---- The list of groups
@@ -150,7 +171,8 @@ TEST_F(ControlTest, AThousandGroupsOfAllWorkersAreListedPageByPage) {
     EXPECT_EQ(all[i].id, absl::StrCat("room:", absl::Dec(i, absl::kZeroPad4)));
     EXPECT_EQ(all[i].members, i == 0 ? 2 : 1);
   }
-  EXPECT_EQ(Groups("?limit=1000").size(), 1'000u);
+  // An answer of one worker has room for them, wherever the members are.
+  EXPECT_EQ(Groups("?limit=800").size(), 800u);
   EXPECT_THAT(Groups("?after=room:0998"), ElementsAre(Listed{"room:0999", 1}));
   EXPECT_THAT(Groups("?limit=1"), ElementsAre(Listed{"other", 1}));
 }
@@ -200,7 +222,60 @@ TEST_F(ControlTest, TheBusiestGroupsComeFirstWithAllTheirMembers) {
   EXPECT_EQ(Groups().size(), 3u);
 }
 
+TEST_F(ControlTest, EqualListsShareAnAnswer) {
+  TestClient member = Member("g");
+  HttpClient client(gateway_.port());
+  // More than the rate allows, on one connection and so to one worker.
+  for (int i = 0; i < 50; ++i) {
+    const json::object answer = Json(client.Get("/v1/groups?prefix=g"));
+    EXPECT_THAT(ListedIn(answer), ElementsAre(Listed{"g", 1}));
+  }
+}
+
+TEST_F(ControlTest, ListsHaveARateAndItIsCounted) {
+  TestClient member = Member("g");
+  HttpClient client(gateway_.port());
+  HttpReply refused;
+  int limit = 0;
+  WaitUntil("there are too many lists", [&] {
+    refused = client.Get(absl::StrCat("/v1/groups?limit=", 1 + ++limit % 1'000));
+    return refused.status != 200;
+  });
+  EXPECT_GT(limit, 20) << "this many at once";
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(CodeOf(refused), "rate_limited");
+  EXPECT_EQ(refused.Field("retry-after"), "1");
+  // They keep nobody from ending a connection.
+  EXPECT_EQ(client.Send("DELETE", absl::StrCat("/v1/connections/", IdOf(member))).status, 200);
+  WaitUntil("the limit is counted", [&] {
+    const std::string metrics = HttpClient(gateway_.admin_port()).Get("/metrics").body;
+    for (const absl::string_view line : absl::StrSplit(metrics, '\n')) {
+      if (absl::StartsWith(line, "groupcast_limit_hits_total{") &&
+          absl::StrContains(line, "limit=\"questions\"") && !absl::EndsWith(line, " 0")) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
 // ---- The ends of connections and memberships
+
+TEST_F(ControlTest, TheLogSaysWhoEndedWhatAndWhatCameOfIt) {
+  TestClient member = Member("g");
+  Process& process = gateway_.process();
+  const std::string connection = absl::StrCat("the connection ", IdOf(member));
+  EXPECT_EQ(Delete(absl::StrCat("/v1/connections/", IdOf(member), "?code=4400")).status, 200);
+  process.WaitForOutput(absl::StrCat("control: anyone asks to close ", connection,
+                                     " with the code 4400: 1 connection\n"));
+  EXPECT_EQ(Delete("/v1/users/nobody/connections").status, 404);
+  process.WaitForOutput(
+      "control: anyone asks to close all connections of the user \"nobody\" with the code 4900: 0 "
+      "connections\n");
+  EXPECT_EQ(Delete(absl::StrCat("/v1/groups/$groupcast.control/members/", IdOf(member))).status,
+            403);
+  process.WaitForOutput("out of the group \"$groupcast.control\": forbidden (1 refused");
+}
 
 TEST_F(ControlTest, AV1ConnectionIsClosedWithItsCodeAndReason) {
   TestClient member = Member("g");
@@ -425,10 +500,7 @@ class RightsTest : public ControlTest {
                     {"--token_keys=" + key, "--config=" + WriteFile("keys.json", kKeys)}) {}
 
   int Status(absl::string_view method, absl::string_view target, absl::string_view bearer) {
-    const HttpReply reply =
-        HttpClient(gateway_.port())
-            .Send(method, target, {absl::StrCat("Authorization: Bearer ", bearer)});
-    return reply.status;
+    return Send(method, target, {absl::StrCat("Authorization: Bearer ", bearer)}).status;
   }
   TestClient UserIn(absl::string_view user, const std::string& group) {
     RawClient raw(service_.port());
@@ -473,6 +545,17 @@ TEST_F(RightsTest, ListsAndEndsNeedTheirScopes) {
   EXPECT_EQ(member.NextEvent().Text("code"), "forbidden");
   EXPECT_EQ(is_allowed("DELETE", connection), "manager ");
   EXPECT_EQ(member.WaitForEnd().close_code, 4900);
+}
+
+TEST_F(RightsTest, TheLogHasTheNameOfTheKey) {
+  EXPECT_EQ(Status("DELETE", "/v1/users/ann/connections", "gck_manager"), 404);
+  gateway_.process().WaitForOutput(
+      "control: the API key \"manager\" asks to close all connections of the user \"ann\" with the "
+      "code 4900: 0 connections\n");
+  EXPECT_EQ(Status("DELETE", "/v1/users/ann/connections", "gck_observer"), 403);
+  gateway_.process().WaitForOutput(
+      "control: the API key \"observer\" asks to close all connections of the user \"ann\" with "
+      "the code 4900: forbidden (1 refused");
 }
 
 TEST_F(RightsTest, AllConnectionsOfAUserAreClosedAndNoOthers) {

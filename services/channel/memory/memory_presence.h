@@ -43,6 +43,7 @@ class MemoryPresence final : public Presence {
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
   // Each member has the id of its connection.
   std::vector<uint64_t> ConnectionsOf(uint64_t, absl::string_view) const override { return {}; }
+  size_t kept_ids() const override { return 0; }
 
  private:
   struct Watched {

@@ -274,7 +274,7 @@ void PresenceClient::OnJoin(absl::string_view group_id, uint64_t connection_id) 
 void PresenceClient::OnLeave(absl::string_view group_id, uint64_t connection_id,
                              bool connection_lost) {
   if (const auto group = kept_.find(group_id); group != kept_.end()) {
-    group->second.erase(connection_id);
+    kept_ids_ -= group->second.erase(connection_id);
     if (group->second.empty()) kept_.erase(group);
   }
   AddChange(group_id, {connection_id, connection_lost ? News::kLost : News::kLeft});
@@ -283,12 +283,16 @@ void PresenceClient::OnLeave(absl::string_view group_id, uint64_t connection_id,
 std::vector<uint64_t> PresenceClient::ConnectionsOf(uint64_t member_id,
                                                     absl::string_view group_id) const {
   std::vector<uint64_t> connections;
-  for (const auto& [group, kept] : kept_) {
-    if (!group_id.empty() && group != group_id) continue;
+  const auto look = [&](const KeptOfGroup& kept) {
     for (const auto& [connection_id, member] : kept) {
       if (member.member_id == member_id) connections.push_back(connection_id);
     }
+  };
+  if (!group_id.empty()) {
+    if (const auto group = kept_.find(group_id); group != kept_.end()) look(group->second);
+    return connections;
   }
+  for (const auto& [group, kept] : kept_) look(kept);
   return connections;
 }
 
@@ -350,7 +354,8 @@ void PresenceClient::OnKept(const std::string& group_id, const channel::v1::Kept
   const uint64_t connection_id = kept.connection_id();
   // It may have left meanwhile.
   if (!listener_->FindMember(group_id, connection_id).has_value()) return;
-  kept_[group_id][connection_id] = {.member_id = kept.member_id(), .since_ms = kept.since_ms()};
+  const Kept known = {.member_id = kept.member_id(), .since_ms = kept.since_ms()};
+  kept_ids_ += kept_[group_id].insert_or_assign(connection_id, known).second ? 1 : 0;
 }
 
 void PresenceClient::OnGroup(const Wire& news) {
@@ -364,7 +369,10 @@ void PresenceClient::OnGroup(const Wire& news) {
   if (news.watch() == Wire::OFF) {
     asked_.erase(group_id);
     reports_.erase(group_id);
-    kept_.erase(group_id);
+    if (const auto kept = kept_.find(group_id); kept != kept_.end()) {
+      kept_ids_ -= kept->second.size();
+      kept_.erase(kept);
+    }
   }
   for (const channel::v1::KeptMember& kept : news.kept()) OnKept(group_id, kept);
   if (news.refusal() != Wire::NONE) {

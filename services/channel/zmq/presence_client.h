@@ -72,6 +72,7 @@ class PresenceClient final : public Presence {
   void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
   std::vector<uint64_t> ConnectionsOf(uint64_t member_id,
                                       absl::string_view group_id) const override;
+  size_t kept_ids() const override { return kept_ids_; }
 
   size_t view_bytes() const { return view_bytes_; }
   // For tests: the groups that have a report to send, and those with a switch that the server does
@@ -170,7 +171,9 @@ class PresenceClient final : public Presence {
   absl::Time next_report_ = absl::InfinitePast();
   // By group and connection. Streams and servers may end; a connection keeps its member until it
   // leaves the group, or until the server says that nobody watches the group.
-  absl::node_hash_map<std::string, absl::flat_hash_map<uint64_t, Kept>> kept_;
+  using KeptOfGroup = absl::flat_hash_map<uint64_t, Kept>;
+  absl::node_hash_map<std::string, KeptOfGroup> kept_;
+  size_t kept_ids_ = 0;  // of all groups
   size_t view_bytes_ = 0;
 };
 

@@ -345,8 +345,15 @@ TEST_F(PresenceClientTest, FindsTheConnectionsOfAMemberByTheIdThatItHasKept) {
   EXPECT_EQ(connections(1, ""), (std::set<uint64_t>{2, 3}));
   EXPECT_EQ(connections(8, ""), std::set<uint64_t>{2});
   EXPECT_EQ(connections(2, ""), std::set<uint64_t>()) << "its members have other ids";
+  EXPECT_EQ(client().kept_ids(), 4u);
+  GiveKept("g", 3, 1);
+  EXPECT_EQ(client().kept_ids(), 4u);
   Leave("g", 2);
+  EXPECT_EQ(client().kept_ids(), 3u);
   EXPECT_EQ(connections(1, "g"), std::set<uint64_t>{3});
+  GiveSwitch("g", Wire::OFF);
+  EXPECT_EQ(client().kept_ids(), 1u);
+  EXPECT_EQ(connections(1, "g"), std::set<uint64_t>());
 }
 
 TEST_F(PresenceClientTest, TheIdOfAConnectionThatHasLeftIsForgotten) {

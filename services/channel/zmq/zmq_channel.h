@@ -113,6 +113,7 @@ class ZmqChannel final : public Channel, private EventHandler {
                                         absl::string_view group_id) const override {
       return presence_->ConnectionsOf(member_id, group_id);
     }
+    size_t kept_ids() const override { return presence_->kept_ids(); }
     void OnJoin(absl::string_view group_id, uint64_t connection_id) override;
     void OnLeave(absl::string_view group_id, uint64_t connection_id, bool connection_lost) override;
 

@@ -12,16 +12,14 @@ void ControlCommands::Run(const ControlCommand& command, size_t list_bytes_max,
   const GroupListBounds bounds = {
       .groups_max = command.limit > 0 ? command.limit : kListedGroupsMax,
       .bytes_max = list_bytes_max};
-  const bool looks_at_all = command.kind == ControlCommand::Kind::kGroups ||
-                            command.kind == ControlCommand::Kind::kBusiest;
-  if (looks_at_all) {
-    const absl::Time now = parts_.clock->Now();
-    if (looks_.Available(kLooks, now) <= 0) {
-      answer->outcome = ControlAnswer::Outcome::kBusy;
-      return;
-    }
-    looks_.Take(static_cast<double>(parts_.table->group_count()), kLooks, now);
+  TokenBucket& looks = IsEnd(command) ? looks_for_ends_ : looks_for_lists_;
+  const absl::Time now = parts_.clock->Now();
+  // A count is the second half of a question whose first half was admitted.
+  if (command.kind != ControlCommand::Kind::kCount && looks.Available(kLooks, now) <= 0) {
+    answer->outcome = ControlAnswer::Outcome::kBusy;
+    return;
   }
+  looks.Take(static_cast<double>(CostOf(command)), kLooks, now);
   switch (command.kind) {
     case ControlCommand::Kind::kGroups:
       answer->list = ListGroups(*parts_.table, command.prefix, command.after, bounds);
@@ -39,6 +37,23 @@ void ControlCommands::Run(const ControlCommand& command, size_t list_bytes_max,
       answer->count = Expel(command);
       return;
   }
+}
+
+size_t ControlCommands::CostOf(const ControlCommand& command) const {
+  switch (command.kind) {
+    case ControlCommand::Kind::kGroups:
+    case ControlCommand::Kind::kBusiest:
+      return parts_.table->group_count();
+    case ControlCommand::Kind::kCount:
+      return command.groups.size();
+    case ControlCommand::Kind::kDisconnect:
+    case ControlCommand::Kind::kExpel:
+      break;
+  }
+  if (command.member == 0) return parts_.members->size();
+  if (command.group.empty()) return presence_ == nullptr ? 1 : 1 + presence_->kept_ids();
+  const Group* const group = parts_.table->Find(command.group);
+  return group == nullptr ? 1 : 1 + group->members.size();
 }
 
 bool ControlCommands::IsIn(const Member& member, absl::string_view group_id) const {

@@ -23,9 +23,10 @@ namespace groupcast::service {
 // Not thread-safe.
 class ControlCommands {
  public:
-  // Lists cost a look at each group. A worker looks at so many groups per second, and then says
-  // that it is busy. One list may exceed it.
-  static constexpr TokenRate kLooks = {.per_second = 4e6, .burst = 4e6};
+  // Lists cost a look at each group, and ends of connections one at each connection or kept id. A
+  // worker makes this number of looks per second for lists, and the same for ends, and then says
+  // that it is busy: a twentieth of its time for each. One command may exceed it.
+  static constexpr TokenRate kLooks = {.per_second = 4e5, .burst = 4e5};
 
   // All must outlive it.
   struct Parts {
@@ -44,6 +45,8 @@ class ControlCommands {
   void Run(const ControlCommand& command, size_t list_bytes_max, ControlAnswer* answer);
 
  private:
+  // The looks that the command costs.
+  size_t CostOf(const ControlCommand& command) const;
   uint64_t Disconnect(const ControlCommand& command);
   uint64_t Expel(const ControlCommand& command);
   // The connections of the member with this id, in the group if it is not empty.
@@ -52,7 +55,9 @@ class ControlCommands {
 
   const Parts parts_;
   const Presence* presence_ = nullptr;
-  TokenBucket looks_;
+  // Who asks for lists again and again does not keep operators from ending connections.
+  TokenBucket looks_for_lists_;
+  TokenBucket looks_for_ends_;
 };
 
 }  // namespace groupcast::service

@@ -41,7 +41,15 @@ struct ControlCommand {
   std::string group;
   CloseCode code{};
   std::string reason;
+
+  friend bool operator==(const ControlCommand&, const ControlCommand&) = default;
 };
+
+// Whether the command ends something. The others ask for a list.
+inline bool IsEnd(const ControlCommand& command) {
+  return command.kind == ControlCommand::Kind::kDisconnect ||
+         command.kind == ControlCommand::Kind::kExpel;
+}
 
 // A command of one worker to all.
 struct ControlQuestion {
@@ -67,7 +75,7 @@ struct ControlAnswer {
 std::string FormatQuestion(const ControlQuestion& question);
 std::string FormatAnswer(const ControlAnswer& answer);
 
-// The bytes of an answer around its groups, at most.
+// The bytes of an answer around its groups, at most. Those of a question of kCount are no more.
 inline constexpr size_t kAnswerBytes = 128;
 
 // kInvalidArgument: it is not well-formed. kUnimplemented: the command is not known; `question` has

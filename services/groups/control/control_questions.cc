@@ -12,9 +12,8 @@ namespace {
 
 using Kind = ControlCommand::Kind;
 
-bool ChangesSomething(const ControlCommand& command) {
-  return command.kind == Kind::kDisconnect || command.kind == Kind::kExpel;
-}
+// The bytes of a question that cost as much as a whole one, which may be smaller.
+constexpr double kBytesPerToken = 4'096;
 
 std::vector<GroupList> ListsOf(const std::vector<ControlAnswer>& answers) {
   std::vector<GroupList> lists;
@@ -40,35 +39,92 @@ GroupList WithMembers(GroupList busiest, const std::vector<ControlAnswer>& answe
 }  // namespace
 
 absl::StatusOr<uint64_t> ControlQuestions::Ask(ControlCommand command, Done done) {
-  if (questions_.size() >= options_.questions_max) {
+  const absl::Time now = parts_.clock->Now();
+  const bool is_list = !IsEnd(command);
+  if (const ControlResult* const known = is_list ? FindKnown(command) : nullptr) {
+    done(*known);
+    return ++last_handle_;
+  }
+  if (slots() >= options_.questions_max) {
     return absl::UnavailableError(
         absl::StrCat(options_.questions_max, " questions to all workers are under way"));
   }
   const uint64_t handle = ++last_handle_;
-  Question& question = questions_[handle];
+  if (Question* const equal = is_list ? FindEqual(command) : nullptr) {
+    equal->callers.emplace(handle, std::move(done));
+    return handle;
+  }
+  if (BucketOf(command).Available(options_.rate, now) < 1) {
+    ++limited_;
+    return absl::AbortedError(absl::StrCat("more than ", options_.rate.per_second,
+                                           " questions to all workers a second, after ",
+                                           options_.rate.burst, " at once"));
+  }
+  const uint64_t key = ++last_key_;
+  Question& question = questions_[key];
   question.command = std::move(command);
-  question.done = std::move(done);
-  question.deadline = parts_.clock->Now() + options_.timeout;
-  Publish(&question);
+  question.callers.emplace(handle, std::move(done));
+  question.asked_at = now;
+  Publish(key);
   return handle;
 }
 
-void ControlQuestions::Drop(uint64_t handle) { questions_.erase(handle); }
+const ControlResult* ControlQuestions::FindKnown(const ControlCommand& command) const {
+  for (const Known& known : known_) {
+    if (IsShared(known.asked_at) && known.command == command) return &known.result;
+  }
+  return nullptr;
+}
 
-bool ControlQuestions::Publish(Question* question) {
+ControlQuestions::Question* ControlQuestions::FindEqual(const ControlCommand& command) {
+  for (auto& [key, question] : questions_) {
+    if (IsShared(question.asked_at) && !question.is_busy && question.command == command) {
+      return &question;
+    }
+  }
+  return nullptr;
+}
+
+size_t ControlQuestions::slots() const {
+  size_t slots = 0;
+  for (const auto& [key, question] : questions_) {
+    slots += std::max<size_t>(1, question.callers.size());
+  }
+  return slots;
+}
+
+TokenBucket& ControlQuestions::BucketOf(const ControlCommand& command) {
+  return IsEnd(command) ? end_tokens_ : list_tokens_;
+}
+
+void ControlQuestions::Drop(uint64_t handle) {
+  for (auto at = questions_.begin(); at != questions_.end(); ++at) {
+    if (at->second.callers.erase(handle) == 0) continue;
+    // Nobody was asked yet.
+    if (at->second.callers.empty() && at->second.number == 0) questions_.erase(at);
+    return;
+  }
+}
+
+bool ControlQuestions::Publish(uint64_t key) {
   std::optional<Workers> workers = parts_.workers();
   if (!workers.has_value()) return false;
-  question->waits_for = *std::move(workers);
-  question->answers.clear();
-  question->number = RandomId();
-  ControlCommand command = question->command;
-  if (question->busiest.has_value()) {
+  Question& question = questions_.at(key);
+  question.waits_for = *std::move(workers);
+  question.answers.clear();
+  question.number = RandomId();
+  ControlCommand command = question.command;
+  if (question.busiest.has_value()) {
     command = {.kind = Kind::kCount};
-    for (const ListedGroup& group : question->busiest->groups) command.groups.push_back(group.id);
+    for (const ListedGroup& group : question.busiest->groups) command.groups.push_back(group.id);
   }
-  const uint64_t number = question->number;
-  parts_.publish(number, command,
-                 [this, number](const absl::Status& why) { OnPublishFailed(number, why); });
+  const uint64_t number = question.number;
+  TokenBucket& tokens = BucketOf(command);
+  // The question may have failed, and be gone, when this returns.
+  const size_t bytes = parts_.publish(
+      number, command, [this, number](const absl::Status& why) { OnPublishFailed(number, why); });
+  tokens.Take(std::max(1.0, static_cast<double>(bytes) / kBytesPerToken), options_.rate,
+              parts_.clock->Now());
   return true;
 }
 
@@ -79,7 +135,11 @@ ControlQuestions::Questions::iterator ControlQuestions::FindNumber(uint64_t numb
 
 void ControlQuestions::OnPublishFailed(uint64_t number, const absl::Status& why) {
   const auto at = FindNumber(number);
-  if (at != questions_.end()) End(at, why);
+  if (at == questions_.end()) return;
+  // The caller has sent no message that could be too large.
+  End(at, absl::IsResourceExhausted(why)
+              ? absl::UnavailableError("the channel's messages are too small for the question")
+              : why);
 }
 
 void ControlQuestions::OnAnswer(ControlAnswer answer) {
@@ -90,10 +150,14 @@ void ControlQuestions::OnAnswer(ControlAnswer answer) {
     return earlier.worker == answer.worker;
   };
   if (std::any_of(question.answers.begin(), question.answers.end(), has_answered)) return;
-  if (answer.outcome == ControlAnswer::Outcome::kBusy) {
-    return End(at, absl::AbortedError("the workers are asked for too many lists"));
+  if (answer.outcome == ControlAnswer::Outcome::kBusy && !std::exchange(question.is_busy, true)) {
+    ++limited_;
+    // A list would have no use. But the others still work on it, so the question stays.
+    if (!IsEnd(question.command)) {
+      Tell(&question, absl::AbortedError("the workers are asked for too many lists"));
+    }
   }
-  question.is_partial |= answer.outcome == ControlAnswer::Outcome::kUnknown;
+  question.is_partial |= answer.outcome != ControlAnswer::Outcome::kDone;
   question.waits_for.erase(answer.worker);
   question.answers.push_back(std::move(answer));
   if (question.waits_for.empty()) Finish(at);
@@ -101,16 +165,17 @@ void ControlQuestions::OnAnswer(ControlAnswer answer) {
 
 void ControlQuestions::OnTick() {
   const absl::Time now = parts_.clock->Now();
+  std::erase_if(known_, [this](const Known& known) { return !IsShared(known.asked_at); });
   const std::optional<Workers> workers = parts_.workers();
-  std::vector<uint64_t> handles;
-  for (const auto& [handle, question] : questions_) handles.push_back(handle);
-  for (const uint64_t handle : handles) {
-    const auto at = questions_.find(handle);
+  std::vector<uint64_t> keys;
+  for (const auto& [key, question] : questions_) keys.push_back(key);
+  for (const uint64_t key : keys) {
+    const auto at = questions_.find(key);
     if (at == questions_.end()) continue;
     Question& question = at->second;
-    const bool is_late = question.deadline <= now;
+    const bool is_late = question.asked_at + options_.timeout <= now;
     if (question.number == 0) {
-      if (Publish(&question) || !is_late) continue;
+      if (Publish(key) || !is_late) continue;
       End(at, absl::UnavailableError("the channel did not tell the workers in time"));
       continue;
     }
@@ -127,46 +192,65 @@ void ControlQuestions::OnTick() {
 
 void ControlQuestions::Finish(Questions::iterator at) {
   Question& question = at->second;
+  const bool is_end = IsEnd(question.command);
   if (question.answers.empty() && !question.waits_for.empty()) {
     constexpr absl::string_view kWhy = "no worker has answered in time";
-    return End(at, ChangesSomething(question.command) ? absl::UnknownError(kWhy)
-                                                      : absl::UnavailableError(kWhy));
+    return End(at, is_end ? absl::UnknownError(kWhy) : absl::UnavailableError(kWhy));
   }
   question.is_partial |= !question.waits_for.empty();
   ControlResult result;
-  switch (question.command.kind) {
-    case Kind::kGroups:
-      result.list = MergeGroups(ListsOf(question.answers), question.command.limit);
-      break;
-    case Kind::kBusiest:
-      if (!question.busiest.has_value()) {
-        question.busiest = MergeBusiest(ListsOf(question.answers), question.command.limit);
-        if (!question.busiest->groups.empty()) {
-          question.number = 0;
-          if (!Publish(&question)) {
-            End(at, absl::UnavailableError("the workers are not known now"));
-          }
-          return;
-        }
-      }
-      result.list = WithMembers(*std::move(question.busiest), question.answers);
-      break;
-    case Kind::kCount:
-      result.list = MergeGroups(ListsOf(question.answers), kListedGroupsMax);
-      break;
-    case Kind::kDisconnect:
-    case Kind::kExpel:
-      for (const ControlAnswer& answer : question.answers) result.count += answer.count;
-      break;
+  if (question.command.kind == Kind::kBusiest) {
+    if (!FinishBusiest(at, &result)) return;
+  } else if (is_end) {
+    for (const ControlAnswer& answer : question.answers) result.count += answer.count;
+    if (question.is_busy && result.count == 0) {
+      return End(at, absl::AbortedError("the workers are asked to end too many connections"));
+    }
+  } else {
+    result.list = MergeGroups(ListsOf(question.answers), question.command.limit);
   }
   result.complete = !question.is_partial;
-  End(at, std::move(result));
+  if (!is_end && result.complete && IsShared(question.asked_at)) {
+    known_.push_back(
+        {.command = question.command, .asked_at = question.asked_at, .result = result});
+  }
+  End(at, result);
 }
 
-void ControlQuestions::End(Questions::iterator at, absl::StatusOr<ControlResult> result) {
-  const Done done = std::move(at->second.done);
+bool ControlQuestions::FinishBusiest(Questions::iterator at, ControlResult* result) {
+  Question& question = at->second;
+  if (!question.busiest.has_value()) {
+    // Nobody waits for the members.
+    if (question.callers.empty()) {
+      questions_.erase(at);
+      return false;
+    }
+    const GroupListBounds bounds = {.groups_max = question.command.limit,
+                                    .bytes_max = parts_.list_bytes_max()};
+    GroupList busiest = MergeBusiest(ListsOf(question.answers), bounds);
+    // That there are more groups than the caller wants is no news.
+    busiest.is_cut &= busiest.groups.size() < bounds.groups_max;
+    question.busiest = std::move(busiest);
+    if (!question.busiest->groups.empty()) {
+      question.number = 0;
+      if (!Publish(at->first)) End(at, absl::UnavailableError("the workers are not known now"));
+      return false;
+    }
+  }
+  // The messages of another worker may be smaller than those of this one.
+  for (const ControlAnswer& answer : question.answers) question.is_partial |= answer.list.is_cut;
+  result->list = WithMembers(*std::move(question.busiest), question.answers);
+  return true;
+}
+
+void ControlQuestions::Tell(Question* question, const absl::StatusOr<ControlResult>& result) {
+  for (const auto& [handle, done] : std::exchange(question->callers, {})) done(result);
+}
+
+void ControlQuestions::End(Questions::iterator at, const absl::StatusOr<ControlResult>& result) {
+  Question question = std::move(at->second);
   questions_.erase(at);
-  done(std::move(result));
+  Tell(&question, result);
 }
 
 void ControlQuestions::FailAll(const absl::Status& why) {

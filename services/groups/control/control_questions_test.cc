@@ -30,7 +30,9 @@ class ControlQuestionsTest : public testing::Test {
                         [this](uint64_t number, const ControlCommand& command,
                                std::function<void(const absl::Status&)> failed) {
                           published_.push_back({number, command, std::move(failed)});
-                        }}) {}
+                          return question_bytes_;
+                        },
+                    .list_bytes_max = [this] { return list_bytes_max_; }}) {}
 
   uint64_t Ask(const ControlCommand& command) {
     const absl::StatusOr<uint64_t> handle = questions_.Ask(
@@ -39,7 +41,21 @@ class ControlQuestionsTest : public testing::Test {
     EXPECT_TRUE(handle.ok()) << handle.status();
     return handle.value_or(0);
   }
-  uint64_t AskGroups(uint32_t limit = 10) { return Ask({.kind = Kind::kGroups, .limit = limit}); }
+  // For a list that nobody has asked for.
+  uint64_t AskGroups() {
+    return Ask({.kind = Kind::kGroups, .prefix = std::to_string(++lists_), .limit = 10});
+  }
+  uint64_t AskUser(const std::string& user) {
+    return Ask({.kind = Kind::kDisconnect, .user = user});
+  }
+  absl::Status Refusal(const ControlCommand& command) {
+    return questions_.Ask(command, [](const auto&) { FAIL(); }).status();
+  }
+  void AnswerBusy(uint64_t worker) {
+    questions_.OnAnswer({.question = published_.back().number,
+                         .worker = worker,
+                         .outcome = ControlAnswer::Outcome::kBusy});
+  }
   // To the newest question.
   void Answer(uint64_t worker, GroupList list = {}, uint64_t count = 0) {
     questions_.OnAnswer({.question = published_.back().number,
@@ -55,6 +71,9 @@ class ControlQuestionsTest : public testing::Test {
   FakeClock clock_;
   std::optional<ControlQuestions::Workers> workers_ = ControlQuestions::Workers{1, 2};
   std::vector<Published> published_;
+  int lists_ = 0;
+  size_t question_bytes_ = 0;
+  size_t list_bytes_max_ = 1'000;
   Results results_;
   ControlQuestions questions_;
 };
@@ -142,23 +161,139 @@ TEST_F(ControlQuestionsTest, AWorkerThatDoesNotKnowTheCommandMakesTheResultParti
   EXPECT_EQ(results_[0]->list.groups.size(), 1u);
 }
 
-TEST_F(ControlQuestionsTest, ABusyWorkerRefusesTheQuestion) {
-  AskGroups();
-  questions_.OnAnswer({.question = published_.back().number,
-                       .worker = 1,
-                       .outcome = ControlAnswer::Outcome::kBusy});
+// The others still work on it, so it keeps its place.
+TEST_F(ControlQuestionsTest, ABusyWorkerRefusesAList) {
+  const ControlCommand list = {.kind = Kind::kGroups, .limit = 10};
+  Ask(list);
+  AnswerBusy(1);
   ASSERT_EQ(results_.size(), 1u);
   EXPECT_TRUE(absl::IsAborted(results_[0].status()));
+  EXPECT_EQ(questions_.limited(), 1u);
+  EXPECT_EQ(questions_.size(), 1u);
+  Ask(list);
+  EXPECT_EQ(published_.size(), 2u) << "a question that was refused is not shared";
+  questions_.OnAnswer({.question = published_[0].number, .worker = 2});
+  EXPECT_EQ(questions_.size(), 1u);
+  EXPECT_EQ(results_.size(), 1u);
+}
+
+TEST_F(ControlQuestionsTest, ABusyWorkerMakesAnEndPartial) {
+  AskUser("u");
+  AnswerBusy(1);
+  EXPECT_TRUE(results_.empty());
+  Answer(2, {}, 3);
+  ASSERT_EQ(results_.size(), 1u);
+  ASSERT_TRUE(results_[0].ok());
+  EXPECT_FALSE(results_[0]->complete);
+  EXPECT_EQ(results_[0]->count, 3u);
+  AskUser("u");
+  AnswerBusy(1);
+  Answer(2);
+  ASSERT_EQ(results_.size(), 2u);
+  EXPECT_TRUE(absl::IsAborted(results_[1].status())) << "try again";
 }
 
 TEST_F(ControlQuestionsTest, TheQuestionsUnderWayHaveABound) {
   for (int i = 0; i < 3; ++i) AskGroups();
-  const auto over = questions_.Ask({.kind = Kind::kGroups}, [](const auto&) { FAIL(); });
-  EXPECT_TRUE(absl::IsUnavailable(over.status()));
+  EXPECT_TRUE(absl::IsUnavailable(Refusal({.kind = Kind::kGroups})));
   Answer(1);
   Answer(2);
   AskGroups();
   EXPECT_EQ(questions_.size(), 3u);
+}
+
+TEST_F(ControlQuestionsTest, TheCallersOfOneQuestionCountForTheBound) {
+  const ControlCommand list = {.kind = Kind::kGroups, .limit = 10};
+  for (int i = 0; i < 3; ++i) Ask(list);
+  EXPECT_EQ(questions_.size(), 1u);
+  EXPECT_TRUE(absl::IsUnavailable(Refusal(list)));
+}
+
+// ---- The rate of questions
+
+TEST_F(ControlQuestionsTest, QuestionsHaveARate) {
+  const auto ask_and_answer = [this] {
+    AskGroups();
+    Answer(1);
+    Answer(2);
+  };
+  for (int i = 0; i < 20; ++i) ask_and_answer();
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kGroups})));
+  EXPECT_EQ(questions_.limited(), 1u);
+  EXPECT_EQ(questions_.size(), 0u);
+  clock_.Advance(absl::Milliseconds(100));
+  ask_and_answer();
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kBusiest})));
+}
+
+TEST_F(ControlQuestionsTest, WhoAsksForManyListsKeepsNobodyFromEndingConnections) {
+  question_bytes_ = 20 * 4'096;
+  AskGroups();
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kGroups})));
+  AskUser("u");
+  EXPECT_EQ(published_.size(), 2u);
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kDisconnect, .user = "v"})));
+}
+
+TEST_F(ControlQuestionsTest, TheBytesOfQuestionsCount) {
+  question_bytes_ = 18 * 4'096;
+  AskGroups();
+  AskGroups();
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kGroups})));
+  // 16 tokens and one are missing.
+  clock_.Advance(absl::Milliseconds(1'699));
+  EXPECT_TRUE(absl::IsAborted(Refusal({.kind = Kind::kGroups})));
+  clock_.Advance(absl::Milliseconds(1));
+  AskGroups();
+}
+
+// ---- Lists that several callers share
+
+TEST_F(ControlQuestionsTest, EqualListsHaveOneQuestionAndOneAnswerForASecond) {
+  const ControlCommand list = {.kind = Kind::kGroups, .prefix = "a", .limit = 10};
+  Ask(list);
+  Ask(list);
+  EXPECT_EQ(published_.size(), 1u);
+  Answer(1, {.groups = {{.id = "a", .members = 1}}});
+  EXPECT_TRUE(results_.empty());
+  Answer(2);
+  EXPECT_EQ(results_.size(), 2u);
+  Pass(absl::Milliseconds(999));
+  Ask(list);
+  ASSERT_EQ(results_.size(), 3u);
+  for (const auto& result : results_) EXPECT_EQ(result->list.groups.at(0).members, 1u);
+  EXPECT_EQ(published_.size(), 1u);
+  clock_.Advance(absl::Milliseconds(1));
+  Ask(list);
+  EXPECT_EQ(published_.size(), 2u) << "the answer is old";
+  Pass(absl::Seconds(1));
+  Ask(list);
+  EXPECT_EQ(published_.size(), 3u) << "and so is a question under way";
+}
+
+TEST_F(ControlQuestionsTest, OtherListsAndEndsAreNotShared) {
+  Ask({.kind = Kind::kGroups, .prefix = "a", .limit = 10});
+  Ask({.kind = Kind::kGroups, .prefix = "a", .limit = 9});
+  Answer(1);
+  Answer(2);
+  AskUser("u");
+  AskUser("u");
+  EXPECT_EQ(published_.size(), 4u);
+  Answer(1);
+  Answer(2);
+  EXPECT_EQ(results_.size(), 2u);
+}
+
+TEST_F(ControlQuestionsTest, AnAnswerThatIsNotCompleteIsNotShared) {
+  const ControlCommand list = {.kind = Kind::kGroups, .limit = 10};
+  Ask(list);
+  questions_.OnAnswer({.question = published_.back().number,
+                       .worker = 1,
+                       .outcome = ControlAnswer::Outcome::kUnknown});
+  Answer(2);
+  EXPECT_FALSE(results_.at(0)->complete);
+  Ask(list);
+  EXPECT_EQ(published_.size(), 2u);
 }
 
 TEST_F(ControlQuestionsTest, APublicationThatFailsFailsItsQuestion) {
@@ -170,13 +305,40 @@ TEST_F(ControlQuestionsTest, APublicationThatFailsFailsItsQuestion) {
   EXPECT_EQ(results_.size(), 1u);
 }
 
-TEST_F(ControlQuestionsTest, ADroppedQuestionIsNotAnswered) {
-  const uint64_t handle = AskGroups();
-  questions_.Drop(handle);
+TEST_F(ControlQuestionsTest, AMessageThatIsTooLargeIsNotTheCallersFault) {
+  AskGroups();
+  published_.back().failed(absl::ResourceExhaustedError("too large"));
+  EXPECT_TRUE(absl::IsUnavailable(results_.at(0).status()));
+}
+
+// Otherwise a caller that leaves at once could have any number of questions under way.
+TEST_F(ControlQuestionsTest, ADroppedQuestionIsNotAnsweredAndKeepsItsPlaceUntilItsEnd) {
+  for (int i = 0; i < 3; ++i) questions_.Drop(AskGroups());
+  EXPECT_TRUE(absl::IsUnavailable(Refusal({.kind = Kind::kGroups})));
   Answer(1);
   Answer(2);
+  EXPECT_EQ(questions_.size(), 2u);
   Pass(absl::Seconds(2));
+  EXPECT_EQ(questions_.size(), 0u);
   EXPECT_TRUE(results_.empty());
+}
+
+TEST_F(ControlQuestionsTest, ADroppedQuestionHasAnAnswerForOthers) {
+  const ControlCommand list = {.kind = Kind::kGroups, .limit = 10};
+  questions_.Drop(Ask(list));
+  Ask(list);
+  Answer(1);
+  Answer(2);
+  EXPECT_EQ(results_.size(), 1u);
+  EXPECT_EQ(published_.size(), 1u);
+}
+
+TEST_F(ControlQuestionsTest, ADroppedQuestionThatNobodyWasAskedIsGone) {
+  workers_.reset();
+  questions_.Drop(AskUser("u"));
+  workers_ = ControlQuestions::Workers{1};
+  Pass(absl::ZeroDuration());
+  EXPECT_TRUE(published_.empty());
   EXPECT_EQ(questions_.size(), 0u);
 }
 
@@ -195,6 +357,43 @@ TEST_F(ControlQuestionsTest, AllWorkersAreAskedForTheMembersOfTheBusiestGroups) 
   EXPECT_TRUE(results_[0]->complete);
   EXPECT_THAT(results_[0]->list.groups,
               testing::ElementsAre(ListedGroup{.id = "a", .members = 5, .messages_per_second = 3}));
+}
+
+TEST_F(ControlQuestionsTest, TheBusiestAreAsManyAsAMessageCarriesAndTheCutIsShown) {
+  list_bytes_max_ = 2 * ListedBytes("a");
+  const GroupList three = {.groups = {{.id = "a", .messages_per_second = 3},
+                                      {.id = "b", .messages_per_second = 2},
+                                      {.id = "c", .messages_per_second = 1}}};
+  const GroupList members = {.groups = {{.id = "a", .members = 1}, {.id = "b", .members = 1}}};
+  for (const uint32_t limit : {3, 2}) {
+    Ask({.kind = Kind::kBusiest, .limit = limit});
+    for (const GroupList& list : {three, members}) {
+      for (const uint64_t worker : {1, 2}) Answer(worker, list);
+    }
+    EXPECT_THAT(published_.back().command.groups, testing::ElementsAre("a", "b"));
+    EXPECT_EQ(results_.back()->list.groups.size(), 2u);
+    EXPECT_EQ(results_.back()->list.is_cut, limit == 3)
+        << "the caller wants no more than its limit";
+  }
+}
+
+TEST_F(ControlQuestionsTest, MembersThatDoNotFitInAnAnswerAreMissing) {
+  const GroupList both = {
+      .groups = {{.id = "a", .messages_per_second = 3}, {.id = "b", .messages_per_second = 2}}};
+  Ask({.kind = Kind::kBusiest, .limit = 2});
+  for (const uint64_t worker : {1, 2}) Answer(worker, both);
+  Answer(1, {.groups = {{.id = "a", .members = 1}, {.id = "b", .members = 1}}});
+  Answer(2, {.groups = {{.id = "a", .members = 1}}, .is_cut = true});
+  EXPECT_FALSE(results_.at(0)->complete);
+}
+
+TEST_F(ControlQuestionsTest, NobodyIsAskedForMembersThatNobodyWaitsFor) {
+  questions_.Drop(Ask({.kind = Kind::kBusiest, .limit = 1}));
+  for (const uint64_t worker : {1, 2}) {
+    Answer(worker, {.groups = {{.id = "a", .members = 1, .messages_per_second = 3}}});
+  }
+  EXPECT_EQ(published_.size(), 1u);
+  EXPECT_EQ(questions_.size(), 0u);
 }
 
 TEST_F(ControlQuestionsTest, WithoutBusyGroupsThereIsNoSecondQuestion) {

@@ -53,11 +53,12 @@ ControlRoom::ControlRoom(const ControlOptions& options, const ControlCommands::P
                   .publish =
                       [this](uint64_t number, const ControlCommand& command,
                              std::function<void(const absl::Status&)> failed) {
-                        Publish(std::string(kControlGroup),
-                                FormatQuestion(
-                                    {.number = number, .answers = answers_, .command = command}),
-                                std::move(failed));
-                      }}) {}
+                        const std::string text = FormatQuestion(
+                            {.number = number, .answers = answers_, .command = command});
+                        Publish(std::string(kControlGroup), text, std::move(failed));
+                        return text.size();
+                      },
+                  .list_bytes_max = [this] { return ListBytesMax(); }}) {}
 
 void ControlRoom::SetChannel(Channel* channel) {
   channel_ = channel;
@@ -98,10 +99,12 @@ void ControlRoom::RunQuestion(absl::string_view text) {
   const bool is_known = !absl::IsUnimplemented(status);
   if (is_known && !status.ok()) return NoteMalformed(status);
   ControlAnswer answer{.question = question.number, .worker = self_};
-  if (is_known) {
-    commands_.Run(question.command, ListBytesMax(), &answer);
-  } else {
-    answer.outcome = ControlAnswer::Outcome::kUnknown;
+  if (!is_known) answer.outcome = ControlAnswer::Outcome::kUnknown;
+  if (is_known && !RunCommand(question, &answer)) return;
+  if (answer.outcome != ControlAnswer::Outcome::kDone) {
+    const absl::Time now = clock_->Now();
+    if (refusals_.Available(kRefusals, now) < 1) return;
+    refusals_.Take(1, kRefusals, now);
   }
   if (answer.count > 0) {
     if (const int64_t count = action_log_.Admit(clock_->Now())) {
@@ -111,7 +114,31 @@ void ControlRoom::RunQuestion(absl::string_view text) {
           answer.count, count);
     }
   }
-  Publish(question.answers, FormatAnswer(answer), [this](const absl::Status& why) {
+  PublishAnswer(question.answers, answer);
+}
+
+bool ControlRoom::RunCommand(const ControlQuestion& question, ControlAnswer* answer) {
+  const absl::Time now = clock_->Now();
+  const bool is_end = IsEnd(question.command);
+  // After a change of the epoch a message may come again.
+  if (is_end && ended_.Contains(question.number, now)) return false;
+  // A count is the second half of a question whose first half was admitted.
+  const bool begins_list = !is_end && question.command.kind != ControlCommand::Kind::kCount;
+  if (begins_list && list_bytes_.Available(kListBytes, now) <= 0) {
+    answer->outcome = ControlAnswer::Outcome::kBusy;
+    return true;
+  }
+  commands_.Run(question.command, ListBytesMax(), answer);
+  if (is_end && answer->outcome == ControlAnswer::Outcome::kDone) ended_.Add(question.number, now);
+  return true;
+}
+
+void ControlRoom::PublishAnswer(const std::string& group_id, const ControlAnswer& answer) {
+  const std::string text = FormatAnswer(answer);
+  if (!answer.list.groups.empty()) {
+    list_bytes_.Take(static_cast<double>(text.size()), kListBytes, clock_->Now());
+  }
+  Publish(group_id, text, [this](const absl::Status& why) {
     if (const int64_t count = failed_log_.Admit(clock_->Now())) {
       spdlog::warn("an answer to another worker did not go out: {} ({} since the last such line)",
                    std::string(why.message()), count);

@@ -14,9 +14,11 @@
 #include "services/channel/presence.h"
 #include "services/common/clock.h"
 #include "services/common/logging.h"
+#include "services/common/token_bucket.h"
 #include "services/groups/control/control_commands.h"
 #include "services/groups/control/control_message.h"
 #include "services/groups/control/control_questions.h"
+#include "services/groups/control/recent_numbers.h"
 #include "services/groups/group_presence.h"
 
 namespace groupcast::service {
@@ -35,9 +37,17 @@ struct ControlOptions {
 //
 // Who can publish on the channel can control the workers: there is no other check here.
 //
+// An answer is a message that the channel keeps for a while. So the worker has a rate of bytes for
+// its lists. Over it, it only says that it is busy, and if it would say so too often, nothing.
+//
 // Not thread-safe.
 class ControlRoom {
  public:
+  // The bytes of lists. One list may exceed them.
+  static constexpr TokenRate kListBytes = {.per_second = 64 << 10, .burst = 256 << 10};
+  // Answers that say that nothing was done.
+  static constexpr TokenRate kRefusals = {.per_second = 10, .burst = 20};
+
   // All must outlive it.
   ControlRoom(const ControlOptions& options, const ControlCommands::Parts& parts,
               GroupPresence* presence);
@@ -59,9 +69,14 @@ class ControlRoom {
   void Drop(uint64_t question) { questions_.Drop(question); }
   // Fails all questions, because the worker ends.
   void GiveUp(const absl::Status& why) { questions_.FailAll(why); }
+  // As ControlQuestions.
+  uint64_t limited() const { return questions_.limited(); }
 
  private:
   void RunQuestion(absl::string_view text);
+  // Carries out the command. False: there is no answer.
+  bool RunCommand(const ControlQuestion& question, ControlAnswer* answer);
+  void PublishAnswer(const std::string& group_id, const ControlAnswer& answer);
   void Publish(const std::string& group_id, const std::string& text,
                std::function<void(const absl::Status&)> failed);
   std::optional<ControlQuestions::Workers> WorkersThatLive() const;
@@ -75,6 +90,9 @@ class ControlRoom {
   const std::string answers_;
   bool hears_answers_ = false;
   ControlCommands commands_;
+  RecentNumbers ended_;  // the questions of ends that were carried out
+  TokenBucket list_bytes_;
+  TokenBucket refusals_;
   ControlQuestions questions_;
   Channel* channel_ = nullptr;
   absl::Time watched_until_ = absl::InfinitePast();  // the workers; InfinitePast: not watched

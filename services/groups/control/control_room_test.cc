@@ -57,7 +57,12 @@ GroupServiceOptions Options(bool asks) {
   policy.rules = PrefixMap<GroupAccess>(std::move(rules));
   GroupServiceOptions options;
   options.access.policy = std::make_shared<const AccessPolicy>(std::move(policy));
-  options.control = {.service = "test", .worker = 1, .asks = asks, .questions = {}};
+  // Questions as often as a test wants, each with a fresh answer.
+  options.control = {
+      .service = "test",
+      .worker = 1,
+      .asks = asks,
+      .questions = {.rate = {.per_second = 1e6, .burst = 1e6}, .share_time = absl::ZeroDuration()}};
   return options;
 }
 
@@ -102,6 +107,16 @@ class ControlRoomTest : public testing::Test {
       hub_.Pump();
     }
     return got.has_value() ? *std::move(got) : absl::InternalError("there was no answer");
+  }
+  // How often the workers do it before one says that it is busy.
+  int AskedUntilBusy(const ControlCommand& command) {
+    for (int asked = 0; asked < 5'000; ++asked) {
+      const absl::Status status = Ask(command).status();
+      if (status.ok()) continue;
+      EXPECT_TRUE(absl::IsAborted(status)) << status;
+      return asked;
+    }
+    return 5'000;
   }
   ControlResult Result(ControlCommand command) {
     absl::StatusOr<ControlResult> result = Ask(std::move(command));
@@ -287,13 +302,95 @@ TEST_F(ControlRoomTest, MalformedMessagesOfOthersHaveNoEffect) {
 TEST_F(ControlRoomTest, TooManyListsMakeAWorkerBusyForAMoment) {
   std::vector<std::unique_ptr<FakeMember>> clients;
   for (int i = 0; i < 1'000; ++i) clients.push_back(Client(&other_, absl::StrCat("g", i)));
-  absl::Status status;
-  int asked = 0;
-  for (; status.ok() && asked < 5'000; ++asked) status = Ask(Groups("none")).status();
-  EXPECT_TRUE(absl::IsAborted(status)) << status;
-  EXPECT_GE(asked, 4'000);
+  EXPECT_EQ(AskedUntilBusy(Groups("none")), 400);
+  EXPECT_TRUE(Ask({.kind = Kind::kDisconnect, .user = "nobody", .code = kCode}).ok())
+      << "ends have looks of their own";
   clock_.Advance(absl::Milliseconds(1));
   EXPECT_TRUE(Ask(Groups("none")).ok());
+}
+
+TEST_F(ControlRoomTest, EndsThatLookAtManyConnectionsMakeAWorkerBusyForAMoment) {
+  std::vector<std::unique_ptr<FakeMember>> clients;
+  for (int i = 0; i < 1'000; ++i) clients.push_back(Client(&other_));
+  const ControlCommand end = {.kind = Kind::kDisconnect, .user = "nobody", .code = kCode};
+  EXPECT_EQ(AskedUntilBusy(end), 400);
+  EXPECT_TRUE(Ask(Groups("none")).ok()) << "lists have looks of their own";
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(Result(end).count, 0u);
+}
+
+TEST_F(ControlRoomTest, TheBytesOfListsHaveARate) {
+  std::vector<std::unique_ptr<FakeMember>> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(Client(&other_, absl::StrCat("a group with a long name ", 100 + i)));
+  }
+  // A list has a little more than 3,000 bytes, and there are 256 KiB at once.
+  const int asked = AskedUntilBusy(Groups());
+  EXPECT_GE(asked, 256 / 4);
+  EXPECT_LE(asked, 256 / 3 + 1);
+  EXPECT_EQ(Count({.kind = Kind::kDisconnect, .user = "nobody", .code = kCode}), 0u);
+  clock_.Advance(absl::Milliseconds(50));  // 3 KiB
+  EXPECT_TRUE(Ask(Groups()).ok());
+}
+
+TEST_F(ControlRoomTest, WhoSearchesALargeGroupForAMemberIsChargedForItsMembers) {
+  std::vector<std::unique_ptr<FakeMember>> clients;
+  for (int i = 0; i < 999; ++i) clients.push_back(Client(&other_, "g"));
+  EXPECT_EQ(AskedUntilBusy({.kind = Kind::kExpel, .member = 999'999, .group = "g"}), 400);
+}
+
+// A busy worker's answers are messages too.
+TEST_F(ControlRoomTest, AWorkerSaysThatItIsBusyOnlySoOften) {
+  std::vector<std::unique_ptr<FakeMember>> clients;
+  for (int i = 0; i < 1'000; ++i) clients.push_back(Client(&other_, absl::StrCat("g", i)));
+  EXPECT_EQ(AskedUntilBusy(Groups("none")), 400);
+  for (int i = 1; i < 20; ++i) EXPECT_TRUE(absl::IsAborted(Ask(Groups("none")).status()));
+  bool has_answer = false;
+  ASSERT_TRUE(
+      asker_.service
+          .AskWorkers(caller_.get(), Groups("none"), [&](const auto&) { has_answer = true; })
+          .ok());
+  hub_.Pump();
+  EXPECT_FALSE(has_answer) << "it says nothing";
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_FALSE(absl::IsAborted(Ask(Groups("none")).status())) << "it has looks again";
+}
+
+// After a change of the epoch a message may come again.
+TEST_F(ControlRoomTest, AnEndThatComesAgainIsNotCarriedOutAgain) {
+  const auto alice = Client(&other_, "", "alice");
+  ControlQuestion question = {
+      .number = 7,
+      .answers = AnswersGroup(9),
+      .command = {.kind = Kind::kDisconnect, .user = "alice", .code = kCode, .reason = "x"}};
+  const auto ends = [&] {
+    alice->disconnected.reset();
+    Publish(kControlGroup, FormatQuestion(question));
+    return alice->disconnected.has_value();
+  };
+  EXPECT_TRUE(ends());
+  EXPECT_FALSE(ends());
+  question.number = 8;
+  EXPECT_TRUE(ends());
+  question.number = 7;
+  EXPECT_FALSE(ends());
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_TRUE(ends()) << "it is forgotten, so it would be another one with the same number";
+}
+
+// The lists of both workers together have more ids than one message.
+TEST_F(ControlRoomTest, TheSecondQuestionForTheBusiestKeepsTheLimitOfMessages) {
+  hub_.SetMessageBytesMax(1'024);
+  std::vector<std::unique_ptr<FakeMember>> clients;
+  for (int i = 0; i < 20; ++i) {
+    const std::string group = absl::StrCat(100 + i, std::string(100, 'x'));
+    clients.push_back(Client(i % 2 == 0 ? &asker_ : &other_, group));
+    Publish(group, "x");
+  }
+  const ControlResult result = Result({.kind = Kind::kBusiest, .limit = 100});
+  EXPECT_TRUE(result.complete);
+  EXPECT_TRUE(result.list.is_cut);
+  EXPECT_EQ(result.list.groups.size(), 5u);
 }
 
 TEST_F(ControlRoomTest, WithoutAConnectionTheWorkersAreNotKnown) {

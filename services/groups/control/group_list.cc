@@ -106,26 +106,31 @@ GroupList MergeGroups(const std::vector<GroupList>& lists, size_t groups_max) {
   return merged;
 }
 
-GroupList MergeBusiest(const std::vector<GroupList>& lists, size_t groups_max) {
+GroupList MergeBusiest(const std::vector<GroupList>& lists, const GroupListBounds& bounds) {
   std::map<absl::string_view, double> rates;
+  double least = 0;  // all lists go as far as this
   GroupList merged;
   for (const GroupList& list : lists) {
     merged.is_cut |= list.is_cut;
+    if (list.is_cut) least = std::max(least, list.groups.back().messages_per_second);
     for (const ListedGroup& group : list.groups) {
       double& rate = rates[group.id];
       rate = std::max(rate, group.messages_per_second);
     }
   }
-  for (const auto& [id, rate] : rates) {
+  std::vector<std::pair<absl::string_view, double>> order(rates.begin(), rates.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  size_t bytes = 0;
+  for (const auto& [id, rate] : order) {
+    bytes += ListedBytes(id);
+    const bool is_over = merged.groups.size() == bounds.groups_max ||
+                         (!merged.groups.empty() && bytes > bounds.bytes_max);
+    if (is_over || rate < least) {
+      merged.is_cut = true;
+      break;
+    }
     merged.groups.push_back({.id = std::string(id), .members = 0, .messages_per_second = rate});
-  }
-  std::stable_sort(merged.groups.begin(), merged.groups.end(),
-                   [](const ListedGroup& a, const ListedGroup& b) {
-                     return a.messages_per_second > b.messages_per_second;
-                   });
-  if (merged.groups.size() > groups_max) {
-    merged.groups.resize(groups_max);
-    merged.is_cut = true;
   }
   return merged;
 }

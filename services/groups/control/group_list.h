@@ -58,8 +58,9 @@ GroupList MergeGroups(const std::vector<GroupList>& lists, size_t groups_max);
 
 // The same of lists of the busiest groups. All workers get the same messages of a group, so the
 // highest rate counts. The members are not counted: a worker does not name those of a group that is
-// not among its own busiest.
-GroupList MergeBusiest(const std::vector<GroupList>& lists, size_t groups_max);
+// not among its own busiest. A list that is cut says nothing of the groups that have less than its
+// last one.
+GroupList MergeBusiest(const std::vector<GroupList>& lists, const GroupListBounds& bounds);
 
 }  // namespace groupcast::service
 

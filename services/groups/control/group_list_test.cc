@@ -155,9 +155,29 @@ TEST(MergeBusiestTest, TheHighestRateOfAGroupCountsAndNotTheSum) {
   const GroupList merged = MergeBusiest(
       {List({{.id = "a", .messages_per_second = 6}, {.id = "b", .messages_per_second = 5}}),
        List({{.id = "b", .messages_per_second = 4}, {.id = "c", .messages_per_second = 9}})},
-      2);
+      {.groups_max = 2, .bytes_max = 1'000});
   EXPECT_THAT(merged.groups, ElementsAre(ListedGroup{.id = "c", .messages_per_second = 9},
                                          ListedGroup{.id = "a", .messages_per_second = 6}));
+}
+
+TEST(MergeBusiestTest, TheBytesCutTheResult) {
+  const GroupList merged = MergeBusiest(
+      {List({{.id = "a", .messages_per_second = 6}, {.id = "b", .messages_per_second = 5}}),
+       List({{.id = "c", .messages_per_second = 9}})},
+      {.groups_max = 3, .bytes_max = 2 * ListedBytes("a")});
+  EXPECT_THAT(IdsOf(merged), ElementsAre("c", "a"));
+  EXPECT_TRUE(merged.is_cut);
+}
+
+// The first worker may have a group with 4 messages per second.
+TEST(MergeBusiestTest, TheResultGoesNoFurtherThanEachListThatIsCut) {
+  const GroupList merged = MergeBusiest(
+      {List({{.id = "a", .messages_per_second = 6}, {.id = "b", .messages_per_second = 5}},
+            /*is_cut=*/true),
+       List({{.id = "c", .messages_per_second = 9}, {.id = "d", .messages_per_second = 3}})},
+      {.groups_max = 9, .bytes_max = 1'000});
+  EXPECT_THAT(IdsOf(merged), ElementsAre("c", "a", "b"));
+  EXPECT_TRUE(merged.is_cut);
 }
 
 // Pages of whatever size of lists that are cut anywhere give each group once, with all members.

@@ -26,6 +26,7 @@ export const LIMITS = {
   rate: ['One connection sent commands faster than allowed. The rest were refused.', '--commands_per_second'],
   commands: ['One connection sent commands faster than allowed. The rest were refused.', '--commands_per_second'],
   limited: ['One connection sent commands faster than allowed. The rest were refused.', '--commands_per_second'],
+  questions: ['Lists of groups, or ends of connections, were asked for faster than all workers answer. The rest were refused.', ''],
   request: ['Requests did not come whole in time, or their answers were not taken.', '--request_timeout'],
   slow: ['Connections read too slowly, and their outbox was full. They were closed with 4001.', '--outbox_bytes'],
 };
