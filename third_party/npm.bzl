@@ -12,7 +12,16 @@ def _npm_packages_impl(repository_ctx):
     repository_ctx.symlink(repository_ctx.attr.lock, "package-lock.json")
 
     # No package may run a program of its own while it is installed.
-    result = repository_ctx.execute([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    result = repository_ctx.execute([
+        npm,
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        # Without a network it fails within seconds.
+        "--fetch-retries=1",
+        "--fetch-retry-mintimeout=1000",
+    ])
     if result.return_code != 0:
         fail("\n\nnpm ci failed for {}:\n\n{}\n".format(repository_ctx.attr.lock, result.stderr))
     repository_ctx.file("BUILD", "exports_files(glob([\"node_modules/**\"]))\n")
@@ -24,5 +33,4 @@ npm_packages = repository_rule(
         "lock": attr.label(mandatory = True, doc = "package-lock.json"),
         "package": attr.label(mandatory = True, doc = "package.json"),
     },
-    environ = ["PATH"],
 )

@@ -145,8 +145,10 @@ expect_equal "tools/up starts with a configuration" "$status" 0
 expect_contains "which counts" "$(say_in_kept long)" '"code":"message_too_large"'
 run "$DOWN"
 
-# What docs/http_api.md says, as it stands there.
+# What docs/http_api.md says, as it stands there. All works without the dashboard too.
+rm -r "$CHECKOUT/bazel-bin/services/http_gateway/dashboard"
 run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=2 --no_data_dir
+expect_contains "a missing dashboard is told" "$output" "There is no dashboard"
 run bash -ec "$(recipe publish.sh)"
 expect_equal "its curl publishes" "$status" 0
 expect_contains "and tells the place" "$output" '"offset":'

@@ -14,15 +14,21 @@ field() { dpkg-deb --field "$DEBS/$1.deb" "$2"; }
 # listing PACKAGE: "MODE OWNER PATH" of each file and folder.
 listing() { dpkg-deb --contents "$DEBS/$1.deb" | awk '{ print $1, $2, $6 }'; }
 
-# The same sources give the same bytes.
+# The same files give the same bytes.
 for package in groupcast libgroupcast-dev libjs-groupcast; do
-  expect_equal "$package is the same when it is built again" \
+  expect_equal "$package is the same when it is packed again" \
     "$(sha256sum <"$DEBS/$package.deb")" "$(sha256sum <"$DEBS/${package}_again.deb")"
   expect_equal "$package has the repository's version" "$(field $package Version)" "$(<VERSION)-1"
   expect_equal "$package belongs to root" "$(listing $package | awk '$2 != "root/root"')" ''
   expect_equal "nobody but root may write to $package" "$(listing $package | awk '$1 !~ /^l/ && $1 ~ /^.....w|^........w/')" ''
   expect_contains "$package has its license" "$(listing $package)" "./usr/share/doc/$package/copyright"
   expect_contains "$package has its changelog" "$(listing $package)" "./usr/share/doc/$package/changelog.Debian.gz"
+done
+
+expect_contains "the license of the charts is there" "$(cat "$FILES/usr/share/doc/groupcast/uPlot.LICENSE")" 'MIT'
+expect_contains "and is named" "$(cat "$FILES/usr/share/doc/groupcast/copyright")" 'usr/share/groupcast/dashboard/uPlot.*'
+for unit in "$FILES"/lib/systemd/system/groupcast-*.service; do
+  expect_contains "${unit##*/} has what all units have" "$(cat "$unit.d/groupcast.conf")" 'User=groupcast'
 done
 
 # groupcast: programs.

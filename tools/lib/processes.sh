@@ -34,11 +34,13 @@ remembered_pid() {
   printf '%s' "$pid"
 }
 
-# child_count PID
-child_count() {
-  local children
-  read -r -a children <"/proc/$1/task/$1/children" || true
-  printf '%s' "${#children[@]}"
+# workers SUPERVISOR: its processes that serve clients. (One more may serve the admin port.)
+workers() {
+  local worker name
+  for worker in $(<"/proc/$1/task/$1/children"); do
+    read -r name <"/proc/$worker/comm" || continue
+    [[ $name == groupcast_admin ]] || printf '%s ' "$worker"
+  done
 }
 
 # wait_until SECONDS COMMAND...: whether the command succeeded within that time.
