@@ -118,14 +118,15 @@ void Process::Stop() {
   end_ = EndOf(status);
 }
 
-void Process::StopMainThread() {
+bool Process::StopMainThread() {
   // SIGSTOP would stop all threads. A debugger stops them one by one.
   int status = 0;
-  if (ptrace(PTRACE_SEIZE, pid_, nullptr, nullptr) != 0 ||
-      ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) != 0 ||
+  if (ptrace(PTRACE_SEIZE, pid_, nullptr, nullptr) != 0) return false;
+  if (ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) != 0 ||
       waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
     throw Failure(absl::StrCat("cannot stop the main thread of ", name_));
   }
+  return true;
 }
 
 void Process::ContinueMainThread() {

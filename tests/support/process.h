@@ -32,9 +32,9 @@ class Process {
   // Stops it with SIGSTOP. When it returns, it stands still, or has ended.
   void Stop();
   // Stops its main thread alone, as a disk that does not answer does. Its other threads go on. When
-  // it returns, the thread stands still. Throws Failure if the system does not allow that. One
+  // it returns, the thread stands still. False: the system lets no process trace its children. One
   // thread of the test must make both calls.
-  void StopMainThread();
+  [[nodiscard]] bool StopMainThread();
   void ContinueMainThread();
   // Signals it and all processes of its group, as a terminal does. Its children are in its group.
   void SignalGroup(int signal);
