@@ -157,7 +157,7 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   void OnError(absl::string_view code) override { errors_.emplace_back(code); }
   void OnStream(int change) override { streams_ += change; }
   void OnStreamEnd(CloseCode) override {}
-  void OnEndAsked(absl::string_view, bool) override {}
+  void OnEndAsked(absl::string_view line, bool) override { ends_.emplace_back(line); }
   void OnReceived(size_t) override {}
   void OnSent(size_t) override {}
   void OnIdle(Connection*) override { waits_ = Waits::kIdle; }
@@ -176,6 +176,7 @@ class ConnectionTest : public testing::Test, protected ConnectionHost {
   std::string services_;             // the answer that is known; empty: none
   int questions_ = 0;                // for the services
   std::vector<std::string> errors_;  // that the groups have not counted
+  std::vector<std::string> ends_;    // of connections, for the log
   ConnectionOptions options_;
   OriginPolicy origins_;
   ApiKeys api_keys_;
@@ -295,6 +296,36 @@ TEST_F(ConnectionTest, AStreamDropsWhatFollowsIt) {
   Write(absl::StrCat(Get("/v1/groups/g/events"), std::string(50'000, 'x')));
   EXPECT_THAT(Read(), HasSubstr("event: joined"));
   EXPECT_EQ(connection_->input_bytes(), 0);
+}
+
+class ControlConnectionTest : public ConnectionTest {
+ protected:
+  ControlConnectionTest() : ConnectionTest(WithControl()) {}
+  static GroupServiceOptions WithControl() {
+    GroupServiceOptions options = Options();
+    options.control.service = "test";
+    options.control.asks = true;
+    return options;
+  }
+};
+
+// Who leaves early leaves a trace as well.
+TEST_F(ControlConnectionTest, TheLogHasAnEndWhoseCallerDoesNotWaitForItsOutcome) {
+  Turns();  // it takes part in control
+  channel_.HoldMessages(true);
+  Write("DELETE /v1/users/ann/connections HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(ends_.empty());
+  connection_.reset();
+  EXPECT_THAT(ends_, testing::ElementsAre(
+                         "anyone asks to close all connections of the user \"ann\" with the code "
+                         "4900: the request ended before its answer, and it may be done"));
+  ends_.clear();
+  Connect();
+  Write("DELETE /v1/users/ann/connections HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  channel_.HoldMessages(false);
+  Turns();
+  EXPECT_THAT(Read(), HasSubstr("HTTP/1.1 404 "));
+  EXPECT_THAT(ends_, testing::ElementsAre(testing::EndsWith(": 0 connections")));
 }
 
 // An operator may close it while its joins are under way.
