@@ -32,6 +32,12 @@ class CalendarClock final : public Clock {
   absl::Time Now() const override { return absl::Now(); }
 };
 
+// A CalendarClock that lives for ever.
+inline const Clock* Calendar() {
+  static const CalendarClock calendar;
+  return &calendar;
+}
+
 // For tests: time passes only by Advance.
 class FakeClock final : public Clock {
  public:

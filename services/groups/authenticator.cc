@@ -9,8 +9,6 @@
 namespace groupcast::service {
 namespace {
 
-const CalendarClock kCalendar;
-
 MemberAccess* AccessOf(Member* member) {
   if (member->access == nullptr) member->access = std::make_unique<MemberAccess>();
   return member->access.get();
@@ -24,9 +22,7 @@ auto FindGroupToken(std::vector<Token>* tokens, absl::string_view group_id) {
 }  // namespace
 
 Authenticator::Authenticator(const AuthenticatorOptions& options, const Clock* clock)
-    : options_(options),
-      clock_(clock),
-      calendar_(options.calendar == nullptr ? &kCalendar : options.calendar) {}
+    : options_(options), clock_(clock), calendar_(options.calendar) {}
 
 void Authenticator::Add(Member* member) {
   if (!NeedsToken(*member)) return;

@@ -30,8 +30,7 @@ struct AuthenticatorOptions {
   size_t group_tokens_max = 128;
   // The tokens that one connection may show: one for each of its groups at once, and then some.
   TokenRate check_rate = {.per_second = 1, .burst = 140};
-  // The date, for tokens. Null: CalendarClock.
-  const Clock* calendar = nullptr;
+  const Clock* calendar = Calendar();  // for the validity of tokens
 };
 
 // The tokens of a worker's connections: takes them, and knows when they end. Without tokens it

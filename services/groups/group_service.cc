@@ -60,6 +60,7 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
       users_(options.users),
       memberships_(options.memberships,
                    {.clock = clock,
+                    .calendar = options.calendar,
                     .policy = options_.access.policy.get(),
                     .table = &table_,
                     .recoveries = &recoveries_,
@@ -75,12 +76,13 @@ GroupService::GroupService(const GroupServiceOptions& options, const Clock* cloc
                                .refusals = &refusals_,
                                .find = [this](ConnectionId id) { return FindMember(id); }}),
       send_rules_(options.send_rules, options.access.policy, clock),
-      sends_(options.sends, &send_rules_, clock, &refusals_,
+      sends_(options.sends, &send_rules_, clock, options.calendar, &refusals_,
              [this](ConnectionId id) { return FindMember(id); }) {
   rate_windows_.SetTime(clock->Now());
   if (options.control.service.empty()) return;
   control_ = std::make_unique<ControlRoom>(options.control,
                                            ControlCommands::Parts{.clock = clock,
+                                                                  .calendar = options.calendar,
                                                                   .table = &table_,
                                                                   .windows = &rate_windows_,
                                                                   .access = &access_,

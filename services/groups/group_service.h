@@ -44,6 +44,8 @@ struct GroupServiceOptions {
   // per second is no limit.
   TokenRate command_rate = {.per_second = 0, .burst = 256};
   AuthenticatorOptions access;
+  // The date, for times that leave the process: of joins and of messages.
+  const Clock* calendar = Calendar();
   UserLimitsOptions users;
   HistoryReadsOptions history_reads;
   GroupPresenceOptions presence;

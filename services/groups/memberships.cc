@@ -52,7 +52,7 @@ void Memberships::Join(Member* member, const Command& command) {
     group = parts_.table->FindOrAdd(id).group;
     channel_->Subscribe(id);
   }
-  parts_.table->Join(group, member, absl::Now());
+  parts_.table->Join(group, member, parts_.calendar->Now());
   if (member->access != nullptr) member->access->joined_by_service &= !is_personal;
   PendingJoin join = PendingJoinOf(group, member, command);
   if (group->subscribed) return BeginDelivery(std::move(join));
@@ -77,7 +77,7 @@ void Memberships::JoinAgain(Group* group, Member* member, const Command& command
       (command.since.has_value() || command.history > 0)) {
     parts_.recoveries->Drop(group, member);
     parts_.table->Leave(group, member);
-    parts_.table->Join(group, member, absl::Now());
+    parts_.table->Join(group, member, parts_.calendar->Now());
     return BeginDelivery(PendingJoinOf(group, member, command));
   }
   if (command.presence && group->subscribed) parts_.presence->AddInterest(*group, member);

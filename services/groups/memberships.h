@@ -40,6 +40,7 @@ class Memberships {
   // What a join or a leave touches. All must outlive it.
   struct Parts {
     const Clock* clock;
+    const Clock* calendar;       // the date, for the times of joins
     const AccessPolicy* policy;  // it knows personal groups
     GroupTable* table;
     Recoveries* recoveries;

@@ -20,9 +20,10 @@ constexpr absl::Duration kRoomWaitMax = absl::Seconds(10);
 }  // namespace
 
 Sends::Sends(const SendQueueOptions& options, const SendRules* rules, const Clock* clock,
-             Refusals* refusals, std::function<Member*(ConnectionId)> find)
+             const Clock* calendar, Refusals* refusals, std::function<Member*(ConnectionId)> find)
     : rules_(*rules),
       clock_(clock),
+      calendar_(calendar),
       refusals_(refusals),
       find_(std::move(find)),
       queue_(options, [this](const PublicationsSize& size) { return channel_->HasRoomFor(size); }) {
@@ -102,7 +103,7 @@ void Sends::Publish(Member* member, const Command& command, std::optional<SendQu
 void Sends::SendToGroup(Member* member, const Command& command,
                         std::optional<SendQueue::Weight> weight) {
   const std::string& group_id = command.group_ids.front().id;
-  Publish(member, command, weight, group_id, absl::ToUnixMillis(absl::Now()),
+  Publish(member, command, weight, group_id, absl::ToUnixMillis(calendar_->Now()),
           [this, number = Begin(member, command), id = command.id,
            group_id](absl::StatusOr<Position> position) {
             Member* const sender = End(number);
@@ -150,7 +151,7 @@ void Sends::SendToGroups(Member* member, const Command& command,
     if (!id.empty() && is_last) sender->Reply(ResultsReply(id, sending->results));
   };
   // One time for all: the channel server keeps one copy of what is the same for all groups.
-  const int64_t sent_at_ms = absl::ToUnixMillis(absl::Now());
+  const int64_t sent_at_ms = absl::ToUnixMillis(calendar_->Now());
   for (size_t i = 0; i < command.group_ids.size(); ++i) {
     const GroupIdField& field = command.group_ids[i];
     if (!field.defect.empty()) {

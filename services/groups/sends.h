@@ -27,9 +27,10 @@ namespace groupcast::service {
 // Not thread-safe.
 class Sends {
  public:
-  // The pointers must outlive it. `find` returns a connection of this worker, or null.
+  // The pointers must outlive it. `calendar` has the date of messages. `find` returns a connection
+  // of this worker, or null.
   Sends(const SendQueueOptions& options, const SendRules* rules, const Clock* clock,
-        Refusals* refusals, std::function<Member*(ConnectionId)> find);
+        const Clock* calendar, Refusals* refusals, std::function<Member*(ConnectionId)> find);
 
   // The caller must set it before any other call. The channel must outlive it, or be set to null.
   void SetChannel(Channel* channel) { channel_ = channel; }
@@ -89,6 +90,7 @@ class Sends {
 
   const SendRules& rules_;
   const Clock* const clock_;
+  const Clock* const calendar_;
   Refusals* const refusals_;
   const std::function<Member*(ConnectionId)> find_;
   Channel* channel_ = nullptr;

@@ -68,6 +68,17 @@ void SimulatedConnection::ResumeCommands() {
   host_->worker_.Wake();
 }
 
+namespace {
+
+// A date of the machine would make the times of joins others in each run.
+GroupServiceOptions OnVirtualDates(GroupServiceOptions options, const EventQueue* events) {
+  options.calendar = events;
+  options.access.calendar = events;
+  return options;
+}
+
+}  // namespace
+
 SimulatedHost::SimulatedHost(const WorkerPlan& plan, const ConnectionPlan& connections,
                              const GroupServiceOptions& options, EventQueue* events, Random* random,
                              Network* network, Truth* truth)
@@ -76,7 +87,7 @@ SimulatedHost::SimulatedHost(const WorkerPlan& plan, const ConnectionPlan& conne
       random_(random),
       truth_(truth),
       has_tokens_(options.access.policy->tokens() != nullptr),
-      service_(options, events),
+      service_(OnVirtualDates(options, events), events),
       worker_(plan, events, random, network, truth),
       self_(std::make_shared<SimulatedHost*>(this)) {
   service_.SetChannel(worker_.channel());

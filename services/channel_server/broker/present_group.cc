@@ -21,9 +21,10 @@ void PresentGroup::Join(PublisherId worker, const channel::v1::PresentMember& me
     if (entry->worker != worker) return;
     entry->named = true;
     entry->told_id = fresh.told_id;
+    entry->told_since_ms = fresh.told_since_ms;
     if (Update(entry, fresh)) {
       if (entry->state == State::kLeaving) BecomeThere(entry);
-      return TellId(entry);
+      return TellWorker(entry);
     }
     Leave(worker, fresh.connection);
   }
@@ -41,7 +42,8 @@ PresentGroup::Entry PresentGroup::EntryOf(PublisherId worker,
               .session = fingerprint(member.session()),
               .connection = member.connection_id(),
               .worker = worker,
-              .told_id = member.member_id() == 0 ? member.connection_id() : member.member_id()};
+              .told_id = member.member_id() == 0 ? member.connection_id() : member.member_id(),
+              .told_since_ms = member.since_ms()};
   entry.member.clear_identity();
   entry.member.clear_session();
   entry.member.clear_member_id();
@@ -73,7 +75,7 @@ void PresentGroup::Add(Entry entry, absl::Time now) {
   } else if (added->state == State::kWaiting) {
     SetDeadline(added, now + std::min(options_->overlap, options_->grace));
   }
-  TellId(added);
+  TellWorker(added);
 }
 
 // The time of its join stays that of its first connection.
@@ -250,7 +252,7 @@ void PresentGroup::BecomeThere(Entry* entry) {
   while (Entry* const other = FindTwin(*entry, Match::kSession, State::kWaiting)) {
     SetState(other, State::kBehind);
     SetDeadline(other, absl::InfiniteFuture());
-    TellId(other);
+    TellWorker(other);
   }
 }
 
@@ -279,11 +281,12 @@ void PresentGroup::Succeed(Entry* to, const Entry& connection) {
   to->connection = connection.connection;
   to->worker = connection.worker;
   to->told_id = connection.told_id;
+  to->told_since_ms = connection.told_since_ms;
   to->named = connection.named;
   Bind(*to);
   AddTwin(*to);
   BecomeThere(to);
-  TellId(to);
+  TellWorker(to);
 }
 
 void PresentGroup::Bind(const Entry& entry) {
@@ -329,11 +332,12 @@ const channel::v1::PresentMember* PresentGroup::MemberOf(PublisherId worker, uin
   return entry == nullptr ? nullptr : &MemberOf(*entry).member;
 }
 
-void PresentGroup::TellId(Entry* entry) {
-  const uint64_t id = MemberOf(*entry).member.connection_id();
-  if (std::exchange(entry->told_id, id) != id) {
-    untold_.push_back({entry->worker, entry->connection});
-  }
+void PresentGroup::TellWorker(Entry* entry) {
+  const channel::v1::PresentMember& member = MemberOf(*entry).member;
+  if (entry->told_id == member.connection_id() && entry->told_since_ms == member.since_ms()) return;
+  entry->told_id = member.connection_id();
+  entry->told_since_ms = member.since_ms();
+  untold_.push_back({entry->worker, entry->connection});
 }
 
 std::vector<uint64_t> PresentGroup::IdsOf(PublisherId worker) const {

@@ -92,8 +92,8 @@ class PresentGroup {
   // The member that stands for the connection, with its id. Null: the connection is not known.
   const channel::v1::PresentMember* MemberOf(PublisherId worker, uint64_t connection);
 
-  // The connections whose member has another id than their worker knows, since the last call. The
-  // worker must be told, so that it reports the same id to a server that begins again.
+  // The connections whose member has another id or time than their worker knows, since the last
+  // call. The worker must be told, so that it reports the same to a server that begins again.
   struct Connection {
     PublisherId worker;
     uint64_t id;
@@ -120,7 +120,8 @@ class PresentGroup {
     Fingerprint session;
     uint64_t connection = 0;
     PublisherId worker{};
-    uint64_t told_id = 0;  // the id that the worker knows
+    uint64_t told_id = 0;       // the id that the worker knows
+    int64_t told_since_ms = 0;  // the time of the join that the worker knows
     State state = State::kThere;
     bool named = true;  // in the worker's present list
     absl::Time deadline = absl::InfiniteFuture();
@@ -157,7 +158,7 @@ class PresentGroup {
   void Remove(Entry* entry);
   void NoteChange(uint64_t id);
   const Entry& MemberOf(const Entry& entry);
-  void TellId(Entry* entry);
+  void TellWorker(Entry* entry);
   std::vector<uint64_t> IdsOf(PublisherId worker) const;
   static size_t BytesOf(const Entry& entry);
   static size_t HashOf(const Entry& entry, Match match);

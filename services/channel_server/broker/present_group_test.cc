@@ -25,7 +25,8 @@ class PresentGroupTest : public testing::Test {
   }
   // A connection of a user, and of a session. `member`: the id that its worker reports.
   void JoinAs(PublisherId worker, uint64_t connection, const std::string& user,
-              const std::string& session, const std::string& info = "", uint64_t member = 0) {
+              const std::string& session, const std::string& info = "", uint64_t member = 0,
+              int64_t since_ms = 0) {
     channel::v1::PresentMember report;
     report.set_connection_id(connection);
     report.set_user(user);
@@ -33,9 +34,10 @@ class PresentGroupTest : public testing::Test {
     report.set_identity(FingerprintBytes(FingerprintOf({user.empty() ? session : user})));
     if (!session.empty()) report.set_session(FingerprintBytes(FingerprintOf({"session", session})));
     report.set_member_id(member);
+    report.set_since_ms(since_ms);
     group_.Join(worker, report, clock_.Now());
   }
-  // The connections whose worker must be told an id since the last call: "2:1".
+  // The connections whose worker must be told an id or a time since the last call: "2:1".
   std::string Untold() {
     std::string untold;
     for (const PresentGroup::Connection& connection : group_.TakeUntold()) {
@@ -420,6 +422,20 @@ TEST_F(PresentGroupTest, AWorkerIsToldTheIdOfASecondConnectionOfASession) {
   EXPECT_EQ(Untold(), "") << "it is the same id";
   JoinAs(kB, 2, "alice", "s", "", /*member=*/1);
   EXPECT_EQ(Untold(), "");
+}
+
+// Its id is its member's already. But a server that begins again would show the time of the second
+// join.
+TEST_F(PresentGroupTest, AWorkerIsToldTheTimeOfAMemberThatItsConnectionJoinsAgain) {
+  JoinAs(kA, 1, "alice", "s", "", /*member=*/0, /*since_ms=*/1'000);
+  JoinAs(kB, 2, "alice", "s", "", /*member=*/0, /*since_ms=*/2'000);
+  EXPECT_EQ(Untold(), "2:1");
+  group_.Leave(kA, 1);
+  JoinAs(kA, 1, "alice", "s", "", /*member=*/0, /*since_ms=*/3'000);
+  EXPECT_EQ(Untold(), "1:1");
+  EXPECT_EQ(group_.MemberOf(kA, 1)->since_ms(), 1'000);
+  JoinAs(kA, 1, "alice", "s", "", /*member=*/1, /*since_ms=*/1'000);
+  EXPECT_EQ(Untold(), "") << "the worker knows it";
 }
 
 TEST_F(PresentGroupTest, AMemberHasTheIdThatItsWorkerReports) {

@@ -31,6 +31,7 @@ class ControlCommands {
   // All must outlive it.
   struct Parts {
     const Clock* clock;
+    const Clock* calendar;  // the date, for times that leave the process
     GroupTable* table;
     const RateWindows* windows;
     ConnectionAccess* access;

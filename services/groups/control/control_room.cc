@@ -43,6 +43,7 @@ ControlRoom::ControlRoom(const ControlOptions& options, const ControlCommands::P
                          GroupPresence* presence)
     : options_(options),
       clock_(parts.clock),
+      calendar_(parts.calendar),
       presence_(presence),
       self_(RandomId()),
       answers_(AnswersGroup(RandomId())),
@@ -77,7 +78,7 @@ void ControlRoom::OnSubscribed(absl::string_view group_id) {
                            .info = InfoOf(options_),
                            .identity = {},
                            .session = {},
-                           .since_ms = absl::ToUnixMillis(absl::Now())},
+                           .since_ms = absl::ToUnixMillis(calendar_->Now())},
                           [this] { questions_.OnTick(); });
   }
   if (group_id == answers_) hears_answers_ = true;
@@ -160,7 +161,7 @@ void ControlRoom::Publish(const std::string& group_id, const std::string& text,
   channel_->Publish({.group_id = group_id,
                      .content = {.kind = Content::Kind::kJson,
                                  .data = text,
-                                 .sent_at_ms = absl::ToUnixMillis(absl::Now()),
+                                 .sent_at_ms = absl::ToUnixMillis(calendar_->Now()),
                                  .excluded_session = {},
                                  .from = {}},
                      .key = {}},

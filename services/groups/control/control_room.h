@@ -85,6 +85,7 @@ class ControlRoom {
 
   const ControlOptions options_;
   const Clock* const clock_;
+  const Clock* const calendar_;
   GroupPresence* const presence_;
   const uint64_t self_;  // its id among the workers
   const std::string answers_;
