@@ -11,8 +11,8 @@
 #include <string>
 
 #include "gmock/gmock.h"
+#include "groupcast/client.h"
 #include "gtest/gtest.h"
-#include "sdk/cpp/groupcast/client.h"
 #include "tests/support/services.h"
 
 namespace groupcast::tests {

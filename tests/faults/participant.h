@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sdk/cpp/groupcast/client.h"
+#include "groupcast/client.h"
 #include "tests/faults/ledger.h"
 #include "tests/faults/return_clock.h"
 

@@ -28,7 +28,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/client.h"
+#include "groupcast/client.h"
 #include "services/common/flags.h"
 #include "tests/faults/ledger.h"
 #include "tests/support/wait.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/client.h"
+#include "groupcast/client.h"
 
 int main(int argc, char** argv) {
   if (argc < 3 || argc > 4) {

@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/backoff.h"
+#include "groupcast/backoff.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/client.h"
+#include "groupcast/client.h"
 
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
@@ -17,13 +17,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/backoff.h"
-#include "sdk/cpp/groupcast/command.h"
-#include "sdk/cpp/groupcast/connection.h"
-#include "sdk/cpp/groupcast/event.h"
-#include "sdk/cpp/groupcast/session.h"
-#include "sdk/cpp/groupcast/status.h"
-#include "sdk/cpp/groupcast/url.h"
+#include "groupcast/backoff.h"
+#include "groupcast/command.h"
+#include "groupcast/connection.h"
+#include "groupcast/event.h"
+#include "groupcast/session.h"
+#include "groupcast/status.h"
+#include "groupcast/url.h"
 
 namespace groupcast {
 namespace {

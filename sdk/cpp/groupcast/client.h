@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/types.h"
 
 namespace groupcast {
 

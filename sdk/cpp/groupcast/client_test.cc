@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/client.h"
+#include "groupcast/client.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/testing/fake_server.h"
+#include "groupcast/testing/fake_server.h"
 
 namespace groupcast {
 namespace {

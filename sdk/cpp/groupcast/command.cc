@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/command.h"
+#include "groupcast/command.h"
 
 #include <algorithm>
 #include <boost/json/parse.hpp>

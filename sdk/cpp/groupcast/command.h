@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/types.h"
 
 // The commands of this client: the text of each command's frame.
 namespace groupcast {

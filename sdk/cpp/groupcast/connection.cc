@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/connection.h"
+#include "groupcast/connection.h"
 
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/status.h"
 
 namespace groupcast {
 namespace {

@@ -16,7 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/url.h"
+#include "groupcast/url.h"
 
 namespace groupcast {
 

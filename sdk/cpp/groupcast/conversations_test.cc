@@ -19,9 +19,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "sdk/cpp/groupcast/event.h"
-#include "sdk/cpp/groupcast/session.h"
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/event.h"
+#include "groupcast/session.h"
+#include "groupcast/status.h"
 
 namespace groupcast {
 namespace {

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/command.h"
-#include "sdk/cpp/groupcast/status.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/command.h"
+#include "groupcast/status.h"
+#include "groupcast/types.h"
 
 // The events of the server: the parsed form of each event's frame.
 namespace groupcast {

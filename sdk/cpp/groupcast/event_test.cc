@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/event.h"
+#include "groupcast/event.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/session.h"
+#include "groupcast/session.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/status.h"
 
 namespace groupcast {
 

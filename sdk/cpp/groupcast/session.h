@@ -17,9 +17,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/command.h"
-#include "sdk/cpp/groupcast/event.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/command.h"
+#include "groupcast/event.h"
+#include "groupcast/types.h"
 
 namespace groupcast {
 

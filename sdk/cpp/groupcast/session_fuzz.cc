@@ -13,8 +13,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "sdk/cpp/groupcast/event.h"
-#include "sdk/cpp/groupcast/session.h"
+#include "groupcast/event.h"
+#include "groupcast/session.h"
 
 namespace groupcast {
 namespace {

@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/session.h"
+#include "groupcast/session.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/status.h"
 
 namespace groupcast {
 namespace {

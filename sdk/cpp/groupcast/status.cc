@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/status.h"
 
 #include <string>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/types.h"
 
 namespace groupcast {
 namespace {

@@ -1,8 +1,8 @@
-#include "sdk/cpp/groupcast/status.h"
+#include "groupcast/status.h"
 
 #include <gtest/gtest.h>
 
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/types.h"
 
 namespace groupcast {
 namespace {

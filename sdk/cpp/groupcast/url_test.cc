@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/url.h"
+#include "groupcast/url.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "sdk/cpp/groupcast/event.h"
+#include "groupcast/event.h"
 #include "services/channel/fingerprint.h"
 #include "services/channel/testing/simulated_access.h"
 #include "services/protocol/event.h"

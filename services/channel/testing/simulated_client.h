@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "sdk/cpp/groupcast/session.h"
+#include "groupcast/session.h"
 #include "services/channel/testing/event_queue.h"
 #include "services/channel/testing/simulated_worker.h"
 #include "services/channel/testing/truth.h"

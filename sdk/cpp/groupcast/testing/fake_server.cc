@@ -1,4 +1,4 @@
-#include "sdk/cpp/groupcast/testing/fake_server.h"
+#include "groupcast/testing/fake_server.h"
 
 #include <boost/asio/ip/address_v4.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>

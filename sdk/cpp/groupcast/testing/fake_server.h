@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "sdk/cpp/groupcast/types.h"
+#include "groupcast/types.h"
 
 namespace groupcast {
 
