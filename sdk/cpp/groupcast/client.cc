@@ -70,8 +70,16 @@ absl::Status Client::Join(absl::string_view group_id, MessageCallback on_message
 
 absl::Status Client::Join(absl::string_view group_id, const JoinOptions& options,
                           MessageCallback on_message, JoinCallback on_join, GapCallback on_gap) {
-  return impl_->Join(group_id, options,
-                     {std::move(on_message), std::move(on_join), std::move(on_gap)});
+  GroupCallbacks callbacks;
+  callbacks.on_message = std::move(on_message);
+  callbacks.on_join = std::move(on_join);
+  callbacks.on_gap = std::move(on_gap);
+  return impl_->Join(group_id, options, std::move(callbacks));
+}
+
+absl::Status Client::Join(absl::string_view group_id, const JoinOptions& options,
+                          GroupCallbacks callbacks) {
+  return impl_->Join(group_id, options, std::move(callbacks));
 }
 
 void Client::Leave(absl::string_view group_id) { impl_->Leave(group_id); }

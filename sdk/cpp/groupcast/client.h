@@ -138,19 +138,13 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Makes this client a member of the group, over reconnects, until Leave.
-  //
-  // `on_message` gets the group's messages. `on_join`, if given, runs before them with the position
-  // at which delivery begins, and once more for each reconnect. It may get an error. If
-  // IsTransient(), the client tries again by itself, with the backoff of reconnects, from its last
-  // position. For any other error, the client is not a member, or no longer, for example because
-  // its token does not grant the group any more. `on_gap`, if given, gets every gap, including a
-  // loss that on_join reports with recovered = false.
+  // Makes this client a member of the group, over reconnects, until Leave. GroupCallbacks says when
+  // each callback runs.
   //
   // kInvalidArgument: `group_id` is not 1 to 128 bytes of UTF-8 without control characters, or
   // `on_message` is empty. kAlreadyExists: this client is in the group. kResourceExhausted: over
-  // groups_max. After the end (Close, or kClosed): the reason of the end. On any error no callback
-  // runs.
+  // groups_max, or on_end of twice that number of earlier memberships has not run yet. After the
+  // end (Close, or kClosed): the reason of the end. On any error no callback runs.
   absl::Status Join(absl::string_view group_id, MessageCallback on_message,
                     JoinCallback on_join = nullptr, GapCallback on_gap = nullptr);
 
@@ -160,10 +154,12 @@ class Client {
   absl::Status Join(absl::string_view group_id, const JoinOptions& options,
                     MessageCallback on_message, JoinCallback on_join = nullptr,
                     GapCallback on_gap = nullptr);
+  absl::Status Join(absl::string_view group_id, const JoinOptions& options,
+                    GroupCallbacks callbacks);
 
   // Leaves the group. When it returns, at most one callback of the group still runs, and none if
-  // the call came from a callback. No further callback of the group follows. To leave a group that
-  // this client is not in has no effect.
+  // the call came from a callback. Only on_end follows. To leave a group that this client is not in
+  // has no effect.
   void Leave(absl::string_view group_id);
 
   // Sends `text` to the group as a JSON string. This client need not be a member.

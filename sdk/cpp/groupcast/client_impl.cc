@@ -134,6 +134,7 @@ void Client::Impl::Wake() {
       const std::lock_guard<std::mutex> lock(mutex_);
       woken_ = false;
     }
+    RunCallbacks();
     Write();
   });
 }
@@ -267,7 +268,7 @@ void Client::Impl::BeginClose() {
   if (closing_) return;
   closing_ = true;
   reconnect_timer_.cancel();
-  EndSession(absl::CancelledError("the client was closed"));
+  EndSession(ClientClosed());
   if (connection_) {
     connection_->Close(kCloseNormal, absl::OkStatus());
   } else {

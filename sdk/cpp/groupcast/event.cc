@@ -134,6 +134,14 @@ bool GetFlag(const json::object& object, absl::string_view name) {
   return value != nullptr && value->is_bool() && value->get_bool();
 }
 
+std::optional<Sender> GetSender(const json::object& object) {
+  const json::value* from = object.if_contains("from");
+  if (from == nullptr || !from->is_object()) return std::nullopt;
+  std::optional<std::string> connection_id = GetString(from->get_object(), "connection_id");
+  if (!connection_id.has_value()) return std::nullopt;
+  return Sender{*std::move(connection_id), GetString(from->get_object(), "user").value_or("")};
+}
+
 // Everything of a message but its group. `bytes` are those of `object`; `event` is what has it.
 absl::StatusOr<MessageEvent> ParseMessageFields(const json::object& object, absl::string_view bytes,
                                                 absl::string_view event) {
@@ -155,6 +163,7 @@ absl::StatusOr<MessageEvent> ParseMessageFields(const json::object& object, absl
   parsed.message.json = std::string(Scanner(bytes).Find("message"));
   if (parsed.message.json.empty()) parsed.message.json = json::serialize(*value);
   parsed.message.text = GetString(object, "message");
+  parsed.message.from = GetSender(object);
   return parsed;
 }
 

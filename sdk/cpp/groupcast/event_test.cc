@@ -34,6 +34,20 @@ TEST(EventTest, Message) {
   EXPECT_EQ(message.sent_at, absl::FromUnixMillis(1792742400123));
 }
 
+TEST(EventTest, TheSenderOfAMessageIsOptional) {
+  const auto parse = [](absl::string_view from) {
+    return Parse<MessageEvent>(
+               absl::StrCat(
+                   R"({"event":"message","group_id":"g","message":1,"offset":2,"previous":1,)",
+                   from, R"("sent_at":5})"))
+        .message.from;
+  };
+  EXPECT_EQ(parse(""), std::nullopt);
+  EXPECT_EQ(parse(R"("from":{"user":"alice","connection_id":"c4"},)"), (Sender{"c4", "alice"}));
+  EXPECT_EQ(parse(R"("from":{"connection_id":"c4"},)"), (Sender{"c4", ""}));
+  EXPECT_EQ(parse(R"("from":{"user":"alice"},)"), std::nullopt);
+}
+
 // What the application gets is what the sender wrote, not what a parser made of it.
 TEST(EventTest, MessageJsonIsTheServersBytes) {
   for (const char* json : {"0.1", "-1e400", "12345678901234567890123", "null", "true", "[]", "{}",

@@ -25,6 +25,10 @@ absl::Status Session::Join(absl::string_view group_id, const JoinOptions& option
     return absl::ResourceExhaustedError(
         absl::StrCat("already in ", groups_.size(), " groups, and groups_max allows no more"));
   }
+  if (ends_due_ >= 2 * limits_.groups_max) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("on_end of ", ends_due_, " earlier memberships has not run yet"));
+  }
   Group& group = groups_[std::string(group_id)];
   group.callbacks = std::move(callbacks);
   group.history = options.history;
@@ -51,6 +55,7 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   rejoining_.erase(group->first);
   std::shared_ptr<const GroupCallbacks> callbacks = std::move(group->second.callbacks);
   groups_.erase(group);
+  if (callbacks->on_end) CallEnd(callbacks, GroupLeft());
   return callbacks;
 }
 
@@ -88,14 +93,11 @@ void Session::Shutdown(const absl::Status& why) {
   OnDisconnected();
   queue_.clear();
 
-  // Released when this is run and dropped, by the owner.
-  std::vector<std::shared_ptr<const GroupCallbacks>> released;
   for (auto& [group_id, group] : groups_) {
     if (!group.answered) CallJoin(group_id, group, why);
-    released.push_back(std::move(group.callbacks));
+    CallEnd(std::move(group.callbacks), why);
   }
   groups_.clear();
-  callbacks_.push_back({"", [released = std::move(released)] {}});
 }
 
 absl::Status Session::OnEvent(Event event, absl::Time now) {
@@ -197,6 +199,7 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
 std::function<void()> Session::NextCallback() {
   if (callbacks_.empty()) return nullptr;
   std::function<void()> run = std::move(callbacks_.front().run);
+  if (callbacks_.front().is_end) --ends_due_;
   callbacks_.pop_front();
   return run;
 }
@@ -336,14 +339,14 @@ void Session::OnJoinRefused(Groups::iterator found, const ServerError& error) {
   joins_.erase(group.join_id);
   rejoining_.erase(group_id);
   group.answered = true;
-  CallJoin(group_id, group, ToStatus(error));
+  absl::Status why = ToStatus(error);
+  CallJoin(group_id, group, why);
   if (error.retry) {
     group.state = GroupState::kRefused;
     has_refused_joins_ = true;
     return;
   }
-  // The owner drops the callbacks, outside of its lock.
-  callbacks_.push_back({"", [released = std::move(group.callbacks)] {}});
+  CallEnd(std::move(group.callbacks), why);
   groups_.erase(found);
 }
 
@@ -407,7 +410,7 @@ absl::Status Session::CheckRoom(size_t bytes) const {
         absl::StrCat("a frame of ", bytes, " bytes never fits into queue_bytes_max"));
   }
   if (bytes > limits_.queue_bytes_max - queue_bytes_) {
-    return absl::ResourceExhaustedError(
+    return QueueFull(
         absl::StrCat("commands of ", queue_bytes_, " bytes wait for their answers already"));
   }
   return absl::OkStatus();
@@ -465,6 +468,16 @@ void Session::CallGap(const Group& group, Gap gap) {
   callbacks_.push_back({std::move(group_id), [callbacks = group.callbacks, gap = std::move(gap)] {
                           if (callbacks->on_gap) callbacks->on_gap(gap);
                         }});
+}
+
+void Session::CallEnd(std::shared_ptr<const GroupCallbacks> callbacks, const absl::Status& why) {
+  ++ends_due_;
+  // The owner also drops the callbacks with it, outside of its lock.
+  callbacks_.push_back({"",
+                        [callbacks = std::move(callbacks), why] {
+                          if (callbacks->on_end) callbacks->on_end(why);
+                        },
+                        /*is_end=*/true});
 }
 
 }  // namespace groupcast

@@ -23,12 +23,6 @@
 
 namespace groupcast {
 
-struct GroupCallbacks {
-  MessageCallback on_message;
-  JoinCallback on_join;  // May be empty.
-  GapCallback on_gap;    // May be empty.
-};
-
 struct SessionIdentity {
   // The value that connections give as ?session=, see CheckSessionId().
   std::string session_id;
@@ -78,12 +72,12 @@ class Session {
 
   // The application's calls. Group ids, positions and JSON are valid.
 
-  // kAlreadyExists: this client is in that group. kResourceExhausted: over groups_max. After
-  // Shutdown: its status.
+  // kAlreadyExists: this client is in that group. kResourceExhausted: over groups_max, or on_end of
+  // twice that number of earlier memberships has not run yet. After Shutdown: its status.
   absl::Status Join(absl::string_view group_id, const JoinOptions& options,
                     std::shared_ptr<const GroupCallbacks> callbacks);
-  // From now on NextCallback() returns no callback of the group. Leave returns the callbacks that
-  // Join was given, which the caller releases, or null if the group was not joined.
+  // From now on NextCallback() returns no callback of the group, except on_end. Leave returns the
+  // callbacks that Join was given, which the caller releases, or null if the group was not joined.
   std::shared_ptr<const GroupCallbacks> Leave(absl::string_view group_id);
   // Takes `done` if and only if the result is OK. NextCallback() then returns it once.
   // kResourceExhausted: over queue_bytes_max. kInvalidArgument: the message alone is over it. After
@@ -180,8 +174,9 @@ class Session {
     bool in_flight = false;
   };
   struct DueCallback {
-    std::string group_id;  // Empty for sends.
+    std::string group_id;  // Empty for those that a Leave does not take back.
     std::function<void()> run;
+    bool is_end = false;
   };
   using Groups = std::map<std::string, Group, std::less<>>;
   // In the order of the application's calls, which is also the order of the deadlines.
@@ -215,6 +210,8 @@ class Session {
   Groups::iterator FindJoined(absl::string_view group_id);
   void CallJoin(const std::string& group_id, const Group& group, absl::StatusOr<Joined> result);
   void CallGap(const Group& group, Gap gap);
+  // Takes the callbacks of a membership that ends.
+  void CallEnd(std::shared_ptr<const GroupCallbacks> callbacks, const absl::Status& why);
   CommandId NewId() { return CommandId{++last_id_}; }
 
   const SessionIdentity identity_;
@@ -239,9 +236,11 @@ class Session {
   size_t in_flight_ = 0;    // The number of them in flight.
   // The times to write refused sends again. May name sends that are resolved by now.
   std::set<std::pair<absl::Time, CommandId>> resends_;
-  // Bounded: only events, OnDisconnected, OnTimer and Shutdown add callbacks, each for an item of
-  // the bounded lists above. The owner runs all of them before the next event.
+  // Bounded: events, OnDisconnected, OnTimer and Shutdown add callbacks, each for an item of the
+  // bounded lists above. The owner runs all of them before the next event. Leave adds on_end, which
+  // ends_due_ counts.
   std::deque<DueCallback> callbacks_;
+  size_t ends_due_ = 0;
 };
 
 }  // namespace groupcast

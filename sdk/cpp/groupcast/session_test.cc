@@ -39,6 +39,9 @@ class SessionTest : public testing::Test {
                                     gap.from ? absl::StrCat(*gap.from) : "null", " to ", gap.epoch,
                                     ":", gap.to));
     };
+    callbacks->on_end = [this, group_id](const absl::Status& why) {
+      if (hears_ends_) heard_.push_back(absl::StrCat(group_id, " end ", Show(why)));
+    };
     return session_.Join(group_id, options, std::move(callbacks));
   }
 
@@ -139,6 +142,7 @@ class SessionTest : public testing::Test {
   }
 
   std::vector<std::string> heard_;
+  bool hears_ends_ = false;
   absl::Time now_ = absl::UnixEpoch();
   Session session_{{"session", "k-"}, {/*queue_bytes_max=*/1000, /*groups_max=*/3}};
 };
@@ -889,6 +893,55 @@ TEST_F(SessionTest, AFinalRefusalOfAJoinEndsTheMembership) {
   Refuse(Written("add_group", "g"), "too_many_groups", false);
   EXPECT_EQ(Hear(), "g join too_many_groups");
   EXPECT_FALSE(session_.has_refused_joins());
+  EXPECT_EQ(Join("g"), absl::OkStatus());
+}
+
+// Whoever waits for the result of a join must hear when there will be none.
+TEST_F(SessionTest, TheEndOfAMembershipIsToldOnceAndLast) {
+  hears_ends_ = true;
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  session_.Leave("g");
+  EXPECT_EQ(Hear(), "g end left") << "before the answer";
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+
+  JoinedAt("g", {"e", 7});
+  Deliver("g", 7, 8);
+  session_.Leave("g");
+  EXPECT_EQ(Hear(), "g end left") << "and nothing else that was due";
+  Written("leave_group", "g");
+  session_.Leave("g");
+  EXPECT_EQ(Hear(), "");
+
+  JoinedAt("g", {"e", 7});
+  ErrorEvent lost;
+  lost.error = {"forbidden", "no", false};
+  lost.lost_group = "g";
+  Take(lost);
+  EXPECT_EQ(Hear(), "g join forbidden\ng end forbidden");
+
+  JoinedAt("g", {"e", 7});
+  session_.Shutdown(ClientClosed());
+  EXPECT_EQ(Hear(), "g end closed");
+}
+
+TEST_F(SessionTest, ALaterMembershipDoesNotTakeBackTheEndOfAnEarlierOne) {
+  hears_ends_ = true;
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  session_.Leave("g");
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  session_.Leave("g");
+  EXPECT_EQ(Hear(), "g end left\ng end left");
+}
+
+TEST_F(SessionTest, EndsThatAreDueAreBounded) {
+  for (int i = 0; i < 6; ++i) {  // Twice groups_max.
+    ASSERT_EQ(Join("g"), absl::OkStatus());
+    session_.Leave("g");
+  }
+  EXPECT_EQ(Join("g").code(), StatusCode::kResourceExhausted);
+  Hear();
   EXPECT_EQ(Join("g"), absl::OkStatus());
 }
 

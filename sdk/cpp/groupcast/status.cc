@@ -1,6 +1,7 @@
 #include "groupcast/status.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
@@ -35,6 +36,11 @@ constexpr struct {
     {"internal", absl::StatusCode::kInternal},
 };
 
+absl::Status WithWord(absl::Status status, absl::string_view word) {
+  status.SetPayload(kWordPayload, absl::Cord(word));
+  return status;
+}
+
 absl::StatusCode CodeOf(const ServerError& error) {
   for (const auto& known : kWords) {
     if (known.word == error.word) return known.code;
@@ -66,8 +72,8 @@ absl::StatusCode CodeOf(uint16_t close_code) {
 }  // namespace
 
 absl::Status ToStatus(const ServerError& error) {
-  absl::Status status(CodeOf(error), absl::StrCat(error.word, ": ", error.message));
-  status.SetPayload(kWordPayload, absl::Cord(error.word));
+  absl::Status status =
+      WithWord({CodeOf(error), absl::StrCat(error.word, ": ", error.message)}, error.word);
   if (error.retry) status.SetPayload(kTransientPayload, absl::Cord());
   return status;
 }
@@ -84,6 +90,18 @@ absl::Status OutcomeUnknown() {
   return ToStatus({"outcome_unknown", "it was sent, but never acknowledged", false});
 }
 
+absl::Status QueueFull(absl::string_view message) {
+  absl::Status status = WithWord(absl::ResourceExhaustedError(message), "queue_full");
+  status.SetPayload(kTransientPayload, absl::Cord());
+  return status;
+}
+
+absl::Status GroupLeft() { return WithWord(absl::CancelledError("the group was left"), "left"); }
+
+absl::Status ClientClosed() {
+  return WithWord(absl::CancelledError("the client was closed"), "closed");
+}
+
 absl::Status AnswerLost() {
   return ToStatus({"unavailable", "the connection broke before the answer", true});
 }
@@ -94,8 +112,9 @@ bool SaysNotDone(const ServerError& error) {
 }
 
 absl::Status CloseStatus(uint16_t code, absl::string_view reason) {
-  return absl::Status(CodeOf(code), absl::StrCat("the server closed the connection with ", code,
+  absl::Status status(CodeOf(code), absl::StrCat("the server closed the connection with ", code,
                                                  reason.empty() ? "" : ": ", reason));
+  return MayReconnect(code) ? status : WithWord(std::move(status), "refused");
 }
 
 bool MayReconnect(uint16_t code) { return code < 4500 || code > 4999; }

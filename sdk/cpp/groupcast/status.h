@@ -25,6 +25,11 @@ absl::Status ToStatus(const ServerError& error);
 // not transient: a new send has a new key, so the message could be delivered twice.
 absl::Status OutcomeUnknown();
 
+// The errors of this client itself. Their words are listed at ErrorWord().
+absl::Status QueueFull(absl::string_view message);
+absl::Status GroupLeft();
+absl::Status ClientClosed();
+
 // The result of a request that lost its connection before the answer.
 absl::Status AnswerLost();
 
@@ -34,7 +39,8 @@ bool SaysNotDone(const ServerError& error);
 // RFC 6455's code for a connection that ended without a close frame.
 inline constexpr uint16_t kNoCloseFrame = 1006;
 
-// The reason of the end of a connection that the server closed with `code`.
+// The reason of the end of a connection that the server closed with `code`. If the client may not
+// come back, ErrorWord() is "refused".
 absl::Status CloseStatus(uint16_t code, absl::string_view reason);
 
 // False for the codes 4500 to 4999, with which the server forbids a client to come back.

@@ -51,6 +51,19 @@ TEST(StatusTest, OnlyWordsThatSayNotDoneLeaveNoDoubt) {
   }
 }
 
+TEST(StatusTest, TheClientsOwnErrorsHaveWordsToo) {
+  EXPECT_EQ(ErrorWord(QueueFull("why")), "queue_full");
+  EXPECT_TRUE(IsTransient(QueueFull("why")));
+  for (const absl::Status& status : {GroupLeft(), ClientClosed()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+    EXPECT_FALSE(IsTransient(status));
+  }
+  EXPECT_EQ(ErrorWord(GroupLeft()), "left");
+  EXPECT_EQ(ErrorWord(ClientClosed()), "closed");
+  EXPECT_EQ(ErrorWord(CloseStatus(4500, "")), "refused");
+  EXPECT_EQ(ErrorWord(CloseStatus(4499, "")), "");
+}
+
 TEST(StatusTest, OtherErrorsHaveNoWord) {
   EXPECT_EQ(ErrorWord(absl::OkStatus()), "");
   EXPECT_EQ(ErrorWord(absl::UnavailableError("unavailable")), "");

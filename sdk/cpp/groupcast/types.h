@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,16 @@ struct Position {
   friend bool operator==(const Position&, const Position&) = default;
 };
 
+// Who sent a message. The server writes it.
+struct Sender {
+  // As Member::connection_id.
+  std::string connection_id;
+  // Of its token. Empty if it has none.
+  std::string user;
+
+  friend bool operator==(const Sender&, const Sender&) = default;
+};
+
 // A message of a group that this client is a member of.
 struct Message {
   std::string group_id;
@@ -36,6 +47,8 @@ struct Message {
   std::string epoch;
   // The time at which a server took the message, by that server's clock.
   absl::Time sent_at;
+  // Set in groups whose rules name senders.
+  std::optional<Sender> from;
 
   // The position to store for JoinOptions::since, once the message is processed.
   Position position() const { return {epoch, offset}; }
@@ -99,6 +112,52 @@ struct GroupHistory {
   std::vector<Message> messages;
 };
 
+// A member of a group: one client, with all connections of its session.
+struct Member {
+  // The id of the connection with which it came.
+  std::string connection_id;
+  // Of its token. Empty if it has none.
+  std::string user;
+  // What the token says of the user, as compact JSON. Empty if it says nothing.
+  std::string info_json;
+  // The time of the join, to the second, by a server's clock.
+  absl::Time since;
+
+  friend bool operator==(const Member&, const Member&) = default;
+};
+
+struct MembersOptions {
+  // The size of a page. A server gives at most 500, and fewer if they take more than 64 KiB.
+  uint32_t limit = 100;
+  // GroupMembers::next of the page before. Empty: the first page.
+  std::string after;
+  // Only the number of the members.
+  bool count_only = false;
+};
+
+// One page of the members of a group, read without a membership.
+struct GroupMembers {
+  std::string group_id;
+  // Of the whole group.
+  uint64_t count = 0;
+  // In the order of their connection ids. Empty with MembersOptions::count_only.
+  std::vector<Member> members;
+  // MembersOptions::after for the next page. Empty if this is the last one.
+  std::string next;
+};
+
+// By connection id.
+using MembersById = std::map<std::string, Member, std::less<>>;
+
+// A change of the members of a group that this client is in.
+struct MembersUpdate {
+  // All members after the change. Only valid while the callback runs.
+  const MembersById& members;
+  // Also those whose fields have changed.
+  std::vector<Member> joined;
+  std::vector<Member> left;
+};
+
 enum class ConnectionState {
   kConnecting,  // An attempt to connect is under way.
   kConnected,   // The server has welcomed this client, which joins its groups again.
@@ -114,13 +173,44 @@ using JoinCallback = std::function<void(const absl::StatusOr<Joined>&)>;
 // known.
 using SendCallback = std::function<void(const absl::StatusOr<Position>&)>;
 using HistoryCallback = std::function<void(const absl::StatusOr<GroupHistory>&)>;
+using MembersCallback = std::function<void(const absl::StatusOr<GroupMembers>&)>;
+using MembersListener = std::function<void(const absl::StatusOr<MembersUpdate>&)>;
+// Gets the reason of the end.
+using EndCallback = std::function<void(const absl::Status&)>;
 // `why` is OK for kConnecting, for kConnected and after Close(). Otherwise it says what ended the
 // connection or prevented it. kInternal: this client and the server disagree about the protocol.
 // That is a defect of one of them; please report it.
 using StateListener = std::function<void(ConnectionState state, const absl::Status& why)>;
 
-// The protocol's word for the error of `status`, for example "message_too_large" or "unavailable".
-// Empty if the error did not come from the server. Compare it where status.code() is not fine
+// What a membership calls. Only `on_message` must be there.
+struct GroupCallbacks {
+  // Gets the group's messages.
+  MessageCallback on_message;
+  // Runs before the messages with the position at which delivery begins, and once more for each
+  // reconnect. It may get an error. If IsTransient(), the client tries again by itself, with the
+  // backoff of reconnects, from its last position. For any other error, the client is not a member,
+  // or no longer, for example because its token does not grant the group any more.
+  JoinCallback on_join;
+  // Gets every gap, including a loss that on_join reports with recovered = false.
+  GapCallback on_gap;
+  // Gets the members of the group: after each join, when the list is complete, and then for each
+  // member that comes or goes. It gets an error if the members cannot be read, and is not called
+  // again before the next join.
+  MembersListener on_members;
+  // Runs once, as the last callback of the membership, also if the join has no answer yet. It gets
+  // the reason: the error of a join that is not tried again, or the error word "left" (Leave),
+  // "closed" (Close) or "refused" (kClosed).
+  EndCallback on_end;
+};
+
+// The word for the error of `status`: the protocol's, for example "message_too_large" or
+// "unavailable", or one of the client's own:
+//   queue_full       over ClientOptions::queue_bytes_max. IsTransient()
+//   outcome_unknown  a send may or may not have been delivered
+//   left             Leave() ended the membership
+//   closed           Close() was called
+//   refused          the server forbade this client to come back
+// Empty for other errors, for example for bad arguments. Compare it where status.code() is not fine
 // enough.
 std::string ErrorWord(const absl::Status& status);
 
