@@ -15,8 +15,8 @@
 #include "services/common/posix.h"
 #include "services/connections/deadline_list.h"
 #include "services/connections/flush_queue.h"
-#include "services/connections/outbox.h"
 #include "services/connections/peer_address.h"
+#include "services/connections/peer_socket.h"
 #include "services/connections/unfinished_pool.h"
 #include "services/groups/group_service.h"
 #include "services/groups/member.h"
@@ -33,13 +33,10 @@ namespace groupcast::service {
 
 class Connection;
 
-struct ConnectionOptions {
+// The bounds of the socket are those of a stream.
+struct ConnectionOptions : PeerSocketOptions {
   RequestLimits requests;
   CallLimits calls;
-  size_t outbox_bytes_max = 1u << 20;  // of a stream
-  size_t burst_bytes_max = 4u << 20;   // as SessionOptions of the WebSocket service
-  size_t unsent_bytes_max = 128u << 10;
-  absl::Duration close_timeout = absl::Seconds(5);
   // A peer that does not acknowledge bytes for this time is gone.
   absl::Duration dead_peer_timeout = absl::Seconds(35);
 };
@@ -104,7 +101,7 @@ class ConnectionHost {
 // It ends in steps, so that no caller uses a destroyed connection. The worker destroys it at the
 // end of a turn, once `ended`.
 class Connection final : public Member,
-                         public EventHandler,
+                         public PeerSocket,
                          public DeadlineNode,
                          public FlushNode,
                          public UnfinishedNode {
@@ -138,19 +135,17 @@ class Connection final : public Member,
 
   bool ended() const { return state_ == State::kEnded; }
   bool is_idle() const {
-    return state_ == State::kReading && outbox_.empty() && !parser_.is_inside();
+    return state_ == State::kReading && outbox().empty() && !parser_.is_inside();
   }
   bool is_reading() const { return state_ == State::kReading; }
   bool is_answering() const { return state_ == State::kAnswering; }
   bool is_streaming() const { return state_ == State::kStreaming; }
   // Whether it was closed because its outbox was full.
   bool slow() const { return slow_; }
-  PeerAddress peer_address() const { return PeerAddressOf(socket_.get()); }
-  size_t outbox_bytes() const { return outbox_.bytes(); }
+  PeerAddress peer_address() const { return PeerAddressOf(socket()); }
+  size_t outbox_bytes() const { return outbox().bytes(); }
   // The memory of what it has read and not used yet.
   size_t input_bytes() const { return parser_.buffered_bytes(); }
-  // Whether the kernel has taken bytes for it within the last second.
-  bool takes_bytes() const;
   // Whether its outbox has drained far enough for recoveries to continue.
   bool drained() const;
 
@@ -216,33 +211,22 @@ class Connection final : public Member,
   void LeaveStream(CloseCode code);
   // The same for a stream, which may have been about to begin.
   void EndGroups();
-  absl::Status Push(const SharedBytes& bytes);
+  absl::Status Push(const SharedBytes& bytes) { return PeerSocket::Push(bytes, host_->options()); }
   // Pushes, and closes a peer that does not read. False: it is closed.
   bool PushOrClose(const SharedBytes& bytes);
   void Write();
   void CountInput();
-  void WatchFor(uint32_t events);
-  size_t outbox_bytes_max() const;
   void End();
 
   ConnectionHost* const host_;
-  EventLoop* const loop_;
-  Fd socket_;
   State state_ = State::kReading;
-  bool registered_ = false;
-  bool is_member_ = false;      // of GroupService
-  bool write_blocked_ = false;  // the socket was full; it is watched for room
-  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
-  bool peer_closed_ = false;    // the peer sends nothing more
+  bool is_member_ = false;    // of GroupService
+  bool peer_closed_ = false;  // the peer sends nothing more
   bool head_is_checked_ = false;
   bool is_timed_ = false;  // the time of the request in parser_ runs
   bool slow_ = false;
-  uint32_t watched_ = 0;       // epoll bits
-  uint32_t unsent_bytes_ = 0;  // in the kernel, when the socket was found full
-  size_t counted_input_ = 0;   // as the host knows it
-  size_t held_bytes_ = 0;      // of a request that runs, as the host knows them
-  absl::Time took_bytes_at_ = absl::InfinitePast();
-  Outbox outbox_;
+  size_t counted_input_ = 0;  // as the host knows it
+  size_t held_bytes_ = 0;     // of a request that runs, as the host knows them
   RequestParser parser_;
   RequestFrame request_;
   Route route_;

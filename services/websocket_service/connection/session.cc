@@ -1,12 +1,7 @@
 #include "services/websocket_service/connection/session.h"
 
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -17,10 +12,8 @@
 #include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/common/address.h"
 #include "services/common/utf8.h"
 #include "services/protocol/event.h"
-#include "services/websocket_service/proxy/proxy_header.h"
 #include "services/websocket_service/wire/encodings.h"
 
 namespace groupcast::service {
@@ -41,13 +34,6 @@ constexpr size_t kSmallMessageBytesMax = 20 * 1024;
 // Large messages come in large records. A record's header is not encrypted (RFC 8446 section 5.1).
 constexpr unsigned kSmallRecordBytesMax = 8 * 1024;
 
-// How many frames one system call takes, and how many calls one connection gets in a turn.
-constexpr size_t kFramesPerWrite = 64;
-constexpr int kWritesPerTurn = 8;
-
-// A connection that has taken no bytes for this time gets no room for a burst.
-constexpr absl::Duration kTakesBytesMax = absl::Seconds(1);
-
 // Clients that are closed at the same time are asked to spread their return over this much.
 constexpr absl::Duration kReconnectSpread = absl::Seconds(1);
 
@@ -56,37 +42,16 @@ absl::Duration ReconnectAfter() {
   return kReconnectSpread * absl::Uniform(random, 0.0, 1.0);
 }
 
-// The first byte of a TLS connection: the type of the record that has the ClientHello (RFC 8446
-// section 5.1).
-constexpr unsigned char kTlsHandshakeRecord = 0x16;
-constexpr size_t kRecordHeaderBytes = 5;
-constexpr size_t kRecordBytesMax = 16 * 1024;  // of one that is not encrypted
-
-// The bytes in a queue of the kernel. The send queue: SIOCOUTQ with those that the peer has not
-// acknowledged, SIOCOUTQNSD only those that were not sent. The receive queue: FIONREAD. tcp(7).
-uint32_t KernelQueueBytes(int socket, unsigned long which) {
-  int bytes = 0;
-  return ioctl(socket, which, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
-}
-
-// The socket counts as readable when it has this number of bytes, or its end.
-void WakeFrom(int socket, size_t bytes) {
-  const int low_water = static_cast<int>(bytes);
-  setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
-}
-
 }  // namespace
 
 Session::Session(SessionHost* host, EventLoop* loop, Fd socket, ConnectionId id)
     : Member(id, &kBareEncoding),
+      PeerSocket(loop, std::move(socket)),
       host_(host),
-      loop_(loop),
-      socket_(std::move(socket)),
       awaits_tls_(host->tls() != nullptr),
       read_bytes_(read_buffer.size()) {}
 
 Session::~Session() {
-  if (registered_) loop_->Remove(socket_.get(), this);
   decoder_ = FrameDecoder();
   held_.reset();
   postponed_.reset();
@@ -95,37 +60,18 @@ Session::~Session() {
   host_->OnReadEnds(this);
 }
 
-absl::Status Session::Start() {
-  const SessionOptions& options = host_->session_options();
-  const int unsent_max = static_cast<int>(
-      std::min(options.unsent_bytes_max, std::max<size_t>(1, options.outbox_bytes_max / 4)));
-  // If it fails, the kernel's own limits hold (tcp_wmem).
-  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
-  const ProxyPolicy* const proxies = host_->proxies();
-  if (proxies != nullptr && proxies->proxy_protocol) {
-    const std::optional<IpAddress> peer = IpAddress::OfPeer(socket_.get());
-    awaits_proxy_header_ = peer.has_value() && proxies->trusted.Contains(*peer);
-    if (awaits_proxy_header_) WakeFrom(socket_.get(), ProxyHeader::kFixedBytes);
-  }
-  watched_ = EPOLLIN;
-  absl::Status status = loop_->Add(socket_.get(), watched_, this);
-  registered_ = status.ok();
-  return status;
-}
-
 void Session::OnEvents(uint32_t events) {
   if ((events & EPOLLERR) != 0) {
     if (tls_ == nullptr || !awaits_tls_) return End();
     events |= EPOLLIN;  // the peer's alert may have come before the reset
   }
   if ((events & EPOLLOUT) != 0) {
-    write_blocked_ = false;
-    unsent_bytes_ = 0;
+    OnRoom();
     Touch();
     if (awaits_tls_) events |= EPOLLIN;
   }
   if ((events & EPOLLIN) != 0) {
-    if (waits_to_be_read()) return StopReading();
+    if (waits_to_be_read()) return IgnoreInput();
     if (waits_for_turns_ || Read(/*admitted=*/false, kSmallMessageBytesMax)) WaitForTurn();
     return;
   }
@@ -148,9 +94,9 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     reads_small_ = false;
     // What comes while it closes is discarded.
     const bool is_limited = rate.per_second > 0 && state_ != State::kClosing;
-    const double tokens = is_limited ? input_tokens_.Available(rate, loop_->now()) : 0;
+    const double tokens = is_limited ? input_tokens_.Available(rate, now()) : 0;
     if (is_limited && tokens < 1 &&
-        (KernelQueueBytes(socket_.get(), FIONREAD) > 0 || has_hidden_input())) {
+        (KernelQueueBytes(socket(), FIONREAD) > 0 || has_hidden_input())) {
       host_->OnLimit(Limit::kInput);
       host_->WaitForRate(this);
       return false;
@@ -167,13 +113,13 @@ bool Session::Read(bool admitted, size_t bytes_max) {
     // The last read of a turn begins no message that would wait unfinished.
     const uint64_t frame_left = decoder_.frame_bytes_left();
     if (i + 1 == kReadsPerTurn && frame_left > 0) space = std::min<uint64_t>(space, frame_left);
-    const ssize_t count = tls_ == nullptr ? read(socket_.get(), read_buffer.data(), space)
+    const ssize_t count = tls_ == nullptr ? read(socket(), read_buffer.data(), space)
                                           : tls_->Read(read_buffer.data(), space);
     // With TLS, also the bytes of records that bring no data.
     const size_t cost = tls_ == nullptr ? static_cast<size_t>(std::max<ssize_t>(0, count))
                                         : tls_->TakeReceivedBytes();
     if (is_limited && cost > 0) {
-      input_tokens_.Take(static_cast<double>(cost), rate, loop_->now());
+      input_tokens_.Take(static_cast<double>(cost), rate, now());
     }
     if (count == 0) {
       OnPeerClosed();
@@ -188,7 +134,7 @@ bool Session::Read(bool admitted, size_t bytes_max) {
       return has_hidden_input() && !ended();
     }
     bytes += static_cast<size_t>(count);
-    input_share.Count(std::max(cost, static_cast<size_t>(count)), loop_->now());
+    input_share.Count(std::max(cost, static_cast<size_t>(count)), now());
     waits_for_turns_ = bytes >= kSmallMessageBytesMax;
     host_->OnActivity(this, static_cast<size_t>(count));
     const absl::Span<char> input(read_buffer.data(), static_cast<size_t>(count));
@@ -207,134 +153,6 @@ bool Session::Read(bool admitted, size_t bytes_max) {
   return reads() && !ended();
 }
 
-bool Session::ReadProxyHeader() {
-  // The socket keeps the bytes until the header is whole, because TLS may begin right behind it.
-  const ssize_t count =
-      recv(socket_.get(), read_buffer.data(), ProxyHeader::kBytesMax, MSG_PEEK | MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  if (count <= 0) {
-    End();
-    return false;
-  }
-  ProxyHeader header =
-      ProxyHeader::Read(absl::string_view(read_buffer.data(), static_cast<size_t>(count)));
-  if (header.result == ProxyHeader::Result::kNeedMore) {
-    WakeFrom(socket_.get(), header.bytes);
-    EndIfPeerEnds();  // the rest will not come
-    return false;
-  }
-  awaits_proxy_header_ = false;
-  WakeFrom(socket_.get(), 1);
-  if (header.result == ProxyHeader::Result::kInvalid) {
-    awaits_tls_ = false;
-    HttpAnswer answer = AnswerStranger(Refusal::kNoProxyHeader);
-    answer.refused = std::move(header.error);
-    host_->OnRefusal(answer, this);
-    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
-    return false;
-  }
-  if (recv(socket_.get(), read_buffer.data(), header.bytes, MSG_DONTWAIT) !=
-      static_cast<ssize_t>(header.bytes)) {
-    Abort();
-    return false;
-  }
-  if (!header.client.has_value()) return true;
-  TakeAddress(*header.client);
-  // A named client that is a proxy itself names its own client in the request.
-  if (!host_->proxies()->trusted.Contains(*header.client)) host_->OnAddress(this);
-  return !ended();
-}
-
-void Session::TakeAddress(const IpAddress& address) {
-  if (told_address_ == nullptr && IpAddress::OfPeer(socket_.get()) == address) return;
-  told_address_ = std::make_unique<IpAddress>(address);
-}
-
-std::string Session::address_text() const {
-  return told_address_ == nullptr ? PeerHost(socket_.get()) : told_address_->Text();
-}
-
-bool Session::HasFirstRecord() {
-  std::array<unsigned char, kRecordHeaderBytes> header{};
-  const ssize_t count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  if (count <= 0) {
-    End();
-    return false;
-  }
-  if (header[0] != kTlsHandshakeRecord) {
-    awaits_tls_ = false;
-    WakeFrom(socket_.get(), 1);
-    const HttpAnswer answer = AnswerStranger(Refusal::kPlain);
-    host_->OnRefusal(answer, this);
-    BeginClosing(SharedBytes::Copy(answer.bytes), /*drop_unsent=*/false);
-    return false;
-  }
-  size_t bytes = header.size();
-  if (count == static_cast<ssize_t>(header.size())) {
-    const size_t record = header[3] * 256u + header[4];
-    // A longer one is an error, which OpenSSL tells the peer.
-    if (record <= kRecordBytesMax) bytes += record;
-    if (KernelQueueBytes(socket_.get(), FIONREAD) >= bytes) {
-      WakeFrom(socket_.get(), 1);
-      return true;
-    }
-  }
-  WakeFrom(socket_.get(), bytes);
-  EndIfPeerEnds();
-  return false;
-}
-
-void Session::EndIfPeerEnds() {
-  pollfd end{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
-  if (poll(&end, 1, 0) > 0) End();
-}
-
-bool Session::ContinueTls(bool admitted) {
-  if (tls_ == nullptr) {
-    if (!admitted) {
-      if (!HasFirstRecord()) return false;
-      if (!host_->MayShakeHands(this)) {
-        StopReading();
-        return false;
-      }
-    }
-    shakes_hands_ = true;
-    tls_ = TlsStream::Create(host_->tls(), socket_.get());
-    if (tls_ == nullptr) {
-      Abort();
-      return false;
-    }
-  } else if (!admitted && !host_->MayShakeHands(this)) {
-    StopReading();
-    return false;
-  }
-  const TlsStream::Progress progress = host_->ShakeHands(tls_.get());
-  const bool has_unsent = tls_->unsent_bytes() > 0;
-  WatchFor(has_unsent ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
-  if (progress == TlsStream::Progress::kUnfinished) return false;
-  awaits_tls_ = false;
-  shakes_hands_ = false;
-  host_->OnTlsHandshakeEnds(this);
-  if (progress == TlsStream::Progress::kFailed) {
-    OnTlsFailed();
-    return false;
-  }
-  write_blocked_ = has_unsent;
-  return true;
-}
-
-void Session::OnTlsFailed() {
-  if (tls_->failure().empty()) return End();
-  HttpAnswer answer;
-  answer.refusal = Refusal::kTlsHandshake;
-  answer.refused = tls_->failure();
-  host_->OnRefusal(answer, this);
-  // The alert is in the kernel. An orderly end lets the peer read it.
-  tls_.reset();
-  BeginClosing(SharedBytes(), /*drop_unsent=*/false);
-}
-
 size_t Session::AskToRead() {
   // What comes while it closes is not held.
   if (state_ == State::kClosing || host_->AllMayRead()) return read_bytes_;
@@ -347,7 +165,7 @@ size_t Session::AskToRead() {
     ssize_t count = 0;
     if (decoder_.frame_bytes_left() == 0) {
       if (tls_ == nullptr) {
-        count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+        count = recv(socket(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
         if (count < 0) return 0;  // an error comes as an event
       } else {
         count = tls_->Peek(header.data(), header.size());
@@ -370,7 +188,7 @@ size_t Session::AskToRead() {
   }
   host_->OnLimit(Limit::kHeld);
   counted_unfinished_ = 0;
-  StopReading();
+  IgnoreInput();
   return 0;
 }
 
@@ -380,7 +198,7 @@ bool Session::MayReadSmall() const {
     return host_->MayReadSmall(/*unseen=*/false);
   }
   std::array<unsigned char, 5> header;
-  const ssize_t count = recv(socket_.get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t count = recv(socket(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
   const bool is_small = count < static_cast<ssize_t>(header.size()) ||
                         header[3] * 256u + header[4] <= kSmallRecordBytesMax;
   return is_small && host_->MayReadSmall(/*unseen=*/true);
@@ -390,24 +208,22 @@ void Session::StopCommands() {
   // What it has read is carried out, as far as it goes without holding others up.
   if (postponed_ != nullptr && state_ == State::kOpen) ReadPostponed();
   reads_commands_ = false;
-  StopReading();
+  IgnoreInput();
   host_->OnReadEnds(this);
 }
 
 void Session::ReadOn(bool admitted) {
   if (held_ != nullptr || ended()) return;
-  WatchFor(watched_ | EPOLLIN);
+  WatchForInput();
   CountInput();
   if (Read(admitted, kReadsPerTurn * read_buffer.size())) WaitForTurn();
 }
-
-void Session::StopReading() { WatchFor(watched_ & ~static_cast<uint32_t>(EPOLLIN)); }
 
 void Session::OnPeerClosed() {
   if (state_ != State::kClosing || !has_unsent()) return End();
   // It may still read our last bytes.
   peer_closed_ = true;
-  StopReading();
+  IgnoreInput();
 }
 
 void Session::ReadRequest(absl::Span<char> input) {
@@ -429,7 +245,7 @@ void Session::ReadRequest(absl::Span<char> input) {
   SharedBytes bytes = SharedBytes::Copy(answer->bytes);
   if (!answer->upgraded) {
     if (answer->refusal != Refusal::kNone) host_->OnRefusal(*answer, this);
-    if (answer->body) outbox_.PushLast(std::exchange(bytes, answer->body));
+    if (answer->body) PushLast(std::exchange(bytes, answer->body));
     BeginClosing(std::move(bytes), /*drop_unsent=*/false);
     return;
   }
@@ -500,7 +316,7 @@ bool Session::OnText(std::optional<std::string> postponed, absl::Span<char> inpu
            .input = std::string(input.data(), input.size()),
            .small = reads_small_ && is_small});
   read_bytes_ = kFirstReadBytes;
-  StopReading();
+  IgnoreInput();
   return false;
 }
 
@@ -529,9 +345,9 @@ std::optional<std::string> Session::Inflate(absl::string_view payload) {
     host_->deflation()->CountInflated(text->size());
     // It costs what it is, and not what it was on the way.
     const size_t more = text->size() - std::min(text->size(), payload.size());
-    input_share.Count(more, loop_->now());
+    input_share.Count(more, now());
     if (options.input_rate.per_second > 0) {
-      input_tokens_.Take(static_cast<double>(more), options.input_rate, loop_->now());
+      input_tokens_.Take(static_cast<double>(more), options.input_rate, now());
     }
     // A copy, because a command may let others go on, and these may inflate too.
     return std::string(*text);
@@ -583,7 +399,7 @@ void Session::ResumeCommands() {
   reads_small_ = false;
   ReadFrames(absl::MakeSpan(held->input));
   if (held_ == nullptr && state_ == State::kOpen && reads_commands_) {
-    WatchFor(watched_ | EPOLLIN);
+    WatchForInput();
     if (has_hidden_input()) WaitForTurn();
   }
 }
@@ -605,19 +421,11 @@ void Session::Send(const SharedBytes& frame, TrafficClass traffic_class) {
   Touch(traffic_class);
 }
 
-absl::Status Session::Push(const SharedBytes& frame) {
-  absl::Status queued = outbox_.Push(frame, outbox_bytes_max());
-  if (queued.ok() || !frame.is_shared() || !takes_bytes()) return queued;
-  return outbox_.Push(frame, outbox_bytes_max() + host_->session_options().burst_bytes_max);
-}
-
-bool Session::takes_bytes() const { return loop_->now() - took_bytes_at_ <= kTakesBytesMax; }
-
 bool Session::HasRoomFor(size_t frame_bytes) const {
-  return is_open() && outbox_.HasRoomFor(frame_bytes, outbox_bytes_max());
+  return is_open() && PeerSocket::HasRoomFor(frame_bytes, host_->session_options());
 }
 
-bool Session::drained() const { return is_open() && outbox_.IsDrained(outbox_bytes_max()); }
+bool Session::drained() const { return is_open() && IsDrained(host_->session_options()); }
 
 void Session::SendPing() { Send(MakeFrame(Opcode::kPing, ""), TrafficClass::kInteractive); }
 
@@ -635,17 +443,17 @@ void Session::Close(CloseCode code, absl::string_view reason, bool drop_unsent) 
 
 void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
   if (drop_unsent) {
-    outbox_.DropUnsent();
+    DropUnsent();
     if (tls_ != nullptr) tls_->LeaveUnsentMemory();
   }
-  if (last) outbox_.PushLast(std::move(last));
+  if (last) PushLast(std::move(last));
   state_ = State::kClosing;
   held_.reset();
   postponed_.reset();
   decoder_ = FrameDecoder();  // nothing of the peer's is read any more
   CountInput();
   host_->OnReadEnds(this);
-  WatchFor(watched_ | EPOLLIN);
+  WatchForInput();
   if (has_hidden_input()) WaitForTurn();
   host_->OnClosing(this);
   Touch();
@@ -653,11 +461,7 @@ void Session::BeginClosing(SharedBytes last, bool drop_unsent) {
 
 void Session::Abort() {
   if (state_ == State::kEnded) return;
-  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
-    // Otherwise the kernel would keep these bytes for minutes, for a peer that does not read.
-    const linger at_once{.l_onoff = 1, .l_linger = 0};
-    setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-  }
+  DropUndelivered();
   End();
 }
 
@@ -665,78 +469,40 @@ void Session::EndOrAbort() { has_unsent() ? Abort() : End(); }
 
 void Session::End() {
   if (state_ == State::kEnded) return;
-  if (KernelQueueBytes(socket_.get(), SIOCOUTQ) > 0) {
-    // The peer may still read. If it does not, the kernel gives up as early as the worker would.
-    const auto timeout_ms =
-        static_cast<unsigned>(absl::ToInt64Milliseconds(host_->session_options().close_timeout));
-    setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-  }
+  LimitDelivery(host_->session_options());
   if (state_ == State::kOpen) host_->OnClose(CloseCode::kAbnormal);
   state_ = State::kEnded;
   if (std::exchange(shakes_hands_, false)) host_->OnTlsHandshakeEnds(this);
   host_->OnReadEnds(this);
   CountUnfinished(0);  // the message itself goes with the session, at the end of the turn
-  if (registered_) loop_->Remove(socket_.get(), this);
-  registered_ = false;
+  StopWatching();
   Touch();
 }
 
 size_t Session::Flush() {
-  if (ended() || write_blocked_ || awaits_tls_) return 0;
-  const size_t frames = outbox_.frames();
-  for (int i = 0; i < kWritesPerTurn && has_unsent(); ++i) {
-    const ssize_t written = WriteFrames();
-    if (written < 0) {
-      if (errno == EAGAIN) break;
-      if (errno == EINTR) continue;
-      End();
-      return 0;
-    }
-    outbox_.Consume(static_cast<size_t>(written));
-    host_->OnSent(static_cast<size_t>(written));
-    took_bytes_at_ = loop_->now();
-    // A page may be large and its reader slow: while it reads, its time begins again.
-    if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
+  if (ended() || is_full() || awaits_tls_) return 0;
+  const size_t frames = outbox().frames();
+  const bool works =
+      WriteOutbox([this] { return has_unsent(); },
+                  [this](absl::Span<iovec> blocks) {
+                    return tls_ == nullptr ? SendBlocks(blocks) : tls_->Write(blocks);
+                  },
+                  [this](size_t bytes) {
+                    host_->OnSent(bytes);
+                    // A page may be large and its reader slow: while it reads, its time begins
+                    // again.
+                    if (state_ == State::kClosing && !was_open_) host_->OnClosing(this);
+                  });
+  if (!works) {
+    End();
+    return 0;
   }
-  if (tls_ != nullptr && state_ == State::kClosing && outbox_.empty()) tls_->SendCloseNotify();
-  write_blocked_ = has_unsent();
-  if (write_blocked_) {
-    unsent_bytes_ = KernelQueueBytes(socket_.get(), SIOCOUTQNSD);
-    if (tls_ != nullptr) unsent_bytes_ += static_cast<uint32_t>(tls_->unsent_bytes());
-  }
-  WatchFor(write_blocked_ ? watched_ | EPOLLOUT : watched_ & ~static_cast<uint32_t>(EPOLLOUT));
-  if (state_ == State::kClosing && !write_blocked_ && !sent_shutdown_) {
-    // Not close(2): with unread input it would reset the connection, and the peer might not get our
-    // last bytes.
-    shutdown(socket_.get(), SHUT_WR);
-    sent_shutdown_ = true;
-    if (peer_closed_) End();
-  }
-  return frames - outbox_.frames();
-}
-
-ssize_t Session::WriteFrames() {
-  std::array<iovec, kFramesPerWrite> vectors;
-  const auto count = static_cast<size_t>(outbox_.Gather(absl::MakeSpan(vectors)));
-  if (tls_ != nullptr) return tls_->Write(absl::MakeConstSpan(vectors.data(), count));
-  msghdr message{};
-  message.msg_iov = vectors.data();
-  message.msg_iovlen = count;
-  return sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-// Half of the bound remains in any case: the kernel's buffers are coarse.
-size_t Session::outbox_bytes_max() const {
-  const size_t bytes_max = host_->session_options().outbox_bytes_max;
-  return bytes_max - std::min<size_t>(unsent_bytes_, bytes_max / 2);
+  if (tls_ != nullptr && state_ == State::kClosing && outbox().empty()) tls_->SendCloseNotify();
+  SetFull(has_unsent(), tls_ == nullptr ? 0 : tls_->unsent_bytes());
+  if (state_ == State::kClosing && !is_full() && ShutDown() && peer_closed_) End();
+  return frames - outbox().frames();
 }
 
 void Session::Touch(TrafficClass traffic_class) { host_->OnTouched(this, traffic_class); }
-
-void Session::WatchFor(uint32_t events) {
-  if (events == watched_ || !registered_) return;
-  watched_ = events;
-  loop_->Modify(socket_.get(), watched_, this);
-}
 
 }  // namespace groupcast::service

@@ -15,8 +15,8 @@
 #include "services/common/token_bucket.h"
 #include "services/connections/deadline_list.h"
 #include "services/connections/flush_queue.h"
-#include "services/connections/outbox.h"
 #include "services/connections/peer_address.h"
+#include "services/connections/peer_socket.h"
 #include "services/connections/unfinished_pool.h"
 #include "services/groups/member.h"
 #include "services/groups/traffic_class.h"
@@ -35,22 +35,11 @@ namespace groupcast::service {
 
 class Session;
 
-struct SessionOptions {
+struct SessionOptions : PeerSocketOptions {
   size_t frame_bytes_max = 1u << 20;  // also for a message of several frames
-  size_t outbox_bytes_max = 1u << 20;
-  // The bytes that the kernel may queue for one connection before it has sent them
-  // (TCP_NOTSENT_LOWAT). At most a quarter of outbox_bytes_max takes effect. The kernel takes whole
-  // buffers of up to 64 KiB, so it may exceed the value by one.
-  size_t unsent_bytes_max = 128u << 10;
-  // A burst may exceed outbox_bytes_max by this, if the connection takes bytes: its last ones are
-  // at most a second old. Only messages may do so: members of a group share them.
-  size_t burst_bytes_max = 4u << 20;
   // The bytes that the worker reads from one connection. Over it, the connection waits to be read.
   // A rate of zero per second is no limit.
   TokenRate input_rate;
-  // The longest time that a closing connection may take. Also for the kernel, if it still has bytes
-  // when the peer has closed its side.
-  absl::Duration close_timeout = absl::Seconds(5);
 };
 
 // The methods of a worker that its sessions call.
@@ -129,7 +118,7 @@ class SessionHost {
 // It ends in steps, so that no caller uses a destroyed session. Close and errors only change its
 // state. The worker destroys it at the end of a turn, once `ended`.
 class Session final : public Member,
-                      public EventHandler,
+                      public PeerSocket,
                       public DeadlineNode,
                       public FlushNode,
                       public ReadNode,
@@ -182,15 +171,15 @@ class Session final : public Member,
   bool slow() const { return slow_; }
   // Whether it reads. It does not while its commands wait for the channel, nor while it waits for
   // ReadOn.
-  bool reads() const { return (watched_ & EPOLLIN) != 0 && !waits_to_be_read(); }
+  bool reads() const { return watches_for_input() && !waits_to_be_read(); }
   // Of the client: the peer, or whom a trusted proxy names.
   PeerAddress peer_address() const {
-    return told_address_ == nullptr ? PeerAddressOf(socket_.get()) : PeerAddressOf(*told_address_);
+    return told_address_ == nullptr ? PeerAddressOf(socket()) : PeerAddressOf(*told_address_);
   }
   // The same for people.
   std::string address_text() const;
   // Of the peer itself.
-  IpAddress peer_ip() const { return IpAddress::OfPeer(socket_.get()).value_or(IpAddress()); }
+  IpAddress peer_ip() const { return IpAddress::OfPeer(socket()).value_or(IpAddress()); }
 
   // For the worker: its index in the list of all sessions.
   uint32_t place = 0;
@@ -204,11 +193,8 @@ class Session final : public Member,
 
   // The bytes of its outbox, with those that TLS has encrypted and the socket has not taken.
   size_t outbox_bytes() const {
-    return outbox_.bytes() + (tls_ == nullptr ? 0 : tls_->unsent_bytes());
+    return outbox().bytes() + (tls_ == nullptr ? 0 : tls_->unsent_bytes());
   }
-  // Whether the kernel has taken bytes for it within the last second.
-  bool takes_bytes() const;
-
   // Whether its outbox has drained far enough for recoveries to continue.
   bool drained() const;
 
@@ -255,9 +241,7 @@ class Session final : public Member,
   bool has_hidden_input() const {
     return (postponed_ != nullptr || (tls_ != nullptr && tls_->has_input())) && reads();
   }
-  bool has_unsent() const { return !outbox_.empty() || (tls_ && tls_->unsent_bytes() > 0); }
-  // Writes the first frames. As sendmsg(2).
-  ssize_t WriteFrames();
+  bool has_unsent() const { return !outbox().empty() || (tls_ && tls_->unsent_bytes() > 0); }
   void OnPeerClosed();
   // The peer has gone, or both sides have closed.
   void End();
@@ -277,33 +261,24 @@ class Session final : public Member,
   size_t unfinished_bytes() const;
   void CountInput();
   void CountUnfinished(size_t bytes);
-  void StopReading();
   // The bytes that may be read now. 0: none; the host calls ReadOn, or the next event comes.
   size_t AskToRead();
   bool MayReadSmall() const;
-  void WatchFor(uint32_t events);
-  // The bound of the outbox: less while the kernel has unsent bytes, because these wait too.
-  size_t outbox_bytes_max() const;
-  absl::Status Push(const SharedBytes& frame);
+  absl::Status Push(const SharedBytes& frame) {
+    return PeerSocket::Push(frame, host_->session_options());
+  }
 
   SessionHost* const host_;
-  EventLoop* const loop_;
-  Fd socket_;
   State state_ = State::kHandshake;
   bool v1_ = false;
   bool was_open_ = false;
   bool slow_ = false;
   bool reads_commands_ = true;
-  bool write_blocked_ = false;  // the socket was full; it is watched for room
-  bool sent_shutdown_ = false;  // our side of the TCP connection is closed
-  bool peer_closed_ = false;    // the peer's side is closed
-  bool registered_ = false;     // in the loop
+  bool peer_closed_ = false;  // the peer's side is closed
   bool awaits_proxy_header_ = false;
   bool awaits_tls_;               // its TLS handshake is not complete
   bool shakes_hands_ = false;     // in TLS: the host counts it
   bool waits_for_turns_ = false;  // its last input was much, so it reads in turns with others
-  uint32_t watched_ = 0;          // epoll bits
-  uint32_t unsent_bytes_ = 0;     // in the kernel, when the socket was found full
   // The size of the next read, at least of the first one after commands had to wait. It is small
   // then, because the commands behind them will probably wait too.
   uint32_t read_bytes_;
@@ -312,13 +287,11 @@ class Session final : public Member,
   std::unique_ptr<IpAddress> told_address_;  // by trusted proxies; null: it is the peer's
   FrameDecoder decoder_;
   std::unique_ptr<Postponed> postponed_;
-  absl::Time took_bytes_at_ = absl::InfinitePast();  // the kernel, the last time
   // As the host knows them.
   size_t counted_unfinished_ = 0;
   size_t counted_held_ = 0;
-  bool counted_small_ = false;  // for counted_held_
-  bool reads_small_ = false;    // the present input is one small message
-  Outbox outbox_;
+  bool counted_small_ = false;              // for counted_held_
+  bool reads_small_ = false;                // the present input is one small message
   std::unique_ptr<RequestReader> request_;  // only during the handshake
   std::unique_ptr<Held> held_;
 };
