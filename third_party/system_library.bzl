@@ -2,7 +2,7 @@
 
 pkg_config_repository asks pkg-config, so it works wherever the libraries' .pc files are;
 system_headers_repository serves the few that have none. Both stop with the name of the package to
-install when something is missing.
+install when something is missing. folder_repository is for what this workspace brings along.
 """
 
 def _missing(repository_ctx, what):
@@ -78,6 +78,19 @@ system_headers_repository = repository_rule(
         "build_file": attr.label(mandatory = True),
         "debian_packages": attr.string(mandatory = True, doc = "What apt-get installs to get the files."),
         "requires": attr.string_list(mandatory = True, doc = "Files below /usr that must be there."),
+    },
+    local = True,
+)
+
+def _folder_repository_impl(repository_ctx):
+    for child in repository_ctx.path(repository_ctx.attr.workspace_file).dirname.readdir():
+        repository_ctx.symlink(child, child.basename)
+
+folder_repository = repository_rule(
+    implementation = _folder_repository_impl,
+    doc = "As local_repository, with a folder of a workspace that need not be the main one.",
+    attrs = {
+        "workspace_file": attr.label(mandatory = True, doc = "The WORKSPACE file in the folder."),
     },
     local = True,
 )
