@@ -31,7 +31,7 @@ start_service
 expect_message "$PROGRAM/bazel-bin/program"
 
 # A repository that the workspace has declared before stays its own.
-sed -i '1i\
+sed -i '/^groupcast_dependencies/i\
 local_repository(name = "absl", path = "own")' "$PROGRAM/WORKSPACE"
 mkdir "$PROGRAM/own"
 touch "$PROGRAM/own/WORKSPACE" "$PROGRAM/own/BUILD"
