@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "groupcast/testing/fake_server.h"
+#include "groupcast/testing/scripted_server.h"
 
 namespace groupcast {
 namespace {
@@ -104,8 +104,8 @@ class ClientTest : public testing::Test {
     client_ = *std::move(client);
   }
 
-  std::unique_ptr<FakePeer> Accept() {
-    absl::StatusOr<std::unique_ptr<FakePeer>> peer = server_.Accept();
+  std::unique_ptr<ScriptedPeer> Accept() {
+    absl::StatusOr<std::unique_ptr<ScriptedPeer>> peer = server_.Accept();
     EXPECT_TRUE(peer.ok()) << peer.status();
     return peer.ok() ? *std::move(peer) : nullptr;
   }
@@ -144,14 +144,14 @@ class ClientTest : public testing::Test {
     return *std::move(command);
   }
 
-  FakeServer server_;
+  ScriptedServer server_;
   ClientOptions options_;
   Inbox<State> states_;
   Inbox<Message> messages_;
   Inbox<Outcome> joins_;
   Inbox<Outcome> sends_;
   Inbox<Gap> gaps_;
-  std::unique_ptr<FakePeer> peer_;
+  std::unique_ptr<ScriptedPeer> peer_;
   std::unique_ptr<Client> client_;  // Goes first: its callbacks use the others.
 };
 

@@ -1,4 +1,4 @@
-#include "groupcast/testing/fake_server.h"
+#include "groupcast/testing/scripted_server.h"
 
 #include <boost/asio/ip/address_v4.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -63,23 +63,24 @@ std::string Quote(absl::string_view text) {
 
 }  // namespace
 
-FakePeer::FakePeer(asio::io_context* io, tcp::socket socket) : io_(io), stream_(std::move(socket)) {
+ScriptedPeer::ScriptedPeer(asio::io_context* io, tcp::socket socket)
+    : io_(io), stream_(std::move(socket)) {
   stream_.text(true);
 }
 
 template <typename Start>
-absl::Status FakePeer::Run(Start start) {
+absl::Status ScriptedPeer::Run(Start start) {
   return RunOne(io_, std::move(start), [this] { Cut(); });
 }
 
-absl::Status FakePeer::Read(std::string* text) {
+absl::Status ScriptedPeer::Read(std::string* text) {
   beast::flat_buffer buffer;
   absl::Status status = Run([&](auto handler) { stream_.async_read(buffer, std::move(handler)); });
   *text = beast::buffers_to_string(buffer.cdata());
   return status;
 }
 
-absl::StatusOr<ReceivedCommand> FakePeer::NextCommand() {
+absl::StatusOr<ReceivedCommand> ScriptedPeer::NextCommand() {
   std::string text;
   if (absl::Status status = Read(&text); !status.ok()) return status;
   error_code error;
@@ -104,27 +105,27 @@ absl::StatusOr<ReceivedCommand> FakePeer::NextCommand() {
   return command;
 }
 
-absl::Status FakePeer::SendFrame(absl::string_view text) {
+absl::Status ScriptedPeer::SendFrame(absl::string_view text) {
   stream_.text(true);
   return Run([&](auto handler) {
     stream_.async_write(asio::buffer(text.data(), text.size()), std::move(handler));
   });
 }
 
-absl::Status FakePeer::SendBinary(absl::string_view bytes) {
+absl::Status ScriptedPeer::SendBinary(absl::string_view bytes) {
   stream_.binary(true);
   return Run([&](auto handler) {
     stream_.async_write(asio::buffer(bytes.data(), bytes.size()), std::move(handler));
   });
 }
 
-absl::Status FakePeer::Welcome() {
+absl::Status ScriptedPeer::Welcome() {
   return SendFrame(R"({"event":"welcome","connection_id":"c1","ping_interval_ms":25000,)"
                    R"("limits":{"message_bytes":65536,"groups":128,"frame_bytes":1048576}})");
 }
 
-absl::Status FakePeer::Reply(uint64_t id, absl::string_view group_id, const Position& position,
-                             std::optional<bool> recovered) {
+absl::Status ScriptedPeer::Reply(uint64_t id, absl::string_view group_id, const Position& position,
+                                 std::optional<bool> recovered) {
   std::string frame =
       absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quote(group_id),
                    R"(,"epoch":)", Quote(position.epoch), R"(,"offset":)", position.offset);
@@ -134,20 +135,20 @@ absl::Status FakePeer::Reply(uint64_t id, absl::string_view group_id, const Posi
   return SendFrame(absl::StrCat(frame, "}"));
 }
 
-absl::Status FakePeer::Error(uint64_t id, absl::string_view word, bool retry) {
+absl::Status ScriptedPeer::Error(uint64_t id, absl::string_view word, bool retry) {
   return SendFrame(absl::StrCat(R"({"event":"error","id":)", id, R"(,"code":)", Quote(word),
                                 R"(,"message":"as scripted","retry":)", retry ? "true" : "false",
                                 "}"));
 }
 
-absl::Status FakePeer::SendMessage(absl::string_view group_id, absl::string_view message,
-                                   uint64_t previous, uint64_t offset) {
+absl::Status ScriptedPeer::SendMessage(absl::string_view group_id, absl::string_view message,
+                                       uint64_t previous, uint64_t offset) {
   return SendFrame(absl::StrCat(R"({"event":"message","group_id":)", Quote(group_id),
                                 R"(,"message":)", message, R"(,"offset":)", offset,
                                 R"(,"previous":)", previous, R"(,"sent_at":1792742400123})"));
 }
 
-absl::Status FakePeer::ExpectJoin(absl::string_view group_id, const Position& position) {
+absl::Status ScriptedPeer::ExpectJoin(absl::string_view group_id, const Position& position) {
   const absl::StatusOr<ReceivedCommand> command = NextCommand();
   if (!command.ok()) return command.status();
   if (command->cmd != "add_group" || command->group_id != group_id) {
@@ -157,13 +158,13 @@ absl::Status FakePeer::ExpectJoin(absl::string_view group_id, const Position& po
   return Reply(command->id, group_id, position);
 }
 
-absl::Status FakePeer::Close(uint16_t code, absl::string_view reason) {
+absl::Status ScriptedPeer::Close(uint16_t code, absl::string_view reason) {
   websocket::close_reason close(static_cast<websocket::close_code>(code));
   close.reason = beast::string_view(reason.data(), reason.size());
   return Run([&](auto handler) { stream_.async_close(close, std::move(handler)); });
 }
 
-absl::StatusOr<uint16_t> FakePeer::AwaitClose() {
+absl::StatusOr<uint16_t> ScriptedPeer::AwaitClose() {
   std::string ignored;
   absl::Status status;
   while (status.ok()) status = Read(&ignored);
@@ -172,9 +173,9 @@ absl::StatusOr<uint16_t> FakePeer::AwaitClose() {
   return code == websocket::close_code::none ? uint16_t{1006} : code;
 }
 
-void FakePeer::Cut() { beast::get_lowest_layer(stream_).close(); }
+void ScriptedPeer::Cut() { beast::get_lowest_layer(stream_).close(); }
 
-void FakePeer::CutWithReset() {
+void ScriptedPeer::CutWithReset() {
   tcp::socket& socket = beast::get_lowest_layer(stream_).socket();
   error_code ignored;
   socket.shutdown(tcp::socket::shutdown_send, ignored);
@@ -182,15 +183,15 @@ void FakePeer::CutWithReset() {
   socket.close(ignored);
 }
 
-FakeServer::FakeServer() : endpoint_(asio::ip::address_v4::loopback(), 0) { Listen(); }
+ScriptedServer::ScriptedServer() : endpoint_(asio::ip::address_v4::loopback(), 0) { Listen(); }
 
-std::string FakeServer::url() const {
+std::string ScriptedServer::url() const {
   return absl::StrCat("ws://127.0.0.1:", endpoint_.port(), "/fake");
 }
 
-void FakeServer::StopListening() { acceptor_.close(); }
+void ScriptedServer::StopListening() { acceptor_.close(); }
 
-void FakeServer::Listen() {
+void ScriptedServer::Listen() {
   acceptor_.open(endpoint_.protocol());
   acceptor_.set_option(tcp::acceptor::reuse_address(true));
   acceptor_.bind(endpoint_);
@@ -198,7 +199,7 @@ void FakeServer::Listen() {
   endpoint_ = acceptor_.local_endpoint();
 }
 
-absl::StatusOr<tcp::socket> FakeServer::AcceptSocket() {
+absl::StatusOr<tcp::socket> ScriptedServer::AcceptSocket() {
   tcp::socket socket(io_);
   absl::Status status = RunOne(
       &io_, [&](auto handler) { acceptor_.async_accept(socket, std::move(handler)); },
@@ -208,21 +209,25 @@ absl::StatusOr<tcp::socket> FakeServer::AcceptSocket() {
   return socket;
 }
 
-absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::Accept() {
-  absl::StatusOr<std::unique_ptr<FakePeer>> peer = AcceptSilently();
+absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::Accept() {
+  absl::StatusOr<std::unique_ptr<ScriptedPeer>> peer = AcceptSilently();
   if (!peer.ok()) return peer;
   if (absl::Status status = (*peer)->Welcome(); !status.ok()) return status;
   return peer;
 }
 
-absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::AcceptSilently() { return Handshake(true); }
+absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::AcceptSilently() {
+  return Handshake(true);
+}
 
-absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::AcceptBare() { return Handshake(false); }
+absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::AcceptBare() {
+  return Handshake(false);
+}
 
-absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::Handshake(bool agree) {
+absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::Handshake(bool agree) {
   absl::StatusOr<tcp::socket> socket = AcceptSocket();
   if (!socket.ok()) return socket.status();
-  std::unique_ptr<FakePeer> peer(new FakePeer(&io_, *std::move(socket)));
+  std::unique_ptr<ScriptedPeer> peer(new ScriptedPeer(&io_, *std::move(socket)));
 
   http::request<http::empty_body> request;
   beast::flat_buffer buffer;
@@ -249,7 +254,7 @@ absl::StatusOr<std::unique_ptr<FakePeer>> FakeServer::Handshake(bool agree) {
   return peer;
 }
 
-absl::Status FakeServer::Refuse() {
+absl::Status ScriptedServer::Refuse() {
   absl::StatusOr<tcp::socket> accepted = AcceptSocket();
   if (!accepted.ok()) return accepted.status();
   tcp::socket& socket = *accepted;

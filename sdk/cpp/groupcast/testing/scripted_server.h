@@ -1,5 +1,5 @@
-#ifndef SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_
-#define SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_
+#ifndef SDK_CPP_GROUPCAST_TESTING_SCRIPTED_SERVER_H_
+#define SDK_CPP_GROUPCAST_TESTING_SCRIPTED_SERVER_H_
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -18,7 +18,7 @@
 
 namespace groupcast {
 
-// A command that a fake server received.
+// A command that a server of tests received.
 struct ReceivedCommand {
   std::string cmd;
   std::string group_id;
@@ -37,8 +37,8 @@ struct ReceivedCommand {
 // waits. A test without calls has a server that hangs. Calls wait as long as necessary, up to a
 // generous deadline. Over the deadline the call cuts the connection and returns kDeadlineExceeded.
 //
-// Not thread-safe. Its FakeServer must outlive it. The destructor cuts the connection.
-class FakePeer {
+// Not thread-safe. Its ScriptedServer must outlive it. The destructor cuts the connection.
+class ScriptedPeer {
  public:
   // The next command of the client. kUnavailable: the connection has ended.
   absl::StatusOr<ReceivedCommand> NextCommand();
@@ -70,10 +70,10 @@ class FakePeer {
   void CutWithReset();
 
  private:
-  friend class FakeServer;
+  friend class ScriptedServer;
   using Stream = boost::beast::websocket::stream<boost::beast::tcp_stream>;
 
-  FakePeer(boost::asio::io_context* io, boost::asio::ip::tcp::socket socket);
+  ScriptedPeer(boost::asio::io_context* io, boost::asio::ip::tcp::socket socket);
   template <typename Start>
   absl::Status Run(Start start);
   absl::Status Read(std::string* text);
@@ -85,19 +85,19 @@ class FakePeer {
 
 // A server for tests of the client, on a free port of 127.0.0.1. It runs on the test's own thread,
 // inside its calls.
-class FakeServer {
+class ScriptedServer {
  public:
-  FakeServer();
+  ScriptedServer();
 
   // ws://127.0.0.1:PORT/fake
   std::string url() const;
 
   // Waits for a client, completes the handshake and sends the welcome.
-  absl::StatusOr<std::unique_ptr<FakePeer>> Accept();
+  absl::StatusOr<std::unique_ptr<ScriptedPeer>> Accept();
   // The same without the welcome.
-  absl::StatusOr<std::unique_ptr<FakePeer>> AcceptSilently();
+  absl::StatusOr<std::unique_ptr<ScriptedPeer>> AcceptSilently();
   // Waits for a client and completes the handshake, without a subprotocol.
-  absl::StatusOr<std::unique_ptr<FakePeer>> AcceptBare();
+  absl::StatusOr<std::unique_ptr<ScriptedPeer>> AcceptBare();
   // Waits for a client and answers its handshake with HTTP 503.
   absl::Status Refuse();
 
@@ -107,7 +107,7 @@ class FakeServer {
 
  private:
   absl::StatusOr<boost::asio::ip::tcp::socket> AcceptSocket();
-  absl::StatusOr<std::unique_ptr<FakePeer>> Handshake(bool agree);
+  absl::StatusOr<std::unique_ptr<ScriptedPeer>> Handshake(bool agree);
 
   boost::asio::io_context io_{1};
   boost::asio::ip::tcp::endpoint endpoint_;
@@ -116,4 +116,4 @@ class FakeServer {
 
 }  // namespace groupcast
 
-#endif  // SDK_CPP_GROUPCAST_TESTING_FAKE_SERVER_H_
+#endif  // SDK_CPP_GROUPCAST_TESTING_SCRIPTED_SERVER_H_
