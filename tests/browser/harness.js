@@ -107,8 +107,8 @@ class Service {
   }
 }
 
-function startChannelServer() {
-  return Service.start(argument('channel_server'), ['--port=0']);
+function startChannelServer(flags = []) {
+  return Service.start(argument('channel_server'), ['--port=0', ...flags]);
 }
 
 // The pages under Bazel's runfiles are links; a server of files need not follow links out of its folder.
@@ -235,6 +235,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 module.exports = {
-  Proxy, argument, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway,
+  Proxy, argument, printLogs, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway,
   startWebSocketService, temporaryFolder, until, withCleanUp,
 };
