@@ -1,313 +1,359 @@
 'use strict';
 
-// A chat over groupcast.js. The page is opened from the WebSocket service, or from the file system.
-// Parameters of the address: url, group, name.
+// A chat over groupcast.js that shows what the connection does. The page is opened from the WebSocket service, or from
+// the file system. Parameters of the address: url, group, name.
 
 (() => {
-  const MESSAGES_MAX = 500;  // the oldest leave the page
-  const HISTORY = 50;        // of the newest messages, for who comes in
+  const HISTORY = 50;  // of the newest messages, for a person who comes in
+  const DEFAULT_URL = 'ws://127.0.0.1:1234';
 
-  const $ = (id) => document.getElementById(id);
   const parameters = new URLSearchParams(location.search);
   const url = parameters.get('url') ||
-      (location.protocol.startsWith('http') ? location.origin.replace(/^http/, 'ws') : 'ws://127.0.0.1:1234');
+      (location.protocol.startsWith('http') ? location.origin.replace(/^http/, 'ws') : DEFAULT_URL);
 
-  $('name').value = parameters.get('name') || 'Guest ' + (100 + Math.floor(Math.random() * 900));
-  $('group').value = parameters.get('group') || '123';
-  $('snippet').textContent = $('snippet').textContent.replace('ws://127.0.0.1:1234', () => url);
+  const memory = new TabMemory(() => ({
+    name: $('name').value, session: client?.session, memberId, ...conversation?.toRemember(),
+  }));
+  const {remembered} = memory;
+  $('name').value = parameters.get('name') || remembered.name || 'Guest ' + (100 + Math.floor(Math.random() * 900));
+  $('group').value = parameters.get('group') || remembered.groupId || '123';
+  setText($('snippet'), $('snippet').textContent.replace(DEFAULT_URL, () => url));
 
-  let group = null;       // the group that is shown, from the click on Join to Leave
-  let joined = false;     // and whether the service has answered
-  let unanswered = [];    // what was sent and is not acknowledged yet, oldest first: {name, text}
-  let ownOffsets = new Set();  // acknowledged and not yet shown
+  let conversation = null;  // of the group that is shown, from the click on Join to Leave
+  let isJoined = false;     // and whether the service has answered
+  let memberId = remembered.memberId || '';  // this tab's among the members, which it keeps over short losses
+  let members = new Map();
+  let historyEnd = Infinity;  // the offset up to which messages are from before the join; not known at first
+
+  const inspectorView = new InspectorView();
+  const inspector = new Inspector(() => performance.now(), soon(() => inspectorView.render(inspector)));
+  const wire = new Wire(inspector);
+  const logView = new LogView($('log'), {onRetry: retry, onDiscard: discard});
+  const keepLogAtEnd = keepAtEnd($('scroll'));
+  const render = soon(renderNow);
 
   // ---- Connection ----
 
   let client;
-  let countdown = null;
   try {
-    client = new groupcast.Client(url);
+    client = new groupcast.Client(url, {WebSocket: wire.WebSocket, session: remembered.session});
   } catch (error) {
     showState('closed', 'Cannot connect to ' + url);
     $('join').disabled = true;
     return;
   }
   client.on('state', onState);
-  client.on('error', (error) => addNote(error.message, true));
+  client.on('error', (error) => problem(error.message));
+
+  const trial = new Trial(url, wire, client, {
+    counterName: () => name() + '’s counter', onHold, onCounterSend: (id) => inspector.noteSent(id),
+    onCounterProblem: (error) => problem('Counter: ' + error.message),
+  }, (place) => conversation !== null && conversation.isRecovered(place));
+
+  let wasOpen = false;
+  let last = {state: 'connecting'};
+  let retryAt = 0;        // by performance.now(), like the next
+  let heldUntil = null;
 
   function onState(event) {
-    clearInterval(countdown);
-    switch (event.state) {
-      case 'connecting':
-        showState('connecting', 'Reconnecting…');
-        break;
-      case 'open':
-        showState('open', 'Connected');
-        break;
-      case 'waiting':
-        countDown(event.retryInMs);
-        break;
-      case 'closed':
-        showState('closed', 'Disconnected' + (event.reason ? ': ' + event.reason : ''));
-        break;
-    }
+    last = event;
+    wasOpen ||= event.state === 'open';
+    conversation?.setAway(wasOpen && event.state !== 'open');
+    if (event.state === 'waiting') retryAt = performance.now() + event.retryInMs;
+    renderState();
   }
 
-  function countDown(ms) {
-    const at = Date.now() + ms;
-    const show = () => {
-      const seconds = Math.ceil((at - Date.now()) / 1000);
-      showState('waiting', seconds > 1 ? 'Reconnecting in ' + seconds + ' s' : 'Reconnecting…');
-    };
-    show();
-    countdown = setInterval(show, 250);
+  function onHold(until) {
+    heldUntil = until;
+    renderState();
   }
 
-  function showState(state, text) {
-    const pill = $('state');
-    pill.dataset.state = state;
-    // A status is read aloud when it changes: do not change it to what it is.
-    if (pill.textContent !== text) pill.textContent = text;
+  function renderState() {
+    const attempt = wasOpen ? 'Reconnecting…' : 'Connecting…';
+    if (heldUntil !== null) showState('offline', 'Offline', heldUntil);
+    else if (last.state === 'open') showState('open', 'Connected');
+    else if (last.state === 'closed') showState('closed', 'Disconnected' + (last.reason ? ': ' + last.reason : ''));
+    else showState(last.state, attempt, last.state === 'waiting' ? retryAt : 0);
+  }
+  setInterval(renderState, 250);
+
+  // The countdown is not read aloud.
+  function showState(state, text, until = 0) {
+    const seconds = Math.ceil((until - performance.now()) / 1000);
+    $('state').dataset.state = state;
+    setText($('state-text'), text);
+    setText($('state-count'), seconds > 1 ? seconds + ' s' : '');
   }
 
   // ---- Groups ----
 
   $('join-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    const wanted = $('group').value;
-    if (wanted !== group) join(wanted);
+    join($('group').value, {});
     $('text').focus();
   });
   $('leave').addEventListener('click', leave);
-  $('group').addEventListener('input', showButtons);
 
-  async function join(wanted) {
-    if (group !== null) leave();
-    group = wanted;
-    joined = false;
-    clearLog();
-    showButtons();
+  async function join(groupId, own) {
+    const joining = conversation = new Conversation(groupId, own, render);
+    conversation.memberId = memberId;
+    isJoined = false;
+    historyEnd = Infinity;
+    setText($('join-problem'), '');
+    inspector.watchGroup(groupId);
+    trial.watchGroup(groupId);
+    showAddress(groupId);
+    render();
     try {
-      await client.join(wanted, addMessage, {history: HISTORY, onGap, onRecovered});
+      await client.join(groupId, onMessage, {history: HISTORY, onGap, onRecovered, onMembers});
     } catch (error) {
-      if (group !== wanted || error.code === 'left') return;
-      group = null;
-      showButtons();
-      addNote('Could not join ' + wanted + ': ' + error.message, true);
+      if (conversation !== joining || error.code === 'left') return;
+      close();
+      setText($('join-problem'), 'Could not join ' + groupId + ': ' + error.message);
       return;
     }
-    if (group !== wanted) return;
-    joined = true;
-    showEmpty();
+    if (conversation !== joining) return;
+    isJoined = true;
+    render();
+    const head = await headOf(groupId);
+    if (conversation === joining) historyEnd = head === null ? 0 : head.offset;
   }
 
   function leave() {
-    const left = group;
-    group = null;
-    client.leave(left).catch((error) => addNote('Could not leave: ' + error.message, true));
-    showButtons();
-    showEmpty();
-    addNote('You left ' + left + '.');
+    const {groupId} = conversation;
+    close();
+    client.leave(groupId).catch((error) => setText($('join-problem'), 'Could not leave: ' + error.message));
+    $('group').focus();
   }
 
-  function onGap() {
-    addBreak('Some messages from here are lost');
+  function close() {
+    conversation = null;
+    members = new Map();
+    memberId = '';
+    trial.watchGroup(null);
+    inspector.watchGroup(null);
+    render();
   }
 
-  // Back after a reconnect. What was missed comes below the break, which says how much that is.
-  async function onRecovered({groupId, epoch, offset}) {
-    const item = addBreak('Caught up');
+  // The address of the page names the group, so that a reload or a friend finds it.
+  function showAddress(groupId) {
     try {
-      const missed = await client.history(groupId, {since: {epoch, offset}});
-      const count = missed.messages.filter(({message}) => !isFrom($('name').value, message)).length;
-      item.textContent = 'Caught up: ' + (count === 0 ? 'nothing was missed' :
-          (missed.recovered ? '' : 'over ') + (count === 1 ? '1 message' : count + ' messages'));
+      history.replaceState(null, '', addressOf(groupId));
     } catch (error) {
-      // The messages come all the same, only uncounted.
+      // A page that may not change its address: the tab's memory knows the group.
     }
   }
 
-  function showButtons() {
-    const inGroup = group !== null;
-    const elsewhere = inGroup && $('group').value !== group;
-    $('join').textContent = inGroup ? 'Switch' : 'Join';
-    $('join').hidden = inGroup && !elsewhere;
-    $('leave').hidden = !inGroup || elsewhere;
-    $('text').disabled = $('send').disabled = !inGroup;
-    $('text').placeholder = inGroup ? 'Message to ' + group : 'Join a group first';
+  function addressOf(groupId) {
+    const query = new URLSearchParams({group: groupId});
+    if (parameters.get('url')) query.set('url', url);
+    return location.href.replace(/[?#].*$/, '') + '?' + query;
+  }
+
+  $('copy-link').addEventListener('click', async () => {
+    const link = addressOf(conversation.groupId);
+    try {
+      await navigator.clipboard.writeText(link);
+      flash($('copy-link'), 'Copied');
+    } catch (error) {
+      conversation.note('Invite link: ' + link);
+    }
+  });
+
+  // ---- Members ----
+
+  function onMembers(now, {joined, left}) {
+    members = now;
+    if (!members.has(memberId)) {
+      const isAgain = memberId !== '';
+      memberId = conversation.memberId = wire.connectionId;
+      // So that the others know who this is. What is not told now is told with the first message.
+      client.send(conversation.groupId, {kind: 'here', name: name(), by: memberId, isAgain}).catch(() => {});
+    }
+    render();
+  }
+
+  function nameOf(connectionId) {
+    if (connectionId === memberId) return name() + ' (you)';
+    return conversation.names.get(connectionId) || 'Member ' + connectionId.slice(0, 4);
+  }
+
+  function name() {
+    return $('name').value || 'Somebody';
   }
 
   // ---- Sending ----
 
-  $('send-form').addEventListener('submit', async (event) => {
+  $('send-form').addEventListener('submit', (event) => {
     event.preventDefault();
     const text = $('text').value;
-    if (text === '' || group === null) return;
+    if (text.trim() === '' || conversation === null) return;
+    const id = Array.from(crypto.getRandomValues(new Uint32Array(3)), (part) => part.toString(36)).join('');
+    const outgoing = conversation.send(id, name(), text, Date.now());
+    if (!outgoing) {
+      problem('Too many messages have not been sent. Retry or discard them first.');
+      return;
+    }
     $('text').value = '';
-    const to = group;
-    const sent = {name: $('name').value || 'Somebody', text};
-    unanswered.push(sent);
-    const waiting = client.state === 'open' ? null : addNote('Will be sent when connected: ' + text);
+    inspector.noteSent(id);
+    transmit(conversation, outgoing);
+  });
+
+  async function transmit(from, {id, name, text}) {
     try {
-      const {offset} = await client.send(to, sent);
-      if (group === to && !markOwn(offset)) ownOffsets.add(offset);
+      from.onAcknowledged(id, await client.send(from.groupId, {id, name, by: memberId, text}));
     } catch (error) {
-      if (group === to) addNote(explain(error) + ': ' + text, true);
-    } finally {
-      unanswered = unanswered.filter((other) => other !== sent);
-      if (waiting) waiting.remove();
+      from.onFailed(id, error.code === 'outcome_unknown', error.message);
+      if (conversation !== from) problem('Not sent to ' + from.groupId + ': ' + text);
     }
+  }
+
+  async function retry(id) {
+    const from = conversation;
+    const outgoing = from.outgoing(id);
+    const wasUnknown = outgoing.status === 'unknown';
+    from.onRetry(id);
+    if (wasUnknown && await hasArrived(from, id)) return;
+    transmit(from, outgoing);
+  }
+
+  // Whether a message with an unknown outcome was sent after all. Then it is delivered here like any other.
+  async function hasArrived(from, id) {
+    try {
+      const {messages} = await client.history(from.groupId);
+      const found = messages.find(({message}) => message?.id === id);
+      if (found) from.onMessage(found.message, found);
+      return found !== undefined;
+    } catch (error) {
+      return false;
+    }
+  }
+
+  function discard(id) {
+    conversation.discard(id);
+    $('text').focus();
+  }
+
+  // ---- What comes ----
+
+  function onMessage(message, info) {
+    const entry = conversation.onMessage(message, info);
+    trial.onMessage(message, info);
+    if (entry?.kind !== 'message' || entry.isOwn || info.offset <= historyEnd) return;
+    countUnread();
+    // A catch-up is announced as a whole, and the counter not at all.
+    if (!conversation.isRecovered(info) && message?.series === undefined) announce(entry.name + ': ' + entry.text);
+  }
+
+  function onGap(gap) {
+    historyEnd = 0;
+    conversation.onGap(gap);
+    trial.onGap(gap);
+    announce(gapText(gap));
+  }
+
+  async function onRecovered({groupId, epoch, offset}) {
+    const from = conversation;
+    const recovery = from.onRecovered({epoch, offset});
+    inspector.noteCatchUp(offset, Infinity);
+    const head = await headOf(groupId);
+    from.onHead(recovery, head?.epoch === epoch ? head.offset : null);
+    if (conversation !== from) return;
+    inspector.noteCatchUp(offset, recovery.to);
+    trial.onRecoveries();
+    announce(recoveryText({count: from.recoveredCount(recovery)}));
+  }
+
+  // Messages up to here are old, those after it are live. null if that cannot be read; the messages come all the same.
+  async function headOf(groupId) {
+    try {
+      return await client.history(groupId, {limit: 1});
+    } catch (error) {
+      return null;
+    }
+  }
+
+  function announce(text) {
+    setText($('announcer'), text);
+  }
+
+  function problem(text) {
+    if (conversation) conversation.note(text, true);
+    else setText($('join-problem'), text);
+    announce(text);
+  }
+
+  // ---- The title ----
+
+  let unread = 0;
+  function countUnread() {
+    if (document.visibilityState !== 'hidden') return;
+    ++unread;
+    renderTitle();
+  }
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') return;
+    unread = 0;
+    renderTitle();
   });
 
-  function explain(error) {
-    switch (error.code) {
-      case 'queue_full': return 'Not sent, too much is waiting already';
-      case 'outcome_unknown': return 'No answer came, so this may or may not have been sent';
-      default: return 'Not sent (' + error.message + ')';
-    }
+  function renderTitle() {
+    document.title = (unread > 0 ? '(' + unread + ') ' : '') + (conversation ? conversation.groupId + ' · ' : '') + 'Groupcast';
   }
 
-  // ---- The log ----
+  // ---- The page ----
 
-  // Anybody may send anything to a group: whatever comes is shown as text.
-  function addMessage(message, info) {
-    const said = message !== null && typeof message === 'object' && typeof message.text === 'string';
-    const name = said && typeof message.name === 'string' && message.name !== '' ? message.name : null;
-    const text = said ? message.text : typeof message === 'string' ? message : JSON.stringify(message);
-
-    const item = document.createElement('li');
-    item.className = 'message';
-    item.dataset.offset = info.offset;
-    item.dataset.sender = name === null ? '' : 'name:' + name;
-    if (!said) item.classList.add('bare');
-    item.style.setProperty('--hue', hue(name || ''));
-    item.append(
-        element('span', 'who', name || 'without a name'),
-        element('span', 'bubble', text),
-        time(info.sentAt));
-
-    // The message may come before its acknowledgement, which then decides.
-    const mine = said && unanswered.some((sent) => sent.name === message.name && sent.text === message.text);
-    if (ownOffsets.has(info.offset) || mine) item.classList.add('own');
-    for (const offset of ownOffsets) {
-      if (offset <= info.offset) ownOffsets.delete(offset);
-    }
-
-    append(item);
-    joinToPrevious(item);
-  }
-
-  function isFrom(name, message) {
-    return message !== null && typeof message === 'object' && message.name === name;
-  }
-
-  function markOwn(offset) {
-    const item = $('log').querySelector('[data-offset="' + Number(offset) + '"]');
-    if (!item) return false;
-    if (!item.classList.contains('own')) {
-      item.classList.add('own');
-      joinToPrevious(item);
-    }
-    return true;
-  }
-
-  function joinToPrevious(item) {
-    const previous = item.previousElementSibling;
-    const same = previous !== null && previous.classList.contains('message') &&
-        previous.dataset.sender === item.dataset.sender &&
-        previous.classList.contains('own') === item.classList.contains('own');
-    item.classList.toggle('more', same);
-    if (previous !== null) previous.classList.toggle('before-more', same);
-  }
-
-  function addNote(text, isProblem = false) {
-    const item = element('li', isProblem ? 'note problem' : 'note', text);
-    append(item);
-    return item;
-  }
-
-  function addBreak(text) {
-    const item = addNote(text);
-    item.classList.add('break');
-    return item;
-  }
-
-  function append(item) {
-    const log = $('log');
-    log.append(item);
-    while (log.childElementCount > MESSAGES_MAX) log.firstElementChild.remove();
-    showEmpty();
-    keepAtEnd();
-  }
-
-  // The newest message stays in sight, also when the page changes its size; who has scrolled up to read stays there.
-  let atEnd = true;
-  function keepAtEnd() {
-    if (atEnd) $('scroll').scrollTop = $('scroll').scrollHeight;
-  }
-  $('scroll').addEventListener('scroll', (event) => {
-    const {scrollHeight, scrollTop, clientHeight} = event.target;
-    atEnd = scrollHeight - scrollTop - clientHeight < 80;
+  $('empty-action').addEventListener('click', () => {
+    trial.startCounter();
+    $('text').focus();
   });
-  new ResizeObserver(keepAtEnd).observe($('scroll'));
 
-  function clearLog() {
-    $('log').replaceChildren();
-    ownOffsets = new Set();
-    showEmpty();
-  }
-
-  function showEmpty() {
-    $('empty').hidden = $('log').childElementCount > 0;
-    $('empty-title').textContent = group === null ? 'Pick a name and a group, and join.' :
-        joined ? 'You are in ' + group + '.' :
-        'Joining ' + group + '…';
-    $('empty-hint').hidden = !joined || group === null;
-    if (group === null) return;
-    const second = new URLSearchParams({group});
-    if (parameters.get('url')) second.set('url', url);
-    $('second-tab').href = '?' + second;
-  }
-
-  function element(tag, className, text) {
-    const made = document.createElement(tag);
-    made.className = className;
-    made.dir = 'auto';
-    made.textContent = text;
-    return made;
-  }
-
-  function time(ms) {
-    const made = document.createElement('time');
-    const date = new Date(ms);
-    if (!Number.isNaN(date.getTime())) {
-      made.dateTime = date.toISOString();
-      made.textContent = date.toLocaleTimeString([], {hour: '2-digit', minute: '2-digit'});
-    }
-    return made;
-  }
-
-  // A color of one's own for each name.
-  function hue(name) {
-    let hash = 0;
-    for (const c of name) hash = (hash * 31 + c.codePointAt(0)) % 360;
-    return hash;
+  function renderNow() {
+    const isInGroup = conversation !== null;
+    document.body.dataset.place = isInGroup ? 'group' : 'start';
+    $('join-form').hidden = isInGroup;
+    for (const id of ['bar', 'scroll', 'send-form', 'trial']) $(id).hidden = !isInGroup;
+    renderTitle();
+    logView.render(isInGroup ? conversation.view(Date.now()) : []);
+    if (!isInGroup) return;
+    setText($('group-name'), conversation.groupId);
+    $('text').placeholder = 'Message to ' + conversation.groupId;
+    $('empty').hidden = !conversation.isEmpty;
+    setText($('empty-title'), isJoined ? 'You are in ' + conversation.groupId + '. It is quiet here.' : 'Joining ' + conversation.groupId + '…');
+    $('empty-hint').hidden = $('empty-action').hidden = !isJoined || trial.isCounting;
+    setText($('members-count'), members.size === 0 ? '…' : members.size + ' here');
+    $('members-list').replaceChildren(...[...members.keys()].map((id) => {
+      const item = element('li', '', nameOf(id));
+      return withHue(item, id === memberId ? name() : conversation.names.get(id) || '');
+    }));
+    keepLogAtEnd();
   }
 
   // ---- The three lines ----
 
   $('copy').addEventListener('click', async () => {
-    const text = $('snippet').textContent;
     try {
-      await navigator.clipboard.writeText(text);
-      $('copy').textContent = 'Copied';
+      await navigator.clipboard.writeText($('snippet').textContent);
+      flash($('copy'), 'Copied');
     } catch (error) {
       // No permission: leave it selected, for the keyboard.
       getSelection().selectAllChildren($('snippet'));
-      $('copy').textContent = 'Press Ctrl+C';
+      flash($('copy'), 'Press Ctrl+C');
     }
-    setTimeout(() => { $('copy').textContent = 'Copy'; }, 2000);
   });
 
-  showButtons();
+  function flash(button, text) {
+    if (button.dataset.isFlashing) return;
+    const usual = [...button.childNodes];
+    button.dataset.isFlashing = true;
+    setText(button, text);
+    setTimeout(() => {
+      button.replaceChildren(...usual);
+      delete button.dataset.isFlashing;
+    }, 2000);
+  }
+
+  // After a reload: where the tab was.
+  if (remembered.groupId && remembered.groupId === $('group').value) join(remembered.groupId, remembered);
+  else render();
 })();
