@@ -1,57 +1,29 @@
 'use strict';
 
-// The sample page as a person uses it: two tabs that talk, and a service that goes away and comes back.
+// The sample page as people use it to talk: several tabs, a service that goes away and comes back, and a file.
 
 const assert = require('node:assert/strict');
 const test = require('node:test');
 const {pathToFileURL} = require('node:url');
 const harness = require('./harness.js');
-const {screenshot, startBrowser, startChannelServer, startWebSocketService, withCleanUp} = harness;
+const {startWebSocketService, withCleanUp} = harness;
+const {PHONE, bubbles, button, join, openMember, openTab, others, own, pending, say, start, state} =
+    require('./sample.js');
 
 const TIMEOUT = {timeout: 120000};
 
-async function openTab(context, url, name, group) {
-  const page = await context.newPage();
-  page.on('pageerror', (error) => assert.fail(`in the page: ${error.stack}`));
-  const query = new URLSearchParams({name, group});
-  await page.goto(url + (url.includes('?') ? '&' : '?') + query);
-  assert.equal(await page.getByLabel('Your name').inputValue(), name);
-  assert.equal(await page.getByLabel('Group', {exact: true}).inputValue(), group);
-  await state(page, 'open');
-  return page;
-}
-
-async function join(page, group) {
-  await page.getByRole('button', {name: 'Join'}).click();
-  await page.getByText(`You are in ${group}.`).waitFor();
-}
-
-async function say(page, text) {
-  const field = page.getByLabel('Message', {exact: true});
-  await field.fill(text);
-  await field.press('Enter');
-}
-
-const state = (page, name) => page.locator(`#state[data-state="${name}"]`).waitFor();
-const own = (page, text) => page.locator('.message.own .bubble').getByText(text, {exact: true}).waitFor();
-const others = (page, text) => page.locator('.message:not(.own) .bubble').getByText(text, {exact: true}).waitFor();
-const bubbles = (page) => page.locator('.bubble').allTextContents();
-
 test('two tabs talk, and go on talking after the service was away', TIMEOUT, withCleanUp(async () => {
-  const channelServer = await startChannelServer();
-  let service = await startWebSocketService(channelServer);
-  const url = `http://127.0.0.1:${service.port}/`;
-  const browser = await startBrowser();
-  const context = await browser.newContext({viewport: {width: 1100, height: 760}, colorScheme: 'light'});
-  const amina = await openTab(context, url, 'Amina', 'قهوة');
-  const bruno = await openTab(context, url, 'Bruno', 'قهوة');
-  assert.equal(await amina.locator('#state').textContent(), 'Connected');
-  await screenshot(amina, '1-before-joining');
-  await join(amina, 'قهوة');
-  await join(bruno, 'قهوة');
+  const world = await start();
+  const {channelServer, browser, url} = world;
+  let {service} = world;
+  const amina = await openTab(browser, url, {name: 'Amina', group: 'قهوة'});
+  await state(amina, 'open');
+  assert.equal(await amina.locator('#state').innerText(), 'Connected');
+  await join(amina);
+  const bruno = await openMember(browser, url, {name: 'Bruno', group: 'قهوة'});
 
   await amina.getByLabel('Message', {exact: true}).fill('Hello! Is anybody here?');
-  await amina.getByRole('button', {name: 'Send'}).click();
+  await button(amina, 'Send').click();
   await own(amina, 'Hello! Is anybody here?');
   await others(bruno, 'Hello! Is anybody here?');
   await say(bruno, 'هذه هي الرسالة');
@@ -70,17 +42,15 @@ test('two tabs talk, and go on talking after the service was away', TIMEOUT, wit
   assert.equal(await amina.locator('.log img').count(), 0);
   assert.deepEqual(await bubbles(amina),
       ['Hello! Is anybody here?', 'هذه هي الرسالة', '<img src=x onerror=alert(1)>']);
-  await screenshot(amina, '2-talking');
 
   // The service stops and comes back on its port.
   const port = service.port;
   await service.stop();
   await state(amina, 'waiting');
   await state(bruno, 'waiting');
-  assert.match(await amina.locator('#state').textContent(), /^Reconnecting/);
+  assert.match(await amina.locator('#state').innerText(), /^Reconnecting…/);
   await say(amina, 'Said while the service was away');
-  await amina.getByText('Will be sent when connected: Said while the service was away').waitFor();
-  await screenshot(amina, '3-reconnecting');
+  await pending(amina, 'Said while the service was away');
   service = await startWebSocketService(channelServer, port);
   await state(bruno, 'open');
   await own(amina, 'Said while the service was away');
@@ -91,7 +61,6 @@ test('two tabs talk, and go on talking after the service was away', TIMEOUT, wit
   await others(amina, 'Back again');
   await say(amina, 'Me too');
   await others(bruno, 'Me too');
-  await screenshot(amina, '4-back');
 
   // Every worker dies at once; their successors take the clients over.
   for (const page of [amina, bruno]) {
@@ -117,50 +86,78 @@ test('two tabs talk, and go on talking after the service was away', TIMEOUT, wit
   assert.equal((await bubbles(amina)).length, 8);
 }));
 
-test('to switch the group and to leave it', TIMEOUT, withCleanUp(async () => {
-  const service = await startWebSocketService(await startChannelServer());
-  const browser = await startBrowser();
-  const context = await browser.newContext({viewport: {width: 390, height: 780}, colorScheme: 'dark'});
-  const url = `http://127.0.0.1:${service.port}/`;
-  const amina = await openTab(context, url, 'Amina', 'one');
-  const bruno = await openTab(context, url, 'Bruno', 'two');
-  await join(amina, 'one');
-  await join(bruno, 'two');
+test('to leave a group, and to join another one', TIMEOUT, withCleanUp(async () => {
+  const {browser, url} = await start();
+  const amina = await openMember(browser, url, {name: 'Amina', group: 'one', viewport: PHONE});
+  const bruno = await openMember(browser, url, {name: 'Bruno', group: 'two', viewport: PHONE});
   await say(amina, 'In one');
   await own(amina, 'In one');
+  await say(bruno, 'Before Amina came');
+  await own(bruno, 'Before Amina came');
 
+  await button(amina, 'Leave').click();
   await amina.getByLabel('Group', {exact: true}).fill('two');
-  await amina.getByRole('button', {name: 'Switch'}).click();
-  await amina.getByText('You are in two.').waitFor();
+  await join(amina);
+  await others(amina, 'Before Amina came');  // history on join
   await say(bruno, 'In two');
   await others(amina, 'In two');
-  assert.deepEqual(await bubbles(amina), ['In two']);
-  assert.deepEqual(await bubbles(bruno), ['In two']);
-  await screenshot(amina, '5-phone');
+  await say(amina, 'Here I am');
+  await others(bruno, 'Here I am');
+  assert.deepEqual(await bubbles(amina), ['Before Amina came', 'In two', 'Here I am']);
+  assert.deepEqual(await bubbles(bruno), await bubbles(amina));
 
-  await amina.getByRole('button', {name: 'Leave'}).click();
-  await amina.getByText('You left two.').waitFor();
-  assert.ok(await amina.getByLabel('Message', {exact: true}).isDisabled());
-  await amina.getByRole('button', {name: 'Join'}).click();
-  await amina.getByRole('button', {name: 'Leave'}).waitFor();
-  await say(amina, 'Back in two');
-  await others(bruno, 'Back in two');
+  await button(amina, 'Leave').click();
+  await amina.getByLabel('Group', {exact: true}).fill('x'.repeat(70) + 'ه'.repeat(50));
+  await button(amina, 'Join').click();
+  await amina.getByText(/^Could not join .*128 bytes/).waitFor();
 }));
 
+test('members come and go', TIMEOUT, withCleanUp(async () => {
+  const {browser, url} = await start();
+  const amina = await openMember(browser, url, {name: 'Amina', group: 'm'});
+  const bruno = await openMember(browser, url, {name: 'Bruno', group: 'm'});
+  await amina.getByText('2 here').click();
+  const names = (page) => page.locator('#members-list li').allTextContents();
+  await amina.locator('#members-list').getByText('Bruno').waitFor();
+  assert.deepEqual((await names(amina)).sort(), ['Amina (you)', 'Bruno']);
+  await bruno.getByText('2 here').click();
+  await bruno.locator('#members-list').getByText('Amina').waitFor();
+  assert.deepEqual((await names(bruno)).sort(), ['Amina', 'Bruno (you)']);
+  await button(bruno, 'Leave').click();
+  await amina.getByText('1 here').waitFor();
+  assert.deepEqual(await names(amina), ['Amina (you)']);
+}));
+
+test('the first load says that it connects, and an address without a server that it goes on', TIMEOUT,
+    withCleanUp(async () => {
+      const {service, browser, url} = await start();
+      await service.stop();
+      const file = pathToFileURL(harness.argument('sample')) + '?' + new URLSearchParams({url: url.replace('http', 'ws')});
+      const page = await openTab(browser, file, {name: 'Amina', group: '123'});
+      await state(page, 'waiting');
+      assert.match(await page.locator('#state').innerText(), /^Connecting…/);
+      // One may join and write all the same.
+      await button(page, 'Join').click();
+      await page.getByText('Joining 123…').waitFor();
+    }));
+
 test('the page works from the file system', TIMEOUT, withCleanUp(async () => {
-  const service = await startWebSocketService(await startChannelServer());
-  const browser = await startBrowser();
-  const context = await browser.newContext({viewport: {width: 1100, height: 760}, colorScheme: 'dark'});
+  const {service, browser, url} = await start();
   const file = pathToFileURL(harness.argument('sample')) +
       '?' + new URLSearchParams({url: `ws://127.0.0.1:${service.port}`});
-  const amina = await openTab(context, file, 'Amina', '123');
-  const bruno = await openTab(context, `http://127.0.0.1:${service.port}/`, 'Bruno', '123');
-  await join(amina, '123');
-  await join(bruno, '123');
+  const amina = await openMember(browser, file, {name: 'Amina', group: '123'});
+  const bruno = await openMember(browser, url, {name: 'Bruno', group: '123'});
   await say(amina, 'From a file');
   await others(bruno, 'From a file');
   await say(bruno, 'From a server');
   await others(amina, 'From a server');
-  await amina.getByText('Try it from the console').click();
-  await screenshot(amina, '6-from-a-file');
+  await button(amina, 'Drop my connection').click();
+  await amina.locator('.note.recovery').waitFor();
+  await amina.getByText('three lines in the console').click();
+  await amina.getByText('const ws = new WebSocket').waitFor();
+
+  // The reload finds the same tab again, also without a server.
+  await amina.reload();
+  await own(amina, 'From a file');
+  await others(amina, 'From a server');
 }));
