@@ -72,6 +72,10 @@ _SERVICE_PKG_CONFIG = {
         debian_packages = "libbenchmark-dev",
         modules = ["benchmark"],
     ),
+    "cli11": struct(
+        debian_packages = "libcli11-dev",
+        modules = ["CLI11"],
+    ),
     "gtest": struct(
         debian_packages = "libgtest-dev libgmock-dev",
         modules = [

@@ -1,0 +1,16 @@
+#ifndef GROUPCAST_TOOLS_GROUPCAST_COMMANDS_COMMANDS_H_
+#define GROUPCAST_TOOLS_GROUPCAST_COMMANDS_COMMANDS_H_
+
+#include "tools/groupcast/command.h"
+
+namespace groupcast::cli {
+
+// Each is a Define: it adds the arguments of its command, and returns the run.
+Run DefineSub(CLI::App* app);
+Run DefinePub(CLI::App* app);
+Run DefineHistory(CLI::App* app);
+Run DefineStatus(CLI::App* app);
+
+}  // namespace groupcast::cli
+
+#endif  // GROUPCAST_TOOLS_GROUPCAST_COMMANDS_COMMANDS_H_

@@ -1,0 +1,119 @@
+#include "tools/groupcast/live_client.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace groupcast::cli {
+namespace {
+
+// The characters of a token (RFC 7515) need no escapes in a URL.
+constexpr char kTokenCharacters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=";
+
+}  // namespace
+
+LiveClient::~LiveClient() { Close(); }
+
+absl::Status LiveClient::Connect() {
+  const absl::StatusOr<std::string> token = TokenOf(options_);
+  if (!token.ok()) return token.status();
+  if (token->find_first_not_of(kTokenCharacters) != std::string::npos) {
+    return absl::InvalidArgumentError("the token has characters that no token has");
+  }
+  ClientOptions options;
+  options.url = options_.url;
+  if (!token->empty()) {
+    absl::StrAppend(&options.url, absl::StrContains(options.url, '?') ? "&" : "?", "token=", *token);
+  }
+  options.on_state = [this](ConnectionState state, const absl::Status& why) { OnState(state, why); };
+  lost_at_ = absl::Now();
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
+  if (!client.ok()) return client.status();
+  client_ = *std::move(client);
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (connected_) return absl::OkStatus();
+    }
+    if (absl::Status status = Check(); !status.ok()) return status;
+    if (waker_->Wait(UntilCheck()) == Waker::Cause::kSignal) {
+      return absl::CancelledError("interrupted");
+    }
+  }
+}
+
+absl::Status LiveClient::Check(absl::Duration lost_timeout) {
+  const std::lock_guard lock(mutex_);
+  if (connected_) return absl::OkStatus();
+  if (closed_) return why_;
+  // The first attempt has no result yet.
+  if (why_.ok()) return absl::OkStatus();
+  if (options_.timeout > absl::ZeroDuration()) {
+    lost_timeout = options_.timeout;
+  } else if (!was_connected_) {
+    lost_timeout = absl::ZeroDuration();
+  }
+  return absl::Now() - lost_at_ >= lost_timeout ? why_ : absl::OkStatus();
+}
+
+void LiveClient::Close() {
+  if (client_ == nullptr) return;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  client_->Close();
+}
+
+void LiveClient::Complain(const absl::Status& why) const {
+  if (absl::IsCancelled(why)) return;
+  const bool away = ExitCodeOf(why) == ExitCode::kNotReachable;
+  console_->Complain(absl::StrCat(options_.url, away ? " is not reachable: " : ": ",
+                                  Harmless(why.message())));
+  if (away) console_->Note("Does the server run? `groupcast doctor` looks for the reason.");
+}
+
+ExitCode LiveClient::Fail(const absl::Status& why) const {
+  Complain(why);
+  // An error without the server's word is one of the arguments.
+  return absl::IsInvalidArgument(why) && ErrorWord(why).empty() ? ExitCode::kWrongUsage
+                                                                : ExitCodeOf(why);
+}
+
+void LiveClient::OnState(ConnectionState state, const absl::Status& why) {
+  std::string news;
+  {
+    const std::lock_guard lock(mutex_);
+    switch (state) {
+      case ConnectionState::kConnecting:
+        return;
+      case ConnectionState::kConnected:
+        if (was_connected_) news = "connected again";
+        connected_ = was_connected_ = true;
+        why_ = absl::OkStatus();
+        break;
+      case ConnectionState::kWaiting:
+        if (connected_) {
+          lost_at_ = absl::Now();
+          news = absl::StrCat("not connected: ", Harmless(why.message()), "; trying again");
+        }
+        connected_ = false;
+        why_ = why;
+        break;
+      case ConnectionState::kClosed:
+        connected_ = false;
+        closed_ = true;
+        why_ = why;
+        break;
+    }
+    if (closing_) news.clear();
+  }
+  if (!news.empty()) console_->Note(console_->ErrColour(Colour::kYellow, news));
+  waker_->Poke();
+}
+
+}  // namespace groupcast::cli

@@ -1,0 +1,18 @@
+// The command line of Groupcast. docs/command_line.md describes it.
+
+#include <csignal>
+
+#include "tools/groupcast/commands/commands.h"
+
+int main(int argc, char** argv) {
+  using namespace groupcast::cli;
+  std::signal(SIGPIPE, SIG_IGN);  // Console notices that the reader has gone
+  const std::vector<Command> commands = {
+      {"sub", "print the messages of groups", DefineSub},
+      {"pub", "send messages to a group", DefinePub},
+      {"history", "print the messages that a group still has", DefineHistory},
+      {"status", "tell how the services are", DefineStatus},
+  };
+  Console console;
+  return static_cast<int>(RunCommand(commands, {argv + 1, argv + argc}, console));
+}

@@ -1,0 +1,37 @@
+#ifndef GROUPCAST_TOOLS_GROUPCAST_SERVER_OPTIONS_H_
+#define GROUPCAST_TOOLS_GROUPCAST_SERVER_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace groupcast::cli {
+
+// Where the WebSocket service is, and how to get in.
+struct ServerOptions {
+  std::string url = "ws://127.0.0.1:1234";
+  std::string token_file;  // empty: the token is that of GROUPCAST_TOKEN, or there is none
+  // How long a command tries to get a connection. Zero: the first attempt must succeed.
+  absl::Duration timeout;
+};
+
+// Where the HTTP gateway is, and how to get in.
+struct GatewayOptions {
+  std::string url = "http://127.0.0.1:8080";
+  std::string key_file;  // empty: the key is that of GROUPCAST_API_KEY, or there is none
+};
+
+// The token, or an empty string if there is none.
+absl::StatusOr<std::string> TokenOf(const ServerOptions& options);
+// The API key or token of the gateway, or an empty string if there is none.
+absl::StatusOr<std::string> KeyOf(const GatewayOptions& options);
+
+// The content of a small file with a secret, without blanks and line ends around it.
+// kInvalidArgument: it cannot be read, or it is empty.
+absl::StatusOr<std::string> ReadSecretFile(const std::string& path);
+
+}  // namespace groupcast::cli
+
+#endif  // GROUPCAST_TOOLS_GROUPCAST_SERVER_OPTIONS_H_
