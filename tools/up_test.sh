@@ -12,6 +12,8 @@ for service in channel_server websocket_service http_gateway; do
   mkdir -p "$CHECKOUT/bazel-bin/services/$service"
   ln -s "$PWD/services/$service/$service" "$CHECKOUT/bazel-bin/services/$service/$service"
 done
+mkdir -p "$CHECKOUT/bazel-bin/tools/groupcast"
+ln -s "$PWD/tools/groupcast/groupcast" "$CHECKOUT/bazel-bin/tools/groupcast/groupcast"
 # Links that leave the folder are not served.
 cp -rL sdk/js/pages "$CHECKOUT/bazel-bin/sdk/js/pages"
 cp -rL services/http_gateway/dashboard/pages "$CHECKOUT/bazel-bin/services/http_gateway/dashboard/pages"
@@ -149,6 +151,9 @@ run "$DOWN"
 rm -r "$CHECKOUT/bazel-bin/services/http_gateway/dashboard"
 run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=2 --no_data_dir
 expect_contains "a missing dashboard is told" "$output" "There is no dashboard"
+pub=$(grep 'groupcast pub' <<<"$output")
+run bash -c "$pub"
+expect_equal "the printed line for the command line can be pasted, and publishes" "$status$output" 0
 run bash -ec "$(recipe publish.sh)"
 expect_equal "its curl publishes" "$status" 0
 expect_contains "and tells the place" "$output" '"offset":'

@@ -55,11 +55,10 @@ TEST(MessagesTest, HistoryAndAPositionAreWhereSubBegins) {
   EXPECT_THAT(since.out, MatchesRegex("[0-9a-f]{16}:2\n3\n4\n5\n3\n4\n5\n"));
   EXPECT_EQ(since.err, "");
   const ShellResult json = RunShell("groupcast sub --history=1 --count=1 --json g");
-  EXPECT_THAT(json.out,
-              MatchesRegex(R"(\{"group_id":"g","message":"5","offset":5,"previous":4,)"
-                           R"("epoch":"[0-9a-f]{16}","sent_at":[0-9]+,)"
-                           R"("position":"[0-9a-f]{16}:5"\})"
-                           "\n"));
+  EXPECT_THAT(json.out, MatchesRegex(R"(\{"group_id":"g","message":"5","offset":5,"previous":4,)"
+                                     R"("epoch":"[0-9a-f]{16}","sent_at":[0-9]+,)"
+                                     R"("position":"[0-9a-f]{16}:5"\})"
+                                     "\n"));
 }
 
 TEST(MessagesTest, ASignalEndsSubCleanly) {

@@ -28,7 +28,8 @@ Values values;
 Run DefineSay(CLI::App* app) {
   values = Values();
   Add(app, "GROUP", &values.groups, "GROUP...", "the groups")->required();
-  Add(app, "--key_file", &values.key_file, "FILE", "a file with words enough to fill more than one line of the help of this one command");
+  Add(app, "--key_file", &values.key_file, "FILE",
+      "a file with words enough to fill more than one line of the help of this one command");
   AddDuration(app, "--timeout", &values.timeout, "how long")->default_str("5s");
   app->footer("Examples:\n  groupcast say news");
   return [](Console&) {
@@ -82,7 +83,8 @@ TEST(CommandTest, WrongArgumentsAreNamedWithTheNearestRightOnes) {
     const char* why;
   } kCases[] = {
       {{"sya"}, "error: there is no command sya. Did you mean say?"},
-      {{"say", "--key_fil=x", "g"}, "error: there is no option --key_fil. Did you mean --key_file?"},
+      {{"say", "--key_fil=x", "g"},
+       "error: there is no option --key_fil. Did you mean --key_file?"},
       {{"say"}, "error: GROUP is required"},
       {{"say", "--timeout=5", "g"}, "\"5\" is no duration up to a day, such as 500ms, 5s or 1m30s"},
       {{"say", "--timeout=25h", "g"}, "\"25h\" is no duration up to a day"},
@@ -116,7 +118,8 @@ TEST(CommandTest, TheHelpOfACommand) {
             "\n"
             "Examples:\n"
             "  groupcast say news\n");
-  EXPECT_THAT(RunWith({"token", "make", "-h"}).output, StartsWith("groupcast token make - make a token\n"));
+  EXPECT_THAT(RunWith({"token", "make", "-h"}).output,
+              StartsWith("groupcast token make - make a token\n"));
 }
 
 TEST(CommandTest, WithoutACommandThereIsTheHelp) {

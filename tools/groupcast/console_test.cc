@@ -46,7 +46,6 @@ class ConsoleTest : public ::testing::Test {
  protected:
   ConsoleTest() { std::signal(SIGPIPE, SIG_IGN); }
 
-
   Pipe out_;
   Pipe err_;
 };
@@ -97,7 +96,9 @@ TEST_F(ConsoleTest, WithoutATerminalThereIsNoProgress) {
 TEST(HarmlessTest, ControlCharactersBecomeEscapes) {
   EXPECT_EQ(Harmless("a\x1b[31mb\x7f\r"), "a\\x1b[31mb\\x7f\\x0d");
   EXPECT_EQ(Harmless("tab\tline\n"), "tab\tline\n");
-  EXPECT_EQ(Harmless("\xc2\x9b" "1m"), "\\x9b1m");
+  EXPECT_EQ(Harmless("\xc2\x9b"
+                     "1m"),
+            "\\x9b1m");
   EXPECT_EQ(Harmless("\xd9\x87\xd8\xb0\xd9\x87 \xc3\xa9"), "\xd9\x87\xd8\xb0\xd9\x87 \xc3\xa9");
 }
 

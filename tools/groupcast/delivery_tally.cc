@@ -26,11 +26,11 @@ void DeliveryTally::Fail(uint64_t line, const absl::Status& why) {
   } else {
     ++refused_;
   }
-  const Failure failure{line, absl::StrCat(line == 0 ? "the message" : absl::StrCat("line ", line),
-                                           code == ExitCode::kOutcomeUnknown
-                                               ? " is perhaps delivered: "
-                                               : " is not delivered: ",
-                                           why.message())};
+  const Failure failure{line,
+                        absl::StrCat(line == 0 ? "the message" : absl::StrCat("line ", line),
+                                     code == ExitCode::kOutcomeUnknown ? " is perhaps delivered: "
+                                                                       : " is not delivered: ",
+                                     why.message())};
   // The first lines are named, in whatever order the results come.
   const auto place =
       std::upper_bound(failures_.begin(), failures_.end(), failure,
@@ -47,7 +47,8 @@ std::vector<std::string> DeliveryTally::Report() const {
   }
   std::string counts = absl::StrCat(acknowledged_, " of ", total(),
                                     total() == 1 ? " message" : " messages", " acknowledged");
-  if (refused_ + not_sent_ > 0) absl::StrAppend(&counts, ", ", refused_ + not_sent_, " not delivered");
+  if (refused_ + not_sent_ > 0)
+    absl::StrAppend(&counts, ", ", refused_ + not_sent_, " not delivered");
   if (unknown_ > 0) absl::StrAppend(&counts, ", ", unknown_, " with unknown outcome");
   lines.push_back(counts);
   return lines;

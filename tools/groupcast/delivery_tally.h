@@ -11,8 +11,8 @@
 
 namespace groupcast::cli {
 
-// What became of the messages of one run. Each message has the number of its line, from 1, or 0 if it
-// is the only one. Not thread-safe.
+// What became of the messages of one run. Each message has the number of its line, from 1, or 0 if
+// it is the only one. Not thread-safe.
 class DeliveryTally {
  public:
   // The failures that Report names. Further ones are counted.

@@ -28,10 +28,10 @@ TEST(DeliveryTallyTest, FailuresAreNamedInTheOrderOfTheLines) {
   Send(&tally, 3, absl::UnknownError("no answer"));
   Send(&tally, 1, absl::OkStatus());
   tally.Refuse(2, absl::InvalidArgumentError("too long"));
-  EXPECT_THAT(tally.Report(),
-              ElementsAre("line 2 is not delivered: too long",
-                          "line 3 is perhaps delivered: no answer",
-                          "1 of 3 messages acknowledged, 1 not delivered, 1 with unknown outcome"));
+  EXPECT_THAT(
+      tally.Report(),
+      ElementsAre("line 2 is not delivered: too long", "line 3 is perhaps delivered: no answer",
+                  "1 of 3 messages acknowledged, 1 not delivered, 1 with unknown outcome"));
 }
 
 TEST(DeliveryTallyTest, TheGravestOutcomeDecidesTheExitCode) {

@@ -57,8 +57,8 @@ absl::StatusOr<GroupList> Gateway::Groups(absl::string_view prefix, size_t group
 }
 
 absl::StatusOr<GroupList> Gateway::Busiest(absl::string_view prefix, int limit) const {
-  const absl::StatusOr<HttpAnswer> answer = Get(absl::StrCat(
-      "/v1/groups?order=busiest&prefix=", EscapedForUrl(prefix), "&limit=", limit));
+  const absl::StatusOr<HttpAnswer> answer = Get(
+      absl::StrCat("/v1/groups?order=busiest&prefix=", EscapedForUrl(prefix), "&limit=", limit));
   if (!answer.ok()) return answer.status();
   return ReadGroupList(answer->body);
 }
@@ -66,8 +66,8 @@ absl::StatusOr<GroupList> Gateway::Busiest(absl::string_view prefix, int limit) 
 std::string GatewayError(const GatewayOptions& options, const absl::Status& error) {
   const std::string why = Harmless(error.message());
   if (absl::IsUnauthenticated(error)) {
-    return absl::StrCat(options.url, " wants an API key: set GROUPCAST_API_KEY, or --key_file (", why,
-                        ")");
+    return absl::StrCat(options.url, " wants an API key: set GROUPCAST_API_KEY, or --key_file (",
+                        why, ")");
   }
   return absl::StrCat(options.url,
                       ExitCodeOf(error) == ExitCode::kNotReachable ? " is not reachable: " : ": ",

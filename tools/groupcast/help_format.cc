@@ -65,7 +65,8 @@ std::string OptionForm(const CLI::Option& option) {
 std::string OptionText(const CLI::Option& option) {
   std::string text = option.get_description();
   if (!option.get_envname().empty()) {
-    absl::StrAppend(&text, "; the environment variable ", option.get_envname(), " has the same effect");
+    absl::StrAppend(&text, "; the environment variable ", option.get_envname(),
+                    " has the same effect");
   }
   if (!option.get_default_str().empty()) {
     absl::StrAppend(&text, " (default: ", option.get_default_str(), ")");
@@ -80,8 +81,9 @@ std::string OptionName(const CLI::Option& option) {
 }
 
 std::string FullName(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
+  return app.get_parent() == nullptr
+             ? app.get_name()
+             : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
 }
 
 std::string HelpText(const CLI::App& app) {
@@ -97,7 +99,8 @@ std::string HelpText(const CLI::App& app) {
       continue;
     }
     const std::string& form = option->get_option_text();
-    absl::StrAppend(&operand_forms, " ", option->get_required() ? form : absl::StrCat("[", form, "]"));
+    absl::StrAppend(&operand_forms, " ",
+                    option->get_required() ? form : absl::StrCat("[", form, "]"));
     operands.push_back({form, option->get_description()});
   }
   // -h stands first in the parser, and last in the help.

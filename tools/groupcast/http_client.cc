@@ -44,8 +44,7 @@ asio::awaitable<HttpAnswer> Exchange(const HttpUrl& url, const Request& request,
                                      size_t body_bytes_max) {
   const auto executor = co_await asio::this_coro::executor;
   asio::ip::tcp::resolver resolver(executor);
-  const auto addresses =
-      co_await resolver.async_resolve(url.host, url.port, asio::use_awaitable);
+  const auto addresses = co_await resolver.async_resolve(url.host, url.port, asio::use_awaitable);
   beast::tcp_stream stream(executor);
   co_await stream.async_connect(addresses, asio::use_awaitable);
   co_await http::async_write(stream, request, asio::use_awaitable);
@@ -62,9 +61,11 @@ asio::awaitable<HttpAnswer> Exchange(const HttpUrl& url, const Request& request,
 }
 
 absl::Status ToStatus(const boost::system::error_code& error) {
-  const bool malformed = error.category() == http::make_error_code(http::error::bad_version).category();
+  const bool malformed =
+      error.category() == http::make_error_code(http::error::bad_version).category();
   if (malformed && error != http::error::end_of_stream && error != http::error::partial_message) {
-    return absl::InternalError(absl::StrCat("the answer is not HTTP, or too large: ", error.message()));
+    return absl::InternalError(
+        absl::StrCat("the answer is not HTTP, or too large: ", error.message()));
   }
   return absl::UnavailableError(error.message());
 }

@@ -35,8 +35,8 @@ struct HttpOptions {
 };
 
 // GET of URL's path and `target`, which begins with "/". The connection is for this request alone.
-// kUnavailable: nobody answers. kDeadlineExceeded: the answer is not there in time. kInternal: it is
-// no answer of HTTP, or too large. The messages do not name the URL.
+// kUnavailable: nobody answers. kDeadlineExceeded: the answer is not there in time. kInternal: it
+// is no answer of HTTP, or too large. The messages do not name the URL.
 absl::StatusOr<HttpAnswer> HttpGet(const HttpUrl& url, absl::string_view target,
                                    const HttpOptions& options);
 

@@ -12,7 +12,8 @@ namespace {
 
 absl::Status Malformed(absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
-      "\"", text, "\" is no address of a gateway; it has the form http://HOST[:PORT] or https://…"));
+      "\"", text,
+      "\" is no address of a gateway; it has the form http://HOST[:PORT] or https://…"));
 }
 
 }  // namespace

@@ -34,9 +34,9 @@ TEST(HttpUrlTest, AnIPv6AddressIsInBrackets) {
 }
 
 TEST(HttpUrlTest, OtherTextIsRefused) {
-  for (const char* text : {"", "a", "ws://a", "http://", "http://:80", "http://a:0", "http://a:x",
-                           "http://a:65536", "http://[::1", "http://a b", "http://a/?x=1",
-                           "http://u@a", "http://a\n"}) {
+  for (const char* text :
+       {"", "a", "ws://a", "http://", "http://:80", "http://a:0", "http://a:x", "http://a:65536",
+        "http://[::1", "http://a b", "http://a/?x=1", "http://u@a", "http://a\n"}) {
     EXPECT_EQ(ParseHttpUrl(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }

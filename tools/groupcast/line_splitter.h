@@ -11,9 +11,9 @@
 namespace groupcast::cli {
 
 struct InputLine {
-  uint64_t number = 0;  // from 1
+  uint64_t number = 0;     // from 1
   absl::string_view text;  // without its end, LF or CR LF
-  bool too_long = false;  // then `text` is empty
+  bool too_long = false;   // then `text` is empty
 };
 
 // Cuts input into lines. It keeps at most `line_bytes_max` bytes of an unfinished line. Of a longer

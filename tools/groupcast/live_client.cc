@@ -27,9 +27,12 @@ absl::Status LiveClient::Connect() {
   ClientOptions options;
   options.url = options_.url;
   if (!token->empty()) {
-    absl::StrAppend(&options.url, absl::StrContains(options.url, '?') ? "&" : "?", "token=", *token);
+    absl::StrAppend(&options.url, absl::StrContains(options.url, '?') ? "&" : "?",
+                    "token=", *token);
   }
-  options.on_state = [this](ConnectionState state, const absl::Status& why) { OnState(state, why); };
+  options.on_state = [this](ConnectionState state, const absl::Status& why) {
+    OnState(state, why);
+  };
   lost_at_ = absl::Now();
   absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
   if (!client.ok()) return client.status();
@@ -72,9 +75,9 @@ void LiveClient::Close() {
 void LiveClient::Complain(const absl::Status& why) const {
   if (absl::IsCancelled(why)) return;
   const bool away = ExitCodeOf(why) == ExitCode::kNotReachable;
-  console_->Complain(absl::StrCat(options_.url, away ? " is not reachable: " : ": ",
-                                  Harmless(why.message())));
-  if (away) console_->Note("Does the server run? `groupcast doctor` looks for the reason.");
+  console_->Complain(
+      absl::StrCat(options_.url, away ? " is not reachable: " : ": ", Harmless(why.message())));
+  if (away) console_->Note("Does the server run? --url and GROUPCAST_URL name another one.");
 }
 
 ExitCode LiveClient::Fail(const absl::Status& why) const {

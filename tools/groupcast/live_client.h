@@ -62,9 +62,9 @@ class LiveClient {
   bool connected_ = false;
   bool was_connected_ = false;
   bool closed_ = false;
-  bool closing_ = false;       // by this side
-  absl::Status why_;           // why there is no connection
-  absl::Time lost_at_;         // since when there is none
+  bool closing_ = false;  // by this side
+  absl::Status why_;      // why there is no connection
+  absl::Time lost_at_;    // since when there is none
 };
 
 }  // namespace groupcast::cli

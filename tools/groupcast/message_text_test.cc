@@ -1,10 +1,13 @@
 #include "tools/groupcast/message_text.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/groupcast/position_text.h"
 
 namespace groupcast::cli {
 namespace {
+
+using testing::HasSubstr;
 
 Message Example() {
   Message message;
@@ -34,14 +37,23 @@ TEST(MessageTextTest, JsonIsOneLineWithThePosition) {
             "\n");
 }
 
+TEST(MessageTextTest, JsonNamesTheSenderIfTheServerDoes) {
+  Message message = Example();
+  message.from = Sender{"c4f1e2a90b7d3356", "alice"};
+  EXPECT_THAT(MessageJson(message),
+              HasSubstr(R"(,"from":{"connection_id":"c4f1e2a90b7d3356","user":"alice"},)"));
+  message.from->user.clear();
+  EXPECT_THAT(MessageJson(message), HasSubstr(R"(,"from":{"connection_id":"c4f1e2a90b7d3356"},)"));
+}
+
 TEST(PositionTextTest, APositionIsReadBack) {
   const Position position{"5f0c2ab3d1e94477", 42};
   EXPECT_EQ(*ParsePosition(PositionText(position)), position);
 }
 
 TEST(PositionTextTest, OtherTextIsRefused) {
-  for (const char* text : {"", "42", ":42", "e:", "e:-1", "e:+1", "e: 1", "e:1x",
-                           "e:99999999999999999999"}) {
+  for (const char* text :
+       {"", "42", ":42", "e:", "e:-1", "e:+1", "e: 1", "e:1x", "e:99999999999999999999"}) {
     const auto position = ParsePosition(text);
     EXPECT_EQ(position.status().code(), absl::StatusCode::kInvalidArgument) << text;
   }

@@ -32,9 +32,8 @@ std::string Table::Text(const Console& console) const {
     std::string line;
     for (size_t i = 0; i < columns_.size(); ++i) {
       const std::string padding(widths[i] - Width(row[i].text), ' ');
-      const std::string cell = row[i].colour.has_value()
-                                   ? console.OutColour(*row[i].colour, row[i].text)
-                                   : row[i].text;
+      const std::string cell =
+          row[i].colour.has_value() ? console.OutColour(*row[i].colour, row[i].text) : row[i].text;
       const bool is_last = i + 1 == columns_.size();
       absl::StrAppend(&line, i == 0 ? "" : "  ", columns_[i].is_number ? padding : "", cell,
                       columns_[i].is_number || is_last ? "" : padding);

@@ -12,7 +12,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(The server keeps the newest messages of a group for a while: 100 messages and 5 minutes, if its
+constexpr char kFooter[] =
+    R"(The server keeps the newest messages of a group for a while: 100 messages and 5 minutes, if its
 group rules say nothing else. This command reads them without joining the group.
 
 Examples:
@@ -39,8 +40,9 @@ ExitCode Print(const GroupHistory& history, const Arguments& arguments, Console*
   }
   if (!arguments.since.empty() && !history.recovered) {
     console->Note(console->ErrColour(
-        Colour::kYellow, "Not all messages after --since are here: the server has them no more, or "
-                         "--limit leaves them out."));
+        Colour::kYellow,
+        "Not all messages after --since are here: the server has them no more, or "
+        "--limit leaves them out."));
   }
   return ExitCode::kDone;
 }

@@ -18,7 +18,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(Without a message, or with "-", each line of standard input is a message. It reads no faster than
+constexpr char kFooter[] =
+    R"(Without a message, or with "-", each line of standard input is a message. It reads no faster than
 the server acknowledges, so the input may be larger than the memory. The exit code is 0 if all
 messages are acknowledged. Otherwise stderr says how many are not, and which lines:
   1  the server refused a message
@@ -43,11 +44,11 @@ struct Arguments {
   bool json = false;
 };
 
-// Whether other messages to the group may be taken although this one was refused.
-bool ConcernsTheMessage(const absl::Status& refusal) {
+// Whether the server will refuse all other messages to the group too.
+bool ConcernsTheGroup(const absl::Status& refusal) {
   const std::string word = ErrorWord(refusal);
-  return word.empty() || word == "message_too_large" || word == "bad_json" ||
-         word == "message_missing" || IsTransient(refusal);
+  return word == "forbidden" || word == "unauthorized" || word == "token_expired" ||
+         word == "group_id_invalid";
 }
 
 // One run: it sends the messages, and knows what became of each.
@@ -127,7 +128,7 @@ class Publication {
     {
       const std::lock_guard lock(mutex_);
       tally_.End(line, result);
-      if (!result.ok() && !ConcernsTheMessage(result)) group_is_refused_ = true;
+      if (ConcernsTheGroup(result)) group_is_refused_ = true;
     }
     waker_.Poke();
   }
@@ -165,11 +166,10 @@ class Publication {
     if (now - shown_at_ < kProgressInterval) return;
     shown_at_ = now;
     const std::lock_guard lock(mutex_);
-    console_->ShowProgress(absl::StrCat(tally_.total(), " read, ", tally_.acknowledged(),
-                                        " acknowledged",
-                                        tally_.failed() > 0 ? ", " : "",
-                                        tally_.failed() > 0 ? absl::StrCat(tally_.failed(), " failed")
-                                                            : ""));
+    console_->ShowProgress(
+        absl::StrCat(tally_.total(), " read, ", tally_.acknowledged(), " acknowledged",
+                     tally_.failed() > 0 ? ", " : "",
+                     tally_.failed() > 0 ? absl::StrCat(tally_.failed(), " failed") : ""));
   }
 
   ExitCode Report() {

@@ -13,7 +13,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(It connects to the WebSocket service as a client does, and asks the gateway how the services are.
+constexpr char kFooter[] =
+    R"(It connects to the WebSocket service as a client does, and asks the gateway how the services are.
 The gateway tells that to callers of its own machine, or for an API key with the scope "manage".
 The exit code is 0 if all that it asks is ready, 1 if a service is not, and 3 if the WebSocket
 service or the gateway cannot be reached.
@@ -83,24 +84,25 @@ Line WebSocketLine(const ServerOptions& options, Console* console, ExitCode* cod
   client.Close();
   *code = ExitCodeOf(status);
   const bool away = *code == ExitCode::kNotReachable;
-  return {"WebSocket", options.url,
-          status.ok() ? "reachable" : away ? "not reachable" : "refused", status.ok(), "",
-          std::string(status.message())};
+  return {"WebSocket", options.url, status.ok() ? "reachable" : away ? "not reachable" : "refused",
+          status.ok(), "",          std::string(status.message())};
 }
 
 std::string JsonOf(const Line& line) {
-  return absl::StrCat("{\"service\":", JsonString(line.service),
-                      ",\"address\":", JsonString(line.address), ",\"ok\":", line.good ? "true" : "false",
-                      ",\"state\":", JsonString(line.state), ",\"version\":", JsonString(line.version),
-                      ",\"details\":", JsonString(line.details), "}\n");
+  return absl::StrCat(
+      "{\"service\":", JsonString(line.service), ",\"address\":", JsonString(line.address),
+      ",\"ok\":", line.good ? "true" : "false", ",\"state\":", JsonString(line.state),
+      ",\"version\":", JsonString(line.version), ",\"details\":", JsonString(line.details), "}\n");
 }
 
 std::string TableOf(const std::vector<Line>& lines, const Console& console) {
   Table table({{"SERVICE"}, {"ADDRESS"}, {"STATUS"}, {"VERSION"}, {"DETAILS"}});
   for (const Line& line : lines) {
-    table.AddRow({line.service, line.address,
+    table.AddRow({line.service,
+                  line.address,
                   {line.state, line.good ? Colour::kGreen : Colour::kRed},
-                  line.version.empty() ? "-" : line.version, Harmless(line.details)});
+                  line.version.empty() ? "-" : line.version,
+                  Harmless(line.details)});
   }
   return table.Text(console);
 }
@@ -122,8 +124,8 @@ ExitCode RunStatus(const Arguments& arguments, Console& console) {
     }
   } else {
     const bool away = ExitCodeOf(services.status()) == ExitCode::kNotReachable;
-    lines.push_back({"gateway", arguments.gateway.url, away ? "not reachable" : "refused", false, "",
-                     std::string(services.status().message())});
+    lines.push_back({"gateway", arguments.gateway.url, away ? "not reachable" : "refused", false,
+                     "", std::string(services.status().message())});
     if (code == ExitCode::kDone) code = ExitCodeOf(services.status());
   }
   std::string text;

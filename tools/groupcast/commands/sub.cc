@@ -14,7 +14,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(A message takes one line, or more if its text has line ends. With --json each message is one JSON
+constexpr char kFooter[] =
+    R"(A message takes one line, or more if its text has line ends. With --json each message is one JSON
 object on one line. Lost messages and changes of the connection are told on stderr. Ctrl-C ends it.
 
 Examples:
@@ -111,8 +112,7 @@ class Subscription {
             ? absl::StrCat("messages after offset ", *gap.from, " up to ", gap.to, " are lost")
             : absl::StrCat("messages before offset ", gap.to,
                            " are perhaps lost: the group has another history");
-    console_->Note(
-        console_->ErrColour(Colour::kYellow, absl::StrCat(gap.group_id, ": ", what)));
+    console_->Note(console_->ErrColour(Colour::kYellow, absl::StrCat(gap.group_id, ": ", what)));
   }
 
   void End(ExitCode code) {
