@@ -40,6 +40,7 @@ export interface Position {
   offset: number;
 }
 
+/** What comes with a message. */
 export interface MessageInfo extends Position {
   groupId: string;
   /** Milliseconds since 1970 (UTC), by the clock of the worker that accepted the send. */
@@ -48,6 +49,7 @@ export interface MessageInfo extends Position {
   from?: Sender;
 }
 
+/** The connection that sent a message. The server writes it. */
 export interface Sender {
   connectionId: string;
   user?: string;
@@ -78,6 +80,7 @@ export interface Joined extends Position {
   recovered: boolean;
 }
 
+/** A message that was read without a membership. */
 export interface HistoryMessage extends MessageInfo {
   message: any;
 }
@@ -102,6 +105,7 @@ export interface Member {
   since: number;
 }
 
+/** One page of the members of a group. */
 export interface Members {
   groupId: string;
   /** Of the whole group. */
@@ -112,6 +116,7 @@ export interface Members {
   next?: string;
 }
 
+/** What has changed in the members of a group. */
 export interface MembersChange {
   /** Also those whose fields have changed. */
   joined: Member[];
@@ -125,6 +130,7 @@ export interface GroupMessage<Message = any> extends MessageInfo {
   gap: Gap | null;
 }
 
+/** The states of the connection. StateEvent explains them. */
 export type State = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /**
@@ -190,10 +196,15 @@ export class GroupcastError extends Error {
 /** The part of a WebSocket that the client uses. A browser's, Node's and npm ws's have it. */
 export interface WebSocketLike {
   readonly readyState: number;
+  /** Called with each frame. */
   onmessage: ((event: any) => void) | null;
+  /** Called once, with the close code. */
   onclose: ((event: any) => void) | null;
+  /** Called before onclose, if the connection failed. */
   onerror: ((event: any) => void) | null;
+  /** Sends one text frame. */
   send(text: string): void;
+  /** Begins the closing handshake. */
   close(): void;
   /** Of npm's ws: ends the connection without waiting for the peer. */
   terminate?(): void;
@@ -201,8 +212,11 @@ export interface WebSocketLike {
   once?(event: 'unexpected-response', listener: (request: any, response: any) => void): unknown;
 }
 
+/** The clock and the timers of a client. Tests have their own. */
 export interface Timers {
+  /** Calls `callback` once, after `ms` milliseconds. */
   setTimeout(callback: () => void, ms: number): unknown;
+  /** `timer` is what setTimeout() has returned. */
   clearTimeout(timer: any): void;
   /** Milliseconds, by a clock that never goes back. */
   now(): number;
@@ -210,6 +224,7 @@ export interface Timers {
   wallNow(): number;
 }
 
+/** The options of a client. */
 export interface Options {
   /** Default: the global WebSocket. Node before 22 has none. */
   WebSocket?: new (url: string, protocols: string[]) => WebSocketLike;
@@ -250,6 +265,7 @@ export type Begin =
   | { since: Position | null; history?: null }
   | { since?: null; history: number | null };
 
+/** What a membership calls, and when it ends. */
 export interface MemberOptions {
   /** Called when messages are lost. Without it the member continues without them and gets no notice. */
   onGap?: ((gap: Gap) => void) | null;
@@ -269,8 +285,10 @@ export interface MemberOptions {
   signal?: AbortSignal;
 }
 
+/** The options of join(). */
 export type JoinOptions = MemberOptions & Begin;
 
+/** The options of send(). */
 export interface SendOptions {
   /** Members of this session, including this client, do not get the message. */
   excludeSelf?: boolean;
@@ -278,6 +296,7 @@ export interface SendOptions {
   signal?: AbortSignal;
 }
 
+/** The part of a history that history() reads. */
 export interface HistoryOptions {
   /** Only messages after this position. */
   since?: Position | null;
@@ -286,6 +305,7 @@ export interface HistoryOptions {
   signal?: AbortSignal;
 }
 
+/** The page of members that members() reads. */
 export interface MembersOptions {
   /** Of one page. Default: 100, at most 500. */
   limit?: number;
@@ -296,6 +316,13 @@ export interface MembersOptions {
   signal?: AbortSignal;
 }
 
+/**
+ * A client of Groupcast. It keeps one connection and replaces it when it breaks. Then it joins its groups again from
+ * their last positions, and sends again what has no acknowledgement.
+ *
+ * A member gets every message of the group after its join, once, in one order. After a reconnect it gets the messages
+ * that it missed. If the server no longer has a message, onGap reports the loss. No loss is silent.
+ */
 export class Client {
   /**
    * Begins to connect, for example to 'ws://127.0.0.1:1234'. Throws `no_websocket`, `no_crypto`, TypeError for the

@@ -41,6 +41,7 @@ struct ClientOptions {
   // server that is about to close may name another delay. The client then uses that one, up to a
   // minute.
   absl::Duration backoff_base = absl::Milliseconds(250);
+  // No delay of backoff is longer.
   absl::Duration backoff_cap = absl::Seconds(30);
   // A connection that lasts at least this long resets the backoff to backoff_base.
   absl::Duration backoff_reset_after = absl::Seconds(5);

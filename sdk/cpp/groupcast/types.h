@@ -18,7 +18,9 @@ namespace groupcast {
 // one epoch can be compared. A member's position is the place of the newest message that it
 // received or that a gap reported as lost.
 struct Position {
+  // The history that the offset belongs to.
   std::string epoch;
+  // Below 2^53.
   uint64_t offset = 0;
 
   friend bool operator==(const Position&, const Position&) = default;
@@ -36,14 +38,17 @@ struct Sender {
 
 // A message of a group that this client is a member of.
 struct Message {
+  // The group that it was sent to.
   std::string group_id;
   // The message as compact JSON, byte for byte as the server sent it. Numbers keep their digits.
   std::string json;
   // If the message is a JSON string: that string, without quotes and escapes.
   std::optional<std::string> text;
+  // Its place in the group.
   uint64_t offset = 0;
   // The offset of the group's message before this one.
   uint64_t previous = 0;
+  // The history that both offsets belong to.
   std::string epoch;
   // The time at which a server took the message, by that server's clock.
   absl::Time sent_at;
@@ -76,6 +81,7 @@ struct Joined {
 // Messages of a group that this client did not get and will not get: those with an offset in (from,
 // to].
 struct Gap {
+  // The group that they were sent to.
   std::string group_id;
   // The epoch after the gap.
   std::string epoch;
@@ -83,17 +89,20 @@ struct Gap {
   // the group has another history. Messages in the gap may then have come before, under other
   // offsets.
   std::optional<uint64_t> from;
+  // The member's offset after the gap.
   uint64_t to = 0;
 
   // The member's position after the gap.
   Position position() const { return {epoch, to}; }
 };
 
+// The choices of an application that sends a message.
 struct SendOptions {
   // Clients of this client's session, including this one, do not get the message.
   bool exclude_self = false;
 };
 
+// The part of a history that Client::History() reads.
 struct HistoryOptions {
   // Only messages after this position.
   std::optional<Position> since;
@@ -103,6 +112,7 @@ struct HistoryOptions {
 
 // The history of a group, read without a membership.
 struct GroupHistory {
+  // The group that was asked for.
   std::string group_id;
   // The position of the group's newest message.
   Position head;
@@ -126,6 +136,7 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
+// The page of members that Client::Members() reads.
 struct MembersOptions {
   // The size of a page. A server gives at most 500, and fewer if they take more than 64 KiB.
   uint32_t limit = 100;
@@ -137,6 +148,7 @@ struct MembersOptions {
 
 // One page of the members of a group, read without a membership.
 struct GroupMembers {
+  // The group that was asked for.
   std::string group_id;
   // Of the whole group.
   uint64_t count = 0;
@@ -155,9 +167,11 @@ struct MembersUpdate {
   const MembersById& members;
   // Also those whose fields have changed.
   std::vector<Member> joined;
+  // As they were before.
   std::vector<Member> left;
 };
 
+// The states of a client's connection.
 enum class ConnectionState {
   kConnecting,  // An attempt to connect is under way.
   kConnected,   // The server has welcomed this client, which joins its groups again.
@@ -165,15 +179,20 @@ enum class ConnectionState {
   kClosed,      // There is no connection, and none follows: Close(), or the server forbade it.
 };
 
+// Gets one message of a group.
 using MessageCallback = std::function<void(const Message&)>;
+// Gets the loss, before the first message after it.
 using GapCallback = std::function<void(const Gap&)>;
 // Gets the position at which delivery begins, or the reason of a refusal.
 using JoinCallback = std::function<void(const absl::StatusOr<Joined>&)>;
 // Gets the message's place in its group's order, or the reason why it has none, or none that is
 // known.
 using SendCallback = std::function<void(const absl::StatusOr<Position>&)>;
+// Gets the messages, or the reason why there is no answer.
 using HistoryCallback = std::function<void(const absl::StatusOr<GroupHistory>&)>;
+// Gets the page, or the reason why there is no answer.
 using MembersCallback = std::function<void(const absl::StatusOr<GroupMembers>&)>;
+// Gets each change, or the reason why the members cannot be read.
 using MembersListener = std::function<void(const absl::StatusOr<MembersUpdate>&)>;
 // Gets the reason of the end.
 using EndCallback = std::function<void(const absl::Status&)>;
