@@ -105,6 +105,13 @@ class Service {
     clearTimeout(kill);
     running.delete(this);
   }
+
+  /** kill -9. The kernel ends the workers of a supervisor that dies so. */
+  async kill() {
+    this.process.kill('SIGKILL');
+    await this.exited;
+    running.delete(this);
+  }
 }
 
 function startChannelServer(flags = []) {
@@ -125,25 +132,20 @@ function startWebSocketService(channelServer, port = 0, pages = samplePages(), f
 }
 
 /**
- * A TCP proxy to a port. swallow() makes it take and not hand on what comes on the connections of now, as a network
- * does that is gone. Further connections work.
+ * A TCP proxy to a port, which stands for the network. Nobody is told what it does to connections: no FIN, no RST.
+ *
+ * swallow() makes it take and not hand on what comes on the connections of now, as a way that is gone does. Further
+ * connections work.
+ * breakDown(loses) makes the whole network silent until restore(), also for further connections. If it loses, what
+ * comes meanwhile is gone, and the connections of this time never work again. Otherwise it all arrives late.
  */
 class Proxy {
   static async start(port) {
     const proxy = new Proxy();
+    proxy.target = port;  // of further connections
     proxy.sockets = new Set();
-    proxy.server = net.createServer((client) => {
-      const server = net.connect(port, '127.0.0.1');
-      for (const [from, to] of [[client, server], [server, client]]) {
-        proxy.sockets.add(from);
-        from.on('data', (bytes) => from.isSwallowed || to.write(bytes));
-        from.on('error', () => {});
-        from.on('close', () => {
-          proxy.sockets.delete(from);
-          if (!from.isSwallowed) to.destroy();
-        });
-      }
-    });
+    proxy.silence = null;  // {loses, waiting} while the network is silent; `waiting` are further connections
+    proxy.server = net.createServer((client) => proxy._accept(client));
     await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
     proxies.add(proxy);
     return proxy;
@@ -157,10 +159,47 @@ class Proxy {
     for (const socket of this.sockets) socket.isSwallowed = true;
   }
 
+  breakDown(loses) {
+    this.silence = {loses, waiting: []};
+    if (loses) this.swallow(); else for (const socket of this.sockets) socket.pause();
+  }
+
+  restore() {
+    const {waiting} = this.silence;
+    this.silence = null;
+    for (const socket of this.sockets) socket.resume();
+    for (const client of waiting) this._connect(client);
+  }
+
   stop() {
     proxies.delete(this);
     for (const socket of this.sockets) socket.destroy();
     return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  _accept(client) {
+    this.sockets.add(client);
+    client.on('error', () => {});
+    client.on('close', () => this.sockets.delete(client));
+    if (!this.silence) {
+      this._connect(client);
+    } else if (this.silence.loses) {
+      client.resume();  // nobody reads what it takes
+    } else {
+      client.pause();
+      this.silence.waiting.push(client);
+    }
+  }
+
+  _connect(client) {
+    const server = net.connect(this.target, '127.0.0.1');
+    this.sockets.add(server);
+    server.on('error', () => {});
+    server.on('close', () => this.sockets.delete(server));
+    for (const [from, to] of [[client, server], [server, client]]) {
+      from.on('data', (bytes) => from.isSwallowed || to.write(bytes));
+      from.on('close', () => from.isSwallowed || to.destroy());
+    }
   }
 }
 
@@ -235,6 +274,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 module.exports = {
-  Proxy, argument, printLogs, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway,
+  Proxy, Service, argument, printLogs, requireInstalled, screenshot, startBrowser, startChannelServer, startHttpGateway,
   startWebSocketService, temporaryFolder, until, withCleanUp,
 };
