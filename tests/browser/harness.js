@@ -171,8 +171,8 @@ class Proxy {
     for (const client of waiting) this._connect(client);
   }
 
-  stop() {
-    proxies.delete(this);
+  async stop() {
+    if (!proxies.delete(this)) return null;
     for (const socket of this.sockets) socket.destroy();
     return new Promise((resolve) => this.server.close(resolve));
   }

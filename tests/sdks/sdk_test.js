@@ -11,7 +11,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const harness = require('../browser/harness.js');
-const {World, driverCommand} = require('./world.js');
+const {World, driverCommand, sdk} = require('./world.js');
 
 const {until} = harness;
 const FAKETIME = fs.readdirSync('/usr/lib')
@@ -27,7 +27,6 @@ function number(name, fallback) {
 const BURST = 2000;
 const OUTAGE_MS = number('outage_ms', 0);
 const SPEED = number('speed', OUTAGE_MS ? 1 : 10);
-const sdk = process.argv.find((value) => value.startsWith('--sdk=')).slice('--sdk='.length);
 
 function scenario(name, options, body) {
   const skip = driverCommand() ? false : 'this SDK cannot run here';

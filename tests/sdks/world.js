@@ -30,10 +30,12 @@ const SDKS = {
   },
 };
 
+const PREFIX = '--sdk=';
+const sdk = process.argv.find((value) => value.startsWith(PREFIX)).slice(PREFIX.length);
+
 /** The command that starts a driver of the SDK under test; null if it cannot run here. */
 function driverCommand() {
-  const prefix = '--sdk=';
-  return SDKS[process.argv.find((value) => value.startsWith(prefix)).slice(prefix.length)]();
+  return SDKS[sdk]();
 }
 
 // The highest offset of the newest epoch.
@@ -113,6 +115,8 @@ class World {
 
   /** Each program ends by itself, in peace. */
   async finish() {
+    // Node's own WebSocket cannot be cut off. A dead connection keeps the program until the network ends it.
+    if (sdk === 'node') await this.network.stop();
     for (const driver of this.drivers) if (!driver.end) await driver.finish();
   }
 
@@ -122,4 +126,4 @@ class World {
   }
 }
 
-module.exports = {World, driverCommand};
+module.exports = {World, driverCommand, sdk};
