@@ -280,7 +280,7 @@ for (const [where, portOf] of [
   });
 }
 
-scenario('the clock is set back and forward', {}, async (world) => {
+scenario('the clock is set back and forward', {serviceFlags: ['--ping_interval=1s']}, async (world) => {
   assert.ok(FAKETIME, 'libfaketime is not installed: run tools/test, which installs it.');
   const file = path.join(world.folder, 'clock');
   const setClock = (offset) => {
@@ -291,7 +291,8 @@ scenario('the clock is set back and forward', {}, async (world) => {
   const environment = {
     LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
   };
-  const moved = await world.member('moved', {speed: SPEED}, environment);
+  // JavaScript clients that live faster have other clocks, and these are the ones to test. They need 21 s.
+  const moved = await world.member('moved', {speed: sdk === 'cpp' ? SPEED : undefined}, environment);
   const other = await world.neighbour('other');
   const days = 24 * 3600;
   for (const seconds of [-30, 30, -3600, 3600, -30 * days, 30 * days, 0]) {
