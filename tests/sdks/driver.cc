@@ -207,8 +207,11 @@ class Driver {
   }
 
   void SetPlan(const json::object& plan) {
-    const std::lock_guard lock(mutex_);
-    plan_ = plan;
+    {
+      const std::lock_guard lock(mutex_);
+      plan_ = plan;
+    }
+    Print({{"event", "planned"}});
   }
 
   // Takes the plan if it is for this event.

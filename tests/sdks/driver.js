@@ -59,8 +59,9 @@ class Driver {
     this.sent += count;
   }
 
-  plan(event, then, more = {}) {
+  async plan(event, then, more = {}) {
     this.tell({do: 'plan', event, then, ...more});
+    await this.until('it has the plan', () => this.all('planned').length > 0);
   }
 
   all(event) {

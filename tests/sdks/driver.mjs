@@ -100,6 +100,7 @@ const commands = {
   },
   plan(next) {
     plan = next;
+    print({event: 'planned'});
   },
   clock() {
     print({event: 'clock', wall_ms: Date.now()});

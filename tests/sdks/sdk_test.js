@@ -215,7 +215,7 @@ scenario('a callback is slower than the server waits for a pong',
     {serviceFlags: ['--ping_interval=1s', '--pong_timeout=1s']}, async (world) => {
       const slow = await world.member('slow');
       const other = await world.neighbour('other');
-      slow.plan('message', 'block', {ms: 6000, text: 'other 5'});
+      await slow.plan('message', 'block', {ms: 6000, text: 'other 5'});
       slow.send(50);
       other.send(100);
       await slow.until('it blocks', () => slow.all('does').length > 0);
@@ -230,12 +230,12 @@ for (const event of ['message', 'joined', 'rejoined', 'sent', 'state']) {
   scenario(`close() comes from a callback: ${event}`, {}, async (world) => {
     const other = await world.member('other');
     const closer = world.driver('closer');
-    if (event === 'joined') closer.plan(event, 'close');
+    if (event === 'joined') await closer.plan(event, 'close');
     closer.connect(world.network.port);
     closer.tell({do: 'join', group: 'g'});
     if (event !== 'joined') {
       await closer.until('it has joined', () => closer.all('joined').length > 0);
-      closer.plan(event, 'close');
+      await closer.plan(event, 'close');
     }
     closer.send(20);
     other.send(20);
