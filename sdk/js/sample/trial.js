@@ -99,7 +99,7 @@ class Trial {
   _hint() {
     if (this._wire.isHeld) return this._counter ? 'You are offline. The counter goes on.' : 'You are offline.';
     if (!this._tally) return 'Start the counter: a second member in this page, which sends a number each second. Then break your connection.';
-    if (!this._wasCut) return 'Now break your connection. The counter has its own, and goes on.';
+    if (!this._wasCut) return 'Now break your connection. The counter goes on.';
     const {sent, received, lost, twice} = this._tally.counts;
     if (received < sent) return lost > 0 ? 'Some are lost, and you were told.' : 'Coming…';
     return twice === 0 ? 'Everything is here: nothing lost, nothing twice.' : 'Something came twice.';
