@@ -44,28 +44,18 @@ for header; do
   expect_contains "$header has a page" "$(<"$REAL/tools/lib/api_docs/Doxyfile")" "sdk/cpp/groupcast/${header#*/groupcast/}"
 done
 
-printf 'namespace groupcast {\nint Unexplained();\n}\n' >>"$HEADER"
+printf '%s\n' 'namespace groupcast {' 'int Unexplained();' '' '// As \ref NothingLikeThat.' 'int Explained();' '}' >>"$HEADER"
 make_docs
-expect_equal "a call without a comment is an error" "$status" 1
-expect_contains "by its name" "$output" "Unexplained"
+expect_equal "mistakes in a header are errors" "$status" 1
+expect_contains "a call without a comment" "$output" "Unexplained"
+expect_contains "and a reference to nothing" "$output" "NothingLikeThat"
 cp "$REAL/sdk/cpp/groupcast/types.h" "$HEADER"
 
-printf 'namespace groupcast {\n// As \\ref NothingLikeThat.\nint Explained();\n}\n' >>"$HEADER"
+printf '\nexport function unexplained(): void;\n/** As {@link NothingLikeThat}. */\nexport function explained(): void;\n' >>"$TYPES"
 make_docs
-expect_equal "a reference to nothing is an error" "$status" 1
-expect_contains "by its name too" "$output" "NothingLikeThat"
-cp "$REAL/sdk/cpp/groupcast/types.h" "$HEADER"
-
-printf '\nexport function unexplained(): void;\n' >>"$TYPES"
-make_docs
-expect_equal "a function without a comment is an error" "$status" 1
-expect_contains "by its name, in TypeScript" "$output" "unexplained"
-cp "$REAL/sdk/js/groupcast.d.ts" "$TYPES"
-
-printf '\n/** As {@link NothingLikeThat}. */\nexport function explained(): void;\n' >>"$TYPES"
-make_docs
-expect_equal "a link to nothing is an error" "$status" 1
-expect_contains "by its name, in TypeScript too" "$output" "NothingLikeThat"
+expect_equal "mistakes in the types are errors" "$status" 1
+expect_contains "a function without a comment" "$output" "unexplained"
+expect_contains "and a link to nothing" "$output" "NothingLikeThat"
 
 run "$CHECKOUT/tools/api_docs" --outt=x
 expect_equal "an unknown option is refused" "$status" 2

@@ -50,6 +50,7 @@ class Reader {
       'prints': () => this.expect(step.name, step.code),
       'after': () => this.prepare(step.name),
       'open': () => this.open(step.name, 'file://' + path.join(this.folder, step.name)),
+      'joined': () => this.awaitMember(step.name),
       'stop': () => this.terminal(step.name).stop(),
       'restart': () => this.restartServices(),
       'shown': () => {},
@@ -115,7 +116,11 @@ class Reader {
       ...process.env,
       HOME: this.home,
       // npm without a network: it takes the packages of the lock files.
-      PATH: `${path.join(this.root, 'tests/documents/bin')}:${process.env.PATH}`,
+      PATH: [path.join(this.root, 'tests/documents/bin'), path.dirname(harness.argument('groupcast')), process.env.PATH]
+          .join(':'),
+      // What the command line takes for the defaults of its services.
+      GROUPCAST_URL: this.real('ws://127.0.0.1:1234'),
+      GROUPCAST_GATEWAY: this.real('http://127.0.0.1:8080'),
       GROUPCAST_ROOT: this.root,
       npm_config_cache: path.join(this.home, '.npm'),
       npm_config_update_notifier: 'false',
@@ -167,6 +172,11 @@ class Reader {
     }
     const shown = this.pages.get(name) || this.terminal(name);
     await shown.expect(new RegExp(`(?<=^|\\n)${outputPattern(expected)}`), expected);
+  }
+
+  async awaitMember(group) {
+    const url = this.real(`http://127.0.0.1:8080/v1/groups/${encodeURIComponent(group)}/members?count_only=true`);
+    await until(`somebody is in ${group}`, async () => (await (await fetch(url)).json()).count > 0);
   }
 
   async open(name, url) {

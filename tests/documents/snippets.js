@@ -25,12 +25,13 @@
 //   after: services the services run
 //   after: cmake    the reader has done the quick start for C++ already: the client is installed as well
 //   open: NAME      opens the file NAME in a browser
+//   joined: GROUP   waits until somebody is in the group
 //   stop: NAME      presses Ctrl-C in the terminal NAME
 //   restart         the services are stopped and come back
 
 const NEEDS_BLOCK = ['services', 'install', 'file', 'run', 'start', 'type', 'around', 'console', 'prints', 'shown', 'theirs', 'by hand'];
-const NEEDS_NAME = ['file', 'start', 'type', 'around', 'console', 'by hand', 'open', 'stop', 'after'];
-const ALONE = ['after', 'open', 'stop', 'restart'];
+const NEEDS_NAME = ['file', 'start', 'type', 'around', 'console', 'by hand', 'open', 'joined', 'stop', 'after'];
+const ALONE = ['after', 'open', 'joined', 'stop', 'restart'];
 
 // {steps: [{kind, name, rest, language, code, line}], problems: [sentence]} of a page.
 function readPage(text) {
