@@ -17,6 +17,7 @@ const PATIENCE_MS = 600000;  // a build of the C++ client; Bazel's own limit for
 const PROGRAMS = {
   '.mjs': (file) => `node ${file}`,
   '.cjs': (file) => `node ${file}`,
+  '.ts': (file) => `npx tsc --noEmit --strict --target es2022 --module esnext --moduleResolution bundler ${file}`,
   '.sh': (file) => `bash -e ${file}`,
   '.php': (file) => `php ${file}`,
   '.cc': (file) => 'export PKG_CONFIG_PATH="$HOME/.local/lib/pkgconfig"; ' +
@@ -70,7 +71,7 @@ class Reader {
     if (what === 'cmake') this.install('tools/install --prefix="$HOME/.local"');
     if (what === 'node') {
       this.run('cd ~/groupcast/sdk/js && node build.js --out="$HOME/groupcast-js"');
-      this.run('npm init -y && npm install ~/groupcast-js ws');
+      this.run('npm init -y && npm install ~/groupcast-js ws typescript && cp ~/groupcast-js/groupcast.js .');
     }
   }
 
@@ -257,8 +258,8 @@ class Tab {
   async expect(pattern, text) {
     let shown = '';
     await until(text, async () => {
-      shown = this.showsConsole ? this.console : await this.page.evaluate('document.body.innerText') + '\n';
-      return pattern.test(shown);
+      shown = this.showsConsole ? '' : await this.page.evaluate('document.body.innerText') + '\n';
+      return pattern.test(shown) || pattern.test(this.console);
     }).catch(() => { throw new Error(`The page should show\n${text}\nIt shows\n${shown}\nIts console:\n${this.console}`); });
   }
 }
