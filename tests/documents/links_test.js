@@ -7,20 +7,11 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const test = require('node:test');
+const {documents} = require('./documents.js');
 const {anchorsOf, brokenLinks, linksOf} = require('./links.js');
 
 const rootFile = process.argv.find((word) => word.startsWith('--root=')).slice('--root='.length);
 const root = path.dirname(fs.realpathSync(rootFile));
-
-// All Markdown files of the project. Others' packages and build outputs are not the project's.
-function documents(directory) {
-  return fs.readdirSync(directory, {withFileTypes: true}).flatMap((entry) => {
-    if (/^(\.|bazel-|node_modules$)/.test(entry.name)) return [];
-    const file = path.join(directory, entry.name);
-    if (entry.isDirectory()) return documents(file);
-    return entry.isFile() && entry.name.endsWith('.md') ? [file] : [];
-  });
-}
 
 test('headings have the anchors that GitHub gives them', () => {
   const text = '# A `b_c` (d): e\n## A\n```\n# no\n```\n## A\n### See [f](g.md)\n<a id="h"></a>';
