@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "groupcast/client_impl.h"
 #include "groupcast/command.h"
+#include "groupcast/connection.h"
 #include "groupcast/random.h"
+#include "groupcast/tls.h"
 #include "groupcast/url.h"
 
 namespace groupcast {
@@ -41,6 +43,28 @@ absl::Status CheckOptions(const ClientOptions& options) {
   return CheckSessionId(options.session_id);
 }
 
+absl::StatusOr<ConnectionOptions> ToConnection(const ClientOptions& options, Url url) {
+  ConnectionOptions result;
+  result.connect_timeout = options.connect_timeout;
+  result.dead_peer_timeout = options.dead_peer_timeout;
+  result.close_timeout = options.close_timeout;
+  result.frame_bytes_max = options.frame_bytes_max;
+  if (!options.proxy.empty()) {
+    absl::StatusOr<Proxy> proxy = ParseProxy(options.proxy);
+    if (!proxy.ok()) return proxy.status();
+    result.proxy = *std::move(proxy);
+  }
+  if (url.tls) {
+    absl::StatusOr<std::shared_ptr<TlsContext>> context = LoadTlsContext(options.ca_file);
+    if (!context.ok()) return context.status();
+    result.tls_context = *std::move(context);
+  } else if (!options.ca_file.empty()) {
+    return absl::InvalidArgumentError("ca_file is for wss:// alone");
+  }
+  result.url = std::move(url);
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
@@ -51,16 +75,16 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   if (absl::Status status = AddToQuery("session", options.session_id, &*url); !status.ok()) {
     return status;
   }
-  return std::unique_ptr<Client>(
-      new Client(std::make_unique<Impl>(std::move(options), *std::move(url))));
+  absl::StatusOr<ConnectionOptions> connection_options = ToConnection(options, *std::move(url));
+  if (!connection_options.ok()) return connection_options.status();
+  auto impl = std::make_shared<Impl>(std::move(options), *std::move(connection_options));
+  impl->Start();
+  return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
 
-Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::Client(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Client::~Client() {
-  // While impl_ is whole: a callback that runs meanwhile may use it.
-  impl_->Close();
-}
+Client::~Client() { impl_->End(); }
 
 absl::Status Client::Join(absl::string_view group_id, MessageCallback on_message,
                           JoinCallback on_join, GapCallback on_gap) {

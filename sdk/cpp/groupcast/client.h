@@ -11,15 +11,36 @@
 #include "absl/time/time.h"
 #include "groupcast/types.h"
 
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
+
 namespace groupcast {
 
 // Each duration must be above zero and at most one day.
 struct ClientOptions {
-  // ws://HOST[:PORT][/PATH], for example "ws://127.0.0.1:1234". Only this option is required.
+  // ws://HOST[:PORT][/PATH], for example "ws://127.0.0.1:1234", or the same with wss:// for TLS.
+  // Only this option is required.
   std::string url;
 
-  // The time limit of one attempt to connect, from resolving the host to the server's welcome. A
-  // host resolver that hangs can delay Close() beyond it.
+  // For wss://: the PEM file of the CAs that servers' certificates must come from. It is read once,
+  // by Create. If it is empty, the CAs of the system count. The certificate must also be for the
+  // host of the URL, a name or an IP address. A certificate that is not accepted is a failed
+  // attempt like any other, and is tried again, because servers renew certificates. on_state gets
+  // kFailedPrecondition with the reason.
+  std::string ca_file;
+
+  // http://[USER:PASSWORD@]HOST:PORT of a proxy that all connections go through (HTTP CONNECT). A
+  // "@" or ":" in USER or PASSWORD is written as %40 or %3A. The proxy resolves the server's name.
+  // If it is empty, there is none; environment variables do not count. The password is sent to the
+  // proxy unencrypted.
+  std::string proxy;
+
+  // The loop that runs the client, see Threads below. It must outlive the client. If it is null,
+  // the client has a thread of its own.
+  boost::asio::io_context* io_context = nullptr;
+
+  // The time limit of one attempt to connect, from resolving the host to the server's welcome.
   absl::Duration connect_timeout = absl::Seconds(10);
 
   // 1 to 64 characters of A-Z, a-z, 0-9, _ and -. It names this client to the server over all its
@@ -121,19 +142,30 @@ struct ClientOptions {
 // not do at first: it may come after later ones.
 //
 // Threads. All methods are thread-safe. They do not block, except Close and the destructor. A
-// Client has one thread of its own and runs all callbacks on it, one at a time, without a lock. A
-// callback may call any method of the client, but must not destroy the client. A slow callback
-// delays all later ones. A callback that takes longer than the time-outs makes the server close the
-// connection. Callbacks must not throw. Do not fork() while a client exists.
+// Client has one thread of its own and runs all callbacks on it, one at a time, without a lock that
+// its methods need. A callback may call any method of the client, and may destroy the client. A
+// slow callback delays all later ones. A callback that takes longer than the time-outs makes the
+// server close the connection. Callbacks must not throw. Do not fork() while a client exists.
+//
+// With ClientOptions::io_context, the callbacks run on the threads that run that loop instead, also
+// one at a time. Any number of threads may run the loop, and any number of clients may share it. A
+// loop that is stopped stops the client: it reads, sends and reconnects nothing until the loop runs
+// again. Close() returns at once, and the callbacks of the end follow on the loop. The destructor
+// waits for a callback that runs at the moment. It runs the callbacks that are still due itself. So
+// it needs no running loop: a client may be destroyed after the loop was stopped, but not after it
+// was destroyed. If the loop still runs, it then says goodbye to the server, for up to
+// close_timeout.
 class Client {
  public:
-  // Returns at once and connects in the background. kInvalidArgument, kUnimplemented: the options
-  // are not valid. The message says why.
+  // Returns at once and connects in the background. kInvalidArgument: the options are not
+  // valid. The message says why.
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
 
-  // As Close(). A call from a callback of this client aborts the process. If callbacks reach the
-  // client through a smart pointer, call Close() before you reset the pointer: callbacks may run in
-  // between.
+  // As Close(), and no callback runs after it. In a callback of this client, and with
+  // ClientOptions::io_context, it does not wait for the closing handshake. Otherwise it returns
+  // when the last callback has returned: do not hold a lock that callbacks need. If callbacks reach
+  // the client through a smart pointer, call Close() before you reset the pointer: callbacks may
+  // run in between.
   ~Client();
 
   Client(const Client&) = delete;
@@ -196,14 +228,15 @@ class Client {
 
   // Ends the connection and everything that waits for it, for good. It returns when the last
   // callback has returned, within close_timeout if the server does not answer. A call from a
-  // callback returns at once. Further calls have no effect.
+  // callback, or with ClientOptions::io_context, returns at once; the last callback is then that of
+  // kClosed. Further calls have no effect.
   void Close();
 
  private:
   class Impl;
-  explicit Client(std::unique_ptr<Impl> impl);
+  explicit Client(std::shared_ptr<Impl> impl);
 
-  const std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace groupcast

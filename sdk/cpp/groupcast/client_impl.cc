@@ -1,10 +1,9 @@
 #include "groupcast/client_impl.h"
 
 #include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -30,6 +29,14 @@ constexpr absl::Duration kReconnectAfterMax = absl::Minutes(1);
 constexpr uint16_t kCloseNormal = 1000;
 constexpr uint16_t kCloseProtocolError = 1002;
 
+// For the host that connections are made to.
+std::shared_ptr<HostLookup> NewLookup(asio::any_io_executor executor,
+                                      const ConnectionOptions& options) {
+  const std::optional<Proxy>& proxy = options.proxy;
+  return std::make_shared<HostLookup>(std::move(executor), proxy ? proxy->host : options.url.host,
+                                      proxy ? proxy->port : options.url.port);
+}
+
 std::function<double()> NewRandom() {
   return [engine = std::mt19937_64(std::random_device()())]() mutable {
     return std::uniform_real_distribution<double>(0, 1)(engine);
@@ -50,24 +57,56 @@ absl::Time Now() {
 
 }  // namespace
 
-Client::Impl::Impl(ClientOptions options, Url url)
+template <typename Run>
+auto Client::Impl::OnStrand(Run run) {
+  return [weak = weak_from_this(), run = std::move(run)] {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (!self) return;
+    const std::lock_guard<std::recursive_mutex> lock(self->run_mutex_);
+    if (!self->ended_) run();
+  };
+}
+
+Client::Impl::Impl(ClientOptions options, ConnectionOptions connection_options)
     : options_(std::move(options)),
-      connection_options_{std::move(url), options_.connect_timeout, options_.dead_peer_timeout,
-                          options_.close_timeout, options_.frame_bytes_max},
+      connection_options_(std::move(connection_options)),
+      own_io_(options_.io_context ? nullptr : std::make_shared<IoContext>(1)),
+      strand_(asio::make_strand(own_io_ ? *own_io_ : *options_.io_context)),
+      lookup_(NewLookup(strand_, connection_options_)),
       reconnect_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
       join_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
       session_({options_.session_id, absl::StrCat(RandomHex(8), "-")},
-               {options_.queue_bytes_max, options_.groups_max}) {
-  asio::post(io_, [this] { Connect(); });
-  thread_ = std::thread([this] { io_.run(); });
+               {options_.queue_bytes_max, options_.groups_max}) {}
+
+Client::Impl::~Impl() = default;
+
+void Client::Impl::Start() {
+  asio::post(strand_, OnStrand([this] { Connect(); }));
+  if (!own_io_) return;
+  work_.emplace(own_io_->get_executor());
+  thread_ = std::thread([io = own_io_] { io->run(); });
 }
 
-Client::Impl::~Impl() {
-  if (on_own_thread()) {
-    std::fputs("groupcast::Client was destroyed by one of its own callbacks\n", stderr);
-    std::abort();
+void Client::Impl::End() {
+  const bool in_callback = strand_.running_in_this_thread();
+  if (own_io_ && !in_callback) return Close();
+
+  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
+  closing_ = true;
+  EndSession(ClientClosed());
+  Finish();
+  ended_ = true;
+  lookup_->Cancel();
+  reconnect_timer_.cancel();
+  stable_timer_.cancel();
+  join_timer_.cancel();
+  if (connection_) {
+    // The loop, if it still runs, says goodbye to the server.
+    asio::post(strand_, [connection = std::move(connection_)] {
+      connection->Close(kCloseNormal, absl::OkStatus());
+    });
   }
-  Close();
+  if (own_io_) thread_.detach();
 }
 
 absl::Status Client::Impl::Join(absl::string_view group_id, const JoinOptions& options,
@@ -116,35 +155,37 @@ absl::Status Client::Impl::History(absl::string_view group_id, const HistoryOpti
 }
 
 void Client::Impl::Close() {
-  if (on_own_thread()) {
-    asio::post(io_, [this] { BeginClose(); });
+  if (!own_io_ || strand_.running_in_this_thread()) {
+    asio::post(strand_, OnStrand([this] { BeginClose(); }));
     return;
   }
   const std::lock_guard<std::mutex> lock(join_mutex_);
   if (!thread_.joinable()) return;
-  asio::post(io_, [this] { BeginClose(); });
+  asio::post(strand_, OnStrand([this] { BeginClose(); }));
   thread_.join();
 }
 
 void Client::Impl::Wake() {
   if (woken_) return;
   woken_ = true;
-  asio::post(io_, [this] {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      woken_ = false;
-    }
-    RunCallbacks();
-    Write();
-  });
+  asio::post(strand_, OnStrand([this] {
+               {
+                 const std::lock_guard<std::mutex> lock(mutex_);
+                 woken_ = false;
+               }
+               RunCallbacks();
+               Write();
+             }));
 }
 
 void Client::Impl::Connect() {
-  connection_ = Connection::Start(&io_, connection_options_, this);
+  connection_ = Connection::Start(strand_, connection_options_, lookup_, weak_from_this());
   Notify(ConnectionState::kConnecting, absl::OkStatus());
 }
 
 void Client::Impl::OnFrame(absl::string_view frame) {
+  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
+  if (ended_) return;
   absl::StatusOr<Event> event = ParseEvent(frame);
   absl::Status status = event.status();
   bool welcomed = false;
@@ -164,6 +205,7 @@ void Client::Impl::OnFrame(absl::string_view frame) {
   if (!status.ok()) return connection_->Close(kCloseProtocolError, status);
 
   if (welcomed) OnWelcome();
+  if (ended_) return;
   if (closing) connection_->EndAfter(options_.connect_timeout, "the server announced to close");
   if (joins_refused) RetryJoinsLater();
   if (joins_settled) {
@@ -180,14 +222,21 @@ void Client::Impl::OnWelcome() {
   Notify(ConnectionState::kConnected, absl::OkStatus());
 }
 
-void Client::Impl::OnClosed(uint16_t code, const absl::Status& why) {
+void Client::Impl::OnWritten() {
+  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
+  if (!ended_) Write();
+}
+
+void Client::Impl::OnClosed(bool may_reconnect, const absl::Status& why) {
+  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
+  if (ended_) return;
   connection_.reset();
   stable_timer_.cancel();
   join_timer_.cancel();
   join_timer_armed_ = false;
   if (closing_) return Finish();
-  if (!MayReconnect(code)) {
-    forbidden_ = true;
+  if (!may_reconnect) {
+    told_closed_ = true;
     EndSession(why);
     return Notify(ConnectionState::kClosed, why);
   }
@@ -278,8 +327,10 @@ void Client::Impl::BeginClose() {
 
 void Client::Impl::Finish() {
   session_timer_.cancel();
-  if (!forbidden_) Notify(ConnectionState::kClosed, absl::OkStatus());
   work_.reset();
+  if (told_closed_) return;
+  told_closed_ = true;
+  Notify(ConnectionState::kClosed, absl::OkStatus());
 }
 
 void Client::Impl::EndSession(const absl::Status& why) {
@@ -294,12 +345,13 @@ void Client::Impl::Notify(ConnectionState state, const absl::Status& why) {
   if (options_.on_state) options_.on_state(state, why);
 }
 
-template <typename Handler>
-void Client::Impl::Arm(asio::steady_timer* timer, absl::Duration after, Handler handler) {
+template <typename Run>
+void Client::Impl::Arm(asio::steady_timer* timer, absl::Duration after, Run run) {
   timer->expires_after(absl::ToChronoNanoseconds(after));
-  timer->async_wait([handler = std::move(handler)](const boost::system::error_code& error) {
-    if (!error) handler();
-  });
+  timer->async_wait(
+      [run = OnStrand(std::move(run))](const boost::system::error_code& error) mutable {
+        if (!error) run();
+      });
 }
 
 }  // namespace groupcast

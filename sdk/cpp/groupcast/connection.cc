@@ -1,12 +1,16 @@
 #include "groupcast/connection.h"
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/websocket/error.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "groupcast/status.h"
 
@@ -20,19 +24,31 @@ namespace websocket = boost::beast::websocket;
 
 constexpr char kSubprotocol[] = "groupcast.v1.json";
 
+// Of the text with which a server explains that it refuses the handshake.
+constexpr size_t kRefusalTextMax = 500;
+
+// Buffers above it are released when the frame is done.
+constexpr size_t kBufferBytesKept = size_t{16} << 10;
+
 }  // namespace
 
-std::shared_ptr<Connection> Connection::Start(asio::io_context* io,
+std::shared_ptr<Connection> Connection::Start(asio::any_io_executor executor,
                                               const ConnectionOptions& options,
-                                              ConnectionHandler* handler) {
-  std::shared_ptr<Connection> connection(new Connection(io, options, handler));
+                                              std::shared_ptr<HostLookup> lookup,
+                                              std::weak_ptr<ConnectionHandler> handler) {
+  std::shared_ptr<Connection> connection(
+      new Connection(std::move(executor), options, std::move(lookup), std::move(handler)));
   connection->Resolve();
   return connection;
 }
 
-Connection::Connection(asio::io_context* io, const ConnectionOptions& options,
-                       ConnectionHandler* handler)
-    : options_(options), handler_(handler), resolver_(*io), stream_(*io), deadline_(*io) {}
+Connection::Connection(asio::any_io_executor executor, const ConnectionOptions& options,
+                       std::shared_ptr<HostLookup> lookup, std::weak_ptr<ConnectionHandler> handler)
+    : options_(options),
+      lookup_(std::move(lookup)),
+      handler_(std::move(handler)),
+      stream_(executor),
+      deadline_(executor) {}
 
 void Connection::Established() { deadline_.cancel(); }
 
@@ -50,12 +66,12 @@ void Connection::Close(uint16_t code, const absl::Status& why) {
   end_status_ = why;
   if (!open_) {
     asio::post(stream_.get_executor(),
-               [self = shared_from_this()] { self->End(kNoCloseFrame, self->end_status_); });
+               [self = shared_from_this()] { self->End(true, self->end_status_); });
     return;
   }
   EndAfter(options_.close_timeout, "");
   stream_.async_close(websocket::close_reason(code), [self = shared_from_this()](const ErrorCode&) {
-    self->End(kNoCloseFrame, self->end_status_);
+    self->End(true, self->end_status_);
   });
 }
 
@@ -63,34 +79,62 @@ void Connection::EndAfter(absl::Duration timeout, absl::string_view why) {
   deadline_.expires_after(absl::ToChronoNanoseconds(timeout));
   deadline_.async_wait([self = shared_from_this(), why = std::string(why)](const ErrorCode& error) {
     if (error) return;
-    self->End(kNoCloseFrame, self->ending_ ? self->end_status_ : absl::DeadlineExceededError(why));
+    self->End(true, self->ending_ ? self->end_status_ : absl::DeadlineExceededError(why));
   });
 }
 
 void Connection::Resolve() {
   EndAfter(options_.connect_timeout, "the server could not be reached in time");
-  resolver_.async_resolve(
-      options_.url.host, options_.url.port,
-      [self = shared_from_this()](const ErrorCode& error, const Resolver::results_type& results) {
-        self->OnResolved(error, results);
+  lookup_->Start(
+      [self = shared_from_this()](const absl::StatusOr<HostLookup::Endpoints>& endpoints) {
+        if (self->ended_) return;
+        if (!endpoints.ok()) return self->End(true, endpoints.status());
+        self->ConnectTcp(*endpoints);
       });
 }
 
-void Connection::OnResolved(const ErrorCode& error, const Resolver::results_type& results) {
+void Connection::ConnectTcp(const HostLookup::Endpoints& endpoints) {
+  tcp().async_connect(endpoints, [self = shared_from_this()](const ErrorCode& error, const auto&) {
+    if (self->ended_) return;
+    if (error) {
+      return self->Fail(self->options_.proxy ? "connecting to the proxy" : "connecting", error);
+    }
+    ErrorCode ignored;  // Without it frames are only slower.
+    self->tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    self->EnterTunnel();
+  });
+}
+
+void Connection::EnterTunnel() {
+  if (!options_.proxy.has_value()) return ShakeHandsTls();
+  const Url& url = options_.url;
+  const bool is_ipv6 = absl::StrContains(url.host, ':');
+  const std::string target =
+      absl::StrCat(is_ipv6 ? "[" : "", url.host, is_ipv6 ? "]:" : ":", url.port);
+  OpenTunnel(&tcp(), *options_.proxy, target,
+             [self = shared_from_this()](const TunnelResult& result) { self->OnTunnel(result); });
+}
+
+void Connection::OnTunnel(const TunnelResult& result) {
   if (ended_) return;
-  if (error) return Fail("resolving the host", error);
-  beast::get_lowest_layer(stream_).async_connect(
-      results, [self = shared_from_this()](const ErrorCode& error, const auto&) {
-        self->OnConnected(error);
+  if (!result.status.ok()) return End(MayRetryHttp(result.http_status), result.status);
+  ShakeHandsTls();
+}
+
+void Connection::ShakeHandsTls() {
+  if (!options_.url.tls) return ShakeHands();
+  TransportStream::Tls& tls = stream_.next_layer().StartTls(options_.tls_context.get());
+  absl::Status expected = ExpectHost(options_.url.host, tls.native_handle());
+  if (!expected.ok()) return End(true, expected);
+  tls.async_handshake(
+      asio::ssl::stream_base::client, [self = shared_from_this(), &tls](const ErrorCode& error) {
+        if (self->ended_) return;
+        if (!error) return self->ShakeHands();
+        self->End(true, HandshakeFailure(self->options_.url.host, tls.native_handle(), error));
       });
 }
 
-void Connection::OnConnected(const ErrorCode& error) {
-  if (ended_) return;
-  if (error) return Fail("connecting", error);
-  ErrorCode ignored;  // Without it frames are only slower.
-  beast::get_lowest_layer(stream_).socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-
+void Connection::ShakeHands() {
   websocket::stream_base::timeout timeouts;
   timeouts.handshake_timeout = websocket::stream_base::none();  // deadline_ watches it.
   timeouts.idle_timeout = absl::ToChronoNanoseconds(options_.dead_peer_timeout);
@@ -110,14 +154,15 @@ void Connection::OnConnected(const ErrorCode& error) {
 void Connection::OnHandshake(const ErrorCode& error) {
   if (ended_) return;
   if (error == websocket::error::upgrade_declined) {
-    return End(kNoCloseFrame,
-               absl::UnavailableError(absl::StrCat("the server refused the handshake with HTTP ",
-                                                   response_.result_int())));
+    const int status = static_cast<int>(response_.result_int());
+    const absl::string_view text = absl::StripAsciiWhitespace(response_.body());
+    return End(MayRetryHttp(status),
+               HttpRefusal("server", status, text.substr(0, kRefusalTextMax)));
   }
   if (error) return Fail("the handshake", error);
   if (response_[http::field::sec_websocket_protocol] != kSubprotocol) {
-    return End(kNoCloseFrame, absl::InternalError(absl::StrCat(
-                                  "the server does not speak subprotocol ", kSubprotocol)));
+    return End(true, absl::InternalError(
+                         absl::StrCat("the server does not speak subprotocol ", kSubprotocol)));
   }
   open_ = true;
   Read();
@@ -138,46 +183,54 @@ void Connection::OnRead(const ErrorCode& error) {
                  absl::InternalError("the server sent a binary frame"));
   }
   const auto data = incoming_.cdata();
-  handler_->OnFrame(absl::string_view(static_cast<const char*>(data.data()), data.size()));
+  if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) {
+    handler->OnFrame(absl::string_view(static_cast<const char*>(data.data()), data.size()));
+  }
   if (ended_ || ending_) return;
   incoming_.consume(incoming_.size());
+  // A large frame is rare, and its room would stay.
+  if (incoming_.capacity() > kBufferBytesKept) incoming_.shrink_to_fit();
   Read();
 }
 
 void Connection::OnWrite(const ErrorCode& error) {
   writing_ = false;
+  if (outgoing_.capacity() > kBufferBytesKept) std::string().swap(outgoing_);
   if (ended_ || ending_) return;
   if (error) {
     // The reader finds out too, and knows the close code, if there is one.
     return EndAfter(options_.close_timeout, absl::StrCat("writing: ", error.message()));
   }
-  handler_->OnWritten();
+  if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) handler->OnWritten();
 }
 
 void Connection::Fail(absl::string_view step, const ErrorCode& error) {
   if (error == websocket::error::closed) {
     const websocket::close_reason& reason = stream_.reason();
-    return End(reason.code, CloseStatus(reason.code, {reason.reason.data(), reason.reason.size()}));
+    return End(MayReconnect(reason.code),
+               CloseStatus(reason.code, {reason.reason.data(), reason.reason.size()}));
   }
   if (error == beast::error::timeout) {
-    return End(kNoCloseFrame, absl::DeadlineExceededError(
-                                  absl::StrCat("nothing came from the server for ",
-                                               absl::FormatDuration(options_.dead_peer_timeout))));
+    return End(true, absl::DeadlineExceededError(
+                         absl::StrCat("nothing came from the server for ",
+                                      absl::FormatDuration(options_.dead_peer_timeout))));
   }
   const bool protocol_error =
       error.category() == make_error_code(websocket::error::closed).category();
   const std::string text = absl::StrCat(step, ": ", error.message());
-  End(kNoCloseFrame, protocol_error ? absl::InternalError(text) : absl::UnavailableError(text));
+  End(true, protocol_error ? absl::InternalError(text) : absl::UnavailableError(text));
 }
 
-void Connection::End(uint16_t code, const absl::Status& why) {
+void Connection::End(bool may_reconnect, const absl::Status& why) {
   if (ended_) return;
   ended_ = true;
   const std::shared_ptr<Connection> self = shared_from_this();
-  resolver_.cancel();
+  lookup_->Cancel();
   deadline_.cancel();
-  beast::get_lowest_layer(stream_).close();
-  handler_->OnClosed(code, why);
+  tcp().close();
+  if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) {
+    handler->OnClosed(may_reconnect, why);
+  }
 }
 
 }  // namespace groupcast

@@ -1,27 +1,32 @@
 #ifndef SDK_CPP_GROUPCAST_CONNECTION_H_
 #define SDK_CPP_GROUPCAST_CONNECTION_H_
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <boost/system/error_code.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "groupcast/host_lookup.h"
+#include "groupcast/proxy_tunnel.h"
+#include "groupcast/tls.h"
+#include "groupcast/transport_stream.h"
 #include "groupcast/url.h"
 
 namespace groupcast {
 
 struct ConnectionOptions {
   Url url;
+  std::optional<Proxy> proxy;
+  // For wss.
+  std::shared_ptr<TlsContext> tls_context;
   // From the start until Established().
   absl::Duration connect_timeout;
   // A ping is sent after half of this without a byte from the server.
@@ -36,25 +41,28 @@ class ConnectionHandler {
   virtual void OnFrame(absl::string_view frame) = 0;
   // The frame given to Write has left; the next one may be given.
   virtual void OnWritten() = 0;
-  // The last call. `code` is the server's close code; kNoCloseFrame if there was none, or if this
-  // side ended the connection.
-  virtual void OnClosed(uint16_t code, const absl::Status& why) = 0;
+  // The last call. `may_reconnect` is false if the server forbids to come back, or if another
+  // attempt can have no other result.
+  virtual void OnClosed(bool may_reconnect, const absl::Status& why) = 0;
 
  protected:
   ~ConnectionHandler() = default;
 };
 
-// One attempt to connect, and the resulting connection: resolver, TCP, the WebSocket handshake for
-// subprotocol groupcast.v1.json, text frames in both directions. It keeps itself alive until
-// OnClosed.
+// One attempt to connect, and the resulting connection: resolver, TCP, the proxy's tunnel, TLS, the
+// WebSocket handshake for subprotocol groupcast.v1.json, text frames in both directions. It keeps
+// itself alive until OnClosed.
 //
-// Not thread-safe. Everything, including the handler, runs on the single thread of `io`. Start,
-// Write and Close never call the handler. The handler must outlive the run of `io`.
+// Not thread-safe. Everything, including the handler, runs on `executor`, which runs one function
+// at a time. Start, Write and Close never call the handler. A handler that is gone gets no calls.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  static std::shared_ptr<Connection> Start(boost::asio::io_context* io,
+  // `lookup` is for the host to connect to: the proxy's, or the server's if there is none. It has
+  // the same executor.
+  static std::shared_ptr<Connection> Start(boost::asio::any_io_executor executor,
                                            const ConnectionOptions& options,
-                                           ConnectionHandler* handler);
+                                           std::shared_ptr<HostLookup> lookup,
+                                           std::weak_ptr<ConnectionHandler> handler);
 
   // Disarms the connect time-out, because the server speaks the protocol.
   void Established();
@@ -71,26 +79,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void EndAfter(absl::Duration timeout, absl::string_view why);
 
  private:
-  using Resolver = boost::asio::ip::tcp::resolver;
   using ErrorCode = boost::system::error_code;
 
-  Connection(boost::asio::io_context* io, const ConnectionOptions& options,
-             ConnectionHandler* handler);
+  Connection(boost::asio::any_io_executor executor, const ConnectionOptions& options,
+             std::shared_ptr<HostLookup> lookup, std::weak_ptr<ConnectionHandler> handler);
+
+  // The steps of an attempt, in this order.
   void Resolve();
-  void OnResolved(const ErrorCode& error, const Resolver::results_type& results);
-  void OnConnected(const ErrorCode& error);
+  void ConnectTcp(const HostLookup::Endpoints& endpoints);
+  void EnterTunnel();
+  void OnTunnel(const TunnelResult& result);
+  void ShakeHandsTls();
+  void ShakeHands();
   void OnHandshake(const ErrorCode& error);
+
   void Read();
   void OnRead(const ErrorCode& error);
   void OnWrite(const ErrorCode& error);
   // Turns an error of Asio or Beast into a Status.
   void Fail(absl::string_view step, const ErrorCode& error);
-  void End(uint16_t code, const absl::Status& why);
+  void End(bool may_reconnect, const absl::Status& why);
+  boost::beast::tcp_stream& tcp() { return stream_.next_layer().next_layer(); }
 
   const ConnectionOptions options_;
-  ConnectionHandler* const handler_;
-  Resolver resolver_;
-  boost::beast::websocket::stream<boost::beast::tcp_stream> stream_;
+  const std::shared_ptr<HostLookup> lookup_;
+  const std::weak_ptr<ConnectionHandler> handler_;
+  boost::beast::websocket::stream<TransportStream> stream_;
   boost::asio::steady_timer deadline_;
   boost::beast::websocket::response_type response_;
   boost::beast::flat_buffer incoming_;

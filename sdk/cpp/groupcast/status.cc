@@ -69,6 +69,20 @@ absl::StatusCode CodeOf(uint16_t close_code) {
   }
 }
 
+absl::StatusCode CodeOfHttp(int http_status) {
+  switch (http_status) {
+    case 400:
+      return absl::StatusCode::kInvalidArgument;
+    case 401:
+    case 407:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    default:
+      return absl::StatusCode::kUnavailable;
+  }
+}
+
 }  // namespace
 
 absl::Status ToStatus(const ServerError& error) {
@@ -115,6 +129,17 @@ absl::Status CloseStatus(uint16_t code, absl::string_view reason) {
   absl::Status status(CodeOf(code), absl::StrCat("the server closed the connection with ", code,
                                                  reason.empty() ? "" : ": ", reason));
   return MayReconnect(code) ? status : WithWord(std::move(status), "refused");
+}
+
+absl::Status HttpRefusal(absl::string_view peer, int http_status, absl::string_view text) {
+  absl::Status status(CodeOfHttp(http_status),
+                      absl::StrCat("the ", peer, " refused the connection with HTTP ", http_status,
+                                   text.empty() ? "" : ": ", text));
+  return MayRetryHttp(http_status) ? status : WithWord(std::move(status), "refused");
+}
+
+bool MayRetryHttp(int http_status) {
+  return CodeOfHttp(http_status) == absl::StatusCode::kUnavailable;
 }
 
 bool MayReconnect(uint16_t code) { return code < 4500 || code > 4999; }

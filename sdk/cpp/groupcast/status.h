@@ -36,12 +36,17 @@ absl::Status AnswerLost();
 // Whether `error`, which allows another try, says that the command was not done at all.
 bool SaysNotDone(const ServerError& error);
 
-// RFC 6455's code for a connection that ended without a close frame.
-inline constexpr uint16_t kNoCloseFrame = 1006;
-
 // The reason of the end of a connection that the server closed with `code`. If the client may not
 // come back, ErrorWord() is "refused".
 absl::Status CloseStatus(uint16_t code, absl::string_view reason);
+
+// The reason of a handshake that the `peer`, "server" or "proxy", refused with this status of HTTP.
+// `text` is its explanation, and may be empty. Unless MayRetryHttp(), ErrorWord() is "refused".
+absl::Status HttpRefusal(absl::string_view peer, int http_status, absl::string_view text);
+
+// False for the statuses of HTTP that do not change when the same is asked again: 400, 401, 403 and
+// 407.
+bool MayRetryHttp(int http_status);
 
 // False for the codes 4500 to 4999, with which the server forbids a client to come back.
 bool MayReconnect(uint16_t code);

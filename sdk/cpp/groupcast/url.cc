@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,53 +20,111 @@ absl::Status Invalid(absl::string_view text, absl::string_view why) {
       absl::StrCat("\"", text, "\" is not a URL like ws://127.0.0.1:1234/: ", why));
 }
 
+// Without the URL: it may have a password.
+absl::Status InvalidProxy(absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("proxy is not a URL like http://USER:PASSWORD@HOST:PORT: ", why));
+}
+
+constexpr absl::string_view kEscape = "blanks, control and non-ASCII characters are escaped";
+
 // Whether the bytes can stand in a request line as they are.
 bool IsPlain(absl::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](unsigned char c) { return absl::ascii_isgraph(c); });
 }
 
+// Takes HOST[:PORT] apart. `port` stays as it is if there is none. Returns what is wrong, or
+// nothing.
+absl::string_view ParseAuthority(absl::string_view authority, std::string* host,
+                                 std::string* port) {
+  const bool bracketed = absl::ConsumePrefix(&authority, "[");
+  const size_t host_end = std::min(authority.find(bracketed ? ']' : ':'), authority.size());
+  *host = std::string(authority.substr(0, host_end));
+  authority.remove_prefix(host_end);
+  if (bracketed && !absl::ConsumePrefix(&authority, "]")) return "] is missing";
+  if (!bracketed && std::count(authority.begin(), authority.end(), ':') > 1) {
+    return "an IPv6 address is in brackets, as in ws://[::1]:1234";
+  }
+  if (host->empty()) return "the host is missing";
+  if (authority.empty()) return "";
+
+  uint32_t number = 0;
+  if (!absl::ConsumePrefix(&authority, ":") || !absl::SimpleAtoi(authority, &number) ||
+      number == 0 || number > 65535) {
+    return "a port is a number from 1 to 65535";
+  }
+  *port = absl::StrCat(number);
+  return "";
+}
+
+// Replaces %XX. False: an escape is not complete.
+bool Unescape(absl::string_view text, std::string* plain) {
+  while (!text.empty()) {
+    if (text[0] != '%') {
+      plain->push_back(text[0]);
+      text.remove_prefix(1);
+      continue;
+    }
+    if (text.size() < 3 || !absl::ascii_isxdigit(static_cast<unsigned char>(text[1])) ||
+        !absl::ascii_isxdigit(static_cast<unsigned char>(text[2]))) {
+      return false;
+    }
+    plain->append(absl::HexStringToBytes(text.substr(1, 2)));
+    text.remove_prefix(3);
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<Url> ParseUrl(absl::string_view text) {
+  Url url;
   absl::string_view rest = text;
   if (absl::StartsWithIgnoreCase(rest, "wss://")) {
-    return absl::UnimplementedError("wss:// (TLS) is not supported by this version");
+    url.tls = true;
+  } else if (!absl::StartsWithIgnoreCase(rest, "ws://")) {
+    return Invalid(text, "it begins with ws:// or wss://");
   }
-  if (!absl::StartsWithIgnoreCase(rest, "ws://")) return Invalid(text, "it begins with ws://");
-  rest.remove_prefix(5);
-  if (!IsPlain(rest)) return Invalid(text, "blanks, control and non-ASCII characters are escaped");
+  rest.remove_prefix(url.tls ? 6 : 5);
+  if (!IsPlain(rest)) return Invalid(text, kEscape);
   if (absl::StrContains(rest, '#')) return Invalid(text, "it has no fragment");
 
   const size_t authority_end = std::min(rest.find_first_of("/?"), rest.size());
-  absl::string_view authority = rest.substr(0, authority_end);
+  const absl::string_view authority = rest.substr(0, authority_end);
   const absl::string_view target = rest.substr(authority_end);
   if (absl::StrContains(authority, '@')) return Invalid(text, "it has no user name");
 
-  Url url;
   url.authority = std::string(authority);
   url.target = absl::StartsWith(target, "/") ? std::string(target) : absl::StrCat("/", target);
-  const bool bracketed = absl::ConsumePrefix(&authority, "[");
-  const size_t host_end = std::min(authority.find(bracketed ? ']' : ':'), authority.size());
-  url.host = std::string(authority.substr(0, host_end));
-  authority.remove_prefix(host_end);
-  if (bracketed && !absl::ConsumePrefix(&authority, "]")) return Invalid(text, "] is missing");
-  const bool looks_like_ipv6 =
-      !bracketed && std::count(authority.begin(), authority.end(), ':') > 1;
-  if (looks_like_ipv6)
-    return Invalid(text, "an IPv6 address is in brackets, as in ws://[::1]:1234");
-  if (url.host.empty()) return Invalid(text, "the host is missing");
-
-  url.port = "80";
-  if (!authority.empty()) {
-    uint32_t port = 0;
-    if (!absl::ConsumePrefix(&authority, ":") || !absl::SimpleAtoi(authority, &port) || port == 0 ||
-        port > 65535) {
-      return Invalid(text, "a port is a number from 1 to 65535");
-    }
-    url.port = absl::StrCat(port);
-  }
+  url.port = url.tls ? "443" : "80";
+  const absl::string_view wrong = ParseAuthority(authority, &url.host, &url.port);
+  if (!wrong.empty()) return Invalid(text, wrong);
   return url;
+}
+
+absl::StatusOr<Proxy> ParseProxy(absl::string_view text) {
+  if (!absl::StartsWithIgnoreCase(text, "http://")) return InvalidProxy("it begins with http://");
+  text.remove_prefix(7);
+  if (!IsPlain(text)) return InvalidProxy(kEscape);
+  absl::ConsumeSuffix(&text, "/");
+  if (text.find_first_of("/?#") != absl::string_view::npos) return InvalidProxy("it has no path");
+
+  Proxy proxy;
+  const size_t at = text.rfind('@');
+  if (at != absl::string_view::npos) {
+    std::string credentials;
+    if (!absl::StrContains(text.substr(0, at), ':')) return InvalidProxy("the password is missing");
+    if (!Unescape(text.substr(0, at), &credentials)) {
+      return InvalidProxy("% begins an escape of two hexadecimal digits");
+    }
+    proxy.authorization = absl::StrCat("Basic ", absl::Base64Escape(credentials));
+    text.remove_prefix(at + 1);
+  }
+  const absl::string_view wrong = ParseAuthority(text, &proxy.host, &proxy.port);
+  if (!wrong.empty()) return InvalidProxy(wrong);
+  if (proxy.port.empty()) return InvalidProxy("the port is missing");
+  return proxy;
 }
 
 absl::Status AddToQuery(absl::string_view name, absl::string_view value, Url* url) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
+
 namespace groupcast {
 namespace {
 
@@ -21,6 +23,8 @@ TEST(UrlTest, TakesApart) {
       {"ws://example.org:65535?c=d", "example.org", "65535", "/?c=d", "example.org:65535"},
       {"ws://[::1]:1234/x", "::1", "1234", "/x", "[::1]:1234"},
       {"ws://[::1]", "::1", "80", "/", "[::1]"},
+      {"wss://example.org/a", "example.org", "443", "/a", "example.org"},
+      {"WSS://[::1]:80", "::1", "80", "/", "[::1]:80"},
   };
   for (const Good& good : cases) {
     const absl::StatusOr<Url> url = ParseUrl(good.text);
@@ -29,6 +33,7 @@ TEST(UrlTest, TakesApart) {
     EXPECT_EQ(url->port, good.port) << good.text;
     EXPECT_EQ(url->target, good.target) << good.text;
     EXPECT_EQ(url->authority, good.authority) << good.text;
+    EXPECT_EQ(url->tls, absl::StartsWithIgnoreCase(good.text, "wss:")) << good.text;
   }
 }
 
@@ -50,8 +55,52 @@ TEST(UrlTest, SaysThatAnIpv6AddressNeedsBrackets) {
   }
 }
 
-TEST(UrlTest, SaysThatTlsIsMissing) {
-  EXPECT_EQ(ParseUrl("wss://example.org").status().code(), absl::StatusCode::kUnimplemented);
+TEST(ProxyTest, TakesApart) {
+  const struct {
+    const char* text;
+    const char* host;
+    const char* port;
+    const char* authorization;
+  } cases[] = {
+      {"http://proxy.example:3128", "proxy.example", "3128", ""},
+      {"HTTP://[::1]:3128/", "::1", "3128", ""},
+      {"http://Aladdin:open%20sesame@proxy:80", "proxy", "80",
+       "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
+      {"http://a%3Ab:c%40d:e@proxy:80", "proxy", "80", "Basic YTpiOmNAZDpl"},
+      {"http://a:@proxy:80", "proxy", "80", "Basic YTo="},
+  };
+  for (const auto& good : cases) {
+    const absl::StatusOr<Proxy> proxy = ParseProxy(good.text);
+    ASSERT_TRUE(proxy.ok()) << proxy.status();
+    EXPECT_EQ(proxy->host, good.host) << good.text;
+    EXPECT_EQ(proxy->port, good.port) << good.text;
+    EXPECT_EQ(proxy->authorization, good.authorization) << good.text;
+  }
+}
+
+TEST(ProxyTest, RefusesWhatIsNoProxyAndKeepsThePasswordToItself) {
+  const struct {
+    const char* text;
+    const char* why;
+  } cases[] = {
+      {"proxy:3128", "begins with http://"},
+      {"https://u:secret@proxy:3128", "begins with http://"},
+      {"socks5://proxy:1080", "begins with http://"},
+      {"http://u:secret@proxy", "the port is missing"},
+      {"http://u:secret@proxy:0", "a port is a number"},
+      {"http://u:secret@:3128", "the host is missing"},
+      {"http://u:secret@proxy:3128/path", "no path"},
+      {"http://u:sec ret@proxy:3128", "are escaped"},
+      {"http://u:secret%4@proxy:3128", "two hexadecimal digits"},
+      {"http://u:secret%zz@proxy:3128", "two hexadecimal digits"},
+      {"http://secret@proxy:3128", "the password is missing"},
+  };
+  for (const auto& bad : cases) {
+    const absl::Status status = ParseProxy(bad.text).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.text;
+    EXPECT_TRUE(absl::StrContains(status.message(), bad.why)) << bad.text << ": " << status;
+    EXPECT_FALSE(absl::StrContains(status.message(), "sec")) << status;
+  }
 }
 
 TEST(UrlTest, AddsToTheQuery) {

@@ -254,7 +254,7 @@ absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::Handshake(bool agr
   return peer;
 }
 
-absl::Status ScriptedServer::Refuse() {
+absl::Status ScriptedServer::Refuse(int http_status, absl::string_view text) {
   absl::StatusOr<tcp::socket> accepted = AcceptSocket();
   if (!accepted.ok()) return accepted.status();
   tcp::socket& socket = *accepted;
@@ -266,7 +266,9 @@ absl::Status ScriptedServer::Refuse() {
       &io_, [&](auto handler) { http::async_read(socket, buffer, request, std::move(handler)); },
       cut);
   if (!status.ok()) return status;
-  http::response<http::string_body> response(http::status::service_unavailable, 11);
+  http::response<http::string_body> response(
+      http::int_to_status(static_cast<unsigned>(http_status)), 11);
+  response.body() = std::string(text);
   response.prepare_payload();
   return RunOne(
       &io_, [&](auto handler) { http::async_write(socket, response, std::move(handler)); }, cut);

@@ -98,8 +98,8 @@ class ScriptedServer {
   absl::StatusOr<std::unique_ptr<ScriptedPeer>> AcceptSilently();
   // Waits for a client and completes the handshake, without a subprotocol.
   absl::StatusOr<std::unique_ptr<ScriptedPeer>> AcceptBare();
-  // Waits for a client and answers its handshake with HTTP 503.
-  absl::Status Refuse();
+  // Waits for a client and answers its handshake with this status of HTTP, and the text.
+  absl::Status Refuse(int http_status = 503, absl::string_view text = "");
 
   // From now on the system accepts no connection, until Listen(), on the same port.
   void StopListening();

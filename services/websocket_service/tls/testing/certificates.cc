@@ -57,7 +57,7 @@ CertificateAndKey MakeCertificate(const CertificateOptions& options) {
                              0);
   X509_set_issuer_name(certificate.get(), name);
   for (const auto& [nid, value] : {std::pair{NID_basic_constraints, "critical,CA:TRUE"},
-                                   {NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1"}}) {
+                                   {NID_subject_alt_name, options.alternative_names.c_str()}}) {
     X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value);
     Require(extension != nullptr && X509_add_ext(certificate.get(), extension, -1) == 1,
             "make an extension");

@@ -15,8 +15,9 @@ struct CertificateAndKey {
 };
 
 struct CertificateOptions {
-  // Its common name. It counts for "localhost" and 127.0.0.1, whatever the name is.
-  std::string name = "groupcast test";
+  std::string name = "groupcast test";  // its common name
+  // What it counts for, whatever the common name is.
+  std::string alternative_names = "DNS:localhost,IP:127.0.0.1";
   absl::Duration valid_from = -absl::Hours(1);  // from now
   absl::Duration valid_until = absl::Hours(24);
   std::string passphrase;  // of the key; empty: none
