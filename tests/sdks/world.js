@@ -4,7 +4,6 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const {createRequire} = require('node:module');
 const os = require('node:os');
 const path = require('node:path');
 const harness = require('../browser/harness.js');
@@ -13,31 +12,6 @@ const {Journal, judge} = require('./judge.js');
 
 const {Proxy, Service, argument} = harness;
 
-// How to start a driver of each SDK. null: not here.
-const SDKS = {
-  cpp: () => [argument('cpp_driver')],
-  // Npm's ws.
-  node_ws: () => {
-    const {resolve} = createRequire(fs.realpathSync(path.join(__dirname, '../browser/harness.js')));
-    return [process.execPath, argument('js_driver'), `--groupcast=${argument('groupcast')}`, `--websocket=${resolve('ws')}`];
-  },
-  // Node's own WebSocket. Node 20 has it behind a flag, and 18 has none.
-  node: () => {
-    const flag = '--experimental-websocket';
-    const isThere = typeof WebSocket === 'function';
-    if (!isThere && !process.allowedNodeEnvironmentFlags.has(flag)) return null;
-    return [process.execPath, ...(isThere ? [] : [flag]), argument('js_driver'), `--groupcast=${argument('groupcast')}`];
-  },
-};
-
-const PREFIX = '--sdk=';
-const sdk = process.argv.find((value) => value.startsWith(PREFIX)).slice(PREFIX.length);
-
-/** The command that starts a driver of the SDK under test; null if it cannot run here. */
-function driverCommand() {
-  return SDKS[sdk]();
-}
-
 // The highest offset of the newest epoch.
 function newestPlace(answers) {
   const {epoch} = answers.reduce((x, y) => (y.number > x.number ? y : x));
@@ -45,8 +19,10 @@ function newestPlace(answers) {
 }
 
 class World {
-  static async start({hasDataDir = false, channelFlags = [], serviceFlags = []} = {}) {
+  /** `sdk`: an entry of sdks.js. */
+  static async start(sdk, {hasDataDir = false, channelFlags = [], serviceFlags = []} = {}) {
     const world = new World();
+    world.sdk = sdk;
     world.drivers = [];
     // A Unix socket needs a short path.
     world.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gc-'));
@@ -71,7 +47,7 @@ class World {
   }
 
   driver(name, environment) {
-    const driver = new Driver(driverCommand(), name, environment);
+    const driver = new Driver(this.sdk.command, name, environment);
     this.drivers.push(driver);
     return driver;
   }
@@ -115,8 +91,7 @@ class World {
 
   /** Each program ends by itself, in peace. */
   async finish() {
-    // Node's own WebSocket cannot be cut off. A dead connection keeps the program until the network ends it.
-    if (sdk === 'node') await this.network.stop();
+    if (!this.sdk.canCutOff) await this.network.stop();
     for (const driver of this.drivers) if (!driver.end) await driver.finish();
   }
 
@@ -126,4 +101,4 @@ class World {
   }
 }
 
-module.exports = {World, driverCommand, sdk};
+module.exports = {World};
