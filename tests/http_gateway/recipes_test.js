@@ -8,7 +8,7 @@ const child_process = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const {argument, startChannelServer, startHttpGateway, until, withCleanUp} = require('../browser/harness.js');
+const {argument, startBrowser, startChannelServer, startHttpGateway, until, withCleanUp} = require('../browser/harness.js');
 
 const TIMEOUT = {timeout: 120000};
 const PATIENCE_MS = 30000;
@@ -60,7 +60,7 @@ async function history(port, group) {
 test('the document has a block of each language for each task', () => {
   const names = blocks().map(({name}) => name);
   assert.deepEqual(names, [
-    'first', 'groups.sh', 'busiest.sh', 'close.sh', 'publish.php', 'publish.sh', 'publish.py', 'publish.go', 'publish.js', 'follow.py', 'follow.js']);
+    'first', 'groups.sh', 'busiest.sh', 'close.sh', 'page.html', 'publish.php', 'publish.sh', 'publish.py', 'publish.go', 'publish.js', 'follow.py', 'follow.js']);
 });
 
 test('the three lines at the top', TIMEOUT, withCleanUp(async () => {
@@ -127,6 +127,25 @@ test('the lines of operators', TIMEOUT, withCleanUp(async () => {
       return count === 0;
     });
   }
+}));
+
+test('the page in a browser', TIMEOUT, withCleanUp(async () => {
+  const gateway = await startHttpGateway(await startChannelServer());
+  const {code} = blocks().find(({name}) => name === 'page.html');
+  const file = path.join(process.env.TEST_TMPDIR, 'page.html');
+  fs.writeFileSync(file, code.replaceAll('127.0.0.1:8080', `127.0.0.1:${gateway.port}`));
+  const page = await (await startBrowser()).newPage();
+  const seen = [];
+  page.on('console', (message) => seen.push(message.text()));
+  await page.goto('file://' + file);
+  const group = `http://127.0.0.1:${gateway.port}/v1/groups/123`;
+  await until('the page is a member', async () => (await (await fetch(`${group}/members`)).json()).count === 1);
+  const published = await fetch(`${group}/messages`, {
+    method: 'POST', headers: {'Content-Type': 'application/json'}, body: '"hello"',
+  });
+  assert.equal(published.status, 200);
+  await until('the message comes', () => seen.includes('hello'));
+  assert.deepEqual(seen, ['hello']);
 }));
 
 for (const block of blocks().filter(({name}) => name.startsWith('publish.'))) {
