@@ -66,7 +66,7 @@ class NatsReader {
   Event Defect(absl::string_view why);
   absl::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
-  const size_t message_bytes_max_;
+  size_t message_bytes_max_;
   std::string buffer_;
   size_t begin_ = 0;     // of what was not read yet
   size_t end_ = 0;       // of what has come
