@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/channel/nats/nats_reader.h"
+#include "services/channel/nats/nats_writer.h"
 #include "services/common/event_loop.h"
 #include "services/common/host_lookup.h"
 #include "services/common/posix.h"
@@ -76,7 +77,7 @@ class NatsConnectionHandler {
 // what it writes; unsent_bytes() tells how much waits.
 //
 // Not thread-safe; it lives on its loop. Not before fork(2).
-class NatsConnection final : private EventHandler {
+class NatsConnection final : public NatsWriter, private EventHandler {
  public:
   // Begins to connect. `loop` and `handler` must outlive it.
   NatsConnection(NatsConnectionOptions options, EventLoop* loop, NatsConnectionHandler* handler);
@@ -86,13 +87,10 @@ class NatsConnection final : private EventHandler {
 
   bool connected() const { return state_ == State::kConnected; }
 
-  // These have no effect while it is not connected.
-  using Headers = absl::Span<const std::pair<absl::string_view, absl::string_view>>;
   void Publish(absl::string_view subject, absl::string_view reply, Headers headers,
-               absl::string_view data);
-  // Messages of the subject come with this number, which is new on this connection.
-  void Subscribe(absl::string_view subject, uint64_t number);
-  void Unsubscribe(uint64_t number);
+               absl::string_view data) override;
+  void Subscribe(absl::string_view subject, uint64_t number) override;
+  void Unsubscribe(uint64_t number) override;
 
   size_t unsent_bytes() const { return unsent_.size(); }
 

@@ -116,8 +116,19 @@ absl::StatusOr<StreamInfo> ReadStreamInfo(absl::string_view text) {
   if (!first.ok()) return first.status();
   const absl::StatusOr<uint64_t> last = ReadSequence(state->get_object(), "last_seq");
   if (!last.ok()) return last.status();
-  return StreamInfo{
-      .created = *std::move(created), .first_sequence = *first, .last_sequence = *last};
+  StreamInfo info{.created = *std::move(created), .first_sequence = *first, .last_sequence = *last};
+  const json::value* const subjects = state->get_object().if_contains("subjects");
+  if (subjects == nullptr) return info;
+  if (!subjects->is_object()) return Defect("has subjects that are no object");
+  for (const auto& [subject, count] : subjects->get_object()) {
+    if (!count.is_int64()) return Defect("has a count that is no number");
+    info.messages_of_subjects += count.get_int64();
+  }
+  return info;
+}
+
+std::string StreamStateRequest(absl::string_view subject) {
+  return json::serialize(json::object{{"subjects_filter", Std(subject)}});
 }
 
 absl::StatusOr<PublishAnswer> ReadPublishAnswer(absl::string_view text) {

@@ -39,7 +39,12 @@ struct StreamInfo {
   std::string created;
   uint64_t first_sequence = 0;  // of the oldest message; above the last one if there is none
   uint64_t last_sequence = 0;
+  // Of the subjects that StreamStateRequest asks for.
+  int64_t messages_of_subjects = 0;
 };
+
+// The body of a request for a stream's state, with the number of messages of `subject`.
+std::string StreamStateRequest(absl::string_view subject);
 
 // The answer to a request that makes a stream, or asks for one.
 // kFailedPrecondition: a stream of this name has other options, or the server has no JetStream that
