@@ -85,8 +85,8 @@ void Publications::OnAnswer(uint64_t number, int nats_status, absl::string_view 
       nats_status == 0 ? ReadPublishAnswer(json)
                        : absl::UnavailableError("no server of the stream can be reached");
   if (answer.ok()) return Resolve(entry, Position{epoch_, answer->sequence});
+  if (std::exchange(entry->in_flight, false)) --in_flight_;
   if (absl::IsUnavailable(answer.status())) {
-    if (std::exchange(entry->in_flight, false)) --in_flight_;
     entry->send_at = now + options_.retry_after;
     next_ = 0;
     return;
