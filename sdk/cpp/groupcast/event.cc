@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "groupcast/json_scanner.h"
 
 namespace groupcast {
 namespace {
@@ -49,86 +50,6 @@ std::optional<CommandId> GetId(const json::object& object) {
   return CommandId{*id};
 }
 
-// Steps through a JSON object or array that is known to be valid, to find where values stand. The
-// parser's own value will not do: printing it again would change numbers.
-class Scanner {
- public:
-  explicit Scanner(absl::string_view value) : text_(value) {}
-
-  // The bytes of the last member called `name`, or empty if no member's name is written so.
-  absl::string_view Find(absl::string_view name) {
-    absl::string_view found;
-    SkipBlanks();
-    ++at_;  // {
-    for (SkipBlanks(); text_[at_] == '"'; SkipBlanks()) {
-      const size_t name_begin = at_;
-      SkipString();
-      const absl::string_view quoted = text_.substr(name_begin, at_ - name_begin);
-      SkipBlanks();
-      ++at_;  // :
-      SkipBlanks();
-      const size_t value_begin = at_;
-      SkipValue();
-      if (quoted.substr(1, quoted.size() - 2) == name) {
-        found = text_.substr(value_begin, at_ - value_begin);
-      }
-      SkipBlanks();
-      if (text_[at_] == ',') ++at_;
-    }
-    return found;
-  }
-
-  // The bytes of each element.
-  std::vector<absl::string_view> Elements() {
-    std::vector<absl::string_view> elements;
-    SkipBlanks();
-    ++at_;  // [
-    for (SkipBlanks(); text_[at_] != ']'; SkipBlanks()) {
-      const size_t begin = at_;
-      SkipValue();
-      elements.push_back(text_.substr(begin, at_ - begin));
-      SkipBlanks();
-      if (text_[at_] == ',') ++at_;
-    }
-    return elements;
-  }
-
- private:
-  void SkipBlanks() {
-    while (absl::string_view(" \t\r\n").find(text_[at_]) != absl::string_view::npos) ++at_;
-  }
-
-  void SkipString() {
-    for (++at_; text_[at_] != '"'; ++at_) {
-      if (text_[at_] == '\\') ++at_;
-    }
-    ++at_;
-  }
-
-  void SkipValue() {
-    int depth = 0;
-    do {
-      const char c = text_[at_];
-      if (c == '"') {
-        SkipString();
-      } else if (c == '{' || c == '[') {
-        ++depth;
-        ++at_;
-      } else if (c == '}' || c == ']') {
-        --depth;
-        ++at_;
-      } else if (depth > 0) {
-        ++at_;
-      } else {
-        at_ = text_.find_first_of(",]} \t\r\n", at_);
-      }
-    } while (depth > 0);
-  }
-
-  const absl::string_view text_;
-  size_t at_ = 0;
-};
-
 bool GetFlag(const json::object& object, absl::string_view name) {
   const json::value* value = object.if_contains({name.data(), name.size()});
   return value != nullptr && value->is_bool() && value->get_bool();
@@ -160,7 +81,7 @@ absl::StatusOr<MessageEvent> ParseMessageFields(const json::object& object, absl
   const json::value* value = object.if_contains("message");
   if (value == nullptr) return Malformed(event, "message");
   parsed.message.sent_at = absl::FromUnixMillis(static_cast<int64_t>(*sent_at));
-  parsed.message.json = std::string(Scanner(bytes).Find("message"));
+  parsed.message.json = std::string(JsonScanner(bytes).Find("message"));
   if (parsed.message.json.empty()) parsed.message.json = json::serialize(*value);
   parsed.message.text = GetString(object, "message");
   parsed.message.from = GetSender(object);
@@ -177,7 +98,7 @@ absl::StatusOr<std::vector<MessageEvent>> ParseMessages(absl::string_view bytes)
       json::parse(json::string_view(bytes.data(), bytes.size()), error, {}, options);
   if (error || !value.is_array()) return Malformed("reply", "messages");
   const json::array& array = value.get_array();
-  const std::vector<absl::string_view> elements = Scanner(bytes).Elements();
+  const std::vector<absl::string_view> elements = JsonScanner(bytes).Elements();
   std::vector<MessageEvent> messages;
   messages.reserve(array.size());
   for (size_t i = 0; i < array.size(); ++i) {
@@ -200,7 +121,7 @@ absl::StatusOr<Event> ParseReply(const json::object& object, absl::string_view f
   }
   if (object.contains("recovered")) reply.recovered = GetFlag(object, "recovered");
   if (object.contains("messages")) {
-    const absl::string_view bytes = Scanner(frame).Find("messages");
+    const absl::string_view bytes = JsonScanner(frame).Find("messages");
     absl::StatusOr<std::vector<MessageEvent>> messages =
         ParseMessages(bytes.empty() ? json::serialize(object.at("messages")) : std::string(bytes));
     if (!messages.ok()) return messages.status();

@@ -8,9 +8,6 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/error.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <utility>
 
@@ -23,7 +20,6 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-namespace json = boost::json;
 namespace websocket = boost::beast::websocket;
 using asio::ip::tcp;
 using boost::system::error_code;
@@ -57,10 +53,6 @@ absl::Status RunOne(asio::io_context* io, Start start, Cut cut) {
   return absl::OkStatus();
 }
 
-std::string Quote(absl::string_view text) {
-  return json::serialize(json::string_view(text.data(), text.size()));
-}
-
 }  // namespace
 
 ScriptedPeer::ScriptedPeer(asio::io_context* io, tcp::socket socket)
@@ -83,26 +75,7 @@ absl::Status ScriptedPeer::Read(std::string* text) {
 absl::StatusOr<ReceivedCommand> ScriptedPeer::NextCommand() {
   std::string text;
   if (absl::Status status = Read(&text); !status.ok()) return status;
-  error_code error;
-  const json::value value = json::parse(text, error);
-  if (error || !value.is_object())
-    return absl::InternalError(absl::StrCat("not a command: ", text));
-  ReceivedCommand command;
-  for (const auto& [key, field] : value.get_object()) {
-    if (key == "cmd") command.cmd = field.as_string().c_str();
-    if (key == "group_id") command.group_id = field.as_string().c_str();
-    if (key == "id") command.id = field.to_number<uint64_t>();
-    if (key == "message") command.message = json::serialize(field);
-    if (key == "key") command.key = field.as_string().c_str();
-    if (key == "exclude_self") command.exclude_self = field.as_bool();
-    if (key == "since") {
-      command.since =
-          Position{field.at("epoch").as_string().c_str(), field.at("offset").to_number<uint64_t>()};
-    }
-    if (key == "history") command.history = field.to_number<uint64_t>();
-    if (key == "limit") command.limit = field.to_number<uint64_t>();
-  }
-  return command;
+  return ParseCommand(text);
 }
 
 absl::Status ScriptedPeer::SendFrame(absl::string_view text) {
@@ -119,33 +92,20 @@ absl::Status ScriptedPeer::SendBinary(absl::string_view bytes) {
   });
 }
 
-absl::Status ScriptedPeer::Welcome() {
-  return SendFrame(R"({"event":"welcome","connection_id":"c1","ping_interval_ms":25000,)"
-                   R"("limits":{"message_bytes":65536,"groups":128,"frame_bytes":1048576}})");
-}
+absl::Status ScriptedPeer::Welcome() { return SendFrame(WelcomeFrame("c1")); }
 
 absl::Status ScriptedPeer::Reply(uint64_t id, absl::string_view group_id, const Position& position,
                                  std::optional<bool> recovered) {
-  std::string frame =
-      absl::StrCat(R"({"event":"reply","id":)", id, R"(,"group_id":)", Quote(group_id),
-                   R"(,"epoch":)", Quote(position.epoch), R"(,"offset":)", position.offset);
-  if (recovered.has_value()) {
-    absl::StrAppend(&frame, R"(,"recovered":)", *recovered ? "true" : "false");
-  }
-  return SendFrame(absl::StrCat(frame, "}"));
+  return SendFrame(PositionReplyFrame(id, group_id, position, recovered));
 }
 
 absl::Status ScriptedPeer::Error(uint64_t id, absl::string_view word, bool retry) {
-  return SendFrame(absl::StrCat(R"({"event":"error","id":)", id, R"(,"code":)", Quote(word),
-                                R"(,"message":"as scripted","retry":)", retry ? "true" : "false",
-                                "}"));
+  return SendFrame(ErrorFrame(id, word, retry));
 }
 
 absl::Status ScriptedPeer::SendMessage(absl::string_view group_id, absl::string_view message,
                                        uint64_t previous, uint64_t offset) {
-  return SendFrame(absl::StrCat(R"({"event":"message","group_id":)", Quote(group_id),
-                                R"(,"message":)", message, R"(,"offset":)", offset,
-                                R"(,"previous":)", previous, R"(,"sent_at":1792742400123})"));
+  return SendFrame(MessageFrame(group_id, MessageFields(message, previous, offset, 1792742400123)));
 }
 
 absl::Status ScriptedPeer::ExpectJoin(absl::string_view group_id, const Position& position) {

@@ -14,22 +14,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "groupcast/testing/server_frames.h"
 #include "groupcast/types.h"
 
 namespace groupcast {
-
-// A command that a server of tests received.
-struct ReceivedCommand {
-  std::string cmd;
-  std::string group_id;
-  uint64_t id = 0;      // 0 if there is none.
-  std::string message;  // JSON; empty if there is none.
-  std::string key;      // Empty if there is none.
-  bool exclude_self = false;
-  std::optional<Position> since;
-  std::optional<uint64_t> history;
-  std::optional<uint64_t> limit;
-};
 
 // The server's end of one client's connection. The test's script plays the server.
 //
