@@ -1,9 +1,10 @@
 """The repositories of this workspace, for its own WORKSPACE, for the WORKSPACE of others and for MODULE.bazel.
 
-Everything here is on the machine already, as Debian packages. Nothing is downloaded. Each function skips the names in
+Everything here is on the machine already, as Debian packages, but for the npm packages at the end. Each function skips the names in
 `declared`, which WORKSPACE files get from native.existing_rules().
 """
 
+load(":npm.bzl", "npm_packages")
 load(
     ":system_library.bzl",
     "folder_repository",
@@ -158,3 +159,11 @@ def service_libraries(declared = {}):
                 "include/google/protobuf/message.h",
             ],
         )
+
+def npm_repositories():
+    """What is downloaded, when something needs the dashboard's pages."""
+    npm_packages(
+        name = "dashboard_npm",
+        lock = Label("//services/http_gateway/dashboard:package-lock.json"),
+        package = Label("//services/http_gateway/dashboard:package.json"),
+    )

@@ -23,7 +23,7 @@ PREFIX=$TEST_TMPDIR/prefix
 install_sdk --prefix="$PREFIX"
 expect_equal "it installs" "$status" 0
 expect_contains "what it has built" "$(<"$TEST_TMPDIR/asked")" //tools/package:installed_sdk
-for file in include/groupcast/client.h lib/libgroupcast.a share/doc/groupcast-sdk/LICENSE; do
+for file in include/groupcast/{async,client,testing/fake_server}.h lib/libgroupcast.a share/doc/groupcast-sdk/LICENSE; do
   expect_contains "it names $file" "$output" "  $file"
   expect_equal "and installs it" "$(stat -c %a "$PREFIX/$file")" 644
 done
@@ -33,7 +33,8 @@ expect_equal "it names all files but the list of them" "$(grep '^  [a-z]' <<<"$o
 
 start_service
 mv "$PREFIX" "$TEST_TMPDIR/moved" # The folder may be moved as a whole.
-expect_ways_without_bazel "$TEST_TMPDIR/moved" "$TEST_TMPDIR/moved/lib/pkgconfig"
+expect_ways_without_bazel "$TEST_TMPDIR/moved" "$TEST_TMPDIR/moved/lib/pkgconfig" \
+  "$TEST_TMPDIR/moved/share/doc/groupcast-sdk/examples"
 mv "$TEST_TMPDIR/moved" "$PREFIX"
 
 # A second run, as of a later version that has other files.

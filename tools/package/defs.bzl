@@ -124,8 +124,9 @@ def below_usr(files):
 
 def _merged_archive_impl(ctx):
     archive = ctx.actions.declare_file(ctx.label.name + ".a")
+    merged = cc_common.merge_cc_infos(cc_infos = [library[CcInfo] for library in ctx.attr.libraries])
     objects = []
-    for linker_input in ctx.attr.library[CcInfo].linking_context.linker_inputs.to_list():
+    for linker_input in merged.linking_context.linker_inputs.to_list():
         for library in linker_input.libraries:
             objects.extend(library.pic_objects or library.objects)
     ctx.actions.run(
@@ -134,16 +135,16 @@ def _merged_archive_impl(ctx):
         inputs = objects,
         outputs = [archive],
         mnemonic = "MergedArchive",
-        progress_message = "Merging {} and what it depends on".format(ctx.attr.library.label),
+        progress_message = "Merging the objects of {}".format(ctx.label),
         use_default_shell_env = True,
     )
     return [DefaultInfo(files = depset([archive]))]
 
 merged_archive = rule(
     implementation = _merged_archive_impl,
-    doc = "NAME.a, with the objects of a cc_library and of all that it depends on in this workspace.",
+    doc = "NAME.a, with the objects of cc_libraries and of all that they depend on in this workspace.",
     attrs = {
-        "library": attr.label(mandatory = True, providers = [CcInfo]),
+        "libraries": attr.label_list(mandatory = True, providers = [CcInfo]),
         "_merge": attr.label(default = ":merge_objects", allow_single_file = True, executable = True, cfg = "host"),
     },
 )

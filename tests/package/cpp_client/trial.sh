@@ -26,8 +26,9 @@ expect_message() {
   expect_equal "and gets its message" "$output" "got: hello"
 }
 
-# expect_ways_without_bazel PREFIX PKG_CONFIG_FOLDER: the client below PREFIX can be used. Sets `flags`.
+# expect_ways_without_bazel PREFIX PKG_CONFIG_FOLDER EXAMPLES: the client below PREFIX can be used.
 expect_ways_without_bazel() {
+  local flags examples=$3
   export PKG_CONFIG_PATH=$2
   expect_equal "pkg-config knows the version" "$(pkg-config --modversion groupcast)" "$(<VERSION)"
   read -ra flags <<<"$(pkg-config --cflags --libs groupcast)"
@@ -40,4 +41,11 @@ expect_ways_without_bazel() {
   run cmake --build "$PROGRAM/build"
   expect_equal "a program builds with CMake" "$status" 0
   expect_message "$PROGRAM/build/program"
+
+  run g++ -std=c++20 -fsyntax-only "$examples/chat.cc" "${flags[@]}"
+  expect_equal "the chat compiles" "$status$output" 0
+  run g++ -std=c++20 -o "$PROGRAM/greeter_test" "$examples/greeter_test.cc" "${flags[@]}" -lgtest -lgtest_main
+  expect_equal "a program's own test builds" "$status$output" 0
+  run timeout 60 "$PROGRAM/greeter_test"
+  expect_contains "and runs with a server in its memory" "$output" "PASSED"
 }
