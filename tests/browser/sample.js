@@ -3,7 +3,7 @@
 // What a person does on the sample page.
 
 const assert = require('node:assert/strict');
-const {startBrowser, startChannelServer, startWebSocketService} = require('./harness.js');
+const {requireInstalled, startBrowser, startChannelServer, startWebSocketService} = require('./harness.js');
 
 const WIDE = {width: 1280, height: 800};
 const PHONE = {width: 390, height: 780};
@@ -50,6 +50,26 @@ async function say(page, text) {
   await field.press('Enter');
 }
 
+/**
+ * Sends messages over a connection that is no page's, until all are acknowledged. More than 64 leave the recent messages
+ * of every worker.
+ */
+async function sendMany({port}, group, texts) {
+  const WebSocket = requireInstalled('ws');
+  const ws = new WebSocket(`ws://127.0.0.1:${port}`);
+  await new Promise((resolve, reject) => {
+    let replies = 0;
+    ws.on('error', reject);
+    ws.on('open', () => texts.forEach((text, id) => ws.send(JSON.stringify(
+        {cmd: 'send_to_group', group_id: group, message: text, id}))));
+    ws.on('message', (data) => {
+      if (JSON.parse(data).event !== 'reply') reject(new Error(String(data)));
+      else if (++replies === texts.length) resolve();
+    });
+  });
+  ws.close();
+}
+
 const state = (page, name) => page.locator(`#state[data-state="${name}"]`).waitFor();
 const bubble = (page, kind, text) => page.locator(`.message${kind} .bubble`).getByText(text, {exact: true});
 const own = (page, text) => bubble(page, '.own.delivered', text).waitFor();
@@ -59,6 +79,6 @@ const bubbles = (page) => page.locator('.bubble').allTextContents();
 const button = (page, name) => page.getByRole('button', {name, exact: true});
 
 module.exports = {
-  PHONE, WIDE, bubble, bubbles, button, isJoined, join, openMember, openPage, openTab, others, own, pending, say, start,
-  state,
+  PHONE, WIDE, bubble, bubbles, button, isJoined, join, openMember, openPage, openTab, others, own, pending, say,
+  sendMany, start, state,
 };

@@ -6,7 +6,7 @@
 const assert = require('node:assert/strict');
 const test = require('node:test');
 const {startChannelServer, until, withCleanUp} = require('./harness.js');
-const {PHONE, bubble, bubbles, button, openMember, others, own, pending, say, start, state} = require('./sample.js');
+const {PHONE, bubble, bubbles, button, openMember, others, own, pending, say, sendMany, start, state} = require('./sample.js');
 
 const TIMEOUT = {timeout: 180000};
 
@@ -117,17 +117,14 @@ test('the counter goes on while one is away, and the tally is right', TIMEOUT, w
 }));
 
 test('what the server no longer has is told as a gap', TIMEOUT, withCleanUp(async () => {
-  const {channelServer, browser, url} = await start({channelFlags: ['--history_messages=2', '--repair_retention=1s']});
+  const {channelServer, service, browser, url} = await start({channelFlags: ['--history_messages=2', '--repair_retention=1s']});
   const amina = await openMember(browser, url, {name: 'Amina', group: 'g'});
   const bruno = await openMember(browser, url, {name: 'Bruno', group: 'g'});
   await say(bruno, 'Before');
   await others(amina, 'Before');
   await button(amina, 'Go offline for 10 s').click();
   await state(amina, 'offline');
-  for (let n = 1; n <= 8; ++n) {
-    await say(bruno, `Lost ${n}`);
-    await own(bruno, `Lost ${n}`);
-  }
+  await sendMany(service, 'g', Array.from({length: 70}, (_, index) => `Lost ${index}`));
   await amina.locator('.note.gap').getByText(/^Gap: the server no longer has the messages after offset \d+, up to \d+\.$/)
       .waitFor();
   assert.equal(await amina.locator('#chain').textContent().then((text) => /^1 gap was told/.test(text)), true);

@@ -90,6 +90,7 @@
   $('join-form').addEventListener('submit', (event) => {
     event.preventDefault();
     join($('group').value, {});
+    renderNow();  // what is hidden takes no focus
     $('text').focus();
   });
   $('leave').addEventListener('click', leave);
@@ -123,7 +124,8 @@
     const {groupId} = conversation;
     close();
     client.leave(groupId).catch((error) => setText($('join-problem'), 'Could not leave: ' + error.message));
-    $('group').focus();
+    renderNow();
+    $('join').focus();
   }
 
   function close() {
