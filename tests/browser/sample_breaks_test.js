@@ -164,7 +164,7 @@ test('a send that fails says so, and can be tried again or discarded', TIMEOUT, 
   const long = 'too long '.repeat(50).trim();
   await say(amina, long);
   await bubble(amina, '.own.failed', long).waitFor();
-  await amina.getByText(/^Not sent\. /).waitFor();
+  await amina.getByText(/^Not sent: /).waitFor();
   await button(amina, 'Retry').click();
   await bubble(amina, '.own.failed', long).waitFor();  // for the same reason
   await button(amina, 'Discard').click();

@@ -39,7 +39,7 @@ for (const colorScheme of ['light', 'dark']) {
   for (const [viewport, width] of [[WIDE, 'wide'], [PHONE, 'phone']]) {
     test(`a lively conversation, ${width} and ${colorScheme}`, TIMEOUT, withCleanUp(async () => {
       const {service, browser, url} = await start({channelFlags: ['--history_messages=3', '--repair_retention=1s'],
-        serviceFlags: ['--max_message_bytes=1000']});
+        serviceFlags: ['--max_message_bytes=300']});
       const group = 'قهوة ☕ coffee';
       const name = `${width}-${colorScheme}`;
       const amina = await openTab(browser, url, {name: 'Amina', group, viewport, colorScheme});
@@ -80,7 +80,7 @@ for (const colorScheme of ['light', 'dark']) {
       await own(bruno, 'The table by the window is free.');
       await button(amina, 'Come back now').click();
       await bubble(amina, '.recovered', 'The table by the window is free.').waitFor();
-      await say(amina, 'too long '.repeat(150).trim());
+      await say(amina, 'This is longer than this server allows. '.repeat(6).trim());
       await button(amina, 'Retry').waitFor();
       await until('the tally', async () => await amina.locator('.cell.waiting').count() === 0);
       await assertAccessible(amina, 'after a gap, a recovery and a failure');

@@ -77,7 +77,7 @@ test('a pending message is still there after a reload, and can be sent', TIMEOUT
   await pending(amina, 'Written offline');
   await amina.reload();
   await isJoined(amina);
-  await amina.getByText(/^Perhaps not sent\. The page was reloaded/).waitFor();
+  await amina.getByText(/^Perhaps not sent: the page was reloaded/).waitFor();
   await button(amina, 'Retry').click();
   await own(amina, 'Written offline');
   await others(bruno, 'Written offline');

@@ -27,7 +27,7 @@ class Conversation {
     this._nextKey = 1;
     for (const {id, name, text, sentAt} of remembered.outbox || []) {
       this._outbox.set(id, {...this._outgoing(id, name, text, sentAt), status: 'unknown',
-        problem: 'The page was reloaded before the answer came.'});
+        problem: 'the page was reloaded before the answer came'});
     }
   }
 

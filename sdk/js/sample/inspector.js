@@ -12,12 +12,13 @@ class Inspector {
   /** `onChange` is called after each change. `now()` is in milliseconds, by a clock that never goes back. */
   constructor(now, onChange) {
     this.frames = [];            // {key, direction, name, place, content, text}, oldest first
-    this.latencies = [];         // {key, ms, isLate}, oldest first; late: it came in a catch-up
+    this.latencies = [];         // {key, ms, isLate}, oldest first; late: sent before this connection was there
     this.groupId = null;         // whose place is told
     this._now = now;
     this._onChange = onChange;
     this._sentAt = new Map();    // message id -> now() at the click
     this._joins = new Map();     // command id -> its add_group; of one connection
+    this._openedAt = 0;
     this._nextKey = 1;
     this.watchGroup(null);
   }
@@ -30,7 +31,6 @@ class Inspector {
     this.chainLength = 0;        // messages in a row that named the one before
     this.broken = 0;             // messages that did not
     this.gaps = 0;
-    this._catchUp = {from: 0, to: 0};
     this._sentAt.clear();
     this.latencies = [];
     this._onChange();
@@ -42,17 +42,9 @@ class Inspector {
     if (this._sentAt.size > SENT_AT_MAX) this._sentAt.delete(this._sentAt.keys().next().value);
   }
 
-  /** Messages after `from` and up to `to` were missed. Infinity: the end is not known yet. */
-  noteCatchUp(from, to) {
-    this._catchUp = {from, to};
-    for (const latency of this.latencies) {
-      if (latency.offset > from) latency.isLate = latency.offset <= to;
-    }
-    this._onChange();
-  }
-
   onSocket(what) {
     this._joins.clear();
+    if (what === 'open') this._openedAt = this._now();
     this._add({direction: '', name: {made: 'connecting', open: 'connected', lost: 'connection lost'}[what], place: '',
       content: '', text: ''});
   }
@@ -113,8 +105,7 @@ class Inspector {
     const sentAt = this._sentAt.get(id);
     if (sentAt === undefined) return;
     this._sentAt.delete(id);
-    this.latencies.push({key: this._nextKey++, offset, ms: this._now() - sentAt,
-      isLate: offset > this._catchUp.from && offset <= this._catchUp.to});
+    this.latencies.push({key: this._nextKey++, ms: this._now() - sentAt, isLate: sentAt < this._openedAt});
     if (this.latencies.length > LATENCIES_MAX) this.latencies.shift();
   }
 
@@ -126,11 +117,10 @@ class Inspector {
 }
 
 function frameName(frame) {
-  if (typeof frame.cmd === 'string') return frame.cmd;
   if (frame.event === 'reply' && frame.pong === true) return 'pong';
   if (frame.event === 'reply' && frame.members) return 'reply: members';
   if (frame.event === 'reply' && frame.messages) return 'reply: history';
-  return typeof frame.event === 'string' ? frame.event : 'frame';
+  return [frame.event, frame.cmd].find((name) => typeof name === 'string') || 'frame';
 }
 
 // The part that keeps the order.

@@ -73,7 +73,7 @@ class LogView {
       case 'failed':
       case 'unknown':
         meta.append(
-            element('span', 'problem', (entry.status === 'failed' ? 'Not sent. ' : 'Perhaps not sent. ') + entry.problem),
+            element('span', 'problem', (entry.status === 'failed' ? 'Not sent: ' : 'Perhaps not sent: ') + entry.problem),
             this._button('Retry', entry, this._owner.onRetry), this._button('Discard', entry, this._owner.onDiscard));
         break;
       default:

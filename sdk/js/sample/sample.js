@@ -257,11 +257,9 @@
   async function onRecovered({groupId, epoch, offset}) {
     const from = conversation;
     const recovery = from.onRecovered({epoch, offset});
-    inspector.noteCatchUp(offset, Infinity);
     const head = await headOf(groupId);
     from.onHead(recovery, head?.epoch === epoch ? head.offset : null);
     if (conversation !== from) return;
-    inspector.noteCatchUp(offset, recovery.to);
     trial.onRecoveries();
     announce(recoveryText({count: from.recoveredCount(recovery)}));
   }

@@ -16,6 +16,7 @@ class Tally {
   /** Takes any message that this tab gets. */
   onMessage(message, {epoch, offset}) {
     if (message === null || typeof message !== 'object' || message.series !== this._series) return;
+    if (!Number.isInteger(message.number) || message.number < 1 || message.number > COUNTER_END) return;
     const entry = this._at(message.number);
     entry.place = {epoch, offset};
     ++entry.times;
@@ -47,7 +48,7 @@ class Tally {
   }
 
   _at(number) {
-    while (this._numbers.length < number && this._numbers.length < COUNTER_END) {
+    while (this._numbers.length < number) {
       this._numbers.push({number: this._numbers.length + 1, place: null, times: 0, isLost: false});
     }
     return this._numbers[number - 1];
