@@ -33,6 +33,7 @@ client=$(<"$OUT/cpp/classgroupcast_1_1Client.html")
 expect_contains "C++ has the calls" "$client" "Makes this client a member of the group"
 expect_contains "with their errors" "$client" "kResourceExhausted"
 expect_contains "and the words of callbacks" "$(<"$OUT/cpp/namespacegroupcast.html")" "MessageCallback"
+expect_contains "and the server for tests" "$(<"$OUT/cpp/classgroupcast_1_1FakeServer.html")" "The test may then make it fail"
 expect_contains "JavaScript has the calls" "$(<"$OUT/js/classes/Client.html")" "Resolves with the message"
 for sdk in cpp js; do
   run test -s "$OUT/$sdk/index.html"

@@ -1,11 +1,10 @@
-# Makes Doxygen's comments of a header's own, which are plain: // above a declaration, and behind one. Overloads without
+# Makes Doxygen's comments of a header's own, which are plain: // above a declaration, and behind one. Functions without
 # a blank line between them share the comment of the first. Code in a comment is indented by three blanks; Doxygen's
 # Markdown needs more.
 
-# The name of the function that a line declares, or "".
-function function_name(line) {
-  if (!match(line, /[A-Za-z_]+\(/)) return ""
-  return substr(line, RSTART, RLENGTH)
+# Whether a line begins the declaration of a function.
+function declares_function(line) {
+  return line ~ /^ *[A-Za-z_].* [A-Za-z_]+\(/ && line !~ /^ *(using|friend|template|return|if) /
 }
 
 /^ *\/\/( |$)/ {
@@ -27,11 +26,9 @@ function function_name(line) {
 /friend bool operator==/ { next }
 
 {
-  name = function_name($0)
   if (comment != "") {
-    shared = comment
-    shared_name = name
-  } else if (name != "" && name == shared_name) {
+    shared = declares_function($0) ? comment : ""
+  } else if (declares_function($0)) {
     comment = shared
   }
   printf "%s", comment
