@@ -278,7 +278,8 @@ test('links in texts', () => {
   assert.deepEqual(parts('see https://a.example/b?c=d#e.'),
       ['see ', ['https://a.example/b?c=d#e', 'https://a.example/b?c=d#e'], '.']);
   assert.deepEqual(parts('(http://a.example)'), ['(', ['http://a.example', 'http://a.example/'], ')']);
-  assert.deepEqual(parts('https:// javascript:alert(1) data:x'), ['https:// javascript:alert(1) data:x']);
+  const harmless = 'https:// javascript:alert(1) data:x javascript://x/%0aalert(1) ftp://a.example';
+  assert.deepEqual(parts(harmless), [harmless]);
   assert.deepEqual(parts('https://a.example https://b.example'),
       [['https://a.example', 'https://a.example/'], ' ', ['https://b.example', 'https://b.example/']]);
 });
