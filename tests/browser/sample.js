@@ -51,8 +51,8 @@ async function say(page, text) {
 }
 
 /**
- * Sends messages over a connection that is no page's, until all are acknowledged. More than 64 leave the recent messages
- * of every worker.
+ * Sends messages over a connection that is no page's, until all are acknowledged. More than 64 leave no worker a recent
+ * message from before.
  */
 async function sendMany({port}, group, texts) {
   const WebSocket = requireInstalled('ws');

@@ -6,7 +6,8 @@
 const assert = require('node:assert/strict');
 const test = require('node:test');
 const {startChannelServer, until, withCleanUp} = require('./harness.js');
-const {PHONE, bubble, bubbles, button, openMember, others, own, pending, say, sendMany, start, state} = require('./sample.js');
+const {PHONE, bubble, bubbles, button, openMember, others, own, pending, say, sendMany, start, state} =
+    require('./sample.js');
 
 const TIMEOUT = {timeout: 180000};
 
@@ -58,8 +59,8 @@ test('offline for 10 s: nothing is made, and what was missed comes back marked',
   await recovery(amina).getByText('Recovered: 2 messages').waitFor();
   assert.equal(await amina.locator('.note.away').count(), 0);
   // The break stands where the connection broke.
-  assert.deepEqual(await amina.locator('.log > .message, .log > .recovery').evaluateAll(
-      (items) => items.map((item) => item.classList.contains('recovery') ? '--' : item.querySelector('.bubble').textContent)),
+  assert.deepEqual(await amina.locator('.log > .message, .log > .recovery').evaluateAll((items) => items.map(
+      (item) => item.classList.contains('recovery') ? '--' : item.querySelector('.bubble').textContent)),
   ['Before', '--', 'Missed 1', 'Missed 2', 'Written offline']);
   await say(bruno, 'Live again');
   await others(amina, 'Live again');
@@ -117,7 +118,8 @@ test('the counter goes on while one is away, and the tally is right', TIMEOUT, w
 }));
 
 test('what the server no longer has is told as a gap', TIMEOUT, withCleanUp(async () => {
-  const {channelServer, service, browser, url} = await start({channelFlags: ['--history_messages=2', '--repair_retention=1s']});
+  const {channelServer, service, browser, url} =
+      await start({channelFlags: ['--history_messages=2', '--repair_retention=1s']});
   const amina = await openMember(browser, url, {name: 'Amina', group: 'g'});
   const bruno = await openMember(browser, url, {name: 'Bruno', group: 'g'});
   await say(bruno, 'Before');
@@ -125,8 +127,8 @@ test('what the server no longer has is told as a gap', TIMEOUT, withCleanUp(asyn
   await button(amina, 'Go offline for 10 s').click();
   await state(amina, 'offline');
   await sendMany(service, 'g', Array.from({length: 70}, (_, index) => `Lost ${index}`));
-  await amina.locator('.note.gap').getByText(/^Gap: the server no longer has the messages after offset \d+, up to \d+\.$/)
-      .waitFor();
+  await amina.locator('.note.gap')
+      .getByText(/^Gap: the server no longer has the messages after offset \d+, up to \d+\.$/).waitFor();
   assert.equal(await amina.locator('#chain').textContent().then((text) => /^1 gap was told/.test(text)), true);
   await say(bruno, 'After');
   await others(amina, 'After');

@@ -132,7 +132,8 @@ test('the first load says that it connects, and an address without a server that
     withCleanUp(async () => {
       const {service, browser, url} = await start();
       await service.stop();
-      const file = pathToFileURL(harness.argument('sample')) + '?' + new URLSearchParams({url: url.replace('http', 'ws')});
+      const query = new URLSearchParams({url: url.replace('http', 'ws')});
+      const file = pathToFileURL(harness.argument('sample')) + '?' + query;
       const page = await openTab(browser, file, {name: 'Amina', group: '123'});
       await state(page, 'waiting');
       assert.match(await page.locator('#state').innerText(), /^Connecting…/);

@@ -1,7 +1,7 @@
 'use strict';
 
-// What is said in a group, as this tab has seen it: messages in the group's order, breaks where the connection was away,
-// and after them what this tab sends and the server has not delivered yet. No DOM.
+// What is said in a group, as this tab has seen it: messages in the group's order, and breaks where the connection was
+// away. After them comes what this tab sends and the server has not delivered yet. No DOM.
 
 const ENTRIES_MAX = 500;     // the oldest leave
 const OUTBOX_MAX = 100;      // over it, send() refuses
@@ -157,9 +157,9 @@ class Conversation {
   // ---- What is to be shown ----
 
   /**
-   * The entries in their order. Beside those above there is a `day` before the first message of each day, and `away` after
-   * the last one before a connection that is away, and `counters` with their names before a row of numbers. Messages say whether they continue a block of
-   * one sender (`isMore`), and whether it goes on (`hasMore`).
+   * The entries in their order, as copies. Some are added: `day` before the first message of each day, `counters` with
+   * their names before a row of numbers, and `away` while the connection is. Messages say whether they continue a block
+   * of one sender (`isMore`), and whether it goes on (`hasMore`).
    */
   view(now) {
     const shown = [];
@@ -172,7 +172,7 @@ class Conversation {
         continue;
       }
       const today = dayOf(entry.sentAt);
-      if (today !== day) shown.push({kind: 'day', key: 'day:' + today + ':' + entry.key, label: dayLabel(entry.sentAt, now)});
+      if (today !== day) shown.push({kind: 'day', key: 'day:' + entry.key, label: dayLabel(entry.sentAt, now)});
       day = today;
       const before = shown[shown.length - 1];
       const item = {...entry, isMore: false, hasMore: false,
@@ -195,8 +195,10 @@ class Conversation {
   // ----
 
   _outgoing(id, name, text, sentAt) {
-    return {kind: 'message', key: 'id:' + id, id, name, text, isBare: false, isNumber: false, isOwn: true, status: 'pending', problem: '',
-      sentAt, epoch: '', offset: 0};
+    return {
+      kind: 'message', key: 'id:' + id, id, name, text, isBare: false, isNumber: false, isOwn: true,
+      status: 'pending', problem: '', sentAt, epoch: '', offset: 0,
+    };
   }
 
   _update(id, fields) {

@@ -1,7 +1,7 @@
 'use strict';
 
-// A second member that sends 1, 2, 3, … to a group: a client of its own in this page, with a session and a connection of
-// its own. So one person alone can see what happens to the messages of others while the connection is away.
+// A second member that sends 1, 2, 3, … to a group: another client in this page, with its own session and connection.
+// So one person alone can see what happens to the messages of others while the connection is away.
 
 const COUNTER_PAUSE_MS = 1000;
 const COUNTER_END = 300;     // it stops by itself

@@ -39,7 +39,10 @@ function soon(render) {
   };
 }
 
-/** Keeps the end of a scrolled element in sight, unless the person has scrolled up to read. Returns the function to call. */
+/**
+ * Keeps the end of a scrolled element in sight, unless the person has scrolled up to read. Returns what to call when
+ * the element has got more.
+ */
 function keepAtEnd(scrolled) {
   let isAtEnd = true;
   const keep = () => {

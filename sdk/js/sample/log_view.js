@@ -64,16 +64,17 @@ class LogView {
   }
 
   _meta(entry) {
+    const {status, problem} = entry;
     const meta = element('span', 'meta');
     if (entry.isRecovered) meta.append(element('span', 'tag', 'recovered'), ' ');
-    switch (entry.status) {
+    switch (status) {
       case 'pending':
         meta.append(element('span', 'progress', 'Sending…'));
         break;
       case 'failed':
       case 'unknown':
         meta.append(
-            element('span', 'problem', (entry.status === 'failed' ? 'Not sent: ' : 'Perhaps not sent: ') + entry.problem),
+            element('span', 'problem', (status === 'failed' ? 'Not sent: ' : 'Perhaps not sent: ') + problem),
             this._button('Retry', entry, this._owner.onRetry), this._button('Discard', entry, this._owner.onDiscard));
         break;
       default:

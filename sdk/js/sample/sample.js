@@ -109,7 +109,7 @@
       await client.join(groupId, onMessage, {history: HISTORY, onGap, onRecovered, onMembers});
     } catch (error) {
       if (conversation !== joining || error.code === 'left') return;
-      close();
+      endConversation();
       setText($('join-problem'), 'Could not join ' + groupId + ': ' + error.message);
       return;
     }
@@ -122,13 +122,13 @@
 
   function leave() {
     const {groupId} = conversation;
-    close();
+    endConversation();
     client.leave(groupId).catch((error) => setText($('join-problem'), 'Could not leave: ' + error.message));
     renderNow();
     $('join').focus();
   }
 
-  function close() {
+  function endConversation() {
     conversation = null;
     members = new Map();
     memberId = '';
@@ -298,7 +298,8 @@
   });
 
   function renderTitle() {
-    document.title = (unread > 0 ? '(' + unread + ') ' : '') + (conversation ? conversation.groupId + ' · ' : '') + 'Groupcast';
+    const count = unread > 0 ? '(' + unread + ') ' : '';
+    document.title = count + (conversation ? conversation.groupId + ' · ' : '') + 'Groupcast';
   }
 
   // ---- The page ----
@@ -316,10 +317,12 @@
     renderTitle();
     logView.render(isInGroup ? conversation.view(Date.now()) : []);
     if (!isInGroup) return;
-    setText($('group-name'), conversation.groupId);
-    $('text').placeholder = 'Message to ' + conversation.groupId;
+    const {groupId} = conversation;
+    setText($('group-name'), groupId);
+    $('text').placeholder = 'Message to ' + groupId;
     $('empty').hidden = !conversation.isEmpty;
-    setText($('empty-title'), isJoined ? 'You are in ' + conversation.groupId + '. It is quiet here.' : 'Joining ' + conversation.groupId + '…');
+    setText($('empty-title'),
+        isJoined ? 'You are in ' + groupId + '. It is quiet here.' : 'Joining ' + groupId + '…');
     $('empty-hint').hidden = $('empty-action').hidden = !isJoined || trial.isCounting;
     setText($('members-count'), members.size === 0 ? '…' : members.size + ' here');
     $('members-list').replaceChildren(...[...members.keys()].map((id) => {

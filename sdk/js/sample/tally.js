@@ -24,8 +24,9 @@ class Tally {
 
   /** What was sent before the gap's end and has not come does not come any more. */
   onGap({epoch, to}) {
+    const isBefore = (place) => place !== null && (place.epoch !== epoch || place.offset <= to);
     for (const entry of this._numbers) {
-      if (entry.times === 0 && entry.place && (entry.place.epoch !== epoch || entry.place.offset <= to)) entry.isLost = true;
+      if (entry.times === 0 && isBefore(entry.place)) entry.isLost = true;
     }
   }
 

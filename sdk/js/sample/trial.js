@@ -4,11 +4,15 @@
 
 const OFFLINE_MS = 10000;
 const CELLS_MAX = 40;
+const FIRST_HINT =
+    'Start the counter: a second member in this page, which sends a number each second. Then break your connection.';
 
 class Trial {
   /**
-   * `owner` gives counterName(), and gets onHold(untilMs), by performance.now() or null, onCounterSend(id) before a send,
-   * and onCounterProblem(error). `isRecovered(place)` says whether a message came in a catch-up.
+   * `owner` gives counterName(). It gets
+   * - onHold(until) when the page goes offline, with a time of performance.now(), and onHold(null) when it is back;
+   * - onCounterSend(id) before a send, and onCounterProblem(error).
+   * `isRecovered(place)` says whether a message came in a catch-up.
    */
   constructor(url, wire, client, owner, isRecovered) {
     this._url = url;
@@ -98,7 +102,7 @@ class Trial {
   // The next step, or what this one shows.
   _hint() {
     if (this._wire.isHeld) return this._counter ? 'You are offline. The counter goes on.' : 'You are offline.';
-    if (!this._tally) return 'Start the counter: a second member in this page, which sends a number each second. Then break your connection.';
+    if (!this._tally) return FIRST_HINT;
     if (!this._wasCut) return 'Now break your connection. The counter goes on.';
     const {sent, received, lost, twice} = this._tally.counts;
     if (received < sent) return lost > 0 ? 'Some are lost, and you were told.' : 'Coming…';
