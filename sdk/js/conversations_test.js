@@ -68,6 +68,8 @@ class Conversation {
     this.unread = [];        // written by the client and not read by the server
     this.isSilent = false;
     this.scope = new FakeScope();
+    this.asked = 0;     // the number of questions for a token that steps have not looked at
+    this.answerToken = null;  // of the newest one
     this.world = null;
   }
 
@@ -101,6 +103,7 @@ class Conversation {
   // Takes what the client has written, and answers its pings.
   read() {
     const {socket} = this;
+    if (!socket) return;  // the client waits for its first token
     const done = this.answered.get(socket) || 0;
     this.answered.set(socket, socket.sent.length);
     for (const command of socket.sent.slice(done)) {
@@ -147,17 +150,40 @@ class Conversation {
 
   // ---- user ----
 
-  user_connect({url, session}) {
-    this.connect(url, {session});
+  user_connect({url, session, token}) {
+    this.connect(url, {session, token: token === null ? () => this.askForToken() : token});
+  }
+
+  askForToken() {
+    ++this.asked;
+    return new Promise((resolve, reject) => { this.answerToken = {resolve, reject}; });
+  }
+
+  user_is_asked_for_a_token() {
+    assert.equal(this.asked, 1, 'the questions for a token');
+    this.asked = 0;
+  }
+
+  user_gives_token({token}) {
+    this.asked = 0;
+    this.answerToken.resolve(token);
+  }
+
+  user_gives_no_token() {
+    this.asked = 0;
+    this.answerToken.reject(new Error('there is none'));
   }
 
   user_cannot_connect({url, session}) {
     assert.throws(() => make({WebSocket: FakeNodeWebSocket, session}, url), TypeError);
   }
 
-  user_join({group, since, history}) {
+  user_join({group, since, history, members}) {
+    const ids = (list) => list.map(({connectionId}) => connectionId);
     const promise = this.world.client.join(group, (message, {offset}) => this.others.push({message, group, offset}), {
       since, history,
+      onMembers: members && ((all, {joined, left}) => this.others.push(
+          {members: group, all: [...all.keys()].sort(), joined: ids(joined), left: ids(left)})),
       onGap: ({epoch, from, to}) => this.others.push({gap: group, epoch, from, to}),
       onRecovered: ({offset}) => this.others.push({rejoined: group, offset}),
     });
@@ -173,12 +199,23 @@ class Conversation {
         (position) => ({sent: name, ...position}), (code) => ({send_failed: name, code}));
   }
 
+  user_members({group, name, limit, after, count_only: countOnly}) {
+    this.result(this.world.client.members(group, {limit, after, countOnly}),
+        ({count, members, next = null}) => (
+          {read: name, count, ids: members.map(({connectionId}) => connectionId), next}),
+        (code) => ({read_failed: name, code}));
+  }
+
   user_close() {
     this.world.client.close();
   }
 
   user_reconnect() {
-    this.world.client.reconnect();
+    try {
+      this.world.client.reconnect();
+    } catch (error) {
+      if (!(error instanceof groupcast.GroupcastError)) throw error;  // the client has ended
+    }
   }
 
   user_sees({events}) {
@@ -193,8 +230,11 @@ class Conversation {
 
   // ---- server ----
 
-  async server_is_connected_to({url, within_ms: withinMs = 0}) {
+  async server_is_connected_to({url, token, within_ms: withinMs = 0}) {
     await this.reach(withinMs);
+    if (token !== undefined) {
+      assert.deepEqual(this.socket.protocols, ['groupcast.v1.json', 'groupcast.token.' + token]);
+    }
     if (url !== undefined) assert.equal(this.socket.url, url);
   }
 

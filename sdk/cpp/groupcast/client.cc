@@ -8,7 +8,7 @@
 #include "groupcast/client_impl.h"
 #include "groupcast/command.h"
 #include "groupcast/connection.h"
-#include "groupcast/random.h"
+#include "groupcast/session_id.h"
 #include "groupcast/tls.h"
 #include "groupcast/url.h"
 
@@ -40,13 +40,14 @@ absl::Status CheckOptions(const ClientOptions& options) {
     return absl::InvalidArgumentError("queue_bytes_max is below message_bytes_max");
   }
   if (options.frame_bytes_max == 0) return absl::InvalidArgumentError("frame_bytes_max is 0");
-  return CheckSessionId(options.session_id);
+  if (options.token_source && !options.token.empty()) {
+    return absl::InvalidArgumentError("both token and token_source are given");
+  }
+  return CheckToken(options.token);
 }
 
 absl::StatusOr<ConnectionOptions> ToConnection(const ClientOptions& options, Url url) {
   ConnectionOptions result;
-  result.connect_timeout = options.connect_timeout;
-  result.dead_peer_timeout = options.dead_peer_timeout;
   result.close_timeout = options.close_timeout;
   result.frame_bytes_max = options.frame_bytes_max;
   if (!options.proxy.empty()) {
@@ -70,11 +71,10 @@ absl::StatusOr<ConnectionOptions> ToConnection(const ClientOptions& options, Url
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   absl::StatusOr<Url> url = ParseUrl(options.url);
   if (!url.ok()) return url.status();
-  if (options.session_id.empty()) options.session_id = RandomHex(16);
+  absl::StatusOr<std::string> session_id = AdoptSession(options.session_id, &*url);
+  if (!session_id.ok()) return session_id.status();
+  options.session_id = *std::move(session_id);
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
-  if (absl::Status status = AddToQuery("session", options.session_id, &*url); !status.ok()) {
-    return status;
-  }
   absl::StatusOr<ConnectionOptions> connection_options = ToConnection(options, *std::move(url));
   if (!connection_options.ok()) return connection_options.status();
   auto impl = std::make_shared<Impl>(std::move(options), *std::move(connection_options));
@@ -146,7 +146,18 @@ absl::Status Client::History(absl::string_view group_id, const HistoryOptions& o
   return impl_->History(group_id, options, std::move(on_history));
 }
 
+absl::Status Client::Members(absl::string_view group_id, MembersCallback on_members) {
+  return Members(group_id, MembersOptions(), std::move(on_members));
+}
+
+absl::Status Client::Members(absl::string_view group_id, const MembersOptions& options,
+                             MembersCallback on_members) {
+  return impl_->Members(group_id, options, std::move(on_members));
+}
+
 const std::string& Client::session_id() const { return impl_->options().session_id; }
+
+void Client::Reconnect() { impl_->Reconnect(); }
 
 void Client::Close() { impl_->Close(); }
 

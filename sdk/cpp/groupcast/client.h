@@ -44,15 +44,16 @@ struct ClientOptions {
   absl::Duration connect_timeout = absl::Seconds(10);
 
   // 1 to 64 characters of A-Z, a-z, 0-9, _ and -. It names this client to the server over all its
-  // connections. If it is empty, the client makes a random one. Set it to keep
+  // connections. If it is empty, it is the `session` of the url, or a random one. Set it to keep
   // SendOptions::exclude_self over a restart of the program, or to let several clients count as
   // one. The session is a secret: everyone who knows it can act as this client's session.
   std::string session_id;
 
-  // If the server sends nothing for this time, the client gives the connection up. After half of
-  // the time the client sends a ping, and its answer counts too. The value should be above the
-  // server's own ping interval (25 s). Otherwise the client pings more than it needs to.
-  absl::Duration dead_peer_timeout = absl::Seconds(40);
+  // If the server gives no sign of life for this time, the client gives the connection up. 10 s
+  // before, or after half of the time if that is later, it asks the server for one with a ping. The
+  // value should be 10 s above the server's own ping interval (25 s) at least. Otherwise the client
+  // pings more than it needs to. No clock that people set has a part in it.
+  absl::Duration dead_peer_timeout = absl::Seconds(45);
 
   // The time for which Close() may wait for the server's part of the closing handshake.
   absl::Duration close_timeout = absl::Seconds(1);
@@ -68,9 +69,9 @@ struct ClientOptions {
   absl::Duration backoff_reset_after = absl::Seconds(5);
 
   // The bound of the sends that the server has not acknowledged, written or not. It counts the
-  // bytes of their frames: the message, the group id and about 100 bytes. History requests count
-  // too. Send and History fail if they would exceed the bound. Raise it to send much at once, or to
-  // bridge long outages.
+  // bytes of their frames: the message, the group id and about 100 bytes. What History and
+  // Members ask for counts too. These calls fail if they would exceed the bound. Raise it to send
+  // much at once, or to bridge long outages.
   size_t queue_bytes_max = size_t{1} << 20;
 
   // The largest message that Send accepts: bytes of the text, or of the JSON. Keep it at the
@@ -83,6 +84,21 @@ struct ClientOptions {
   // The number of groups that the client may be in at the same time. The server's own limit is 128
   // by default.
   size_t groups_max = 128;
+
+  // The token that the client shows with each connection. Empty: none. When it has expired, the
+  // server ends the client (kClosed). Use token_source to go on then.
+  std::string token;
+
+  // Gets a token for each connection, and a fresh one when the token of a connection expires, while
+  // it goes on. Not together with `token`. It runs as callbacks do. A source that gives no token
+  // within 10 s, or an error, has failed: the client waits and tries again (kWaiting, with the
+  // error word "no_token"). If the server refuses a connection because of its token (close codes
+  // 4500 and 4501), the client tries once with a fresh one.
+  TokenSource token_source;
+
+  // Gets the errors that no other callback tells: a fresh token that the source did not give or the
+  // server refused, and errors of the server that answer no command.
+  ErrorListener on_error;
 
   // Called on every change of the connection's state, first with kConnecting. The first call may
   // come before Create returns.
@@ -223,8 +239,21 @@ class Client {
   absl::Status History(absl::string_view group_id, const HistoryOptions& options,
                        HistoryCallback on_history);
 
-  // ClientOptions::session_id, or the random one that replaces an empty one.
+  // Reads who is in a group, page by page: pass GroupMembers::next as MembersOptions::after. For
+  // the rest as History. GroupCallbacks::on_members follows the members of a group all the time.
+  //
+  // Also kInvalidArgument: `limit` is 0, or `after` is not UTF-8.
+  absl::Status Members(absl::string_view group_id, MembersCallback on_members);
+  absl::Status Members(absl::string_view group_id, const MembersOptions& options,
+                       MembersCallback on_members);
+
+  // ClientOptions::session_id, or what replaces an empty one.
   const std::string& session_id() const;
+
+  // Replaces the connection at once, or connects at once while the client waits. Nothing is lost.
+  // For a program that knows better than the client that the line is dead, for example because the
+  // network has changed.
+  void Reconnect();
 
   // Ends the connection and everything that waits for it, for good. It returns when the last
   // callback has returned, within close_timeout if the server does not answer. A call from a

@@ -11,23 +11,19 @@
 #include <optional>
 #include <random>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "groupcast/command.h"
 #include "groupcast/event.h"
 #include "groupcast/random.h"
-#include "groupcast/status.h"
 
 namespace groupcast {
 namespace {
 
 namespace asio = boost::asio;
 
-// A server may ask for more, but must not be able to keep a client away.
-constexpr absl::Duration kReconnectAfterMax = absl::Minutes(1);
-
 constexpr uint16_t kCloseNormal = 1000;
-constexpr uint16_t kCloseProtocolError = 1002;
 
 // For the host that connections are made to.
 std::shared_ptr<HostLookup> NewLookup(asio::any_io_executor executor,
@@ -73,38 +69,43 @@ Client::Impl::Impl(ClientOptions options, ConnectionOptions connection_options)
       own_io_(options_.io_context ? nullptr : std::make_shared<IoContext>(1)),
       strand_(asio::make_strand(own_io_ ? *own_io_ : *options_.io_context)),
       lookup_(NewLookup(strand_, connection_options_)),
-      reconnect_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
-      join_backoff_(options_.backoff_base, options_.backoff_cap, NewRandom()),
-      session_({options_.session_id, absl::StrCat(RandomHex(8), "-")},
-               {options_.queue_bytes_max, options_.groups_max}) {}
+      logic_(options_, {options_.session_id, absl::StrCat(RandomHex(8), "-")}, NewRandom()) {
+  token_desk_->client = this;
+}
 
 Client::Impl::~Impl() = default;
 
 void Client::Impl::Start() {
-  asio::post(strand_, OnStrand([this] { Connect(); }));
+  asio::post(strand_, OnStrand([this] {
+               Update([](ClientLogic& logic, absl::Time now) { logic.Start(now); });
+             }));
   if (!own_io_) return;
   work_.emplace(own_io_->get_executor());
   thread_ = std::thread([io = own_io_] { io->run(); });
 }
 
 void Client::Impl::End() {
+  {
+    const std::lock_guard<std::mutex> lock(token_desk_->mutex);
+    token_desk_->client = nullptr;
+  }
   const bool in_callback = strand_.running_in_this_thread();
   if (own_io_ && !in_callback) return Close();
 
   const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
-  closing_ = true;
-  EndSession(ClientClosed());
-  Finish();
+  {
+    const std::lock_guard<std::mutex> logic_lock(mutex_);
+    logic_.Close(Now());
+    if (!logic_.finished()) logic_.OnClosed({}, Now());
+  }
+  RunCallbacks();
   ended_ = true;
   lookup_->Cancel();
-  reconnect_timer_.cancel();
-  stable_timer_.cancel();
-  join_timer_.cancel();
+  timer_.cancel();
+  work_.reset();
   if (connection_) {
     // The loop, if it still runs, says goodbye to the server.
-    asio::post(strand_, [connection = std::move(connection_)] {
-      connection->Close(kCloseNormal, absl::OkStatus());
-    });
+    asio::post(strand_, [connection = std::move(connection_)] { connection->Close(kCloseNormal); });
   }
   if (own_io_) thread_.detach();
 }
@@ -120,7 +121,7 @@ absl::Status Client::Impl::Join(absl::string_view group_id, const JoinOptions& o
   // Outside of the lock's scope: what a callback holds must not be destroyed under the lock.
   auto shared = std::make_shared<const GroupCallbacks>(std::move(callbacks));
   const std::lock_guard<std::mutex> lock(mutex_);
-  absl::Status status = session_.Join(group_id, options, shared);
+  absl::Status status = logic_.session().Join(group_id, options, shared);
   Wake();
   return status;
 }
@@ -128,7 +129,7 @@ absl::Status Client::Impl::Join(absl::string_view group_id, const JoinOptions& o
 void Client::Impl::Leave(absl::string_view group_id) {
   std::shared_ptr<const GroupCallbacks> released;
   const std::lock_guard<std::mutex> lock(mutex_);
-  released = session_.Leave(group_id);
+  released = logic_.session().Leave(group_id);
   Wake();
 }
 
@@ -136,7 +137,7 @@ absl::Status Client::Impl::Send(absl::string_view group_id, absl::string_view js
                                 const SendOptions& options, SendCallback on_sent) {
   if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
   const std::lock_guard<std::mutex> lock(mutex_);
-  absl::Status status = session_.Send(group_id, json, options, std::move(on_sent));
+  absl::Status status = logic_.session().Send(group_id, json, options, std::move(on_sent));
   Wake();
   return status;
 }
@@ -149,19 +150,36 @@ absl::Status Client::Impl::History(absl::string_view group_id, const HistoryOpti
     if (absl::Status status = CheckPosition(*options.since); !status.ok()) return status;
   }
   const std::lock_guard<std::mutex> lock(mutex_);
-  absl::Status status = session_.History(group_id, options, std::move(on_history));
+  absl::Status status = logic_.session().History(group_id, options, std::move(on_history));
   Wake();
   return status;
 }
 
+absl::Status Client::Impl::Members(absl::string_view group_id, const MembersOptions& options,
+                                   MembersCallback on_members) {
+  if (absl::Status status = CheckGroupId(group_id); !status.ok()) return status;
+  if (!on_members) return absl::InvalidArgumentError("on_members is empty");
+  if (options.limit == 0) return absl::InvalidArgumentError("the limit is 0");
+  if (absl::Status status = EncodeText(options.after).status(); !status.ok()) return status;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Status status = logic_.session().Members(group_id, options, std::move(on_members));
+  Wake();
+  return status;
+}
+
+void Client::Impl::Reconnect() {
+  asio::post(strand_, OnStrand([this] {
+               Update([](ClientLogic& logic, absl::Time now) { logic.Reconnect(now); });
+             }));
+}
+
 void Client::Impl::Close() {
-  if (!own_io_ || strand_.running_in_this_thread()) {
-    asio::post(strand_, OnStrand([this] { BeginClose(); }));
-    return;
-  }
+  const auto close =
+      OnStrand([this] { Update([](ClientLogic& logic, absl::Time now) { logic.Close(now); }); });
+  if (!own_io_ || strand_.running_in_this_thread()) return asio::post(strand_, close);
   const std::lock_guard<std::mutex> lock(join_mutex_);
   if (!thread_.joinable()) return;
-  asio::post(strand_, OnStrand([this] { BeginClose(); }));
+  asio::post(strand_, close);
   thread_.join();
 }
 
@@ -173,99 +191,86 @@ void Client::Impl::Wake() {
                  const std::lock_guard<std::mutex> lock(mutex_);
                  woken_ = false;
                }
-               RunCallbacks();
-               Write();
+               Pump();
              }));
 }
 
-void Client::Impl::Connect() {
-  connection_ = Connection::Start(strand_, connection_options_, lookup_, weak_from_this());
-  Notify(ConnectionState::kConnecting, absl::OkStatus());
+void Client::Impl::OnHeard() {
+  Update([](ClientLogic& logic, absl::Time now) { logic.OnHeard(now); });
 }
 
 void Client::Impl::OnFrame(absl::string_view frame) {
-  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
-  if (ended_) return;
   absl::StatusOr<Event> event = ParseEvent(frame);
-  absl::Status status = event.status();
-  bool welcomed = false;
-  bool closing = false;
-  bool joins_refused = false;
-  bool joins_settled = false;
-  if (status.ok()) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const bool was_connected = session_.connected();
-    const bool was_closing = session_.closing();
-    status = session_.OnEvent(*std::move(event), Now());
-    welcomed = !was_connected && session_.connected();
-    closing = !was_closing && session_.closing();
-    joins_refused = session_.has_refused_joins();
-    joins_settled = joins_unsettled_ && session_.joins_settled();
-  }
-  if (!status.ok()) return connection_->Close(kCloseProtocolError, status);
-
-  if (welcomed) OnWelcome();
-  if (ended_) return;
-  if (closing) connection_->EndAfter(options_.connect_timeout, "the server announced to close");
-  if (joins_refused) RetryJoinsLater();
-  if (joins_settled) {
-    joins_unsettled_ = false;
-    join_backoff_.Reset();
-  }
-  RunCallbacks();
-  Write();
+  Update([&event](ClientLogic& logic, absl::Time now) { logic.OnEvent(std::move(event), now); });
 }
 
-void Client::Impl::OnWelcome() {
-  connection_->Established();
-  Arm(&stable_timer_, options_.backoff_reset_after, [this] { reconnect_backoff_.Reset(); });
-  Notify(ConnectionState::kConnected, absl::OkStatus());
+void Client::Impl::OnViolation(uint16_t close_code, const absl::Status& why) {
+  Update([&](ClientLogic& logic, absl::Time now) { logic.OnViolation(close_code, why, now); });
 }
 
 void Client::Impl::OnWritten() {
+  Update([](ClientLogic&, absl::Time) {});
+}
+
+void Client::Impl::OnWriteFailed(const absl::Status& why) {
+  Update([&why](ClientLogic& logic, absl::Time now) { logic.OnWriteFailed(why, now); });
+}
+
+void Client::Impl::OnClosed(const ConnectionEnd& end) {
+  Update([this, &end](ClientLogic& logic, absl::Time now) {
+    connection_.reset();
+    logic.OnClosed(end, now);
+  });
+}
+
+template <typename Change>
+void Client::Impl::Update(Change change) {
   const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
+  if (ended_) return;
+  {
+    const std::lock_guard<std::mutex> logic_lock(mutex_);
+    change(logic_, Now());
+  }
+  Pump();
+}
+
+void Client::Impl::Pump() {
+  while (!ended_) {
+    std::optional<ClientLogic::Action> action;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      action = logic_.NextAction();
+    }
+    if (!action.has_value()) break;
+    std::visit([this](auto& what) { Do(what); }, *action);
+  }
+  RunCallbacks();
   if (!ended_) Write();
 }
 
-void Client::Impl::OnClosed(bool may_reconnect, const absl::Status& why) {
-  const std::lock_guard<std::recursive_mutex> lock(run_mutex_);
-  if (ended_) return;
-  connection_.reset();
-  stable_timer_.cancel();
-  join_timer_.cancel();
-  join_timer_armed_ = false;
-  if (closing_) return Finish();
-  if (!may_reconnect) {
-    told_closed_ = true;
-    EndSession(why);
-    return Notify(ConnectionState::kClosed, why);
-  }
-
-  std::optional<absl::Duration> asked;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    asked = session_.OnDisconnected();
-  }
-  const absl::Duration after =
-      asked.has_value() ? std::min(*asked, kReconnectAfterMax) : reconnect_backoff_.Next();
-  Arm(&reconnect_timer_, after, [this] {
-    if (!closing_) Connect();
-  });
-  Notify(ConnectionState::kWaiting, why);
-  RunCallbacks();
+void Client::Impl::Do(ClientLogic::ConnectAction& action) {
+  connection_ = Connection::Start(strand_, connection_options_, std::move(action.token), lookup_,
+                                  weak_from_this());
 }
 
-void Client::Impl::Write() {
-  const bool can_write = connection_ && connection_->can_write();
-  std::optional<std::string> frame;
-  absl::Time deadline;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (can_write) frame = session_.NextFrame(Now());
-    deadline = session_.next_deadline();
-  }
-  if (frame.has_value()) connection_->Write(*std::move(frame));
-  ArmSessionTimer(deadline);
+void Client::Impl::Do(ClientLogic::CloseAction& action) { connection_->Close(action.code); }
+
+void Client::Impl::Do(ClientLogic::AbandonAction&) {
+  connection_->Abandon();
+  connection_.reset();
+}
+
+void Client::Impl::Do(ClientLogic::TokenAction& action) {
+  options_.token_source(
+      [desk = token_desk_, request = action.request](absl::StatusOr<std::string> token) {
+        const std::lock_guard<std::mutex> lock(desk->mutex);
+        Impl* const client = desk->client;
+        if (client == nullptr) return;
+        asio::post(client->strand_, client->OnStrand([client, request, token = std::move(token)] {
+          client->Update(
+              [&](ClientLogic& logic, absl::Time now) { logic.OnToken(request, token, now); });
+        }));
+      });
 }
 
 void Client::Impl::RunCallbacks() {
@@ -273,85 +278,43 @@ void Client::Impl::RunCallbacks() {
     std::function<void()> run;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      run = session_.NextCallback();
+      run = logic_.NextCallback();
     }
     if (!run) return;
     run();
   }
 }
 
-void Client::Impl::RetryJoinsLater() {
-  if (join_timer_armed_) return;
-  join_timer_armed_ = true;
-  joins_unsettled_ = true;
-  Arm(&join_timer_, join_backoff_.Next(), [this] {
-    join_timer_armed_ = false;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      session_.RetryJoins();
-    }
-    Write();
-  });
-}
-
-void Client::Impl::OnSessionTimer() {
-  session_timer_at_ = absl::InfiniteFuture();
+void Client::Impl::Write() {
+  const bool can_write = connection_ && connection_->can_write();
+  std::optional<std::string> frame;
+  absl::Time deadline;
+  bool finished = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    session_.OnTimer(Now());
+    if (can_write) frame = logic_.NextFrame(Now());
+    deadline = logic_.next_deadline();
+    finished = logic_.finished();
   }
-  RunCallbacks();
-  Write();
-}
-
-void Client::Impl::ArmSessionTimer(absl::Time deadline) {
-  // Most deadlines go away before they come. A timer that then rings too early costs less than to
-  // move it with each acknowledgement.
-  if (deadline >= session_timer_at_) return;
-  session_timer_at_ = deadline;
-  Arm(&session_timer_, std::max(deadline - Now(), absl::ZeroDuration()),
-      [this] { OnSessionTimer(); });
-}
-
-void Client::Impl::BeginClose() {
-  if (closing_) return;
-  closing_ = true;
-  reconnect_timer_.cancel();
-  EndSession(ClientClosed());
-  if (connection_) {
-    connection_->Close(kCloseNormal, absl::OkStatus());
-  } else {
-    Finish();
-  }
-}
-
-void Client::Impl::Finish() {
-  session_timer_.cancel();
+  if (frame.has_value()) connection_->Write(*std::move(frame));
+  if (!finished) return ArmTimer(deadline);
+  timer_.cancel();
   work_.reset();
-  if (told_closed_) return;
-  told_closed_ = true;
-  Notify(ConnectionState::kClosed, absl::OkStatus());
 }
 
-void Client::Impl::EndSession(const absl::Status& why) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    session_.Shutdown(why);
-  }
-  RunCallbacks();
-}
-
-void Client::Impl::Notify(ConnectionState state, const absl::Status& why) {
-  if (options_.on_state) options_.on_state(state, why);
-}
-
-template <typename Run>
-void Client::Impl::Arm(asio::steady_timer* timer, absl::Duration after, Run run) {
-  timer->expires_after(absl::ToChronoNanoseconds(after));
-  timer->async_wait(
-      [run = OnStrand(std::move(run))](const boost::system::error_code& error) mutable {
-        if (!error) run();
-      });
+void Client::Impl::ArmTimer(absl::Time deadline) {
+  // Most deadlines go away before they come. A timer that then rings too early costs less than to
+  // move it with each frame.
+  if (deadline >= timer_at_) return;
+  timer_at_ = deadline;
+  const absl::Duration after = std::max(deadline - Now(), absl::ZeroDuration());
+  timer_.expires_after(absl::ToChronoNanoseconds(after));
+  timer_.async_wait([ring = OnStrand([this] {
+                       timer_at_ = absl::InfiniteFuture();
+                       Update([](ClientLogic& logic, absl::Time now) { logic.OnTimer(now); });
+                     })](const boost::system::error_code& error) mutable {
+    if (!error) ring();
+  });
 }
 
 }  // namespace groupcast

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,17 +15,17 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "groupcast/backoff.h"
 #include "groupcast/client.h"
+#include "groupcast/client_logic.h"
 #include "groupcast/connection.h"
 #include "groupcast/host_lookup.h"
-#include "groupcast/session.h"
 #include "groupcast/url.h"
 
 namespace groupcast {
 
-// Two sides meet in session_: the application's calls, on any thread, and the client's strand,
-// which owns everything else. The former change session_ and wake the latter.
+// Two sides meet in logic_, which decides: the application's calls, on any thread, and the client's
+// strand, which does what logic_ says, and owns everything else. The former change logic_ and wake
+// the latter.
 //
 // The strand's functions hold run_mutex_ while they run. So the end of a Client on another thread
 // can wait for a callback, and can run what is left by itself: nobody may run the strand any more.
@@ -47,6 +48,9 @@ class Client::Impl final : public ConnectionHandler, public std::enable_shared_f
                     SendCallback on_sent);
   absl::Status History(absl::string_view group_id, const HistoryOptions& options,
                        HistoryCallback on_history);
+  absl::Status Members(absl::string_view group_id, const MembersOptions& options,
+                       MembersCallback on_members);
+  void Reconnect();
   void Close();
 
   const ClientOptions& options() const { return options_; }
@@ -54,30 +58,37 @@ class Client::Impl final : public ConnectionHandler, public std::enable_shared_f
  private:
   using IoContext = boost::asio::io_context;
 
-  // Makes the strand write what session_ has. Requires mutex_.
+  // Where callbacks of tokens find the client, as long as it is there.
+  struct TokenDesk {
+    std::mutex mutex;
+    Impl* client;  // Guarded by mutex.
+  };
+
+  // Makes the strand do what logic_ says. Requires mutex_.
   void Wake();
   // A function for the strand, or for a timer, that runs `run` unless the client is gone.
   template <typename Run>
   auto OnStrand(Run run);
 
   // The rest runs on the strand.
+  void OnHeard() override;
   void OnFrame(absl::string_view frame) override;
+  void OnViolation(uint16_t close_code, const absl::Status& why) override;
   void OnWritten() override;
-  void OnClosed(bool may_reconnect, const absl::Status& why) override;
+  void OnWriteFailed(const absl::Status& why) override;
+  void OnClosed(const ConnectionEnd& end) override;
 
-  void Connect();
-  void OnWelcome();
-  void Write();
+  // Calls `change` with logic_ and the time, and does what follows, unless the client is gone.
+  template <typename Change>
+  void Update(Change change);
+  void Pump();
+  void Do(ClientLogic::ConnectAction& action);
+  void Do(ClientLogic::CloseAction& action);
+  void Do(ClientLogic::AbandonAction& action);
+  void Do(ClientLogic::TokenAction& action);
   void RunCallbacks();
-  void RetryJoinsLater();
-  void OnSessionTimer();
-  void ArmSessionTimer(absl::Time deadline);
-  void BeginClose();
-  void Finish();
-  void EndSession(const absl::Status& why);
-  void Notify(ConnectionState state, const absl::Status& why);
-  template <typename Run>
-  void Arm(boost::asio::steady_timer* timer, absl::Duration after, Run run);
+  void Write();
+  void ArmTimer(absl::Time deadline);
 
   const ClientOptions options_;
   const ConnectionOptions connection_options_;
@@ -90,21 +101,13 @@ class Client::Impl final : public ConnectionHandler, public std::enable_shared_f
   std::recursive_mutex run_mutex_;  // Recursive: a callback may destroy the client.
   const std::shared_ptr<HostLookup> lookup_;
   std::shared_ptr<Connection> connection_;
-  Backoff reconnect_backoff_;
-  Backoff join_backoff_;
-  boost::asio::steady_timer reconnect_timer_{strand_};
-  boost::asio::steady_timer stable_timer_{strand_};
-  boost::asio::steady_timer join_timer_{strand_};
-  boost::asio::steady_timer session_timer_{strand_};
-  absl::Time session_timer_at_ = absl::InfiniteFuture();
-  bool join_timer_armed_ = false;
-  bool joins_unsettled_ = false;  // A join was refused for the moment.
-  bool closing_ = false;          // Close() was called.
-  bool told_closed_ = false;      // The application knows of the end.
-  bool ended_ = false;            // The Client is gone. Nothing may run any more.
+  boost::asio::steady_timer timer_{strand_};
+  absl::Time timer_at_ = absl::InfiniteFuture();
+  bool ended_ = false;  // The Client is gone. Nothing may run any more.
+  const std::shared_ptr<TokenDesk> token_desk_ = std::make_shared<TokenDesk>();
 
   std::mutex mutex_;
-  Session session_;     // Guarded by mutex_.
+  ClientLogic logic_;   // Guarded by mutex_.
   bool woken_ = false;  // Guarded by mutex_.
 
   std::thread thread_;     // Runs own_io_.

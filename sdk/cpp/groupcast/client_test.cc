@@ -728,7 +728,13 @@ TEST(ClientOptionsTest, NonsenseIsRefused) {
   EXPECT_EQ(create([](ClientOptions* o) { o->queue_bytes_max = 1; }), StatusCode::kInvalidArgument);
   EXPECT_EQ(create([](ClientOptions* o) { o->frame_bytes_max = 0; }), StatusCode::kInvalidArgument);
   EXPECT_EQ(create([](ClientOptions* o) { o->session_id = "a b"; }), StatusCode::kInvalidArgument);
-  EXPECT_EQ(create([](ClientOptions* o) { o->url += "/?session=x"; }),
+  EXPECT_EQ(create([](ClientOptions* o) { o->url += "/?session=x&session=x"; }),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) { o->token = "a\r\nb"; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create([](ClientOptions* o) {
+              o->token = "t";
+              o->token_source = [](const TokenCallback&) {};
+            }),
             StatusCode::kInvalidArgument);
 }
 

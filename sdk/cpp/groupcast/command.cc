@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace groupcast {
@@ -22,6 +23,7 @@ constexpr size_t kMessageDepthMax = 63;
 constexpr size_t kEpochDigits = 16;
 constexpr uint64_t kOffsetMax = (uint64_t{1} << 53) - 1;
 constexpr size_t kSessionIdBytesMax = 64;
+constexpr size_t kTokenBytesMax = 8 * 1024;
 
 std::string Quote(absl::string_view text) {
   return json::serialize(json::string_view(text.data(), text.size()));
@@ -102,10 +104,27 @@ absl::Status CheckSessionId(absl::string_view session_id) {
   return absl::OkStatus();
 }
 
-std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, CommandId id) {
+absl::Status CheckToken(absl::string_view token) {
+  if (token.size() > kTokenBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a token has up to ", kTokenBytesMax, " bytes, this one ", token.size()));
+  }
+  // What a header may list. Anything else could be taken for another header.
+  const auto allowed = [](unsigned char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("-._~+/=!#$%&'*^`|", c);
+  };
+  if (!std::all_of(token.begin(), token.end(), allowed)) {
+    return absl::InvalidArgumentError("the token has a character that no token has");
+  }
+  return absl::OkStatus();
+}
+
+std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, bool presence,
+                          CommandId id) {
   std::string frame = absl::StrCat(R"({"cmd":"add_group","group_id":)", Quote(group_id));
   if (options.since.has_value()) AppendSince(&frame, *options.since);
   if (options.history > 0) absl::StrAppend(&frame, R"(,"history":)", options.history);
+  if (presence) absl::StrAppend(&frame, R"(,"presence":true)");
   absl::StrAppend(&frame, R"(,"id":)", static_cast<uint64_t>(id), "}");
   return frame;
 }
@@ -129,6 +148,28 @@ std::string GroupHistoryFrame(absl::string_view group_id, const HistoryOptions& 
   absl::StrAppend(&frame, R"(,"limit":)", options.limit, R"(,"id":)", static_cast<uint64_t>(id),
                   "}");
   return frame;
+}
+
+std::string GroupMembersFrame(absl::string_view group_id, const MembersOptions& options,
+                              CommandId id) {
+  std::string frame = absl::StrCat(R"({"cmd":"group_members","group_id":)", Quote(group_id));
+  if (options.count_only) {
+    absl::StrAppend(&frame, R"(,"count_only":true)");
+  } else {
+    absl::StrAppend(&frame, R"(,"limit":)", options.limit);
+    if (!options.after.empty()) absl::StrAppend(&frame, R"(,"after":)", Quote(options.after));
+  }
+  absl::StrAppend(&frame, R"(,"id":)", static_cast<uint64_t>(id), "}");
+  return frame;
+}
+
+std::string PingFrame(CommandId id) {
+  return absl::StrCat(R"({"cmd":"ping","id":)", static_cast<uint64_t>(id), "}");
+}
+
+std::string AuthenticateFrame(absl::string_view token, CommandId id) {
+  return absl::StrCat(R"({"cmd":"authenticate","token":)", Quote(token), R"(,"id":)",
+                      static_cast<uint64_t>(id), "}");
 }
 
 }  // namespace groupcast

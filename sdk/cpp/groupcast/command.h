@@ -31,6 +31,9 @@ absl::Status CheckPosition(const Position& position);
 // kInvalidArgument: not 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
 absl::Status CheckSessionId(absl::string_view session_id);
 
+// kInvalidArgument: it cannot be a token of this protocol. An empty one stands for none.
+absl::Status CheckToken(absl::string_view token);
+
 // Identifies a send over all its transmissions.
 struct SendKey {
   absl::string_view prefix;
@@ -38,8 +41,9 @@ struct SendKey {
 };
 
 // The following functions require a valid group id and, for a message, valid JSON. `options` has at
-// most one of since and history.
-std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, CommandId id);
+// most one of since and history, and UTF-8. `presence`: ask for the events of members.
+std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, bool presence,
+                          CommandId id);
 // Without an id, because the client does not wait for the answer.
 std::string LeaveGroupFrame(absl::string_view group_id);
 // `key` gives the frame its key and its id.
@@ -47,6 +51,11 @@ std::string SendToGroupFrame(absl::string_view group_id, absl::string_view messa
                              const SendOptions& options, const SendKey& key);
 std::string GroupHistoryFrame(absl::string_view group_id, const HistoryOptions& options,
                               CommandId id);
+std::string GroupMembersFrame(absl::string_view group_id, const MembersOptions& options,
+                              CommandId id);
+std::string PingFrame(CommandId id);
+// Requires a token that CheckToken() accepts.
+std::string AuthenticateFrame(absl::string_view token, CommandId id);
 
 }  // namespace groupcast
 

@@ -13,12 +13,12 @@ namespace {
 using absl::StatusCode;
 
 TEST(CommandTest, FramesAreAsSpecified) {
-  EXPECT_EQ(AddGroupFrame("123", {}, CommandId{7}),
+  EXPECT_EQ(AddGroupFrame("123", {}, false, CommandId{7}),
             R"({"cmd":"add_group","group_id":"123","id":7})");
-  EXPECT_EQ(AddGroupFrame("123", {Position{"5f0c2ab3d1e94477", 41}}, CommandId{7}),
+  EXPECT_EQ(AddGroupFrame("123", {Position{"5f0c2ab3d1e94477", 41}}, false, CommandId{7}),
             R"({"cmd":"add_group","group_id":"123",)"
             R"("since":{"epoch":"5f0c2ab3d1e94477","offset":41},"id":7})");
-  EXPECT_EQ(AddGroupFrame("123", {std::nullopt, 20}, CommandId{7}),
+  EXPECT_EQ(AddGroupFrame("123", {std::nullopt, 20}, false, CommandId{7}),
             R"({"cmd":"add_group","group_id":"123","history":20,"id":7})");
   EXPECT_EQ(LeaveGroupFrame("123"), R"({"cmd":"leave_group","group_id":"123"})");
   EXPECT_EQ(SendToGroupFrame("123", R"({"n":0.1})", {}, {"k-", CommandId{8}}),
@@ -107,6 +107,34 @@ TEST(CommandTest, SessionIdsAreChecked) {
   for (const std::string& id : {std::string(), std::string(65, 'x'), std::string("a b"),
                                 std::string("a&b"), std::string("é"), std::string(1, '\0')}) {
     EXPECT_EQ(CheckSessionId(id).code(), StatusCode::kInvalidArgument) << id;
+  }
+}
+
+TEST(CommandTest, MembersAreAskedForWithWhatIsChosen) {
+  EXPECT_EQ(GroupMembersFrame("g", {}, CommandId{7}),
+            R"({"cmd":"group_members","group_id":"g","limit":100,"id":7})");
+  EXPECT_EQ(GroupMembersFrame("g", {.limit = 1, .after = "c\""}, CommandId{7}),
+            R"({"cmd":"group_members","group_id":"g","limit":1,"after":"c\"","id":7})");
+  EXPECT_EQ(GroupMembersFrame("g", {.count_only = true}, CommandId{7}),
+            R"({"cmd":"group_members","group_id":"g","count_only":true,"id":7})");
+  EXPECT_EQ(AddGroupFrame("g", {}, true, CommandId{7}),
+            R"({"cmd":"add_group","group_id":"g","presence":true,"id":7})");
+}
+
+TEST(CommandTest, PingAndAuthenticate) {
+  EXPECT_EQ(PingFrame(CommandId{7}), R"({"cmd":"ping","id":7})");
+  EXPECT_EQ(AuthenticateFrame("a.b.c", CommandId{7}),
+            R"({"cmd":"authenticate","token":"a.b.c","id":7})");
+}
+
+// It stands in a header, where a comma or a line end would begin something else.
+TEST(CommandTest, ATokenHasNoCharacterThatSeparates) {
+  EXPECT_EQ(CheckToken(""), absl::OkStatus());
+  EXPECT_EQ(CheckToken("eyJhbGciOiJIUzI1NiJ9.eyJzdWIi-_.c2ln"), absl::OkStatus());
+  EXPECT_EQ(CheckToken(std::string(8192, 'a')), absl::OkStatus());
+  EXPECT_EQ(CheckToken(std::string(8193, 'a')).code(), absl::StatusCode::kInvalidArgument);
+  for (const char* token : {"a b", "a,b", "a\r\nb", "a\"b", "h\xC3\xA9"}) {
+    EXPECT_EQ(CheckToken(token).code(), absl::StatusCode::kInvalidArgument) << token;
   }
 }
 

@@ -23,6 +23,8 @@ namespace http = boost::beast::http;
 namespace websocket = boost::beast::websocket;
 
 constexpr char kSubprotocol[] = "groupcast.v1.json";
+// With the token behind it: another subprotocol, which is offered beside the one above.
+constexpr char kTokenSubprotocol[] = "groupcast.token.";
 
 // Of the text with which a server explains that it refuses the handshake.
 constexpr size_t kRefusalTextMax = 500;
@@ -33,24 +35,24 @@ constexpr size_t kBufferBytesKept = size_t{16} << 10;
 }  // namespace
 
 std::shared_ptr<Connection> Connection::Start(asio::any_io_executor executor,
-                                              const ConnectionOptions& options,
+                                              const ConnectionOptions& options, std::string token,
                                               std::shared_ptr<HostLookup> lookup,
                                               std::weak_ptr<ConnectionHandler> handler) {
-  std::shared_ptr<Connection> connection(
-      new Connection(std::move(executor), options, std::move(lookup), std::move(handler)));
+  std::shared_ptr<Connection> connection(new Connection(
+      std::move(executor), options, std::move(token), std::move(lookup), std::move(handler)));
   connection->Resolve();
   return connection;
 }
 
 Connection::Connection(asio::any_io_executor executor, const ConnectionOptions& options,
-                       std::shared_ptr<HostLookup> lookup, std::weak_ptr<ConnectionHandler> handler)
+                       std::string token, std::shared_ptr<HostLookup> lookup,
+                       std::weak_ptr<ConnectionHandler> handler)
     : options_(options),
+      token_(std::move(token)),
       lookup_(std::move(lookup)),
       handler_(std::move(handler)),
       stream_(executor),
-      deadline_(executor) {}
-
-void Connection::Established() { deadline_.cancel(); }
+      close_timer_(executor) {}
 
 void Connection::Write(std::string frame) {
   writing_ = true;
@@ -60,35 +62,33 @@ void Connection::Write(std::string frame) {
       [self = shared_from_this()](const ErrorCode& error, size_t) { self->OnWrite(error); });
 }
 
-void Connection::Close(uint16_t code, const absl::Status& why) {
+void Connection::Close(uint16_t code) {
   if (ending_ || ended_) return;
   ending_ = true;
-  end_status_ = why;
   if (!open_) {
     asio::post(stream_.get_executor(),
-               [self = shared_from_this()] { self->End(true, self->end_status_); });
+               [self = shared_from_this()] { self->End(absl::OkStatus()); });
     return;
   }
-  EndAfter(options_.close_timeout, "");
+  close_timer_.expires_after(absl::ToChronoNanoseconds(options_.close_timeout));
+  close_timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+    if (!error) self->End(absl::OkStatus());
+  });
   stream_.async_close(websocket::close_reason(code), [self = shared_from_this()](const ErrorCode&) {
-    self->End(true, self->end_status_);
+    self->End(absl::OkStatus());
   });
 }
 
-void Connection::EndAfter(absl::Duration timeout, absl::string_view why) {
-  deadline_.expires_after(absl::ToChronoNanoseconds(timeout));
-  deadline_.async_wait([self = shared_from_this(), why = std::string(why)](const ErrorCode& error) {
-    if (error) return;
-    self->End(true, self->ending_ ? self->end_status_ : absl::DeadlineExceededError(why));
-  });
+void Connection::Abandon() {
+  handler_.reset();
+  End(absl::OkStatus());
 }
 
 void Connection::Resolve() {
-  EndAfter(options_.connect_timeout, "the server could not be reached in time");
   lookup_->Start(
       [self = shared_from_this()](const absl::StatusOr<HostLookup::Endpoints>& endpoints) {
         if (self->ended_) return;
-        if (!endpoints.ok()) return self->End(true, endpoints.status());
+        if (!endpoints.ok()) return self->End(endpoints.status());
         self->ConnectTcp(*endpoints);
       });
 }
@@ -117,7 +117,7 @@ void Connection::EnterTunnel() {
 
 void Connection::OnTunnel(const TunnelResult& result) {
   if (ended_) return;
-  if (!result.status.ok()) return End(MayRetryHttp(result.http_status), result.status);
+  if (!result.status.ok()) return End({result.status, MayRetryHttp(result.http_status)});
   ShakeHandsTls();
 }
 
@@ -125,27 +125,35 @@ void Connection::ShakeHandsTls() {
   if (!options_.url.tls) return ShakeHands();
   TransportStream::Tls& tls = stream_.next_layer().StartTls(options_.tls_context.get());
   absl::Status expected = ExpectHost(options_.url.host, tls.native_handle());
-  if (!expected.ok()) return End(true, expected);
+  if (!expected.ok()) return End(expected);
   tls.async_handshake(
       asio::ssl::stream_base::client, [self = shared_from_this(), &tls](const ErrorCode& error) {
         if (self->ended_) return;
         if (!error) return self->ShakeHands();
-        self->End(true, HandshakeFailure(self->options_.url.host, tls.native_handle(), error));
+        self->End(HandshakeFailure(self->options_.url.host, tls.native_handle(), error));
       });
 }
 
 void Connection::ShakeHands() {
   websocket::stream_base::timeout timeouts;
-  timeouts.handshake_timeout = websocket::stream_base::none();  // deadline_ watches it.
-  timeouts.idle_timeout = absl::ToChronoNanoseconds(options_.dead_peer_timeout);
-  timeouts.keep_alive_pings = true;
+  // The owner watches the time.
+  timeouts.handshake_timeout = websocket::stream_base::none();
+  timeouts.idle_timeout = websocket::stream_base::none();
+  timeouts.keep_alive_pings = false;
   stream_.set_option(timeouts);
   stream_.read_message_max(options_.frame_bytes_max);
   stream_.text(true);
-  stream_.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
-    request.set(http::field::sec_websocket_protocol, kSubprotocol);
-    request.set(http::field::user_agent, "groupcast-cpp");
-  }));
+  const std::string subprotocols =
+      token_.empty() ? kSubprotocol : absl::StrCat(kSubprotocol, ", ", kTokenSubprotocol, token_);
+  stream_.set_option(
+      websocket::stream_base::decorator([subprotocols](websocket::request_type& request) {
+        request.set(http::field::sec_websocket_protocol, subprotocols);
+        request.set(http::field::user_agent, "groupcast-cpp");
+      }));
+  // Beast calls it while it reads.
+  stream_.control_callback([this](websocket::frame_type, beast::string_view) {
+    if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) handler->OnHeard();
+  });
   stream_.async_handshake(
       response_, options_.url.authority, options_.url.target,
       [self = shared_from_this()](const ErrorCode& error) { self->OnHandshake(error); });
@@ -156,36 +164,41 @@ void Connection::OnHandshake(const ErrorCode& error) {
   if (error == websocket::error::upgrade_declined) {
     const int status = static_cast<int>(response_.result_int());
     const absl::string_view text = absl::StripAsciiWhitespace(response_.body());
-    return End(MayRetryHttp(status),
-               HttpRefusal("server", status, text.substr(0, kRefusalTextMax)));
+    return End(
+        {HttpRefusal("server", status, text.substr(0, kRefusalTextMax)), MayRetryHttp(status)});
   }
   if (error) return Fail("the handshake", error);
   if (response_[http::field::sec_websocket_protocol] != kSubprotocol) {
-    return End(true, absl::InternalError(
-                         absl::StrCat("the server does not speak subprotocol ", kSubprotocol)));
+    return End(
+        absl::InternalError(absl::StrCat("the server does not speak subprotocol ", kSubprotocol)));
   }
   open_ = true;
   Read();
 }
 
 void Connection::Read() {
-  stream_.async_read(incoming_, [self = shared_from_this()](const ErrorCode& error, size_t) {
-    self->OnRead(error);
-  });
+  // In parts, because a large frame on a slow line shows that the line is alive.
+  stream_.async_read_some(
+      incoming_, 0,
+      [self = shared_from_this()](const ErrorCode& error, size_t) { self->OnRead(error); });
 }
 
 void Connection::OnRead(const ErrorCode& error) {
   // Once this side closes, Beast reads what is left.
   if (ended_ || ending_) return;
   if (error) return Fail("reading", error);
+  const std::shared_ptr<ConnectionHandler> handler = handler_.lock();
+  if (!handler) return;
   if (!stream_.got_text()) {
-    return Close(websocket::close_code::unknown_data,
-                 absl::InternalError("the server sent a binary frame"));
+    return handler->OnViolation(websocket::close_code::unknown_data,
+                                absl::InternalError("the server sent a binary frame"));
+  }
+  if (!stream_.is_message_done()) {
+    handler->OnHeard();
+    return Read();
   }
   const auto data = incoming_.cdata();
-  if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) {
-    handler->OnFrame(absl::string_view(static_cast<const char*>(data.data()), data.size()));
-  }
+  handler->OnFrame(absl::string_view(static_cast<const char*>(data.data()), data.size()));
   if (ended_ || ending_) return;
   incoming_.consume(incoming_.size());
   // A large frame is rare, and its room would stay.
@@ -196,40 +209,37 @@ void Connection::OnRead(const ErrorCode& error) {
 void Connection::OnWrite(const ErrorCode& error) {
   writing_ = false;
   if (outgoing_.capacity() > kBufferBytesKept) std::string().swap(outgoing_);
-  if (ended_ || ending_) return;
+  const std::shared_ptr<ConnectionHandler> handler = handler_.lock();
+  if (ended_ || ending_ || !handler) return;
   if (error) {
     // The reader finds out too, and knows the close code, if there is one.
-    return EndAfter(options_.close_timeout, absl::StrCat("writing: ", error.message()));
+    return handler->OnWriteFailed(
+        absl::UnavailableError(absl::StrCat("writing: ", error.message())));
   }
-  if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) handler->OnWritten();
+  handler->OnWritten();
 }
 
 void Connection::Fail(absl::string_view step, const ErrorCode& error) {
   if (error == websocket::error::closed) {
     const websocket::close_reason& reason = stream_.reason();
-    return End(MayReconnect(reason.code),
-               CloseStatus(reason.code, {reason.reason.data(), reason.reason.size()}));
-  }
-  if (error == beast::error::timeout) {
-    return End(true, absl::DeadlineExceededError(
-                         absl::StrCat("nothing came from the server for ",
-                                      absl::FormatDuration(options_.dead_peer_timeout))));
+    return End({CloseStatus(reason.code, {reason.reason.data(), reason.reason.size()}),
+                MayReconnect(reason.code), reason.code});
   }
   const bool protocol_error =
       error.category() == make_error_code(websocket::error::closed).category();
   const std::string text = absl::StrCat(step, ": ", error.message());
-  End(true, protocol_error ? absl::InternalError(text) : absl::UnavailableError(text));
+  End(protocol_error ? absl::InternalError(text) : absl::UnavailableError(text));
 }
 
-void Connection::End(bool may_reconnect, const absl::Status& why) {
+void Connection::End(const ConnectionEnd& end) {
   if (ended_) return;
   ended_ = true;
   const std::shared_ptr<Connection> self = shared_from_this();
   lookup_->Cancel();
-  deadline_.cancel();
+  close_timer_.cancel();
   tcp().close();
   if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) {
-    handler->OnClosed(may_reconnect, why);
+    handler->OnClosed(end);
   }
 }
 

@@ -88,27 +88,48 @@ absl::StatusOr<MessageEvent> ParseMessageFields(const json::object& object, absl
   return parsed;
 }
 
-absl::StatusOr<std::vector<MessageEvent>> ParseMessages(absl::string_view bytes) {
+// `bytes` are those of `object`; `event` is what has it.
+absl::StatusOr<Member> ParseMember(const json::object& object, absl::string_view bytes,
+                                   absl::string_view event) {
+  std::optional<std::string> connection_id = GetString(object, "connection_id");
+  if (!connection_id.has_value()) return Malformed(event, "connection_id");
+  Member member;
+  member.connection_id = *std::move(connection_id);
+  member.user = GetString(object, "user").value_or("");
+  if (const json::value* info = object.if_contains("info")) {
+    member.info_json = std::string(JsonScanner(bytes).Find("info"));
+    if (member.info_json.empty()) member.info_json = json::serialize(*info);
+  }
+  const uint64_t since = std::min(GetNumber(object, "since").value_or(0), kNumberMax);
+  member.since = absl::FromUnixMillis(static_cast<int64_t>(since));
+  return member;
+}
+
+// The objects of the list `name` in a reply, which `parse` takes one by one, with the bytes of
+// each.
+template <typename T, typename Parse>
+absl::StatusOr<std::vector<T>> ParseList(const json::object& reply, absl::string_view frame,
+                                         absl::string_view name, Parse parse) {
   // Parsed once more, because a frame may name two fields so, and write one of the names in
   // escapes.
+  std::string bytes(JsonScanner(frame).Find(name));
+  if (bytes.empty()) bytes = json::serialize(reply.at({name.data(), name.size()}));
   json::parse_options options;
   options.max_depth = kDepthMax;
   boost::system::error_code error;
-  const json::value value =
-      json::parse(json::string_view(bytes.data(), bytes.size()), error, {}, options);
-  if (error || !value.is_array()) return Malformed("reply", "messages");
+  const json::value value = json::parse(bytes, error, {}, options);
+  if (error || !value.is_array()) return Malformed("reply", name);
   const json::array& array = value.get_array();
   const std::vector<absl::string_view> elements = JsonScanner(bytes).Elements();
-  std::vector<MessageEvent> messages;
-  messages.reserve(array.size());
+  std::vector<T> list;
+  list.reserve(array.size());
   for (size_t i = 0; i < array.size(); ++i) {
-    if (!array[i].is_object()) return Malformed("reply", "messages");
-    absl::StatusOr<MessageEvent> message =
-        ParseMessageFields(array[i].get_object(), elements[i], "reply");
-    if (!message.ok()) return message.status();
-    messages.push_back(*std::move(message));
+    if (!array[i].is_object()) return Malformed("reply", name);
+    absl::StatusOr<T> element = parse(array[i].get_object(), elements[i], "reply");
+    if (!element.ok()) return element.status();
+    list.push_back(*std::move(element));
   }
-  return messages;
+  return list;
 }
 
 absl::StatusOr<Event> ParseReply(const json::object& object, absl::string_view frame) {
@@ -119,13 +140,19 @@ absl::StatusOr<Event> ParseReply(const json::object& object, absl::string_view f
   if (epoch.has_value() && offset.has_value()) {
     reply.position = Position{*std::move(epoch), *offset};
   }
+  reply.pong = GetFlag(object, "pong");
   if (object.contains("recovered")) reply.recovered = GetFlag(object, "recovered");
   if (object.contains("messages")) {
-    const absl::string_view bytes = JsonScanner(frame).Find("messages");
-    absl::StatusOr<std::vector<MessageEvent>> messages =
-        ParseMessages(bytes.empty() ? json::serialize(object.at("messages")) : std::string(bytes));
+    auto messages = ParseList<MessageEvent>(object, frame, "messages", ParseMessageFields);
     if (!messages.ok()) return messages.status();
     reply.messages = *std::move(messages);
+  }
+  reply.count = GetNumber(object, "count");
+  reply.next = GetString(object, "next");
+  if (object.contains("members")) {
+    auto members = ParseList<Member>(object, frame, "members", ParseMember);
+    if (!members.ok()) return members.status();
+    reply.members = *std::move(members);
   }
   return reply;
 }
@@ -138,7 +165,8 @@ absl::StatusOr<Event> ParseError(const json::object& object) {
   event.error.word = *std::move(word);
   event.error.message = GetString(object, "message").value_or("");
   event.error.retry = GetFlag(object, "retry");
-  if (!object.contains("id") && GetString(object, "cmd") == "add_group") {
+  event.cmd = GetString(object, "cmd").value_or("");
+  if (!object.contains("id") && event.cmd == "add_group") {
     event.lost_group = GetString(object, "group_id");
   }
   return event;
@@ -163,9 +191,19 @@ absl::StatusOr<Event> ParseGap(const json::object& object) {
   return GapEvent{Gap{*std::move(group_id), *std::move(epoch), GetNumber(object, "from"), *to}};
 }
 
+absl::StatusOr<Event> ParseMemberEvent(const json::object& object, absl::string_view frame,
+                                       absl::string_view name) {
+  std::optional<std::string> group_id = GetString(object, "group_id");
+  if (!group_id.has_value()) return Malformed(name, "group_id");
+  absl::StatusOr<Member> member = ParseMember(object, frame, name);
+  if (!member.ok()) return member.status();
+  return MemberEvent{*std::move(group_id), name == "member_joined", *std::move(member)};
+}
+
 absl::StatusOr<Event> ParseClosing(const json::object& object) {
-  const uint64_t after = std::min(GetNumber(object, "reconnect_after_ms").value_or(0), kNumberMax);
-  return ClosingEvent{absl::Milliseconds(static_cast<int64_t>(after))};
+  const std::optional<uint64_t> after = GetNumber(object, "reconnect_after_ms");
+  if (!after.has_value()) return ClosingEvent{};
+  return ClosingEvent{absl::Milliseconds(static_cast<int64_t>(std::min(*after, kNumberMax)))};
 }
 
 }  // namespace
@@ -186,6 +224,9 @@ absl::StatusOr<Event> ParseEvent(absl::string_view frame) {
   if (*name == "reply") return ParseReply(object, frame);
   if (*name == "error") return ParseError(object);
   if (*name == "gap") return ParseGap(object);
+  if (*name == "member_joined" || *name == "member_left") {
+    return ParseMemberEvent(object, frame, *name);
+  }
   if (*name == "welcome") return WelcomeEvent{};
   if (*name == "closing") return ParseClosing(object);
   return UnknownEvent{};

@@ -48,6 +48,55 @@ TEST(EventTest, TheSenderOfAMessageIsOptional) {
   EXPECT_EQ(parse(R"("from":{"user":"alice"},)"), std::nullopt);
 }
 
+TEST(EventTest, MembersKeepTheBytesOfTheirInfo) {
+  const ReplyEvent reply = Parse<ReplyEvent>(
+      R"({"event":"reply","id":13,"group_id":"g","count":9,"members":[)"
+      R"({"connection_id":"c1","user":"alice","info":{"n":0.10},"since":1792742391000},)"
+      R"({"connection_id":"c2","since":0}],"next":"c2"})");
+  EXPECT_EQ(reply.count, 9u);
+  EXPECT_EQ(reply.next, "c2");
+  EXPECT_EQ(
+      reply.members,
+      (std::vector<Member>{{"c1", "alice", R"({"n":0.10})", absl::FromUnixMillis(1792742391000)},
+                           {"c2", "", "", absl::UnixEpoch()}}));
+  EXPECT_FALSE(Parse<ReplyEvent>(R"({"event":"reply","id":1,"count":9})").members.has_value());
+  for (const char* members : {"{}", "[1]", R"([{"since":1}])"}) {
+    EXPECT_EQ(ParseEvent(absl::StrCat(R"({"event":"reply","id":1,"members":)", members, "}"))
+                  .status()
+                  .code(),
+              absl::StatusCode::kInternal)
+        << members;
+  }
+}
+
+TEST(EventTest, MembersComeAndGo) {
+  const MemberEvent joined = Parse<MemberEvent>(
+      R"({"event":"member_joined","group_id":"g","connection_id":"c1","info":[1.0],"since":1000})");
+  EXPECT_TRUE(joined.joined);
+  EXPECT_EQ(joined.group_id, "g");
+  EXPECT_EQ(joined.member, (Member{"c1", "", "[1.0]", absl::FromUnixSeconds(1)}));
+  const MemberEvent left = Parse<MemberEvent>(
+      R"({"event":"member_left","group_id":"g","connection_id":"c1","user":"alice"})");
+  EXPECT_FALSE(left.joined);
+  EXPECT_EQ(left.member.user, "alice");
+  for (const char* frame : {R"({"event":"member_left","group_id":"g"})",
+                            R"({"event":"member_joined","connection_id":"c1","since":1})"}) {
+    EXPECT_EQ(ParseEvent(frame).status().code(), absl::StatusCode::kInternal) << frame;
+  }
+}
+
+TEST(EventTest, AnErrorNamesTheCommandThatItIsAbout) {
+  const ErrorEvent expired = Parse<ErrorEvent>(
+      R"({"event":"error","cmd":"authenticate","code":"token_expired","message":"m","retry":false})");
+  EXPECT_EQ(expired.cmd, "authenticate");
+  EXPECT_EQ(Parse<ErrorEvent>(R"({"event":"error","code":"unauthorized"})").cmd, "");
+}
+
+TEST(EventTest, OnlyAPongIsAPong) {
+  EXPECT_TRUE(Parse<ReplyEvent>(R"({"event":"reply","id":5,"pong":true})").pong);
+  EXPECT_FALSE(Parse<ReplyEvent>(R"({"event":"reply","id":5})").pong);
+}
+
 // What the application gets is what the sender wrote, not what a parser made of it.
 TEST(EventTest, MessageJsonIsTheServersBytes) {
   for (const char* json : {"0.1", "-1e400", "12345678901234567890123", "null", "true", "[]", "{}",
@@ -169,11 +218,11 @@ TEST(EventTest, Closing) {
   EXPECT_EQ(Parse<ClosingEvent>(R"({"event":"closing","code":4000,"reconnect_after_ms":740})")
                 .reconnect_after,
             absl::Milliseconds(740));
-  EXPECT_EQ(Parse<ClosingEvent>(R"({"event":"closing"})").reconnect_after, absl::ZeroDuration());
+  EXPECT_EQ(Parse<ClosingEvent>(R"({"event":"closing"})").reconnect_after, std::nullopt);
 }
 
 TEST(EventTest, EventsOfNewerServersAreKnownAsUnknown) {
-  Parse<UnknownEvent>(R"({"event":"member_joined","group_id":"g"})");
+  Parse<UnknownEvent>(R"({"event":"member_moved","group_id":"g"})");
 }
 
 TEST(EventTest, WhatIsNoEventIsInternal) {

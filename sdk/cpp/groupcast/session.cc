@@ -31,6 +31,7 @@ absl::Status Session::Join(absl::string_view group_id, const JoinOptions& option
   }
   Group& group = groups_[std::string(group_id)];
   group.callbacks = std::move(callbacks);
+  if (group.callbacks->on_members) group.view = std::make_shared<MembersView>(group.callbacks);
   group.history = options.history;
   group.position = options.since;
   if (connected_) queue_.push_back({CommandKind::kJoin, std::string(group_id)});
@@ -41,8 +42,8 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   const auto group = groups_.find(group_id);
   if (group == groups_.end()) return nullptr;
 
-  const bool join_was_written =
-      group->second.state == GroupState::kJoining || group->second.state == GroupState::kJoined;
+  // Also if it was refused for the moment: not every refusal is certain that nothing was done.
+  const bool join_was_written = group->second.state != GroupState::kQueued;
   if (join_was_written) {
     queue_.push_back({CommandKind::kLeave, group->first});
     joins_.erase(group->second.join_id);
@@ -53,6 +54,7 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   }
   std::erase_if(callbacks_, [&](const DueCallback& due) { return due.group_id == group_id; });
   rejoining_.erase(group->first);
+  std::erase_if(view_reads_, [&](const ViewRead& read) { return read.group_id == group_id; });
   std::shared_ptr<const GroupCallbacks> callbacks = std::move(group->second.callbacks);
   groups_.erase(group);
   if (callbacks->on_end) CallEnd(callbacks, GroupLeft());
@@ -62,7 +64,7 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
 absl::Status Session::Send(absl::string_view group_id, absl::string_view message_json,
                            const SendOptions& options, SendCallback&& done) {
   if (!ended_.ok()) return ended_;
-  const CommandId id = NewId();
+  const CommandId id = NewCommandId();
   std::string frame = SendToGroupFrame(group_id, message_json, options, {identity_.key_prefix, id});
   if (absl::Status status = CheckRoom(frame.size()); !status.ok()) return status;
   queue_bytes_ += frame.size();
@@ -75,21 +77,39 @@ absl::Status Session::Send(absl::string_view group_id, absl::string_view message
 
 absl::Status Session::History(absl::string_view group_id, const HistoryOptions& options,
                               HistoryCallback&& done) {
-  if (!ended_.ok()) return ended_;
-  const CommandId id = NewId();
-  std::string frame = GroupHistoryFrame(group_id, options, id);
-  if (absl::Status status = CheckRoom(frame.size()); !status.ok()) return status;
-  queue_bytes_ += frame.size();
-  histories_[id] = {std::string(group_id), std::move(frame), std::move(done)};
-  queue_.push_back({CommandKind::kHistory, "", id});
+  const CommandId id = NewCommandId();
+  PendingRead read{std::string(group_id), GroupHistoryFrame(group_id, options, id)};
+  if (absl::Status status = CheckRead(read); !status.ok()) return status;
+  read.on_history = std::move(done);
+  AddRead(std::move(read), id);
   return absl::OkStatus();
+}
+
+absl::Status Session::Members(absl::string_view group_id, const MembersOptions& options,
+                              MembersCallback&& done) {
+  const CommandId id = NewCommandId();
+  PendingRead read{std::string(group_id), GroupMembersFrame(group_id, options, id)};
+  if (absl::Status status = CheckRead(read); !status.ok()) return status;
+  read.on_members = std::move(done);
+  AddRead(std::move(read), id);
+  return absl::OkStatus();
+}
+
+absl::Status Session::CheckRead(const PendingRead& read) const {
+  return ended_.ok() ? CheckRoom(read.frame.size()) : ended_;
+}
+
+void Session::AddRead(PendingRead read, CommandId id) {
+  queue_bytes_ += read.frame.size();
+  reads_[id] = std::move(read);
+  queue_.push_back({CommandKind::kRead, "", id});
 }
 
 void Session::Shutdown(const absl::Status& why) {
   if (!ended_.ok()) return;
   ended_ = why;
   while (!sends_.empty()) GiveUp(sends_.begin(), why);
-  while (!histories_.empty()) Resolve(histories_.begin(), why);
+  while (!reads_.empty()) Fail(reads_.begin(), why);
   OnDisconnected();
   queue_.clear();
 
@@ -109,10 +129,11 @@ absl::Status Session::OnEvent(Event event, absl::Time now) {
 
 std::optional<absl::Duration> Session::OnDisconnected() {
   connected_ = false;
+  closing_ = false;
   // The server forgets the members of a connection that ended, so joins and leaves would be about
   // nothing. Sends that were written are queued again on the next connection, before the others.
   std::erase_if(queue_, [this](const Command& command) {
-    if (command.kind == CommandKind::kHistory) return false;
+    if (command.kind == CommandKind::kRead) return false;
     if (command.kind != CommandKind::kSend) return true;
     const auto send = sends_.find(command.id);
     return send == sends_.end() || send->second.was_written();
@@ -120,6 +141,7 @@ std::optional<absl::Duration> Session::OnDisconnected() {
   resends_.clear();
   joins_.clear();
   rejoining_.clear();
+  view_reads_.clear();
   has_refused_joins_ = false;
   for (auto& [group_id, group] : groups_) {
     group.state = GroupState::kQueued;
@@ -130,9 +152,7 @@ std::optional<absl::Duration> Session::OnDisconnected() {
     SetInFlight(&send, false);
     send.backoff = kResendBackoffMin;
   }
-  while (!histories_.empty() && histories_.begin()->second.in_flight) {
-    Resolve(histories_.begin(), AnswerLost());
-  }
+  while (!reads_.empty() && reads_.begin()->second.in_flight) Fail(reads_.begin(), AnswerLost());
   return std::exchange(reconnect_after_, std::nullopt);
 }
 
@@ -165,9 +185,14 @@ absl::Time Session::next_deadline() const {
 
 std::optional<std::string> Session::NextFrame(absl::Time now) {
   if (!connected_ || closing()) return std::nullopt;
+  if (!view_reads_.empty() && view_reads_.front().id == CommandId{}) {
+    ViewRead& read = view_reads_.front();
+    read.id = NewCommandId();
+    return GroupMembersFrame(read.group_id, {kViewPageMembers, read.after}, read.id);
+  }
   while (!queue_.empty()) {
     const bool waits =
-        queue_.front().kind == CommandKind::kSend || queue_.front().kind == CommandKind::kHistory;
+        queue_.front().kind == CommandKind::kSend || queue_.front().kind == CommandKind::kRead;
     if (waits && (!rejoining_.empty() || in_flight_ >= limits_.in_flight_max)) return std::nullopt;
 
     const Command command = std::move(queue_.front());
@@ -177,10 +202,10 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
         return JoinFrame(command.group_id);
       case CommandKind::kLeave:
         return LeaveGroupFrame(command.group_id);
-      case CommandKind::kHistory: {
-        PendingHistory& history = histories_.find(command.id)->second;
-        SetInFlight(&history, true);
-        return history.frame;
+      case CommandKind::kRead: {
+        PendingRead& read = reads_.find(command.id)->second;
+        SetInFlight(&read, true);
+        return read.frame;
       }
       case CommandKind::kSend: {
         const auto found = sends_.find(command.id);
@@ -235,10 +260,10 @@ absl::Status Session::Handle(ReplyEvent& event, absl::Time) {
       send != sends_.end() && send->second.was_written()) {
     return OnSent(send, event);
   }
-  if (const auto history = histories_.find(*event.id);
-      history != histories_.end() && history->second.in_flight) {
-    return OnHistory(history, event);
+  if (const auto read = reads_.find(*event.id); read != reads_.end() && read->second.in_flight) {
+    return OnRead(read, event);
   }
+  if (!view_reads_.empty() && view_reads_.front().id == *event.id) return OnViewPage(event);
   return absl::OkStatus();
 }
 
@@ -255,9 +280,11 @@ absl::Status Session::Handle(const ErrorEvent& event, absl::Time now) {
   } else if (const auto send = sends_.find(*event.id);
              send != sends_.end() && send->second.in_flight) {
     OnSendRefused(send, event.error, now);
-  } else if (const auto history = histories_.find(*event.id);
-             history != histories_.end() && history->second.in_flight) {
-    Resolve(history, ToStatus(event.error));
+  } else if (const auto read = reads_.find(*event.id);
+             read != reads_.end() && read->second.in_flight) {
+    Fail(read, ToStatus(event.error));
+  } else if (!view_reads_.empty() && view_reads_.front().id == *event.id) {
+    EndViewRead(ToStatus(event.error));
   }
   return absl::OkStatus();
 }
@@ -301,7 +328,15 @@ absl::Status Session::Handle(GapEvent& event, absl::Time) {
   return absl::OkStatus();
 }
 
+absl::Status Session::Handle(MemberEvent& event, absl::Time) {
+  const auto group = FindJoined(event.group_id);
+  if (group == groups_.end()) return absl::OkStatus();
+  CallView(group, [event = std::move(event)](MembersView* view) { view->OnEvent(event); });
+  return absl::OkStatus();
+}
+
 absl::Status Session::Handle(const ClosingEvent& event, absl::Time) {
+  closing_ = true;
   reconnect_after_ = event.reconnect_after;
   return absl::OkStatus();
 }
@@ -326,6 +361,10 @@ absl::Status Session::OnJoined(Groups::iterator found, ReplyEvent& reply) {
   group.position = continues ? last : *std::move(reply.position);
   const bool recovered = continues || !last.has_value();
   CallJoin(group_id, group, Joined{*group.position, recovered});
+  if (group.view) {
+    CallView(found, [](MembersView* view) { view->BeginReading(); });
+    view_reads_.push_back({group_id});
+  }
   if (recovered) return absl::OkStatus();
 
   Gap gap{group_id, group.position->epoch, std::nullopt, group.position->offset};
@@ -371,12 +410,16 @@ void Session::OnSendRefused(Sends::iterator found, const ServerError& error, abs
   resends_.emplace(again, found->first);
 }
 
-absl::Status Session::OnHistory(Histories::iterator history, ReplyEvent& reply) {
+absl::Status Session::OnRead(Reads::iterator read, ReplyEvent& reply) {
+  return read->second.on_history ? OnHistory(read, reply) : OnMembers(read, reply);
+}
+
+absl::Status Session::OnHistory(Reads::iterator read, ReplyEvent& reply) {
   if (!reply.position.has_value() || !reply.messages.has_value()) {
     return absl::InternalError("the server sent a history without epoch, offset or messages");
   }
   GroupHistory result;
-  result.group_id = history->second.group_id;
+  result.group_id = read->second.group_id;
   result.head = *std::move(reply.position);
   result.recovered = reply.recovered.value_or(false);
   result.messages.reserve(reply.messages->size());
@@ -386,14 +429,61 @@ absl::Status Session::OnHistory(Histories::iterator history, ReplyEvent& reply) 
     event.message.epoch = result.head.epoch;
     result.messages.push_back(std::move(event.message));
   }
-  Resolve(history, std::move(result));
+  Resolve(read, &PendingRead::on_history, absl::StatusOr<GroupHistory>(std::move(result)));
   return absl::OkStatus();
+}
+
+absl::Status Session::OnMembers(Reads::iterator read, ReplyEvent& reply) {
+  if (!reply.count.has_value()) {
+    return absl::InternalError("the server sent members without their number");
+  }
+  GroupMembers result;
+  result.group_id = read->second.group_id;
+  result.count = *reply.count;
+  if (reply.members.has_value()) result.members = *std::move(reply.members);
+  result.next = std::move(reply.next).value_or("");
+  Resolve(read, &PendingRead::on_members, absl::StatusOr<GroupMembers>(std::move(result)));
+  return absl::OkStatus();
+}
+
+absl::Status Session::OnViewPage(ReplyEvent& reply) {
+  if (!reply.members.has_value()) {
+    return absl::InternalError("the server sent a page without members");
+  }
+  ViewRead& read = view_reads_.front();
+  read.members += reply.members->size();
+  if (read.members > kViewMembersMax) {
+    EndViewRead(TooManyMembers());
+    return absl::OkStatus();
+  }
+  const bool is_last = !reply.next.has_value();
+  CallView(groups_.find(read.group_id), [page = *std::move(reply.members), is_last](
+                                            MembersView* view) { view->OnPage(page, is_last); });
+  if (is_last) {
+    view_reads_.pop_front();
+  } else {
+    read.id = CommandId{};
+    read.after = *std::move(reply.next);
+  }
+  return absl::OkStatus();
+}
+
+void Session::EndViewRead(const absl::Status& why) {
+  CallView(groups_.find(view_reads_.front().group_id),
+           [why](MembersView* view) { view->Fail(why); });
+  view_reads_.pop_front();
+}
+
+void Session::CallView(Groups::iterator group, std::function<void(MembersView*)> run) {
+  if (!group->second.view) return;
+  callbacks_.push_back(
+      {group->first, [view = group->second.view, run = std::move(run)] { run(view.get()); }});
 }
 
 std::string Session::JoinFrame(const std::string& group_id) {
   Group& group = groups_.find(group_id)->second;
   group.state = GroupState::kJoining;
-  group.join_id = NewId();
+  group.join_id = NewCommandId();
   joins_[group.join_id] = group_id;
   JoinOptions options;
   if (group.position.has_value()) {
@@ -401,7 +491,7 @@ std::string Session::JoinFrame(const std::string& group_id) {
   } else {
     options.history = group.history;
   }
-  return AddGroupFrame(group_id, options, group.join_id);
+  return AddGroupFrame(group_id, options, /*presence=*/group.view != nullptr, group.join_id);
 }
 
 absl::Status Session::CheckRoom(size_t bytes) const {
@@ -437,12 +527,22 @@ void Session::Resolve(Sends::iterator send, absl::StatusOr<Position> result) {
   sends_.erase(send);
 }
 
-void Session::Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result) {
-  queue_bytes_ -= history->second.frame.size();
-  SetInFlight(&history->second, false);
-  callbacks_.push_back(
-      {"", [done = std::move(history->second.done), result = std::move(result)] { done(result); }});
-  histories_.erase(history);
+template <typename Callback, typename Result>
+void Session::Resolve(Reads::iterator read, Callback PendingRead::*callback, Result result) {
+  queue_bytes_ -= read->second.frame.size();
+  SetInFlight(&read->second, false);
+  callbacks_.push_back({"", [done = std::move(read->second.*callback), result = std::move(result)] {
+                          done(result);
+                        }});
+  reads_.erase(read);
+}
+
+void Session::Fail(Reads::iterator read, const absl::Status& why) {
+  if (read->second.on_history) {
+    Resolve(read, &PendingRead::on_history, absl::StatusOr<GroupHistory>(why));
+  } else {
+    Resolve(read, &PendingRead::on_members, absl::StatusOr<GroupMembers>(why));
+  }
 }
 
 Session::Groups::iterator Session::FindJoin(CommandId id) {

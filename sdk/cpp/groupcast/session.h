@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "groupcast/command.h"
 #include "groupcast/event.h"
+#include "groupcast/members_view.h"
 #include "groupcast/types.h"
 
 namespace groupcast {
@@ -33,7 +34,8 @@ struct SessionIdentity {
 };
 
 struct SessionLimits {
-  // The bytes of the frames of sends without an acknowledgement and of histories without an answer.
+  // The bytes of the frames of sends without an acknowledgement and of reads without an answer:
+  // histories and members.
   size_t queue_bytes_max = 0;
   size_t groups_max = 0;
   // The number of these that are written and not yet answered. Each answer takes about 150 bytes of
@@ -51,6 +53,9 @@ inline constexpr absl::Duration kResendPeriod = absl::Seconds(75);
 // of this and all of it. The delay doubles with each refusal, from Min to Max.
 inline constexpr absl::Duration kResendBackoffMin = absl::Milliseconds(100);
 inline constexpr absl::Duration kResendBackoffMax = absl::Seconds(2);
+
+// The size of the pages in which the views of on_members are read. A server gives no larger ones.
+inline constexpr uint32_t kViewPageMembers = 500;
 
 // A client's state of the protocol, over all its connections: its groups and their positions, the
 // commands that wait, and the answers that it expects. It has no IO, no clock and no threads. The
@@ -87,7 +92,9 @@ class Session {
   // As Send. A request is written once. If its connection breaks, `done` gets AnswerLost().
   absl::Status History(absl::string_view group_id, const HistoryOptions& options,
                        HistoryCallback&& done);
-  // Ends everything. Each send, each history, and each join that was never answered gets `why`.
+  absl::Status Members(absl::string_view group_id, const MembersOptions& options,
+                       MembersCallback&& done);
+  // Ends everything. Each send, each read, and each join that was never answered gets `why`.
   // Sends that may have been delivered get OutcomeUnknown() instead. `why` must not be OK. Only the
   // first call counts.
   void Shutdown(const absl::Status& why);
@@ -96,7 +103,7 @@ class Session {
 
   // kInternal: a server that follows the protocol does not say this now. End the connection.
   absl::Status OnEvent(Event event, absl::Time now);
-  // Everything waits for the next connection, except the histories that were written. Returns the
+  // Everything waits for the next connection, except the reads that were written. Returns the
   // delay before the reconnect that the server asked for, if any.
   std::optional<absl::Duration> OnDisconnected();
   // Joins again the groups that the server refused for the moment.
@@ -111,6 +118,10 @@ class Session {
 
   // The output.
 
+  // For a command of the owner that is no command of this class.
+  CommandId NewCommandId() { return CommandId{++last_id_}; }
+  // Adds a callback of the owner, after all that are due.
+  void AddCallback(std::function<void()> run) { callbacks_.push_back({"", std::move(run)}); }
   // The next frame to write. A command counts as written from here on.
   std::optional<std::string> NextFrame(absl::Time now);
   // The next callback to run; empty if none is due.
@@ -125,8 +136,8 @@ class Session {
   bool joins_settled() const;
   // Whether the server announced that it closes this connection. Then this client writes nothing:
   // the server would not read it, so it stays for the next connection.
-  bool closing() const { return reconnect_after_.has_value(); }
-  // The bytes of unresolved sends and histories, as SessionLimits counts them.
+  bool closing() const { return closing_; }
+  // The bytes of unresolved sends and reads, as SessionLimits counts them.
   size_t queue_bytes() const { return queue_bytes_; }
 
  private:
@@ -138,6 +149,8 @@ class Session {
   };
   struct Group {
     std::shared_ptr<const GroupCallbacks> callbacks;
+    // Of the members. Only callbacks touch it. Null without on_members.
+    std::shared_ptr<MembersView> view;
     // For the first successful join. Later ones use `position`.
     uint32_t history = 0;
     GroupState state = GroupState::kQueued;
@@ -148,11 +161,11 @@ class Session {
     // Whether the application has the result of this join.
     bool answered = false;
   };
-  enum class CommandKind { kJoin, kLeave, kSend, kHistory };
+  enum class CommandKind { kJoin, kLeave, kSend, kRead };
   struct Command {
     CommandKind kind;
     std::string group_id;  // Of a join or a leave.
-    CommandId id{};        // Of a send or a history.
+    CommandId id{};        // Of a send or a read.
   };
   struct PendingSend {
     std::string frame;
@@ -167,11 +180,20 @@ class Session {
 
     bool was_written() const { return deadline != absl::InfiniteFuture(); }
   };
-  struct PendingHistory {
+  // Of the history or of the members of a group. One of the callbacks is set.
+  struct PendingRead {
     std::string group_id;
     std::string frame;
-    HistoryCallback done;
+    HistoryCallback on_history;
+    MembersCallback on_members;
     bool in_flight = false;
+  };
+  // The pages of a view.
+  struct ViewRead {
+    std::string group_id;
+    CommandId id{};     // Of the page that was asked for; 0: none was.
+    std::string after;  // For the next page.
+    size_t members = 0;
   };
   struct DueCallback {
     std::string group_id;  // Empty for those that a Leave does not take back.
@@ -181,13 +203,14 @@ class Session {
   using Groups = std::map<std::string, Group, std::less<>>;
   // In the order of the application's calls, which is also the order of the deadlines.
   using Sends = std::map<CommandId, PendingSend>;
-  using Histories = std::map<CommandId, PendingHistory>;
+  using Reads = std::map<CommandId, PendingRead>;
 
   absl::Status Handle(const WelcomeEvent& event, absl::Time now);
   absl::Status Handle(ReplyEvent& event, absl::Time now);
   absl::Status Handle(const ErrorEvent& event, absl::Time now);
   absl::Status Handle(MessageEvent& event, absl::Time now);
   absl::Status Handle(GapEvent& event, absl::Time now);
+  absl::Status Handle(MemberEvent& event, absl::Time now);
   absl::Status Handle(const ClosingEvent& event, absl::Time now);
   absl::Status Handle(const UnknownEvent& event, absl::Time now);
 
@@ -195,7 +218,16 @@ class Session {
   void OnJoinRefused(Groups::iterator group, const ServerError& error);
   absl::Status OnSent(Sends::iterator send, ReplyEvent& reply);
   void OnSendRefused(Sends::iterator send, const ServerError& error, absl::Time now);
-  absl::Status OnHistory(Histories::iterator history, ReplyEvent& reply);
+  // Whether the read may be queued.
+  absl::Status CheckRead(const PendingRead& read) const;
+  void AddRead(PendingRead read, CommandId id);
+  absl::Status OnRead(Reads::iterator read, ReplyEvent& reply);
+  absl::Status OnHistory(Reads::iterator read, ReplyEvent& reply);
+  absl::Status OnMembers(Reads::iterator read, ReplyEvent& reply);
+  absl::Status OnViewPage(ReplyEvent& reply);
+  // The members of the group cannot be read.
+  void EndViewRead(const absl::Status& why);
+  void CallView(Groups::iterator group, std::function<void(MembersView*)> run);
   std::string JoinFrame(const std::string& group_id);
   // Whether a frame of `bytes` may still be queued.
   absl::Status CheckRoom(size_t bytes) const;
@@ -204,7 +236,9 @@ class Session {
   template <typename Pending>
   void SetInFlight(Pending* pending, bool in_flight);
   void Resolve(Sends::iterator send, absl::StatusOr<Position> result);
-  void Resolve(Histories::iterator history, absl::StatusOr<GroupHistory> result);
+  template <typename Callback, typename Result>
+  void Resolve(Reads::iterator read, Callback PendingRead::*callback, Result result);
+  void Fail(Reads::iterator read, const absl::Status& why);
   // The group of the join `id`, or end().
   Groups::iterator FindJoin(CommandId id);
   Groups::iterator FindJoined(absl::string_view group_id);
@@ -212,11 +246,11 @@ class Session {
   void CallGap(const Group& group, Gap gap);
   // Takes the callbacks of a membership that ends.
   void CallEnd(std::shared_ptr<const GroupCallbacks> callbacks, const absl::Status& why);
-  CommandId NewId() { return CommandId{++last_id_}; }
 
   const SessionIdentity identity_;
   const SessionLimits limits_;
   bool connected_ = false;
+  bool closing_ = false;
   std::optional<absl::Duration> reconnect_after_;
   absl::Status ended_;
   uint64_t last_id_ = 0;
@@ -226,13 +260,16 @@ class Session {
   std::map<CommandId, std::string> joins_;        // The group of each written, unanswered join.
   std::set<std::string, std::less<>> rejoining_;  // Everything else waits for these.
   bool has_refused_joins_ = false;
-  // Bounded: queue_bytes_max limits sends and histories. Each group that was not left has at most
+  // Bounded: queue_bytes_max limits sends and reads. Each group that was not left has at most
   // one join. Each leave belongs to a written join, and those were within groups_max. May name
   // sends that are resolved by now.
   std::deque<Command> queue_;
   Sends sends_;
-  Histories histories_;
-  size_t queue_bytes_ = 0;  // Of sends_ and histories_.
+  Reads reads_;
+  // One after the other, the first one now. So views never take the place of the application's own
+  // reads. Bounded: each group has at most one.
+  std::deque<ViewRead> view_reads_;
+  size_t queue_bytes_ = 0;  // Of sends_ and reads_.
   size_t in_flight_ = 0;    // The number of them in flight.
   // The times to write refused sends again. May name sends that are resolved by now.
   std::set<std::pair<absl::Time, CommandId>> resends_;

@@ -32,6 +32,19 @@ class Application {
         std::abort();
       position_ = message.position();
     };
+    callbacks->on_members = [](const absl::StatusOr<MembersUpdate>& update) {
+      if (!update.ok()) return;
+      for (const Member& member : update->joined) {
+        const auto found = update->members.find(member.connection_id);
+        if (found == update->members.end() || found->second != member) std::abort();
+      }
+      for (const Member& member : update->left) {
+        if (update->members.contains(member.connection_id)) std::abort();
+      }
+    };
+    callbacks->on_end = [this](const absl::Status&) {
+      if (std::exchange(ended_, true)) std::abort();
+    };
     callbacks->on_gap = [this](const Gap& gap) { position_ = gap.position(); };
     if (!session_->Join("g", {}, std::move(callbacks)).ok()) std::abort();
     for (int i = 0; i < 3; ++i) {
@@ -45,6 +58,7 @@ class Application {
         std::abort();
     }
     if (!session_->History("g", {}, [](const absl::StatusOr<GroupHistory>&) {}).ok()) std::abort();
+    if (!session_->Members("g", {}, [](const absl::StatusOr<GroupMembers>&) {}).ok()) std::abort();
   }
 
   void Pump(absl::Time now) {
@@ -58,6 +72,7 @@ class Application {
  private:
   Session* const session_;
   std::optional<Position> position_;
+  bool ended_ = false;
 };
 
 void Run(absl::string_view input) {

@@ -63,6 +63,54 @@ class SessionTest : public testing::Test {
     });
   }
 
+  static Member MemberOf(const std::string& id) { return {id, "", "", absl::UnixEpoch()}; }
+
+  // Shows the ids of all members, of those that have come and of those that have gone.
+  MembersListener ShowMembers(const std::string& group_id) {
+    return [this, group_id](const absl::StatusOr<MembersUpdate>& update) {
+      if (!update.ok()) return heard_.push_back(group_id + " members " + Show(update.status()));
+      const auto id = [](std::string* out, const Member& member) {
+        absl::StrAppend(out, member.connection_id);
+      };
+      std::vector<Member> all;
+      for (const auto& [key, member] : update->members) all.push_back(member);
+      heard_.push_back(absl::StrCat(group_id, " members ", absl::StrJoin(all, ",", id), " +",
+                                    absl::StrJoin(update->joined, ",", id), " -",
+                                    absl::StrJoin(update->left, ",", id)));
+    };
+  }
+
+  // Joins a group whose members the application follows.
+  void JoinedWithMembers(const std::string& group_id, Position position) {
+    auto callbacks = std::make_shared<GroupCallbacks>();
+    callbacks->on_message = [](const Message&) {};
+    callbacks->on_members = ShowMembers(group_id);
+    ASSERT_EQ(session_.Join(group_id, {}, std::move(callbacks)), absl::OkStatus());
+    const std::string frame = WrittenFrame("add_group", group_id);
+    EXPECT_TRUE(absl::StrContains(frame, R"("presence":true)")) << frame;
+    Reply(IdOf(frame), std::move(position));
+  }
+
+  // Answers the page of a view that the session asks for.
+  void AnswerPage(const std::string& group_id, const std::vector<std::string>& ids,
+                  std::optional<std::string> next = std::nullopt) {
+    TakePage(Written("group_members", group_id), ids, std::move(next));
+  }
+  void TakePage(CommandId id, const std::vector<std::string>& ids,
+                std::optional<std::string> next = std::nullopt) {
+    ReplyEvent reply;
+    reply.id = id;
+    reply.count = ids.size();
+    reply.members.emplace();
+    for (const std::string& member : ids) reply.members->push_back(MemberOf(member));
+    reply.next = std::move(next);
+    Take(std::move(reply));
+  }
+
+  void TakeMember(const std::string& group_id, bool joined, const std::string& id) {
+    Take(MemberEvent{group_id, joined, MemberOf(id)});
+  }
+
   // The next frame, which must be `command` of `group_id`.
   std::string WrittenFrame(absl::string_view command, absl::string_view group_id) {
     const std::optional<std::string> frame = session_.NextFrame(now_);
@@ -792,6 +840,134 @@ TEST_F(SessionTest, AHistoryWithoutMessagesIsAgainstTheProtocol) {
   ASSERT_EQ(History(), absl::OkStatus());
   const CommandId id = Written("group_history", "g");
   EXPECT_EQ(session_.OnEvent(ReplyEvent{id, Position{"e", 1}}, now_).code(), StatusCode::kInternal);
+}
+
+TEST_F(SessionTest, MembersAreReadPageByPage) {
+  Take(WelcomeEvent{});
+  const auto on_members = [this](const absl::StatusOr<GroupMembers>& page) {
+    if (!page.ok()) return heard_.push_back("members " + Show(page.status()));
+    heard_.push_back(absl::StrCat(page->group_id, " ", page->members.size(), " of ", page->count,
+                                  ", next ", page->next));
+  };
+  ASSERT_EQ(session_.Members("g", {.limit = 2, .after = "c0"}, on_members), absl::OkStatus());
+  const std::string frame = WrittenFrame("group_members", "g");
+  EXPECT_TRUE(absl::StrContains(frame, R"("limit":2,"after":"c0")")) << frame;
+  ReplyEvent page;
+  page.id = IdOf(frame);
+  page.count = 7;
+  page.members = {MemberOf("c1"), MemberOf("c2")};
+  page.next = "c2";
+  Take(page);
+  EXPECT_EQ(Hear(), "g 2 of 7, next c2");
+
+  ASSERT_EQ(session_.Members("g", {.count_only = true}, on_members), absl::OkStatus());
+  page.id = Written("group_members", "g");
+  page.members.reset();
+  page.next.reset();
+  Take(page);
+  EXPECT_EQ(Hear(), "g 0 of 7, next ");
+
+  ASSERT_EQ(session_.Members("g", {}, on_members), absl::OkStatus());
+  Refuse(Written("group_members", "g"), "too_many_members", false);
+  EXPECT_EQ(Hear(), "members too_many_members");
+
+  ASSERT_EQ(session_.Members("g", {}, on_members), absl::OkStatus());
+  Written("group_members", "g");
+  session_.OnDisconnected();
+  EXPECT_EQ(Hear(), "members unavailable");
+  EXPECT_EQ(session_.queue_bytes(), 0u);
+}
+
+TEST_F(SessionTest, AViewIsReadToItsEndAndThenFollowsTheEvents) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  AnswerPage("g", {"1", "2"}, "2");
+  EXPECT_EQ(Hear(), "") << "it is not whole yet";
+  const std::string frame = WrittenFrame("group_members", "g");
+  EXPECT_TRUE(absl::StrContains(frame, R"("limit":500,"after":"2")")) << frame;
+  TakePage(IdOf(frame), {"3"});
+  TakeMember("g", true, "4");
+  TakeMember("g", false, "1");
+  TakeMember("g", false, "9");
+  EXPECT_EQ(Hear(), "g members 1,2,3 +1,2,3 -\ng members 1,2,3,4 +4 -\ng members 2,3,4 + -1");
+}
+
+TEST_F(SessionTest, EventsBetweenThePagesOfAViewCount) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  AnswerPage("g", {"1", "2"}, "2");
+  TakeMember("g", false, "1");
+  TakeMember("g", true, "5");
+  AnswerPage("g", {"5", "6"});
+  EXPECT_EQ(Hear(), "g members 2,5,6 +2,5,6 -");
+}
+
+TEST_F(SessionTest, AfterAReconnectAViewIsReadAnewAndTellsTheDifference) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  AnswerPage("g", {"1", "2"});
+  Hear();
+  Reconnect();
+  EXPECT_EQ(Hear(), "");
+  Reply(Rejoins("g", {"e", 1}), {"e", 1}, true);
+  AnswerPage("g", {"2", "3"});
+  EXPECT_EQ(Hear(), "g members 2,3 +3 -1");
+}
+
+TEST_F(SessionTest, AViewThatCannotBeReadIsToldAndReadAfterTheNextJoin) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  Refuse(Written("group_members", "g"), "too_many_members", false);
+  TakeMember("g", true, "1");
+  EXPECT_EQ(Hear(), "g members too_many_members");
+  Reconnect();
+  Reply(Rejoins("g", {"e", 1}), {"e", 1}, true);
+  AnswerPage("g", {"1"});
+  EXPECT_EQ(Hear(), "g members 1 +1 -");
+}
+
+TEST_F(SessionTest, ViewsAreReadOneAfterTheOther) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("a", {"e", 1});
+  const CommandId dropped = Written("group_members", "a");
+  JoinedWithMembers("b", {"e", 1});
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  session_.Leave("a");
+  AnswerPage("b", {"1"});
+  TakePage(dropped, {"8"}, "8");  // Too late.
+  Written("leave_group", "a");
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(Hear(), "b members 1 +1 -");
+}
+
+TEST_F(SessionTest, ALeftGroupTellsNoMembers) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  AnswerPage("g", {"1"});
+  TakeMember("g", true, "2");
+  session_.Leave("g");
+  TakeMember("g", true, "3");
+  EXPECT_EQ(Hear(), "");
+}
+
+// A server keeps to the bound. One that does not must not take all memory.
+TEST_F(SessionTest, AViewIsBounded) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  std::vector<std::string> ids(kViewMembersMax);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = absl::StrCat(i);
+  AnswerPage("g", ids, "x");
+  AnswerPage("g", {"one more"}, "y");
+  EXPECT_EQ(Hear(), "g members too_many_members");
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+
+  Reconnect();
+  Reply(Rejoins("g", {"e", 1}), {"e", 1}, true);
+  AnswerPage("g", ids);
+  Hear();
+  TakeMember("g", true, "one more");
+  TakeMember("g", true, "and another");
+  EXPECT_EQ(Hear(), "g members too_many_members");
 }
 
 TEST_F(SessionTest, RepliesAndErrorsFindTheirSends) {

@@ -116,6 +116,17 @@ absl::Status ClientClosed() {
   return WithWord(absl::CancelledError("the client was closed"), "closed");
 }
 
+absl::Status TooManyMembers() {
+  return ToStatus({"too_many_members", "the group has more members than a view may have", false});
+}
+
+absl::Status NoToken(absl::string_view why) {
+  absl::Status status =
+      WithWord(absl::UnauthenticatedError(absl::StrCat("there is no token: ", why)), "no_token");
+  status.SetPayload(kTransientPayload, absl::Cord());
+  return status;
+}
+
 absl::Status AnswerLost() {
   return ToStatus({"unavailable", "the connection broke before the answer", true});
 }

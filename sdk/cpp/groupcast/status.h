@@ -29,6 +29,8 @@ absl::Status OutcomeUnknown();
 absl::Status QueueFull(absl::string_view message);
 absl::Status GroupLeft();
 absl::Status ClientClosed();
+absl::Status TooManyMembers();
+absl::Status NoToken(absl::string_view why);
 
 // The result of a request that lost its connection before the answer.
 absl::Status AnswerLost();

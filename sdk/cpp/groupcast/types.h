@@ -196,6 +196,12 @@ using MembersCallback = std::function<void(const absl::StatusOr<GroupMembers>&)>
 using MembersListener = std::function<void(const absl::StatusOr<MembersUpdate>&)>;
 // Gets the reason of the end.
 using EndCallback = std::function<void(const absl::Status&)>;
+// Gets the token, or the reason why there is none. It may be called from any thread, at any time,
+// also after the client has ended. Only its first call counts.
+using TokenCallback = std::function<void(absl::StatusOr<std::string>)>;
+// Gets a token, and gives it to `done`, at once or later.
+using TokenSource = std::function<void(TokenCallback done)>;
+using ErrorListener = std::function<void(const absl::Status&)>;
 // `why` is OK for kConnecting, for kConnected and after Close(). Otherwise it says what ended the
 // connection or prevented it. kInternal: this client and the server disagree about the protocol.
 // That is a defect of one of them; please report it.
@@ -229,6 +235,7 @@ struct GroupCallbacks {
 //   left             Leave() ended the membership
 //   closed           Close() was called
 //   refused          the server forbade this client to come back
+//   no_token         ClientOptions::token_source gave no token. IsTransient()
 // Empty for other errors, for example for bad arguments. Compare it where status.code() is not fine
 // enough.
 std::string ErrorWord(const absl::Status& status);

@@ -196,9 +196,14 @@ absl::StatusOr<std::unique_ptr<ScriptedPeer>> ScriptedServer::Handshake(bool agr
   });
   if (!status.ok()) return status;
   absl::string_view target(request.target().data(), request.target().size());
-  if (request[http::field::sec_websocket_protocol] != "groupcast.v1.json" ||
+  const auto offered = request[http::field::sec_websocket_protocol];
+  absl::string_view protocols(offered.data(), offered.size());
+  if (!absl::ConsumePrefix(&protocols, "groupcast.v1.json") ||
       !absl::ConsumePrefix(&target, "/fake")) {
     return absl::InternalError("the handshake does not ask for what it should");
+  }
+  if (absl::ConsumePrefix(&protocols, ", groupcast.token.")) {
+    peer->token_ = std::string(protocols);
   }
   if (absl::ConsumePrefix(&target, "?session=")) peer->session_ = std::string(target);
 

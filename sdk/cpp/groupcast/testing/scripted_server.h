@@ -45,6 +45,8 @@ class ScriptedPeer {
 
   // The client's handshake value of ?session=; empty if there is none.
   const std::string& session() const { return session_; }
+  // The token of the handshake; empty if there is none.
+  const std::string& token() const { return token_; }
 
   // Begins the closing handshake from this side.
   absl::Status Close(uint16_t code, absl::string_view reason = "");
@@ -69,6 +71,7 @@ class ScriptedPeer {
   boost::asio::io_context* const io_;
   Stream stream_;
   std::string session_;
+  std::string token_;
 };
 
 // A server for tests of the client, on a free port of 127.0.0.1. It runs on the test's own thread,

@@ -95,6 +95,7 @@ absl::StatusOr<ReceivedCommand> ParseCommand(absl::string_view frame) {
   fields.Get("presence", &command.presence);
   fields.Get("count_only", &command.count_only);
   fields.Get("after", &command.after);
+  fields.Get("token", &command.token);
   if (!fields.error().empty() || command.cmd.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("a command without a valid \"",
                                                    command.cmd.empty() ? "cmd" : fields.error(),

@@ -27,6 +27,7 @@ struct ReceivedCommand {
   bool presence = false;
   bool count_only = false;
   std::string after;  // Empty if there is none.
+  std::string token;  // The same.
 };
 
 // kInvalidArgument: not a command that the C++ client writes.
