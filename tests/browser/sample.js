@@ -50,6 +50,11 @@ async function say(page, text) {
   await field.press('Enter');
 }
 
+/** Ends the 10 s without a network, if they have not ended yet. */
+const comeBack = (page) => page.locator('#offline').evaluate((item) => {
+  if (item.textContent === 'Come back now') item.click();
+});
+
 /**
  * Sends messages over a connection that is no page's, until all are acknowledged. More than 64 leave no worker a recent
  * message from before.
@@ -79,6 +84,6 @@ const bubbles = (page) => page.locator('.bubble').allTextContents();
 const button = (page, name) => page.getByRole('button', {name, exact: true});
 
 module.exports = {
-  PHONE, WIDE, bubble, bubbles, button, isJoined, join, openMember, openPage, openTab, others, own, pending, say,
-  sendMany, start, state,
+  PHONE, WIDE, bubble, bubbles, button, comeBack, isJoined, join, openMember, openPage, openTab, others, own, pending,
+  say, sendMany, start, state,
 };
