@@ -104,6 +104,11 @@ TEST(MessagesTest, TheLinesThatWereRefusedAreNamed) {
   EXPECT_EQ(json.status, 1);
   EXPECT_THAT(json.err, HasSubstr("error: line 3 is not delivered: the message is not a JSON"));
   EXPECT_THAT(json.err, HasSubstr("error: 2 of 3 messages acknowledged"));
+
+  const ShellResult longest = RunShell("printf '1\\n%070000d\\n3' 2 | groupcast pub l");
+  EXPECT_EQ(longest.status, 1);
+  EXPECT_THAT(longest.err, HasSubstr("error: line 2 is not delivered: it has more than 65536 bytes"));
+  EXPECT_THAT(longest.err, HasSubstr("error: 2 of 3 messages acknowledged"));
 }
 
 TEST(MessagesTest, WithoutAServerTheExitCodeIs3) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/nearest_name.h"
 #include "services/common/version.h"
+#include "tools/groupcast/completion.h"
 #include "tools/groupcast/help_format.h"
 
 namespace groupcast::cli {
@@ -38,6 +40,12 @@ Examples:
   groupcast pub news "hello"             say something there
   tail -f log | groupcast pub logs       send each line)";
 
+constexpr char kCompletionFooter[] = R"(The Debian package has these files already.
+
+Examples:
+  groupcast completion bash > ~/.local/share/bash-completion/completions/groupcast
+  groupcast completion zsh > ~/.zfunc/_groupcast          ~/.zfunc is in $fpath)";
+
 // --api-key is as good as --api_key.
 void NormalizeOptionNames(std::vector<std::string>* arguments) {
   for (std::string& argument : *arguments) {
@@ -49,6 +57,22 @@ void NormalizeOptionNames(std::vector<std::string>* arguments) {
 }
 
 void UseHelp(CLI::App* app) { app->set_help_flag("-h,--help", "this text"); }
+
+// The command `completion` is here because it shows the parser itself.
+void AddCompletion(CLI::App* app, std::map<const CLI::App*, Run>* runs) {
+  CLI::App* const completion =
+      app->add_subcommand("completion", "print the completion for bash or zsh");
+  completion->footer(kCompletionFooter);
+  UseHelp(completion);
+  const auto shell = std::make_shared<std::string>();
+  Add(completion, "SHELL", shell.get(), "bash|zsh", "the shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}).description(""));
+  (*runs)[completion] = [app, shell](Console& console) {
+    console.Print(*shell == "bash" ? BashCompletion(*app) : ZshCompletion(*app));
+    return ExitCode::kDone;
+  };
+}
 
 // The command of the arguments that were read: the innermost one.
 CLI::App* Innermost(CLI::App* app) {
@@ -96,16 +120,14 @@ std::string WhyUnknown(const CLI::App& app, const std::string& argument) {
 }  // namespace
 
 CLI::Option* AddDuration(CLI::App* app, const std::string& name, absl::Duration* value,
-                         const std::string& text) {
+                         const std::string& text, absl::Duration most) {
   return app
       ->add_option_function<std::string>(
           name,
-          [value, name](const std::string& given) {
+          [value, name, most](const std::string& given) {
             if (!absl::ParseDuration(given, value) || *value < absl::ZeroDuration() ||
-                *value > absl::Hours(24)) {
-              throw CLI::ValidationError(
-                  name, absl::StrCat("\"", given,
-                                     "\" is no duration up to a day, such as 500ms, 5s or 1m30s"));
+                *value > most) {
+              throw CLI::ValidationError(name, absl::StrCat("\"", given, "\" is no duration up to ", absl::FormatDuration(most), ", such as 500ms, 5s or 1m30s"));
             }
           },
           text)
@@ -148,6 +170,7 @@ ExitCode RunCommand(const std::vector<Command>& commands, std::vector<std::strin
     UseHelp(added);
     if (command.define != nullptr) runs[added] = command.define(added);
   }
+  AddCompletion(&app, &runs);
 
   NormalizeOptionNames(&arguments);
   std::reverse(arguments.begin(), arguments.end());  // as the parser takes them

@@ -33,9 +33,9 @@ CLI::Option* Add(CLI::App* app, const std::string& name, Value* value, const cha
   return app->add_option(name, *value, text)->option_text(form);
 }
 
-// A duration such as 500ms, 5s or 1m30s.
+// A duration such as 500ms, 5s or 1m30s, up to `most`.
 CLI::Option* AddDuration(CLI::App* app, const std::string& name, absl::Duration* value,
-                         const std::string& text);
+                         const std::string& text, absl::Duration most = absl::Hours(24));
 
 // The options of all commands that use the WebSocket service, or the gateway.
 void AddServerOptions(CLI::App* app, ServerOptions* options);

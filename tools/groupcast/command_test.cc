@@ -86,8 +86,8 @@ TEST(CommandTest, WrongArgumentsAreNamedWithTheNearestRightOnes) {
       {{"say", "--key_fil=x", "g"},
        "error: there is no option --key_fil. Did you mean --key_file?"},
       {{"say"}, "error: GROUP is required"},
-      {{"say", "--timeout=5", "g"}, "\"5\" is no duration up to a day, such as 500ms, 5s or 1m30s"},
-      {{"say", "--timeout=25h", "g"}, "\"25h\" is no duration up to a day"},
+      {{"say", "--timeout=5", "g"}, "\"5\" is no duration up to 24h, such as 500ms, 5s or 1m30s"},
+      {{"say", "--timeout=25h", "g"}, "\"25h\" is no duration up to 24h"},
       {{"token"}, "error: the command is incomplete."},
       {{"token", "maek"}, "error: there is no command maek. Did you mean make?"},
   };
@@ -125,9 +125,23 @@ TEST(CommandTest, TheHelpOfACommand) {
 TEST(CommandTest, WithoutACommandThereIsTheHelp) {
   const Ran ran = RunWith({});
   EXPECT_EQ(ran.code, ExitCode::kWrongUsage);
-  EXPECT_THAT(ran.output, HasSubstr("\n  say    say something\n  token  work with tokens\n"));
+  EXPECT_THAT(ran.output, HasSubstr("\n  say         say something\n  token       work with tokens\n"));
   EXPECT_EQ(RunWith({"--help"}).output, ran.output);
   EXPECT_EQ(RunWith({"--help"}).code, ExitCode::kDone);
+}
+
+TEST(CommandTest, CompletionsKnowAllCommandsAndOptions) {
+  const Ran bash = RunWith({"completion", "bash"});
+  EXPECT_EQ(bash.code, ExitCode::kDone);
+  EXPECT_THAT(bash.output, HasSubstr("    '') words='say token completion --help --version' ;;\n"));
+  EXPECT_THAT(bash.output, HasSubstr("    'say') words='--help --key_file= --timeout=' ;;\n"));
+  EXPECT_THAT(bash.output, HasSubstr("    'token make') words='--help "));
+  EXPECT_THAT(bash.output, HasSubstr("'say' | 'token' | 'token make' | 'completion') command="));
+  const Ran zsh = RunWith({"completion", "zsh"});
+  EXPECT_THAT(zsh.output, StartsWith("#compdef groupcast\n"));
+  EXPECT_THAT(zsh.output, HasSubstr("'say:say something'"));
+  EXPECT_THAT(zsh.output, HasSubstr("'--timeout=:how long'"));
+  EXPECT_EQ(RunWith({"completion", "fish"}).code, ExitCode::kWrongUsage);
 }
 
 TEST(CommandTest, TheVersion) {

@@ -77,7 +77,7 @@ void LiveClient::Complain(const absl::Status& why) const {
   const bool away = ExitCodeOf(why) == ExitCode::kNotReachable;
   console_->Complain(
       absl::StrCat(options_.url, away ? " is not reachable: " : ": ", Harmless(why.message())));
-  if (away) console_->Note("Does the server run? --url and GROUPCAST_URL name another one.");
+  if (away) console_->Note("Does the server run? `groupcast doctor` looks for the reason.");
 }
 
 ExitCode LiveClient::Fail(const absl::Status& why) const {

@@ -11,7 +11,14 @@ int main(int argc, char** argv) {
       {"sub", "print the messages of groups", DefineSub},
       {"pub", "send messages to a group", DefinePub},
       {"history", "print the messages that a group still has", DefineHistory},
+      {"tail", "print the messages of all groups with a prefix", DefineTail},
+      {"top", "show the busiest groups, and rates", DefineTop},
+      {"bench", "measure a server under load", DefineBench},
+      {"token", "make and read tokens", nullptr},
+      {"token make", "make a token", DefineTokenMake},
+      {"token inspect", "show what a token says", DefineTokenInspect},
       {"status", "tell how the services are", DefineStatus},
+      {"doctor", "look for what is wrong, and say what to do", DefineDoctor},
   };
   Console console;
   return static_cast<int>(RunCommand(commands, {argv + 1, argv + argc}, console));

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
@@ -23,14 +22,10 @@ struct GatewayOptions {
   std::string key_file;  // empty: the key is that of GROUPCAST_API_KEY, or there is none
 };
 
-// The token, or an empty string if there is none.
+// The token, or an empty string if there is none. The same for the key of the gateway, which may
+// also be a token. kInvalidArgument: the file cannot be read, or other users may access it.
 absl::StatusOr<std::string> TokenOf(const ServerOptions& options);
-// The API key or token of the gateway, or an empty string if there is none.
 absl::StatusOr<std::string> KeyOf(const GatewayOptions& options);
-
-// The content of a small file with a secret, without blanks and line ends around it.
-// kInvalidArgument: it cannot be read, or it is empty.
-absl::StatusOr<std::string> ReadSecretFile(const std::string& path);
 
 }  // namespace groupcast::cli
 

@@ -10,6 +10,12 @@ Run DefineSub(CLI::App* app);
 Run DefinePub(CLI::App* app);
 Run DefineHistory(CLI::App* app);
 Run DefineStatus(CLI::App* app);
+Run DefineTail(CLI::App* app);
+Run DefineTop(CLI::App* app);
+Run DefineBench(CLI::App* app);
+Run DefineTokenMake(CLI::App* app);
+Run DefineTokenInspect(CLI::App* app);
+Run DefineDoctor(CLI::App* app);
 
 }  // namespace groupcast::cli
 
