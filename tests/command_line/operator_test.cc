@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/websocket_service/tls/testing/certificates.h"
 #include "tests/command_line/shell.h"
 #include "tests/support/http_gateway.h"
 #include "tests/support/process.h"
@@ -130,8 +131,8 @@ TEST(OperatorTest, BenchMissesNoMessage) {
 TEST(OperatorTest, AGatewayThatRefusesIsNoGatewayThatIsAway) {
   Installation groupcast;
   const std::string keys = NewTempPath("gateway.json");
-  std::ofstream(keys) << R"({"http_gateway": {"api_keys": [{"name": "a", "hash": "sha256:)"
-                      << std::string(64, '0') << R"(", "scopes": ["read"]}]}})";
+  std::ofstream(keys) << R"({"api_keys": [{"name": "a", "hash": "sha256:)"
+                      << std::string(64, '0') << R"(", "scopes": ["read"]}]})";
   HttpGateway gateway(groupcast.channel(), 1, {"--config=" + keys});
   setenv("GROUPCAST_GATEWAY", absl::StrCat("http://127.0.0.1:", gateway.port()).c_str(), 1);
   for (const char* command : {"groupcast top --count=1", "groupcast tail a", "groupcast status"}) {
@@ -172,6 +173,32 @@ TEST(OperatorTest, ATokenLetsItsUserInAndNobodyElse) {
   EXPECT_EQ(other.status, 1);
   EXPECT_THAT(other.out, HasSubstr("signature  refused: "));
   EXPECT_EQ(RunShell(absl::StrCat("chmod 644 ", secret, "; groupcast token make --key=", secret)).status, 2);
+}
+
+TEST(OperatorTest, TlsIsUsedWithACertificateThatIsTrusted) {
+  const service::CertificateFiles files;
+  Installation groupcast(TlsFlags(files));
+  const std::string port = absl::StrCat("127.0.0.1:", groupcast.service().port());
+  const std::string trusted = absl::StrCat(" --url=wss://", port, " --ca_file=", files.certificate);
+  EXPECT_EQ(RunShell(absl::StrCat("groupcast pub", trusted, " news x")).status, 0);
+  EXPECT_EQ(RunShell(absl::StrCat("groupcast history", trusted, " news")).out, "x\n");
+  const ShellResult untrusted = RunShell(absl::StrCat("groupcast pub --url=wss://", port, " g x"));
+  EXPECT_EQ(untrusted.status, 1) << untrusted.err;
+
+  // No gateway has TLS itself: a proxy before it does. The WebSocket service answers HTTP too.
+  const std::string gateway = absl::StrCat(" --gateway=https://", port);
+  const ShellResult doctor = RunShell(absl::StrCat("groupcast doctor", trusted, gateway));
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.out, HasSubstr(absl::StrCat("warn  certificate: wss://", port,
+                                                 " has a valid certificate, for 0 days more\n")));
+  EXPECT_THAT(doctor.out, HasSubstr(absl::StrCat("ok    WebSocket: wss://", port)));
+  EXPECT_THAT(doctor.out, HasSubstr("fail  gateway: https://"));
+  EXPECT_THAT(doctor.out, HasSubstr(": HTTP 4"));
+  const ShellResult stranger =
+      RunShell(absl::StrCat("groupcast doctor --url=wss://", port, gateway));
+  EXPECT_THAT(stranger.out, HasSubstr(absl::StrCat("fail  certificate: wss://", port,
+                                                   " is not trusted: ")));
+  EXPECT_THAT(stranger.out, HasSubstr("TLS: certificate verify failed"));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ field() { dpkg-deb --field "$DEBS/$1.deb" "$2"; }
 listing() { dpkg-deb --contents "$DEBS/$1.deb" | awk '{ print $1, $2, $6 }'; }
 
 # The same files give the same bytes.
-for package in groupcast libgroupcast-dev libjs-groupcast; do
+for package in groupcast groupcast-cli libgroupcast-dev libjs-groupcast; do
   expect_equal "$package is the same when it is packed again" \
     "$(sha256sum <"$DEBS/$package.deb")" "$(sha256sum <"$DEBS/${package}_again.deb")"
   expect_equal "$package has the repository's version" "$(field $package Version)" "$(<VERSION)-1"
@@ -120,6 +120,71 @@ touch "$TEST_TMPDIR/one.json" "$TEST_TMPDIR/two.json"
 expect_equal "paths are completed" "$(complete_words groupcast-channel-server --config = "$TEST_TMPDIR/o")" \
   "$TEST_TMPDIR/one.json"
 expect_contains "also before their first letter" "$(complete_words groupcast-channel-server --config =)" "tools"
+
+# groupcast-cli.
+CLI=$TEST_TMPDIR/groupcast-cli
+dpkg-deb --extract "$DEBS/groupcast-cli.deb" "$CLI"
+run "$CLI/usr/bin/groupcast" --version
+expect_equal "groupcast has the repository's version" "$output" "groupcast $(<VERSION)"
+expect_contains "dpkg-shlibdeps found its libraries" "$(field groupcast-cli Depends)" 'libjwt0 ('
+expect_equal "and no package for developers" "$(grep -o -- '[a-z0-9.]*-dev' <<<"$(field groupcast-cli Depends)" || true)" ''
+expect_contains "the services recommend it" "$(field groupcast Recommends)" groupcast-cli
+expect_equal "no file is in both packages" \
+  "$( (listing groupcast; listing groupcast-cli) | awk '$1 !~ /^d/ { print $3 }' | sort | uniq -d)" ''
+page=$CLI/usr/share/man/man1/groupcast.1.gz
+expect_equal "man has no warnings about groupcast.1" \
+  "$(man --warnings --encoding=UTF-8 --local-file --troff-device=utf8 --ditroff "$page" 2>&1 >/dev/null)" ''
+text=$(MANWIDTH=200 man --encoding=UTF-8 --no-hyphenation --local-file "$page" 2>/dev/null | col -b)
+expect_equal "groupcast.1 has no placeholder" "$(grep -o '@[A-Z]*@' <<<"$text" || true)" ''
+
+# cli_commands: all commands that do something, one a line. The completion knows them.
+cli_commands() { sed -n "s/^    '\(..*\)') words='.*/\1/p" "$CLI/usr/share/bash-completion/completions/groupcast"; }
+expect_contains "the completion knows the commands" "$(cli_commands)" $'token make\n'
+missing=$(cli_commands | while read -r command; do
+  # shellcheck disable=SC2086 # a command has several words
+  help=$("$CLI/usr/bin/groupcast" $command --help)
+  [[ $help != *" COMMAND"* ]] || continue
+  grep -qE "^ +groupcast $command -|^ +groupcast $command$" <<<"$text" || printf '%s ' "$command"
+  { grep -oE '^  --[a-z_]+' <<<"$help" || true; } | while read -r option; do
+    grep -qE -- "^ +$option(=|$)" <<<"$text" || printf '%s:%s ' "$command" "$option"
+  done
+done)
+expect_equal "groupcast.1 has every command and option" "$missing" ''
+
+# complete_cli WORD...: what bash offers for the last word after "groupcast", one a line, sorted.
+complete_cli() {
+  (
+    # shellcheck disable=SC2317 # only bash's own completion may call the real one
+    compopt() { :; }
+    # shellcheck disable=SC1091
+    source "$CLI/usr/share/bash-completion/completions/groupcast"
+    COMP_WORDS=(groupcast "$@") COMP_CWORD=$# COMPREPLY=()
+    _groupcast_cli
+    printf '%s\n' "${COMPREPLY[@]}" | sort
+  )
+}
+expect_equal "commands are completed" "$(complete_cli d)" doctor
+expect_equal "and those below a command" "$(complete_cli token --h)$(complete_cli token m)" '--helpmake'
+expect_equal "options are those of the command" "$(complete_cli pub --ts)$(complete_cli sub news --si)" '--since='
+expect_equal "also of one with two words" "$(complete_cli token make --ex)" '--expires='
+expect_equal "and paths" "$(complete_cli token make --key = "$TEST_TMPDIR/o")" "$TEST_TMPDIR/one.json"
+expect_equal "the completion does not take the name of the services'" \
+  "$(grep -c '^_groupcast()' "$CLI/usr/share/bash-completion/completions/groupcast" || true)" 0
+
+# The function of zsh, with zsh's own functions replaced: they need a terminal.
+complete_zsh() {
+  zsh -f -c '
+    compset() { words[CURRENT]=${words[CURRENT]#*=}; }
+    _files() { print -r -- files of "${words[CURRENT]}"; }
+    _describe() { print -rl -- "${(P@)${@[(r)commands|options]}}"; }
+    completion=$1; shift
+    words=(groupcast "$@") CURRENT=$(($# + 1))
+    complete_it() { source "$completion"; }
+    complete_it' zsh "$CLI/usr/share/zsh/vendor-completions/_groupcast" "$@"
+}
+expect_contains "zsh knows the commands" "$(complete_zsh '')" 'sub:print the messages of groups'
+expect_contains "and their options" "$(complete_zsh token make '')" '--expires=:how long the token is valid'
+expect_equal "and paths" "$(complete_zsh token make --key=a)" 'files of a'
 
 # The other packages.
 expect_contains "the JavaScript client is where Debian has such files" "$(listing libjs-groupcast)" \

@@ -134,10 +134,27 @@ CLI::Option* AddDuration(CLI::App* app, const std::string& name, absl::Duration*
       ->option_text("TIME");
 }
 
+namespace {
+
+// One option for both addresses, also for a command that uses both.
+void AddCaFile(CLI::App* app, std::string* value) {
+  constexpr char kName[] = "--ca_file";
+  if (CLI::Option* const there = app->get_option_no_throw(kName); there != nullptr) {
+    there->each([value](const std::string& given) { *value = given; });
+    return;
+  }
+  Add(app, kName, value, "FILE",
+      "for wss:// and https://: the CAs that certificates must come from, in PEM. Without it, those "
+      "of the system count");
+}
+
+}  // namespace
+
 void AddServerOptions(CLI::App* app, ServerOptions* options) {
   Add(app, "--url", &options->url, "URL", "the address of the WebSocket service")
       ->envname("GROUPCAST_URL")
       ->default_str(options->url);
+  AddCaFile(app, &options->ca_file);
   Add(app, "--token_file", &options->token_file, "FILE",
       "the file with the token to get in with. Without it, GROUPCAST_TOKEN counts. There is no "
       "option for the token itself, because other users can see command lines");
@@ -150,6 +167,7 @@ void AddGatewayOptions(CLI::App* app, GatewayOptions* options) {
   Add(app, "--gateway", &options->url, "URL", "the address of the HTTP gateway")
       ->envname("GROUPCAST_GATEWAY")
       ->default_str(options->url);
+  AddCaFile(app, &options->ca_file);
   Add(app, "--key_file", &options->key_file, "FILE",
       "the file with the API key for the gateway. Without it, GROUPCAST_API_KEY counts");
 }

@@ -21,6 +21,7 @@ absl::StatusOr<Gateway> Gateway::Create(const GatewayOptions& options) {
   if (!key.ok()) return key.status();
   HttpOptions http;
   http.bearer = *std::move(key);
+  http.ca_file = options.ca_file;
   return Gateway(*std::move(url), std::move(http));
 }
 

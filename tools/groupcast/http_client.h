@@ -10,7 +10,7 @@
 
 namespace groupcast::cli {
 
-// http://HOST[:PORT][/PATH]. An IPv6 address is in brackets.
+// http://HOST[:PORT][/PATH], or the same with https. An IPv6 address is in brackets.
 struct HttpUrl {
   bool tls = false;       // https
   std::string host;       // without brackets
@@ -30,12 +30,14 @@ struct HttpAnswer {
 
 struct HttpOptions {
   std::string bearer;  // the value after "Authorization: Bearer "; empty: no such field
+  std::string ca_file;  // for https, as ClientOptions::ca_file
   absl::Duration timeout = absl::Seconds(5);
   size_t body_bytes_max = size_t{16} << 20;
 };
 
 // GET of URL's path and `target`, which begins with "/". The connection is for this request alone.
-// kUnavailable: nobody answers. kDeadlineExceeded: the answer is not there in time. kInternal: it
+// kUnavailable: nobody answers. kFailedPrecondition: TLS fails, for example because the certificate
+// is not trusted. kDeadlineExceeded: the answer is not there in time. kInternal: it
 // is no answer of HTTP, or too large. The messages do not name the URL.
 absl::StatusOr<HttpAnswer> HttpGet(const HttpUrl& url, absl::string_view target,
                                    const HttpOptions& options);

@@ -26,6 +26,7 @@ absl::Status LiveClient::Connect() {
   }
   ClientOptions options;
   options.url = options_.url;
+  options.ca_file = options_.ca_file;
   if (!token->empty()) {
     absl::StrAppend(&options.url, absl::StrContains(options.url, '?') ? "&" : "?",
                     "token=", *token);

@@ -11,6 +11,7 @@ namespace groupcast::cli {
 // Where the WebSocket service is, and how to get in.
 struct ServerOptions {
   std::string url = "ws://127.0.0.1:1234";
+  std::string ca_file;     // for wss, as ClientOptions::ca_file
   std::string token_file;  // empty: the token is that of GROUPCAST_TOKEN, or there is none
   // How long a command tries to get a connection. Zero: the first attempt must succeed.
   absl::Duration timeout;
@@ -19,6 +20,7 @@ struct ServerOptions {
 // Where the HTTP gateway is, and how to get in.
 struct GatewayOptions {
   std::string url = "http://127.0.0.1:8080";
+  std::string ca_file;   // for https
   std::string key_file;  // empty: the key is that of GROUPCAST_API_KEY, or there is none
 };
 

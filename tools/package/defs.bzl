@@ -149,13 +149,14 @@ merged_archive = rule(
     },
 )
 
-def man_page(name, section, help = None):
+def man_page(name, section, help = None, commands = None):
     """The man page pages/NAME.SECTION, from its frame in man/.
 
     Args:
       name: of the program.
       section: of the manual.
       help: a file with the program's --help, which gives the options.
+      commands: a file with the --help of all its commands.
     """
     frame = "man/{}.{}".format(name, section)
     native.genrule(
@@ -164,12 +165,13 @@ def man_page(name, section, help = None):
             frame,
             "debian/changelog",
             "//:VERSION",
-        ] + ([help] if help else []),
+        ] + [file for file in (help, commands) if file],
         outs = ["pages/{}.{}".format(name, section)],
         cmd = " ".join([
             "$(location man_page)",
             "--frame=$(location {})".format(frame),
             "--help_text=$(location {})".format(help) if help else "",
+            "--commands_text=$(location {})".format(commands) if commands else "",
             "--version=$$(cat $(location //:VERSION))",
             "--date=$$(date --utc --date=@$$(dpkg-parsechangelog -l$(location debian/changelog) -STimestamp) +%F)",
             "> $@",

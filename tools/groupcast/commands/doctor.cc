@@ -98,7 +98,7 @@ class Doctor {
     const absl::StatusOr<HttpUrl> url = ParseHttpUrl(https_url.substr(0, https_url.find('?')));
     if (!url.ok()) return;  // the connection tells what is wrong with it
     Tell(JudgeCertificate(
-        name, ReadCertificate(url->host, url->port, "", kTimeout),
+        name, ReadCertificate(url->host, url->port, arguments_.server.ca_file, kTimeout),
         absl::Now()));
   }
 
