@@ -107,7 +107,8 @@ TEST(MessagesTest, TheLinesThatWereRefusedAreNamed) {
 
   const ShellResult longest = RunShell("printf '1\\n%070000d\\n3' 2 | groupcast pub l");
   EXPECT_EQ(longest.status, 1);
-  EXPECT_THAT(longest.err, HasSubstr("error: line 2 is not delivered: it has more than 65536 bytes"));
+  EXPECT_THAT(longest.err,
+              HasSubstr("error: line 2 is not delivered: it has more than 65536 bytes"));
   EXPECT_THAT(longest.err, HasSubstr("error: 2 of 3 messages acknowledged"));
 }
 

@@ -67,7 +67,8 @@ TEST(OperatorTest, DoctorFindsNothingWrong) {
   EXPECT_EQ(doctor.status, 0) << doctor.out;
   EXPECT_THAT(doctor.out, HasSubstr("ok    WebSocket: ws://127.0.0.1:"));
   EXPECT_THAT(doctor.out, HasSubstr("ok    gateway: http://127.0.0.1:"));
-  EXPECT_THAT(doctor.out, HasSubstr("ok    clock: this machine and the server have the same time\n"));
+  EXPECT_THAT(doctor.out,
+              HasSubstr("ok    clock: this machine and the server have the same time\n"));
   EXPECT_THAT(doctor.out, HasSubstr("ok    service: channel_server is ready\n"));
   EXPECT_THAT(doctor.out, HasSubstr("ok    versions: all programs have version "));
   EXPECT_THAT(doctor.out, HasSubstr("  descriptors: a program of this shell may have "));
@@ -131,8 +132,8 @@ TEST(OperatorTest, BenchMissesNoMessage) {
 TEST(OperatorTest, AGatewayThatRefusesIsNoGatewayThatIsAway) {
   Installation groupcast;
   const std::string keys = NewTempPath("gateway.json");
-  std::ofstream(keys) << R"({"api_keys": [{"name": "a", "hash": "sha256:)"
-                      << std::string(64, '0') << R"(", "scopes": ["read"]}]})";
+  std::ofstream(keys) << R"({"api_keys": [{"name": "a", "hash": "sha256:)" << std::string(64, '0')
+                      << R"(", "scopes": ["read"]}]})";
   HttpGateway gateway(groupcast.channel(), 1, {"--config=" + keys});
   setenv("GROUPCAST_GATEWAY", absl::StrCat("http://127.0.0.1:", gateway.port()).c_str(), 1);
   for (const char* command : {"groupcast top --count=1", "groupcast tail a", "groupcast status"}) {
@@ -145,15 +146,16 @@ TEST(OperatorTest, AGatewayThatRefusesIsNoGatewayThatIsAway) {
 TEST(OperatorTest, ATokenLetsItsUserInAndNobodyElse) {
   const std::string secret = NewTempPath("token.secret");
   const std::string weak = NewTempPath("weak.secret");
-  ASSERT_EQ(RunShell(absl::StrCat("umask 077; printf '%048d\n' 7 >", secret, "; printf '%048d\n' 8 >",
-                                  weak))
+  ASSERT_EQ(RunShell(absl::StrCat("umask 077; printf '%048d\n' 7 >", secret,
+                                  "; printf '%048d\n' 8 >", weak))
                 .status,
             0);
   Installation groupcast({"--token_keys=" + secret});
   const ShellResult refused = RunShell("groupcast pub --timeout=1ms chat:1 x");
   EXPECT_EQ(refused.status, 1) << refused.err;
-  const std::string make = absl::StrCat("export GROUPCAST_TOKEN=$(groupcast token make --key=", secret,
-                                        " --user=alice --groups='chat:*,news')\n");
+  const std::string make =
+      absl::StrCat("export GROUPCAST_TOKEN=$(groupcast token make --key=", secret,
+                   " --user=alice --groups='chat:*,news')\n");
   const ShellResult taken = RunShell(absl::StrCat(make, "groupcast pub chat:1 x"));
   EXPECT_EQ(taken.status, 0) << taken.err;
   const ShellResult forbidden =
@@ -163,16 +165,23 @@ TEST(OperatorTest, ATokenLetsItsUserInAndNobodyElse) {
   EXPECT_THAT(forbidden.err, HasSubstr("the rest of the input was not sent."));
   EXPECT_EQ(RunShell(absl::StrCat(make, "exec groupcast sub secret")).status, 1);
 
-  const ShellResult inspected = RunShell(absl::StrCat(make, "printf %s $GROUPCAST_TOKEN | groupcast token inspect"));
+  const ShellResult inspected =
+      RunShell(absl::StrCat(make, "printf %s $GROUPCAST_TOKEN | groupcast token inspect"));
   EXPECT_EQ(inspected.status, 0);
   EXPECT_THAT(inspected.out, HasSubstr(R"("sub":"alice")"));
   EXPECT_THAT(inspected.out, ContainsRegex("time +expires in [0-9ms]+\n"));
   EXPECT_THAT(inspected.out, HasSubstr("signature  not checked, because --key is not given\n"));
-  EXPECT_EQ(RunShell(absl::StrCat(make, "groupcast token inspect --key=", secret, " $GROUPCAST_TOKEN")).status, 0);
-  const ShellResult other = RunShell(absl::StrCat(make, "groupcast token inspect --key=", weak, " $GROUPCAST_TOKEN"));
+  EXPECT_EQ(
+      RunShell(absl::StrCat(make, "groupcast token inspect --key=", secret, " $GROUPCAST_TOKEN"))
+          .status,
+      0);
+  const ShellResult other =
+      RunShell(absl::StrCat(make, "groupcast token inspect --key=", weak, " $GROUPCAST_TOKEN"));
   EXPECT_EQ(other.status, 1);
   EXPECT_THAT(other.out, HasSubstr("signature  refused: "));
-  EXPECT_EQ(RunShell(absl::StrCat("chmod 644 ", secret, "; groupcast token make --key=", secret)).status, 2);
+  EXPECT_EQ(
+      RunShell(absl::StrCat("chmod 644 ", secret, "; groupcast token make --key=", secret)).status,
+      2);
 }
 
 TEST(OperatorTest, TlsIsUsedWithACertificateThatIsTrusted) {
@@ -196,8 +205,8 @@ TEST(OperatorTest, TlsIsUsedWithACertificateThatIsTrusted) {
   EXPECT_THAT(doctor.out, HasSubstr(": HTTP 4"));
   const ShellResult stranger =
       RunShell(absl::StrCat("groupcast doctor --url=wss://", port, gateway));
-  EXPECT_THAT(stranger.out, HasSubstr(absl::StrCat("fail  certificate: wss://", port,
-                                                   " is not trusted: ")));
+  EXPECT_THAT(stranger.out,
+              HasSubstr(absl::StrCat("fail  certificate: wss://", port, " is not trusted: ")));
   EXPECT_THAT(stranger.out, HasSubstr("TLS: certificate verify failed"));
 }
 

@@ -84,9 +84,8 @@ absl::StatusOr<Certificate> ReadCertificate(const std::string& host, const std::
                                             const std::string& ca_file, absl::Duration timeout) {
   const Context context(SSL_CTX_new(TLS_client_method()));
   if (context == nullptr) return absl::InternalError("OpenSSL has no memory");
-  const int trusted = ca_file.empty()
-                          ? SSL_CTX_set_default_verify_paths(context.get())
-                          : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
+  const int trusted = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
+                                      : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
   if (trusted != 1) {
     return absl::InvalidArgumentError(absl::StrCat(ca_file, " has no certificate of a CA in PEM"));
   }

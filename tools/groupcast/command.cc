@@ -127,7 +127,9 @@ CLI::Option* AddDuration(CLI::App* app, const std::string& name, absl::Duration*
           [value, name, most](const std::string& given) {
             if (!absl::ParseDuration(given, value) || *value < absl::ZeroDuration() ||
                 *value > most) {
-              throw CLI::ValidationError(name, absl::StrCat("\"", given, "\" is no duration up to ", absl::FormatDuration(most), ", such as 500ms, 5s or 1m30s"));
+              throw CLI::ValidationError(
+                  name, absl::StrCat("\"", given, "\" is no duration up to ",
+                                     absl::FormatDuration(most), ", such as 500ms, 5s or 1m30s"));
             }
           },
           text)
@@ -144,7 +146,8 @@ void AddCaFile(CLI::App* app, std::string* value) {
     return;
   }
   Add(app, kName, value, "FILE",
-      "for wss:// and https://: the CAs that certificates must come from, in PEM. Without it, those "
+      "for wss:// and https://: the CAs that certificates must come from, in PEM. Without it, "
+      "those "
       "of the system count");
 }
 

@@ -125,7 +125,8 @@ TEST(CommandTest, TheHelpOfACommand) {
 TEST(CommandTest, WithoutACommandThereIsTheHelp) {
   const Ran ran = RunWith({});
   EXPECT_EQ(ran.code, ExitCode::kWrongUsage);
-  EXPECT_THAT(ran.output, HasSubstr("\n  say         say something\n  token       work with tokens\n"));
+  EXPECT_THAT(ran.output,
+              HasSubstr("\n  say         say something\n  token       work with tokens\n"));
   EXPECT_EQ(RunWith({"--help"}).output, ran.output);
   EXPECT_EQ(RunWith({"--help"}).code, ExitCode::kDone);
 }

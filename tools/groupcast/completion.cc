@@ -44,10 +44,9 @@ std::vector<Place> PlacesOf(const CLI::App& app) {
 
 // The pattern of bash and zsh for all commands.
 std::string CommandPattern(const std::vector<Place>& places) {
-  return absl::StrJoin(places.begin() + 1, places.end(), " | ",
-                       [](std::string* out, const Place& place) {
-                         absl::StrAppend(out, "'", place.command, "'");
-                       });
+  return absl::StrJoin(
+      places.begin() + 1, places.end(), " | ",
+      [](std::string* out, const Place& place) { absl::StrAppend(out, "'", place.command, "'"); });
 }
 
 constexpr char kBash[] = R"(# bash completion for groupcast. Made by: groupcast completion bash
@@ -112,9 +111,9 @@ std::string BashCompletion(const CLI::App& app) {
   const std::vector<Place> places = PlacesOf(app);
   std::string cases;
   for (const Place& place : places) {
-    const std::string words = absl::StrJoin(
-        place.words, " ",
-        [](std::string* out, const Word& word) { absl::StrAppend(out, word.text); });
+    const std::string words =
+        absl::StrJoin(place.words, " ",
+                      [](std::string* out, const Word& word) { absl::StrAppend(out, word.text); });
     absl::StrAppend(&cases, "    '", place.command, "') words='", words, "' ;;\n");
   }
   return absl::StrReplaceAll(kBash, {{"$0", CommandPattern(places)}, {"$1", cases}});

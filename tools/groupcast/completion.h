@@ -10,7 +10,8 @@ namespace groupcast::cli {
 // "=". It is for /usr/share/bash-completion/completions.
 std::string BashCompletion(const CLI::App& app);
 
-// The same for zsh, with a text for each word. It is the file of the autoloaded function _groupcast.
+// The same for zsh, with a text for each word. It is the file of the autoloaded function
+// _groupcast.
 std::string ZshCompletion(const CLI::App& app);
 
 }  // namespace groupcast::cli

@@ -43,7 +43,8 @@ Finding JudgeConnection(const std::string& url, const absl::Status& status, absl
   }
   std::string advice;
   if (absl::IsUnauthenticated(status) || absl::StrContains(status.message(), "HTTP 401")) {
-    advice = "The service has token keys: set GROUPCAST_TOKEN. `groupcast token make` makes a token.";
+    advice =
+        "The service has token keys: set GROUPCAST_TOKEN. `groupcast token make` makes a token.";
   } else if (absl::StrContains(status.message(), "refused") &&
              ExitCodeOf(status) == ExitCode::kNotReachable) {
     advice =
@@ -69,9 +70,10 @@ Finding JudgeGateway(const GatewayOptions& options, const absl::Status& status) 
     return {Level::kFail, "gateway", absl::StrCat(options.url, " runs, but is not ready"),
             "It has no channel, or it stops. Is the channel server up?"};
   }
-  return {Level::kWarn, "gateway", text,
-          "Publishing and reading by HTTP, tail, top and status need it. Start http_gateway, or name "
-          "its address with --gateway or GROUPCAST_GATEWAY."};
+  return {
+      Level::kWarn, "gateway", text,
+      "Publishing and reading by HTTP, tail, top and status need it. Start http_gateway, or name "
+      "its address with --gateway or GROUPCAST_GATEWAY."};
 }
 
 Finding JudgeClock(absl::Duration ahead) {
@@ -81,10 +83,13 @@ Finding JudgeClock(absl::Duration ahead) {
           ? "this machine and the server have the same time"
           : absl::StrCat("this machine is ", Seconds(off),
                          ahead > absl::ZeroDuration() ? " before" : " behind", " the server");
-  const Level level = off <= kClockOk ? Level::kOk : off <= kClockWarn ? Level::kWarn : Level::kFail;
+  const Level level = off <= kClockOk     ? Level::kOk
+                      : off <= kClockWarn ? Level::kWarn
+                                          : Level::kFail;
   return {level, "clock", text,
-          level == Level::kOk ? "" : "Tokens are refused if clocks differ by more than 30 s. Let NTP "
-                                     "set both clocks (timedatectl)."};
+          level == Level::kOk ? ""
+                              : "Tokens are refused if clocks differ by more than 30 s. Let NTP "
+                                "set both clocks (timedatectl)."};
 }
 
 Finding JudgeDescriptors(uint64_t now, uint64_t most) {
@@ -135,8 +140,8 @@ Finding JudgeCertificate(const std::string& url, const absl::StatusOr<Certificat
   }
   if (certificate->valid_until <= now) {
     return {Level::kFail, subject,
-            absl::StrCat(url, " has a certificate that expired ", Days(now - certificate->valid_until),
-                         " ago"),
+            absl::StrCat(url, " has a certificate that expired ",
+                         Days(now - certificate->valid_until), " ago"),
             "Renew it. The services take a new file up by themselves."};
   }
   if (!certificate->problem.empty()) {
@@ -158,8 +163,7 @@ Finding JudgeToken(const std::string& token, absl::Time now) {
   }
   const bool good = IsInTime(*readable, now);
   return {good ? Level::kOk : Level::kFail, "token",
-          absl::StrCat("the token ", ValidityText(*readable, now)),
-          good ? "" : "Get a fresh one."};
+          absl::StrCat("the token ", ValidityText(*readable, now)), good ? "" : "Get a fresh one."};
 }
 
 }  // namespace groupcast::cli

@@ -27,8 +27,9 @@ TEST(FindingsTest, AConnectionThatFailsHasTheAdviceForItsReason) {
   ExpectLevel(refused, Level::kFail);
   EXPECT_THAT(refused.text, HasSubstr("ws://a: connecting: Connection refused"));
   EXPECT_THAT(refused.advice, HasSubstr("Nothing listens there."));
-  EXPECT_THAT(judge(absl::UnavailableError("the server refused the handshake with HTTP 401")).advice,
-              HasSubstr("GROUPCAST_TOKEN"));
+  EXPECT_THAT(
+      judge(absl::UnavailableError("the server refused the handshake with HTTP 401")).advice,
+      HasSubstr("GROUPCAST_TOKEN"));
   EXPECT_THAT(judge(absl::UnauthenticatedError("4500")).advice, HasSubstr("GROUPCAST_TOKEN"));
   EXPECT_THAT(judge(absl::DeadlineExceededError("late")).advice, HasSubstr("firewall"));
   EXPECT_THAT(judge(absl::FailedPreconditionError("certificate")).advice, HasSubstr("certificate"));
@@ -64,7 +65,8 @@ ServiceRow Service(const std::string& version) {
   ServiceRow row;
   row.address = "127.0.0.1:9206";
   row.up = row.ready = true;
-  row.metrics["groupcast_build_info"] = {{{{"service", "channel_server"}, {"version", version}}, 1}};
+  row.metrics["groupcast_build_info"] = {
+      {{{"service", "channel_server"}, {"version", version}}, 1}};
   return row;
 }
 

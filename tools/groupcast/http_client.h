@@ -29,7 +29,7 @@ struct HttpAnswer {
 };
 
 struct HttpOptions {
-  std::string bearer;  // the value after "Authorization: Bearer "; empty: no such field
+  std::string bearer;   // the value after "Authorization: Bearer "; empty: no such field
   std::string ca_file;  // for https, as ClientOptions::ca_file
   absl::Duration timeout = absl::Seconds(5);
   size_t body_bytes_max = size_t{16} << 20;

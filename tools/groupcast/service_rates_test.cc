@@ -9,9 +9,8 @@ ServiceRow Service(double sent, double connections, double fast, double slow) {
   ServiceRow row;
   row.metrics["sent_total"] = {{{{"worker", "0"}}, sent}};
   row.metrics["connections"] = {{{}, connections}};
-  row.metrics["latency_seconds_bucket"] = {{{{"le", "0.001"}}, fast},
-                                           {{{"le", "0.1"}}, fast + slow},
-                                           {{{"le", "+Inf"}}, fast + slow}};
+  row.metrics["latency_seconds_bucket"] = {
+      {{{"le", "0.001"}}, fast}, {{{"le", "0.1"}}, fast + slow}, {{{"le", "+Inf"}}, fast + slow}};
   return row;
 }
 

@@ -89,10 +89,8 @@ absl::StatusOr<std::string> ClaimsJson(const TokenRequest& request, absl::Time n
 
 absl::StatusOr<ReadableToken> ReadToken(absl::string_view token) {
   const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
-  const std::optional<json::object> header =
-      parts.size() == 3 ? ReadPart(parts[0]) : std::nullopt;
-  const std::optional<json::object> claims =
-      parts.size() == 3 ? ReadPart(parts[1]) : std::nullopt;
+  const std::optional<json::object> header = parts.size() == 3 ? ReadPart(parts[0]) : std::nullopt;
+  const std::optional<json::object> claims = parts.size() == 3 ? ReadPart(parts[1]) : std::nullopt;
   if (!header.has_value() || !claims.has_value()) {
     return absl::InvalidArgumentError(
         "this is no JSON Web Token: it has three parts with dots between them, and the first two "

@@ -99,7 +99,8 @@ TEST(TokenSigningTest, WeakAndOtherKeysAreRefused) {
 }
 
 TEST(ReadTokenTest, AnyTokenCanBeRead) {
-  const auto token = ReadToken(service::HmacToken(R"({"alg":"none"})", R"({"exp":1800000060})", "x"));
+  const auto token =
+      ReadToken(service::HmacToken(R"({"alg":"none"})", R"({"exp":1800000060})", "x"));
   ASSERT_TRUE(token.ok());
   EXPECT_EQ(token->header, R"({"alg":"none"})");
   EXPECT_EQ(token->claims, R"({"exp":1800000060})");

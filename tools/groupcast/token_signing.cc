@@ -47,9 +47,9 @@ absl::StatusOr<jwt_alg_t> AlgorithmOf(const std::string& key) {
         "EC of the curve P-256");
   }
   if (key.size() < service::TokenKeys::kSecretBytesMin) {
-    return absl::InvalidArgumentError(absl::StrCat("the secret has ", key.size(),
-                                                   " bytes; it must have ",
-                                                   service::TokenKeys::kSecretBytesMin, " at least"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the secret has ", key.size(), " bytes; it must have ",
+                     service::TokenKeys::kSecretBytesMin, " at least"));
   }
   return JWT_ALG_HS256;
 }

@@ -17,7 +17,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(Members join groups with random names, and senders send to them as fast as their messages are
+constexpr char kFooter[] =
+    R"(Members join groups with random names, and senders send to them as fast as their messages are
 acknowledged. It prints rates, and how long the messages took until the acknowledgement and until
 each member had them. Everything runs in this process with the C++ client, so on one machine it
 takes as much CPU as the server. tools/bench of a clone measures the server alone, with less.
@@ -52,9 +53,7 @@ int64_t StampOf(absl::string_view message) {
 }
 
 // The clock of stamps does not jump when the date is set.
-int64_t SteadyNanoseconds() {
-  return std::chrono::steady_clock::now().time_since_epoch().count();
-}
+int64_t SteadyNanoseconds() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 struct Counts {
   bench::LatencyHistogram latency;
@@ -74,8 +73,7 @@ struct Peer {
 
 class Bench {
  public:
-  Bench(const Arguments& arguments, Console* console)
-      : arguments_(arguments), console_(console) {
+  Bench(const Arguments& arguments, Console* console) : arguments_(arguments), console_(console) {
     absl::BitGen random;
     prefix_ = absl::StrFormat("bench:%016x:", absl::Uniform<uint64_t>(random));
   }
@@ -205,15 +203,20 @@ class Bench {
   ExitCode Report(absl::Duration took) {
     const Counts sent = Sum(senders_);
     const Counts received = Sum(members_);
-    Table table({{""}, {"COUNT", true}, {"PER SECOND", true}, {"P50", true}, {"P90", true},
-                 {"P99", true}, {"MAX", true}});
+    Table table({{""},
+                 {"COUNT", true},
+                 {"PER SECOND", true},
+                 {"P50", true},
+                 {"P90", true},
+                 {"P99", true},
+                 {"MAX", true}});
     const auto row = [&](const char* name, const bench::LatencyHistogram& latency) {
       const auto ms = [&](double percent) {
         return absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(latency.Percentile(percent)));
       };
       table.AddRow({std::string(name), absl::StrCat(latency.count()),
-                    absl::StrFormat("%.0f", static_cast<double>(latency.count()) /
-                                                absl::ToDoubleSeconds(took)),
+                    absl::StrFormat(
+                        "%.0f", static_cast<double>(latency.count()) / absl::ToDoubleSeconds(took)),
                     ms(50), ms(90), ms(99), ms(100)});
     };
     row("acknowledged", sent.latency);
@@ -221,8 +224,8 @@ class Bench {
     console_->Print(table.Text(*console_));
     const int64_t missing = Expected() - received.latency.count();
     if (sent.failed > 0) {
-      console_->Complain(absl::StrCat(sent.failed, " messages were not acknowledged: ",
-                                      Harmless(refusal_.message())));
+      console_->Complain(absl::StrCat(
+          sent.failed, " messages were not acknowledged: ", Harmless(refusal_.message())));
     }
     if (missing > 0) console_->Complain(absl::StrCat(missing, " deliveries are missing."));
     return sent.failed > 0 || missing > 0 ? ExitCode::kFailed : ExitCode::kDone;
@@ -250,7 +253,8 @@ Run DefineBench(CLI::App* app) {
         ->check(CLI::Range(1, most).description(""))
         ->default_str(absl::StrCat(*value));
   };
-  number("--members", &arguments->members, 500, "members of all groups together, each with a thread");
+  number("--members", &arguments->members, 500,
+         "members of all groups together, each with a thread");
   number("--senders", &arguments->senders, 100, "senders, each with a thread");
   number("--groups", &arguments->groups, 500, "groups");
   number("--in_flight", &arguments->in_flight, 1000, "messages of each sender without an answer");

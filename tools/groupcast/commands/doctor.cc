@@ -18,7 +18,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(It connects as a client does, asks the gateway, and compares clocks, versions and limits. Each line
+constexpr char kFooter[] =
+    R"(It connects as a client does, asks the gateway, and compares clocks, versions and limits. Each line
 is ok, warn or fail, and below it is what to do. The exit code is 1 if a line is fail.
 
 Examples:

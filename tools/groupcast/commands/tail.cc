@@ -13,7 +13,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(It asks the gateway again and again which groups begin with the prefix, and joins those that are
+constexpr char kFooter[] =
+    R"(It asks the gateway again and again which groups begin with the prefix, and joins those that are
 new. Groups are there while they have members, and this command is a member too. What was said in a
 group before it was found is printed only with --history. It follows at most 128 groups, and tells
 if there are more.
@@ -64,7 +65,8 @@ class Tail {
         break;
       }
       console_->Note(console_->ErrColour(
-          Colour::kYellow, absl::StrCat(GatewayError(arguments_.gateway, status), "; trying again")));
+          Colour::kYellow,
+          absl::StrCat(GatewayError(arguments_.gateway, status), "; trying again")));
     }
     client_.Close();
     return code_;
@@ -98,9 +100,9 @@ class Tail {
   void TellTooMany() {
     if (has_told_too_many_) return;
     has_told_too_many_ = true;
-    console_->Note(console_->ErrColour(
-        Colour::kYellow, absl::StrCat("There are more than ", kGroupsMax,
-                                      " such groups. The others are not followed.")));
+    console_->Note(console_->ErrColour(Colour::kYellow,
+                                       absl::StrCat("There are more than ", kGroupsMax,
+                                                    " such groups. The others are not followed.")));
   }
 
   void Join(const std::string& group) {
@@ -108,13 +110,12 @@ class Tail {
     callbacks.on_message = [this](const Message& message) { OnMessage(message); };
     callbacks.on_gap = [this](const Gap& gap) {
       console_->Note(console_->ErrColour(
-          Colour::kYellow, absl::StrCat(Harmless(gap.group_id), ": messages up to offset ", gap.to,
-                                        " are lost")));
+          Colour::kYellow,
+          absl::StrCat(Harmless(gap.group_id), ": messages up to offset ", gap.to, " are lost")));
     };
     callbacks.on_join = [this, group](const absl::StatusOr<Joined>& joined) {
       if (joined.ok() || IsTransient(joined.status())) return;
-      console_->Complain(
-          absl::StrCat(Harmless(group), ": ", Harmless(joined.status().message())));
+      console_->Complain(absl::StrCat(Harmless(group), ": ", Harmless(joined.status().message())));
     };
     JoinOptions options;
     options.history = arguments_.history;

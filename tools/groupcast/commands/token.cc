@@ -19,7 +19,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kMakeFooter[] = R"(The key is the file of the secret, or of the private key, that belongs to --token_keys of the
+constexpr char kMakeFooter[] =
+    R"(The key is the file of the secret, or of the private key, that belongs to --token_keys of the
 services. Other users must not be able to read it. Without --key, the environment variable
 GROUPCAST_TOKEN_SECRET has the secret. The key decides the algorithm: HS256, RS256 or ES256.
 An entry of a list that ends with * is the beginning of group ids.
@@ -30,7 +31,8 @@ Examples:
   groupcast token make --key=private.pem --user=alice --join='chat:*' --send=chat:7 --expires=10m
   GROUPCAST_TOKEN=$(groupcast token make --key=token.secret --groups=news) groupcast sub news)";
 
-constexpr char kInspectFooter[] = R"(Anyone can write the claims of a token. Only the signature shows who made it, and this command
+constexpr char kInspectFooter[] =
+    R"(Anyone can write the claims of a token. Only the signature shows who made it, and this command
 checks it only with --key: a file of --token_keys of the services. The exit code is 1 if the token
 is expired, not valid yet, or not signed by the key. Without an operand, or with "-", it reads the
 token from standard input.
@@ -56,7 +58,8 @@ absl::StatusOr<std::string> SigningKeyOf(const MakeArguments& arguments) {
   if (!arguments.key.empty()) return service::ReadSecretFile(arguments.key);
   const char* const secret = std::getenv("GROUPCAST_TOKEN_SECRET");
   if (secret != nullptr && *secret != '\0') return std::string(secret);
-  return absl::InvalidArgumentError("the key is missing: give --key, or set GROUPCAST_TOKEN_SECRET.");
+  return absl::InvalidArgumentError(
+      "the key is missing: give --key, or set GROUPCAST_TOKEN_SECRET.");
 }
 
 ExitCode RunMake(const MakeArguments& arguments, Console& console) {
@@ -82,8 +85,7 @@ std::string ReadInput() {
   std::string text;
   char buffer[4096];
   ssize_t bytes = 0;
-  while (text.size() < kTokenBytesMax &&
-         (bytes = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
+  while (text.size() < kTokenBytesMax && (bytes = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
     text.append(buffer, static_cast<size_t>(bytes));
   }
   absl::StripAsciiWhitespace(&text);
@@ -113,9 +115,8 @@ ExitCode RunInspect(const InspectArguments& arguments, Console& console) {
                           : absl::StrCat("refused: ", status.message());
   }
   console.Print(Harmless(absl::StrCat("header     ", token->header, "\n", "claims     ",
-                                      token->claims, "\n", "time       ",
-                                      ValidityText(*token, now), "\n", "signature  ", verdict,
-                                      "\n")));
+                                      token->claims, "\n", "time       ", ValidityText(*token, now),
+                                      "\n", "signature  ", verdict, "\n")));
   return good ? ExitCode::kDone : ExitCode::kFailed;
 }
 
@@ -133,7 +134,8 @@ Run DefineTokenMake(CLI::App* app) {
   Add(app, "--key", &arguments->key, "FILE", "the secret or private key to sign with");
   Add(app, "--kid", &arguments->key_id, "ID", "the id of the key, if the services know one");
   Add(app, "--user", &request.user, "NAME", "the user. Without it, the token names none");
-  AddDuration(app, "--expires", &request.valid_for, "how long the token is valid", absl::Hours(24 * 366))
+  AddDuration(app, "--expires", &request.valid_for, "how long the token is valid",
+              absl::Hours(24 * 366))
       ->default_str("1h");
   list("--groups", &request.groups, "groups for all rights, with commas between them");
   list("--join", &request.join, "groups to join");

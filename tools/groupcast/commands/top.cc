@@ -16,7 +16,8 @@
 namespace groupcast::cli {
 namespace {
 
-constexpr char kFooter[] = R"(On a terminal the table is drawn again each time. Otherwise each time prints a line for the
+constexpr char kFooter[] =
+    R"(On a terminal the table is drawn again each time. Otherwise each time prints a line for the
 services and a line for each group, for logs and scripts. Latency is the time from the send of a
 message to its delivery by a worker: half of the messages took at most p50, and 99 % at most p99.
 The gateway tells that to callers of its own machine, or for an API key: "observe" for the groups,
@@ -53,12 +54,11 @@ std::string Latency(const std::optional<absl::Duration>& latency) {
 
 // The numbers of all services in one line.
 std::string ServicesLine(const ServiceRates& rates) {
-  return absl::StrCat(
-      "connections=", Count(rates.Sum("groupcast_connections")),
-      " messages=", Rate(rates.PerSecond("groupcast_channel_publications_total")),
-      " deliveries=", Rate(rates.PerSecond("groupcast_deliveries_total")),
-      " p50=", Latency(rates.Quantile("groupcast_delivery_latency_seconds", 0.5)),
-      " p99=", Latency(rates.Quantile("groupcast_delivery_latency_seconds", 0.99)));
+  return absl::StrCat("connections=", Count(rates.Sum("groupcast_connections")),
+                      " messages=", Rate(rates.PerSecond("groupcast_channel_publications_total")),
+                      " deliveries=", Rate(rates.PerSecond("groupcast_deliveries_total")),
+                      " p50=", Latency(rates.Quantile("groupcast_delivery_latency_seconds", 0.5)),
+                      " p99=", Latency(rates.Quantile("groupcast_delivery_latency_seconds", 0.99)));
 }
 
 class Top {
@@ -83,8 +83,7 @@ class Top {
 
  private:
   absl::Status ShowRound() {
-    const absl::StatusOr<GroupList> groups =
-        gateway_.Busiest(arguments_.prefix, arguments_.limit);
+    const absl::StatusOr<GroupList> groups = gateway_.Busiest(arguments_.prefix, arguments_.limit);
     if (!groups.ok()) return groups.status();
     if (!services_refused_) {
       const absl::StatusOr<std::vector<ServiceRow>> services = gateway_.Services();
@@ -110,8 +109,8 @@ class Top {
                     absl::StrFormat("%.1f", group.messages_per_second)});
     }
     return absl::StrCat(kHomeAndClear, console_->OutColour(Colour::kBold, gateway_.url().authority),
-                        "  ", absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()), "  ",
-                        services_refused_ ? "" : ServicesLine(rates_), "\n\n",
+                        "  ", absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()),
+                        "  ", services_refused_ ? "" : ServicesLine(rates_), "\n\n",
                         list.groups.empty() ? "No group has members.\n" : table.Text(*console_),
                         list.complete ? "" : "\nNot all workers have answered.\n",
                         "\nCtrl-C ends it.\n");
