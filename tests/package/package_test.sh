@@ -146,7 +146,7 @@ missing=$(cli_commands | while read -r command; do
   [[ $help != *" COMMAND"* ]] || continue
   grep -qE "^ +groupcast $command -|^ +groupcast $command$" <<<"$text" || printf '%s ' "$command"
   { grep -oE '^  --[a-z_]+' <<<"$help" || true; } | while read -r option; do
-    grep -qE -- "^ +$option(=|$)" <<<"$text" || printf '%s:%s ' "$command" "$option"
+    grep -qE -- "^ +$option(=| |$)" <<<"$text" || printf '%s:%s ' "$command" "$option"
   done
 done)
 expect_equal "groupcast.1 has every command and option" "$missing" ''
