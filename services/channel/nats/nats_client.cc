@@ -108,9 +108,7 @@ void NatsClient::OnStream(int nats_status, absl::string_view json) {
   publications_.Send(clock_->Now());
   for (auto& [id, group] : groups_) SubscribeToCopies(&group);
   AskHeads();
-  Later([this] {
-    if (is_open_) listener_->OnConnectionState(true);
-  });
+  Later([this] { listener_->OnConnectionState(true); });
 }
 
 void NatsClient::OnLost() {
@@ -127,9 +125,7 @@ void NatsClient::OnLost() {
   publications_.Close();
   repairs_.Reset();
   head_checks_.Clear();
-  Later([this] {
-    if (!is_open_) listener_->OnConnectionState(false);
-  });
+  Later([this] { listener_->OnConnectionState(false); });
 }
 
 void NatsClient::Ask(const std::string& subject, const std::string& body,
