@@ -208,6 +208,7 @@
   };
 
   // src/groups.js
+  var LEAVE_PAUSE_MAX_MS = 1e3;
   var Group = class {
     constructor(id, { since, history, isLoop }) {
       this.id = id;
@@ -298,13 +299,24 @@
       group.isPaused = false;
       this._writeJoin(group);
     }
-    _writeLeave(id) {
+    // A leave that the server postpones is tried again: as a member the connection would get the group's messages for
+    // nothing.
+    _writeLeave(id, failures = 0) {
       const connection = this._writable();
       if (!connection) return Promise.resolve();
       return new Promise((resolve, reject) => {
         connection.ask({ cmd: "leave_group", group_id: id }, {
           onReply: () => resolve(),
-          onError: reject,
+          onError: (error) => {
+            if (!error.retry) {
+              reject(error);
+              return;
+            }
+            this._clock.after(this._backoff.delayMs(failures, LEAVE_PAUSE_MAX_MS), () => {
+              const group = this._groups.get(id);
+              resolve(group && !group.isPaused ? void 0 : this._writeLeave(id, failures + 1));
+            });
+          },
           onLost: () => resolve()
           // a closed connection leaves all its groups
         });
@@ -838,7 +850,7 @@
     _start() {
       this.state = "connecting";
       this._connect();
-      this._owner.onState("connecting", {});
+      if (this.state === "connecting") this._owner.onState("connecting", {});
     }
     _connect() {
       const { token, clock } = this._options;
@@ -950,6 +962,7 @@
     /** Asks for `command`, and returns a promise of the reply. */
     read(command, signal) {
       return new Promise((resolve, reject) => {
+        JSON.stringify(command);
         if (this._reads.size >= READS_MAX) {
           throw new GroupcastError("queue_full", READS_MAX + " reads wait already", true, command.group_id);
         }
@@ -1403,6 +1416,7 @@
       if (typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
       const from = toPosition(since);
       if (from !== null && history !== null) throw new TypeError("either since or history, not both");
+      if (history !== null && !Number.isSafeInteger(history)) throw new TypeError("history must be an integer");
       const other = this._groups.get(id);
       if (other && (isLoop || other.isLoop)) throw new TypeError("a loop needs the group alone");
       const endAbort = watchAbort(signal, (reason) => this._groups.leave(id, reason).catch(() => {

@@ -152,6 +152,7 @@ export class Client {
     if (typeof onMessage !== 'function') throw new TypeError('onMessage must be a function');
     const from = toPosition(since);
     if (from !== null && history !== null) throw new TypeError('either since or history, not both');
+    if (history !== null && !Number.isSafeInteger(history)) throw new TypeError('history must be an integer');
     const other = this._groups.get(id);
     if (other && (isLoop || other.isLoop)) throw new TypeError('a loop needs the group alone');
     const endAbort = watchAbort(signal, (reason) => this._groups.leave(id, reason).catch(() => {}));

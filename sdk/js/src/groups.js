@@ -3,6 +3,9 @@
 import {toError} from './error.js';
 import {MembersView, ViewReader} from './presence.js';
 
+// Nothing cancels the timer of such a pause, so it is short: a program that has closed its client should end.
+const LEAVE_PAUSE_MAX_MS = 1000;
+
 // One of them. It outlives connections; `joined` belongs to the current one.
 class Group {
   constructor(id, {since, history, isLoop}) {
@@ -99,14 +102,25 @@ export class Groups {
     this._writeJoin(group);
   }
 
-  _writeLeave(id) {
+  // A leave that the server postpones is tried again: as a member the connection would get the group's messages for
+  // nothing.
+  _writeLeave(id, failures = 0) {
     // Without a connection there is no membership, and the next connection does not join the group.
     const connection = this._writable();
     if (!connection) return Promise.resolve();
     return new Promise((resolve, reject) => {
       connection.ask({cmd: 'leave_group', group_id: id}, {
         onReply: () => resolve(),
-        onError: reject,
+        onError: (error) => {
+          if (!error.retry) {
+            reject(error);
+            return;
+          }
+          this._clock.after(this._backoff.delayMs(failures, LEAVE_PAUSE_MAX_MS), () => {
+            const group = this._groups.get(id);
+            resolve(group && !group.isPaused ? undefined : this._writeLeave(id, failures + 1));
+          });
+        },
         onLost: () => resolve(),  // a closed connection leaves all its groups
       });
     });

@@ -102,7 +102,8 @@ export class Link {
   _start() {
     this.state = 'connecting';
     this._connect();
-    this._owner.onState('connecting', {});
+    // The token callback may have closed the client.
+    if (this.state === 'connecting') this._owner.onState('connecting', {});
   }
 
   _connect() {

@@ -16,6 +16,7 @@ export class Reads {
   /** Asks for `command`, and returns a promise of the reply. */
   read(command, signal) {
     return new Promise((resolve, reject) => {
+      JSON.stringify(command);  // throws for options that cannot be written, before anything waits
       if (this._reads.size >= READS_MAX) {
         throw new GroupcastError('queue_full', READS_MAX + ' reads wait already', true, command.group_id);
       }
