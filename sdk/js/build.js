@@ -52,7 +52,8 @@ function build(name) {
   }, BUILDS[name]));
   const {text} = outputFiles[0];
   // esbuild shortens the names of properties. terser takes out more of the rest.
-  return name.endsWith('.min.js') ? terser.minify_sync(text, {ecma: 2020, compress: {passes: 3}, toplevel: true}).code : text;
+  if (!name.endsWith('.min.js')) return text;
+  return terser.minify_sync(text, {ecma: 2020, compress: {passes: 3}, toplevel: true}).code;
 }
 
 function read(name) {

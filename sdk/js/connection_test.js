@@ -113,6 +113,27 @@ test('clients that learn together that the network is back come back spread out'
   }
 });
 
+test('a thousand pages whose network comes back do not come at once', () => {
+  // A fixed sequence of numbers that are spread evenly, so the result is always the same.
+  let seed = 1;
+  const random = () => {
+    seed = seed * 48271 % 2147483647;
+    return seed / 2147483647;
+  };
+  const scope = new EventTarget();
+  const worlds = Array.from({length: 1000}, () => make({random, scope, backoffBaseMs: 1e6, backoffCapMs: 1e7}));
+  for (const world of worlds) world.socket().breakDown(1006);
+  scope.dispatchEvent(new Event('offline'));
+  scope.dispatchEvent(new Event('online'));
+  const comesAt = worlds.map(({states}) => states[states.length - 1].retryInMs);
+  const inSlices = Array(10).fill(0);  // of 50 ms
+  for (const ms of comesAt) ++inSlices[Math.floor(ms / 50)];
+  assert.deepEqual(inSlices.filter((count) => count < 70 || count > 130), [], String(inSlices));
+  // None of them waits longer than half a second, so all are back within two.
+  assert.ok(Math.max(...comesAt) <= 500);
+  for (const {client} of worlds) client.close();
+});
+
 test('closing: nothing more is written, and the pause is the server\'s', async () => {
   const world = makeOpen();
   await joined(world, 'a', {epoch: 'e', offset: 1});

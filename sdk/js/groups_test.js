@@ -488,3 +488,31 @@ test('history waits for a connection, is asked again on the next one, and is bou
   world.client.history('a');
   assert.equal(world.socket().last('group_history').group_id, 'a', 'there is room again');
 });
+
+test('a leave that the server postpones is tried again, until it is done or the group is joined again', async () => {
+  const world = makeOpen();
+  for (const joinsAgain of [false, true]) {
+    await joined(world, 'a', {epoch: 'e', offset: 7});
+    world.socket().sent = [];
+    const left = world.client.leave('a');
+    world.socket().fail('leave_group', 'rate_limited', true);
+    if (joinsAgain) world.client.join('a', () => {});
+    world.timers.advance(1000);
+    assert.equal(world.socket().commands('leave_group').length, joinsAgain ? 1 : 2);
+    if (!joinsAgain) world.socket().reply('leave_group', {});
+    await left;
+  }
+  world.client.leave('a');
+  world.socket().fail('leave_group', 'rate_limited', true);
+  world.client.close();
+  world.timers.advance(1000);
+  assert.equal(world.timers.timers.size, 0, 'the program can end within a second');
+});
+
+test('a leave that the server refuses rejects', async () => {
+  const world = makeOpen();
+  await joined(world, 'a', {epoch: 'e', offset: 7});
+  const left = world.client.leave('a');
+  world.socket().fail('leave_group', 'internal', false);
+  await assert.rejects(left, isError('internal', false));
+});
