@@ -362,7 +362,7 @@ export class Client {
 
   /**
    * From now on the client does not call the group's callbacks, also during a recovery. To leave a group that this
-   * client is not in has no effect.
+   * client is not in has no effect. A leave that the server postpones is tried again.
    */
   leave(groupId: string | number): Promise<void>;
 
