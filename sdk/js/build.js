@@ -53,7 +53,7 @@ function build(name) {
   const {text} = outputFiles[0];
   // esbuild shortens the names of properties. terser takes out more of the rest.
   if (!name.endsWith('.min.js')) return text;
-  return terser.minify_sync(text, {ecma: 2020, compress: {passes: 3}, toplevel: true}).code;
+  return terser.minify_sync(text, {ecma: 2020, compress: {passes: 3}}).code;
 }
 
 function read(name) {

@@ -10,6 +10,9 @@ const test = require('node:test');
 const harness = require('./harness.js');
 const {startBrowser, startChannelServer, startWebSocketService, until, withCleanUp} = harness;
 
+const WebSocket = harness.requireInstalled('ws');
+const groupcast = require(harness.argument('groupcast'));
+
 const TIMEOUT = {timeout: 120000};
 
 // The service serves the unpacked package, and a page that takes it as a module script.
@@ -83,4 +86,42 @@ test('a page is back soon when its network is', TIMEOUT, withCleanUp(async () =>
   assert.deepEqual(await page.evaluate(() => globalThis.states), ['open', 'waiting', 'connecting', 'open']);
   await page.evaluate(() => globalThis.client.close());
   assert.deepEqual(errors, []);
+}));
+
+test('a page that Chromium takes offline for a while misses nothing', TIMEOUT, withCleanUp(async () => {
+  const {service, page, errors} = await open();
+  const network = await harness.Proxy.start(service.port);
+  await page.evaluate(async (url) => {
+    const client = globalThis.client = new globalThis.sdk.Client(url);
+    globalThis.states = [];
+    globalThis.signs = [];
+    globalThis.heard = [];
+    client.on('state', ({state}) => globalThis.states.push(state));
+    for (const sign of ['offline', 'online']) window.addEventListener(sign, () => globalThis.signs.push(sign));
+    await client.join('a', (message) => globalThis.heard.push(message));
+  }, `ws://127.0.0.1:${network.port}`);
+  const other = new groupcast.Client(`ws://127.0.0.1:${service.port}`, {WebSocket});
+  try {
+    await other.send('a', 'before');
+    await until('it is heard', async () => (await page.evaluate(() => globalThis.heard)).length === 1);
+    network.breakDown(true);
+    await page.context().setOffline(true);
+    await until('the page knows', () => page.evaluate(() => globalThis.signs.includes('offline')));
+    await page.evaluate(() => { globalThis.sent = globalThis.client.send('a', 'of the page'); });
+    for (let n = 0; n < 20; ++n) await other.send('a', n);
+    await until('the page has noticed the loss', () => page.evaluate(() => globalThis.states.includes('waiting')));
+    network.restore();
+    await page.context().setOffline(false);
+    const begin = performance.now();
+    await until('all is heard', async () => (await page.evaluate(() => globalThis.heard)).length === 22);
+    console.log(`back, with all messages, ${Math.round(performance.now() - begin)} ms after the network`);
+    const heard = await page.evaluate(() => globalThis.heard);
+    assert.deepEqual(heard.filter((message) => typeof message === 'number'), Array.from({length: 20}, (_, n) => n));
+    assert.equal(heard.filter((message) => message === 'of the page').length, 1);
+    assert.deepEqual(await page.evaluate(() => globalThis.signs), ['offline', 'online']);
+    assert.deepEqual(errors, []);
+  } finally {
+    other.close();
+    await page.evaluate(() => globalThis.client.close());
+  }
 }));
