@@ -41,6 +41,11 @@ int64_t Number(const json::object& from, const char* name, int64_t otherwise) {
   return value != nullptr && value->is_int64() ? value->as_int64() : otherwise;
 }
 
+bool Flag(const json::object& from, const char* name) {
+  const json::value* value = from.if_contains(name);
+  return value != nullptr && value->is_bool() && value->as_bool();
+}
+
 // The words of the JavaScript SDK.
 std::string ErrorCode(const absl::Status& status) {
   const std::string word = ErrorWord(status);
@@ -86,6 +91,8 @@ class Driver {
       if (name == "clock") {
         Print({{"event", "clock"}, {"wall_ms", absl::ToUnixMillis(absl::Now())}});
       }
+      if (name == "token") GiveToken(Text(command, "token"));
+      if (name == "reconnect") client_->Reconnect();
       if (name == "close") Close();
       if (name == "churn") Churn(command);
     }
@@ -102,6 +109,15 @@ class Driver {
     options.backoff_base /= speed;
     options.backoff_cap /= speed;
     options.queue_bytes_max = Number(command, "queue_bytes", options.queue_bytes_max);
+    if (Flag(command, "tokens")) {
+      options.token_source = [this](TokenCallback done) {
+        {
+          const std::lock_guard lock(mutex_);
+          wants_token_ = std::move(done);
+        }
+        Print({{"event", "token_wanted"}});
+      };
+    }
     options.on_state = [this](ConnectionState state, const absl::Status& why) {
       json::object event{{"event", "state"}, {"state", StateWord(state)}};
       if (!why.ok()) event["why"] = why.ToString();
@@ -184,6 +200,15 @@ class Driver {
     Tell({{"event", "not_sent"}, {"group", group}, {"text", text}, {"code", ErrorCode(why)}});
   }
 
+  void GiveToken(const std::string& token) {
+    TokenCallback done;
+    {
+      const std::lock_guard lock(mutex_);
+      done = std::exchange(wants_token_, nullptr);
+    }
+    done(token);
+  }
+
   void Close() {
     client_->Close();
     Print({{"event", "closed"}});
@@ -232,6 +257,7 @@ class Driver {
     if (what == "close") Close();
     if (what == "leave") client_->Leave(Text(event, "group"));
     if (what == "send") SendOne(Text(event, "group"), Text(*plan, "text_to_send"));
+    if (what == "reconnect") client_->Reconnect();
     if (what == "block") {
       std::this_thread::sleep_for(std::chrono::milliseconds(Number(*plan, "ms", 0)));
     }
@@ -239,7 +265,8 @@ class Driver {
 
   std::mutex mutex_;
   std::optional<json::object> plan_;  // for the next callback of a kind
-  std::unique_ptr<Client> client_;    // the last: its callbacks use the others
+  TokenCallback wants_token_;
+  std::unique_ptr<Client> client_;  // the last: its callbacks use the others
 };
 
 }  // namespace

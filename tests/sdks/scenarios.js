@@ -39,7 +39,6 @@ function runScenarios(sdk, names = null) {
   const skip = sdk.command ? false : 'it cannot run here';
   for (const {name, options, body} of scenarios) {
     if (names && !names.includes(name)) continue;
-    if (options.needsTokenCallback && !sdk.hasTokenCallback) continue;
     test(`${sdk.name}: ${name}`, {timeout: 280000, skip}, harness.withCleanUp(async () => {
       const world = await World.start(sdk, options);
       try {
@@ -196,7 +195,6 @@ function newToken(key, secondsToLive) {
 const KEY = 'a secret of at least thirty-two bytes';
 
 scenario('tokens expire, and fresh ones take their place', {
-  needsTokenCallback: true,
   serviceFlags: () => {
     const file = path.join(harness.temporaryFolder(), 'token.key');
     fs.writeFileSync(file, KEY, {mode: 0o600});

@@ -3,7 +3,7 @@
 // The SDKs under test: `command` starts a driver; null if it cannot run here.
 //
 // `canCutOff`: the WebSocket can end a connection without its peer. The standard's cannot: a dead connection keeps the
-// program until the network ends it. `hasTokenCallback`: the SDK asks the program for tokens.
+// program until the network ends it.
 
 const fs = require('node:fs');
 const {createRequire} = require('node:module');
@@ -14,11 +14,11 @@ const harness = require('../browser/harness.js');
 function inRuntime(name, runtime, groupcast, wsFolder = null) {
   const command = [...runtime, harness.argument('js_driver'), `--groupcast=${groupcast}`];
   if (wsFolder) command.push(`--websocket=${createRequire(path.join(wsFolder, 'x')).resolve('ws')}`);
-  return {name, command, canCutOff: Boolean(wsFolder), hasTokenCallback: true};
+  return {name, command, canCutOff: Boolean(wsFolder)};
 }
 
 const SDKS = {
-  cpp: () => ({name: 'cpp', command: [harness.argument('cpp_driver')], canCutOff: true, hasTokenCallback: false}),
+  cpp: () => ({name: 'cpp', command: [harness.argument('cpp_driver')], canCutOff: true}),
   node_ws: () => inRuntime('node_ws', [process.execPath], harness.argument('groupcast'),
       path.dirname(fs.realpathSync(path.join(__dirname, '../browser/harness.js')))),
   // With its own WebSocket. Node 20 has it behind a flag, and 18 has none.
