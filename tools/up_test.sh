@@ -93,7 +93,7 @@ expect_contains "and says so" "$output" "Groupcast is not running here"
 run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=2
 expect_equal "tools/up starts" "$status" 0
 port=$(http_port)
-expect_contains "and prints the link" "$output" "open http://127.0.0.1:$port/ in two tabs"
+expect_contains "and prints the link" "$output" "open http://127.0.0.1:$port/, join a group"
 expect_contains "and the table" "$output" "1 supervisor, 2 workers"
 expect_contains "with the data directory" "$output" "ready   $STATE/data"
 expect_contains "and how to stop it" "$output" "tools/down stops it."
@@ -176,7 +176,7 @@ run "$DOWN"
 if [[ -e /proc/net/if_inet6 ]] && grep -q '^0*1 ' /proc/net/if_inet6; then
   run "$UP" --no_build --detach --port=0 --http_port=0 --channel-port 0 --workers=1 '--bind_address=[::1]'
   expect_equal "tools/up starts on IPv6" "$status" 0
-  expect_contains "and prints a link that can be pasted" "$output" "open http://[::1]:$(http_port)/ in two tabs"
+  expect_contains "and prints a link that can be pasted" "$output" "open http://[::1]:$(http_port)/, join a group"
   expect_contains "and the table too" "$output" "websocket_service  [::1]:$(http_port) "
   expect_equal "the link works" "$(http_status ::1 "$(http_port)" /)" 200
   run "$DOWN"
