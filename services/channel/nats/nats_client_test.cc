@@ -254,6 +254,7 @@ TEST_F(NatsClientTest, AGroupWithoutMessagesMissesNothingAfterAShortAbsence) {
   client_->OnLost();
   Connect("once", 90);
   AnswerMessage(0);
+  EXPECT_FALSE(Has("$JS.API.STREAM.INFO.s")) << "there is nothing to repair";
   Live(95, 0, "next");
   EXPECT_EQ(Seen(), "connected; joined 7; lost; connected; 7>95 next; ");
 }

@@ -172,6 +172,17 @@ TEST_F(PublicationsTest, WithoutAnAnswerTheOutcomeIsUnknown) {
   EXPECT_EQ(Results(), "UNKNOWN");
 }
 
+TEST_F(PublicationsTest, WhatWasUnderWayWhenTheConnectionBrokeIsInDoubt) {
+  Open();
+  Add("a");
+  publications_.Close();
+  Open();
+  Answer(1, kRefusal);  // of the second transmission
+  publications_.Close();
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(Results(), "UNKNOWN");
+}
+
 TEST_F(PublicationsTest, WithoutAConnectionNothingWasTaken) {
   Add("a");
   Pass(absl::Seconds(29));
