@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/memory.h"
 #include "tests/support/process.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
@@ -57,14 +58,6 @@ Flags ServerFlags(const KeyFiles& server, const std::string& allowed) {
 Flags WorkerFlags(const KeyFiles& own, const KeyFiles& server) {
   return {"--channel_curve_secret_key=" + own.name + ".secret",
           "--channel_curve_server_key=" + server.name + ".public"};
-}
-
-int64_t AnonymousMemoryKib(pid_t pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("RssAnon:", 0) == 0) return std::stoll(line.substr(8));
-  }
-  throw Failure("there is no such process");
 }
 
 int OpenFiles(pid_t pid) {

@@ -1,4 +1,4 @@
-// The C++ SDK over TLS: with a front that the test controls, and with the real service.
+// The C++ SDK over TLS, with a front that the test controls.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,6 @@
 #include "groupcast/testing/client_fixture.h"
 #include "groupcast/testing/relay.h"
 #include "services/websocket_service/tls/testing/certificates.h"
-#include "tests/support/services.h"
 
 namespace groupcast {
 namespace {
@@ -192,38 +191,6 @@ TEST_F(CppClientTlsTest, ACaFileThatIsOfNoUseIsFoundAtOnce) {
   EXPECT_THAT(create(files_.key), HasSubstr("has no certificates in PEM"));
   options_.url = server_.url();
   EXPECT_EQ(create(files_.certificate), "ca_file is for wss:// alone");
-}
-
-TEST_F(CppClientTlsTest, WithTheRealService) {
-  tests::Groupcast groupcast(
-      /*workers=*/2, {"--tls_certificate=" + files_.certificate, "--tls_key=" + files_.key});
-  for (const char* host : {"localhost", "127.0.0.1"}) {
-    options_.url = absl::StrCat("wss://", host, ":", groupcast.service.port());
-    Start();
-    ASSERT_OK(Join("g"));
-    EXPECT_EQ(joins_.Pop()->code, absl::StatusCode::kOk);
-    ASSERT_OK(client_->Send("g", host, OnSent()));
-    EXPECT_EQ(messages_.Pop()->text, host);
-    EXPECT_EQ(sends_.Pop()->code, absl::StatusCode::kOk);
-    client_.reset();
-  }
-  const CertificateFiles other;
-  options_.ca_file = other.certificate;
-  EXPECT_THAT(Refusal(), HasSubstr("is not from a CA that this client trusts"));
-
-  // The wrong kind of URL, in both directions.
-  tests::Groupcast plain(/*workers=*/1);
-  options_.url = absl::StrCat("wss://localhost:", plain.service.port());
-  Start();
-  EXPECT_THAT(AwaitState(ConnectionState::kWaiting, absl::StatusCode::kUnavailable),
-              HasSubstr("localhost does not speak TLS on this port"));
-  client_.reset();
-  while (!states_.empty()) states_.Pop();
-  options_.ca_file = "";
-  options_.url = absl::StrCat("ws://localhost:", groupcast.service.port());
-  Start();
-  EXPECT_THAT(AwaitState(ConnectionState::kClosed, absl::StatusCode::kInvalidArgument),
-              HasSubstr("This port has TLS"));
 }
 
 }  // namespace

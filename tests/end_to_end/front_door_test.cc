@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/memory.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
 #include "tests/support/test_client.h"
@@ -51,15 +52,6 @@ TEST(FrontDoorTest, AStrangerIsRefusedAtOnceAndTheLogSaysWhatToDo) {
   for (const auto& stranger : cases) {
     EXPECT_EQ(output.find(stranger.line), output.rfind(stranger.line)) << output;
   }
-}
-
-// The memory of a process that belongs to it alone, in KiB.
-int64_t AnonymousMemoryKib(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("RssAnon:", 0) == 0) return std::stoll(line.substr(8));
-  }
-  throw Failure("there is no such process");
 }
 
 // A directory with one page of some bytes. It returns its path.

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "services/websocket_service/tls/testing/certificates.h"
 #include "tests/support/crowd.h"
+#include "tests/support/memory.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/services.h"
@@ -52,14 +52,6 @@ std::string TlsError(uint16_t port, const TlsClientOptions& options) {
   } catch (const Failure& failure) {
     return failure.what();
   }
-}
-
-int64_t AnonymousMemoryKib(pid_t pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("RssAnon:", 0) == 0) return std::stoll(line.substr(8));
-  }
-  throw Failure("there is no such process");
 }
 
 int OpenFiles(pid_t pid) {

@@ -172,8 +172,8 @@ TEST_F(ClientLoopTest, MayBeDestroyedAfterTheLoopWasStopped) {
 TEST_F(ClientLoopTest, TheLoopMayBeDestroyedWithAConnectionThatHasNoClientAnyMore) {
   auto loop = std::make_unique<asio::io_context>();
   options_.io_context = loop.get();
-  std::thread thread([&] { loop->run(); });
   Start();
+  std::thread thread([&] { loop->run(); });
   peer_ = Accept();
   AwaitState(ConnectionState::kConnected, StatusCode::kOk);
   loop->stop();

@@ -85,8 +85,10 @@ void Connection::Abandon() {
 }
 
 void Connection::Resolve() {
+  resolving_ = true;
   lookup_->Start(
       [self = shared_from_this()](const absl::StatusOr<HostLookup::Endpoints>& endpoints) {
+        self->resolving_ = false;
         if (self->ended_) return;
         if (!endpoints.ok()) return self->End(endpoints.status());
         self->ConnectTcp(*endpoints);
@@ -123,15 +125,14 @@ void Connection::OnTunnel(const TunnelResult& result) {
 
 void Connection::ShakeHandsTls() {
   if (!options_.url.tls) return ShakeHands();
-  TransportStream::Tls& tls = stream_.next_layer().StartTls(options_.tls_context.get());
+  TlsStream& tls = stream_.next_layer().StartTls(options_.tls_context.get());
   absl::Status expected = ExpectHost(options_.url.host, tls.native_handle());
   if (!expected.ok()) return End(expected);
-  tls.async_handshake(
-      asio::ssl::stream_base::client, [self = shared_from_this(), &tls](const ErrorCode& error) {
-        if (self->ended_) return;
-        if (!error) return self->ShakeHands();
-        self->End(HandshakeFailure(self->options_.url.host, tls.native_handle(), error));
-      });
+  tls.async_handshake([self = shared_from_this(), &tls](const ErrorCode& error, size_t) {
+    if (self->ended_) return;
+    if (!error) return self->ShakeHands();
+    self->End(HandshakeFailure(self->options_.url.host, tls.native_handle(), error));
+  });
 }
 
 void Connection::ShakeHands() {
@@ -235,7 +236,8 @@ void Connection::End(const ConnectionEnd& end) {
   if (ended_) return;
   ended_ = true;
   const std::shared_ptr<Connection> self = shared_from_this();
-  lookup_->Cancel();
+  // It serves one attempt at a time, and this may be an earlier one.
+  if (resolving_) lookup_->Cancel();
   close_timer_.cancel();
   tcp().close();
   if (const std::shared_ptr<ConnectionHandler> handler = handler_.lock()) {

@@ -114,6 +114,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::websocket::response_type response_;
   boost::beast::flat_buffer incoming_;
   std::string outgoing_;
+  bool resolving_ = false;
   bool writing_ = false;
   bool open_ = false;    // The handshake is complete.
   bool ending_ = false;  // Close() was called.

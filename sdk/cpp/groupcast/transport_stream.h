@@ -3,15 +3,15 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/consign.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/role.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/websocket/ssl.hpp>
+#include <boost/beast/websocket/teardown.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "groupcast/tls.h"
+#include "groupcast/tls_stream.h"
 
 namespace groupcast {
 
@@ -21,7 +21,6 @@ class TransportStream {
  public:
   using executor_type = boost::beast::tcp_stream::executor_type;
   using next_layer_type = boost::beast::tcp_stream;
-  using Tls = boost::asio::ssl::stream<boost::beast::tcp_stream&>;
 
   explicit TransportStream(boost::asio::any_io_executor executor)
       : layers_(std::make_shared<Layers>(std::move(executor))) {}
@@ -30,9 +29,9 @@ class TransportStream {
   next_layer_type& next_layer() { return layers_->tcp; }
 
   // From now on everything goes through TLS. The caller performs the handshake. May be called once.
-  Tls& StartTls(TlsContext* context) { return layers_->tls.emplace(layers_->tcp, *context); }
+  TlsStream& StartTls(TlsContext* context) { return layers_->tls.emplace(&layers_->tcp, context); }
   // Null without TLS.
-  Tls* tls() { return layers_->tls.has_value() ? &*layers_->tls : nullptr; }
+  TlsStream* tls() { return layers_->tls.has_value() ? &*layers_->tls : nullptr; }
 
   template <typename Buffers, typename Handler>
   void async_read_some(const Buffers& buffers, Handler&& handler) {
@@ -51,7 +50,7 @@ class TransportStream {
     explicit Layers(boost::asio::any_io_executor executor) : tcp(std::move(executor)) {}
 
     boost::beast::tcp_stream tcp;
-    std::optional<Tls> tls;
+    std::optional<TlsStream> tls;
   };
 
   // Shared with the operations of TLS. They use the layers to their end, and websocket::stream
@@ -64,7 +63,7 @@ template <typename Handler>
 void async_teardown(boost::beast::role_type role, TransportStream& stream, Handler&& handler) {
   using boost::beast::async_teardown;
   using boost::beast::websocket::async_teardown;
-  if (stream.tls()) return async_teardown(role, *stream.tls(), std::forward<Handler>(handler));
+  if (stream.tls()) stream.tls()->SendCloseNotify();
   async_teardown(role, stream.next_layer(), std::forward<Handler>(handler));
 }
 
