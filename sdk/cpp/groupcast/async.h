@@ -147,6 +147,13 @@ inline Call<GroupHistory> HistoryCall(Client& client, absl::string_view group_id
   };
 }
 
+inline Call<GroupMembers> MembersCall(Client& client, absl::string_view group_id,
+                                      const MembersOptions& options) {
+  return [&client, group = std::string(group_id), options](Result<GroupMembers> result) {
+    return client.Members(group, options, Callback(std::move(result)));
+  };
+}
+
 inline Call<Joined> JoinCall(Client& client, absl::string_view group_id, const JoinOptions& options,
                              GroupCallbacks callbacks) {
   return [&client, group = std::string(group_id), options,
@@ -211,6 +218,17 @@ inline std::future<absl::StatusOr<GroupHistory>> HistoryFuture(Client& client,
 inline Awaitable<GroupHistory> HistoryAsync(Client& client, absl::string_view group_id,
                                             const HistoryOptions& options = {}) {
   return Awaitable<GroupHistory>(async_internal::HistoryCall(client, group_id, options));
+}
+
+// As Client::Members.
+inline std::future<absl::StatusOr<GroupMembers>> MembersFuture(Client& client,
+                                                               absl::string_view group_id,
+                                                               const MembersOptions& options = {}) {
+  return async_internal::ToFuture(async_internal::MembersCall(client, group_id, options));
+}
+inline Awaitable<GroupMembers> MembersAsync(Client& client, absl::string_view group_id,
+                                            const MembersOptions& options = {}) {
+  return Awaitable<GroupMembers>(async_internal::MembersCall(client, group_id, options));
 }
 
 }  // namespace groupcast

@@ -83,6 +83,9 @@ TEST_F(AsyncTest, FuturesGetTheResults) {
   ASSERT_EQ(history->messages.size(), 1u) << "without the excluded one";
   EXPECT_EQ(history->messages[0].text, "text");
   EXPECT_EQ(server_->Messages("g")[1].json, "[1]");
+  const absl::StatusOr<GroupMembers> page = Get(MembersFuture(*client_, "g", {.limit = 1}));
+  ASSERT_EQ(page->members.size(), 1u);
+  EXPECT_EQ(page->count, 1u);
 }
 
 TEST_F(AsyncTest, FuturesGetTheErrorsOfTheCall) {
@@ -144,17 +147,19 @@ Detached Talk(Client& client, GroupCallbacks callbacks, std::promise<std::string
   const absl::StatusOr<Position> text = co_await SendAsync(client, "g", std::string("text"));
   const absl::StatusOr<Position> json = co_await SendJsonAsync(client, "g", std::string("[1]"));
   const absl::StatusOr<GroupHistory> history = co_await HistoryAsync(client, "g");
-  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok()) {
+  const absl::StatusOr<GroupMembers> page = co_await MembersAsync(client, "g");
+  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok() || !page.ok()) {
     done.set_value("an error");
     co_return;
   }
-  done.set_value(history->messages.at(0).json + history->messages.at(1).json);
+  done.set_value(history->messages.at(0).json + history->messages.at(1).json +
+                 page->members.at(0).connection_id);
 }
 
 TEST_F(AsyncTest, ACoroutineGoesOnWithTheResults) {
   std::promise<std::string> done;
   Talk(*client_, Ignore(), done);
-  EXPECT_EQ(Get(done.get_future()), "\"text\"[1]");
+  EXPECT_EQ(Get(done.get_future()), "\"text\"[1]c000000000000001");
 }
 
 Detached SendTo(Client& client, std::string group, std::vector<StatusCode>& results,

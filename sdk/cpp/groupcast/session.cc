@@ -54,7 +54,7 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   }
   std::erase_if(callbacks_, [&](const DueCallback& due) { return due.group_id == group_id; });
   rejoining_.erase(group->first);
-  std::erase_if(view_reads_, [&](const ViewRead& read) { return read.group_id == group_id; });
+  DropViewRead(group_id);
   std::shared_ptr<const GroupCallbacks> callbacks = std::move(group->second.callbacks);
   groups_.erase(group);
   if (callbacks->on_end) CallEnd(callbacks, GroupLeft());
@@ -377,6 +377,7 @@ void Session::OnJoinRefused(Groups::iterator found, const ServerError& error) {
   auto& [group_id, group] = *found;
   joins_.erase(group.join_id);
   rejoining_.erase(group_id);
+  DropViewRead(group_id);
   group.answered = true;
   absl::Status why = ToStatus(error);
   CallJoin(group_id, group, why);
@@ -472,6 +473,10 @@ void Session::EndViewRead(const absl::Status& why) {
   CallView(groups_.find(view_reads_.front().group_id),
            [why](MembersView* view) { view->Fail(why); });
   view_reads_.pop_front();
+}
+
+void Session::DropViewRead(absl::string_view group_id) {
+  std::erase_if(view_reads_, [&](const ViewRead& read) { return read.group_id == group_id; });
 }
 
 void Session::CallView(Groups::iterator group, std::function<void(MembersView*)> run) {

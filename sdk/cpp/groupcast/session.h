@@ -227,6 +227,8 @@ class Session {
   absl::Status OnViewPage(ReplyEvent& reply);
   // The members of the group cannot be read.
   void EndViewRead(const absl::Status& why);
+  // A page that comes for it later is ignored.
+  void DropViewRead(absl::string_view group_id);
   void CallView(Groups::iterator group, std::function<void(MembersView*)> run);
   std::string JoinFrame(const std::string& group_id);
   // Whether a frame of `bytes` may still be queued.

@@ -940,6 +940,20 @@ TEST_F(SessionTest, ViewsAreReadOneAfterTheOther) {
   EXPECT_EQ(Hear(), "b members 1 +1 -");
 }
 
+TEST_F(SessionTest, AGroupThatIsTakenAwayTellsNoMembers) {
+  Take(WelcomeEvent{});
+  JoinedWithMembers("g", {"e", 1});
+  const CommandId page = Written("group_members", "g");
+  ErrorEvent lost;
+  lost.error = {"forbidden", "no", false};
+  lost.lost_group = "g";
+  Take(lost);
+  TakePage(page, {"1"}, "1");
+  TakeMember("g", true, "2");
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  EXPECT_EQ(Hear(), "");
+}
+
 TEST_F(SessionTest, ALeftGroupTellsNoMembers) {
   Take(WelcomeEvent{});
   JoinedWithMembers("g", {"e", 1});
