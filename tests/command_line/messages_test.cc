@@ -61,6 +61,22 @@ TEST(MessagesTest, HistoryAndAPositionAreWhereSubBegins) {
                                      "\n"));
 }
 
+TEST(MessagesTest, MembersAreListed) {
+  Installation groupcast;
+  EXPECT_EQ(RunShell("groupcast members --count g").out, "0\n");
+  Shell first("exec groupcast sub g");
+  Shell second("exec groupcast sub g");
+  groupcast.AwaitMemberships(2);
+  WaitUntil("two members", [] { return RunShell("groupcast members --count g").out == "2\n"; });
+  const ShellResult table = RunShell("groupcast members g");
+  EXPECT_EQ(table.status, 0);
+  EXPECT_THAT(table.out,
+              MatchesRegex("CONNECTION +USER  SINCE +INFO\n([0-9a-f]+  - +[-0-9: ]+\n){2}"));
+  const ShellResult json = RunShell("groupcast members --json g");
+  EXPECT_THAT(json.out,
+              MatchesRegex("(\\{\"connection_id\":\"[0-9a-f]+\",\"since\":[0-9]+\\}\n){2}"));
+}
+
 TEST(MessagesTest, ASignalEndsSubCleanly) {
   Installation groupcast;
   Shell sub("exec groupcast sub news");

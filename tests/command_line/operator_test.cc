@@ -158,6 +158,11 @@ TEST(OperatorTest, ATokenLetsItsUserInAndNobodyElse) {
                    " --user=alice --groups='chat:*,news')\n");
   const ShellResult taken = RunShell(absl::StrCat(make, "groupcast pub chat:1 x"));
   EXPECT_EQ(taken.status, 0) << taken.err;
+  EXPECT_EQ(RunShell(absl::StrCat(make, "umask 077; echo $GROUPCAST_TOKEN >", weak, ".token; ",
+                                  "unset GROUPCAST_TOKEN; groupcast pub --token_file=", weak,
+                                  ".token chat:1 x"))
+                .status,
+            0);
   const ShellResult forbidden =
       RunShell(absl::StrCat(make, "yes | head -100000 | groupcast pub secret"));
   EXPECT_EQ(forbidden.status, 1);

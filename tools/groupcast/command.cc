@@ -159,8 +159,9 @@ void AddServerOptions(CLI::App* app, ServerOptions* options) {
       ->default_str(options->url);
   AddCaFile(app, &options->ca_file);
   Add(app, "--token_file", &options->token_file, "FILE",
-      "the file with the token to get in with. Without it, GROUPCAST_TOKEN counts. There is no "
-      "option for the token itself, because other users can see command lines");
+      "the file with the token to get in with. It is read again for each connection, and when the "
+      "token expires. Without it, GROUPCAST_TOKEN counts. There is no option for the token itself, "
+      "because other users can see command lines");
   AddDuration(app, "--timeout", &options->timeout,
               "how long to try if there is no connection. Without it, the first attempt must "
               "succeed, and a connection that is lost later is tried again");

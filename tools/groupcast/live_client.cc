@@ -2,17 +2,17 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace groupcast::cli {
 namespace {
 
-// The characters of a token (RFC 7515) need no escapes in a URL.
-constexpr char kTokenCharacters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=";
+// An error without the server's word is one of the arguments.
+ExitCode CodeOf(const absl::Status& why) {
+  return absl::IsInvalidArgument(why) && ErrorWord(why).empty() ? ExitCode::kWrongUsage
+                                                                : ExitCodeOf(why);
+}
 
 }  // namespace
 
@@ -21,15 +21,16 @@ LiveClient::~LiveClient() { Close(); }
 absl::Status LiveClient::Connect() {
   const absl::StatusOr<std::string> token = TokenOf(options_);
   if (!token.ok()) return token.status();
-  if (token->find_first_not_of(kTokenCharacters) != std::string::npos) {
-    return absl::InvalidArgumentError("the token has characters that no token has");
-  }
   ClientOptions options;
   options.url = options_.url;
   options.ca_file = options_.ca_file;
-  if (!token->empty()) {
-    absl::StrAppend(&options.url, absl::StrContains(options.url, '?') ? "&" : "?",
-                    "token=", *token);
+  if (options_.token_file.empty()) {
+    options.token = *token;
+  } else {
+    // A program that renews the file keeps the connection in.
+    options.token_source = [server = options_](const TokenCallback& on_token) {
+      on_token(TokenOf(server));
+    };
   }
   options.on_state = [this](ConnectionState state, const absl::Status& why) {
     OnState(state, why);
@@ -83,9 +84,14 @@ void LiveClient::Complain(const absl::Status& why) const {
 
 ExitCode LiveClient::Fail(const absl::Status& why) const {
   Complain(why);
-  // An error without the server's word is one of the arguments.
-  return absl::IsInvalidArgument(why) && ErrorWord(why).empty() ? ExitCode::kWrongUsage
-                                                                : ExitCodeOf(why);
+  return CodeOf(why);
+}
+
+ExitCode LiveClient::FailOfGroup(absl::string_view group_id, const absl::Status& why) const {
+  if (!absl::IsCancelled(why)) {
+    console_->Complain(absl::StrCat(Harmless(group_id), ": ", Harmless(why.message())));
+  }
+  return CodeOf(why);
 }
 
 void LiveClient::OnState(ConnectionState state, const absl::Status& why) {

@@ -1,11 +1,17 @@
 #ifndef GROUPCAST_TOOLS_GROUPCAST_LIVE_CLIENT_H_
 #define GROUPCAST_TOOLS_GROUPCAST_LIVE_CLIENT_H_
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "groupcast/client.h"
 #include "tools/groupcast/console.h"
@@ -39,6 +45,13 @@ class LiveClient {
   // OK: it should go on.
   absl::Status Check(absl::Duration lost_timeout = absl::InfiniteDuration());
 
+  // Makes a request and waits for its answer. `request` calls a method of the client with the given
+  // callback, and returns its status. Also returns that status, the errors of Check, and kCancelled
+  // after a signal.
+  template <typename Answer>
+  absl::StatusOr<Answer> Ask(
+      absl::FunctionRef<absl::Status(std::function<void(const absl::StatusOr<Answer>&)>)> request);
+
   // How long to wait at most until the next Check.
   absl::Duration UntilCheck() const { return absl::Milliseconds(200); }
 
@@ -49,6 +62,8 @@ class LiveClient {
   void Complain(const absl::Status& why) const;
   // The same, and the exit code of a command that ends with it.
   ExitCode Fail(const absl::Status& why) const;
+  // The same for an error of Ask about a group.
+  ExitCode FailOfGroup(absl::string_view group_id, const absl::Status& why) const;
 
  private:
   void OnState(ConnectionState state, const absl::Status& why);
@@ -66,6 +81,36 @@ class LiveClient {
   absl::Status why_;      // why there is no connection
   absl::Time lost_at_;    // since when there is none
 };
+
+template <typename Answer>
+absl::StatusOr<Answer> LiveClient::Ask(
+    absl::FunctionRef<absl::Status(std::function<void(const absl::StatusOr<Answer>&)>)> request) {
+  struct Result {
+    std::mutex mutex;
+    std::optional<absl::StatusOr<Answer>> answer;
+  };
+  // The callback may run after this function gave up.
+  const auto result = std::make_shared<Result>();
+  const absl::Status asked =
+      request([result, waker = waker_](const absl::StatusOr<Answer>& answer) {
+        {
+          const std::lock_guard lock(result->mutex);
+          result->answer = answer;
+        }
+        waker->Poke();
+      });
+  if (!asked.ok()) return asked;
+  for (;;) {
+    {
+      const std::lock_guard lock(result->mutex);
+      if (result->answer.has_value()) return *std::move(result->answer);
+    }
+    if (waker_->Wait(UntilCheck()) == Waker::Cause::kSignal) {
+      return absl::CancelledError("interrupted");
+    }
+    if (absl::Status status = Check(); !status.ok()) return status;
+  }
+}
 
 }  // namespace groupcast::cli
 

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
       {"sub", "print the messages of groups", DefineSub},
       {"pub", "send messages to a group", DefinePub},
       {"history", "print the messages that a group still has", DefineHistory},
+      {"members", "print the members of a group", DefineMembers},
       {"tail", "print the messages of all groups with a prefix", DefineTail},
       {"top", "show the busiest groups, and rates", DefineTop},
       {"bench", "measure a server under load", DefineBench},

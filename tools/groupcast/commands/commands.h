@@ -9,6 +9,7 @@ namespace groupcast::cli {
 Run DefineSub(CLI::App* app);
 Run DefinePub(CLI::App* app);
 Run DefineHistory(CLI::App* app);
+Run DefineMembers(CLI::App* app);
 Run DefineStatus(CLI::App* app);
 Run DefineTail(CLI::App* app);
 Run DefineTop(CLI::App* app);

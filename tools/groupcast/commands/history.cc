@@ -1,6 +1,4 @@
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -59,40 +57,14 @@ ExitCode RunHistory(const Arguments& arguments, Console& console) {
     options.since = *since;
   }
   Waker waker;
-  std::mutex mutex;
-  std::optional<absl::StatusOr<GroupHistory>> answer;
   LiveClient client(arguments.server, &console, &waker);
-  absl::Status status = client.Connect();
-  if (status.ok()) {
-    status = client.client().History(arguments.group, options,
-                                     [&](const absl::StatusOr<GroupHistory>& history) {
-                                       const std::lock_guard lock(mutex);
-                                       answer = history;
-                                       waker.Poke();
-                                     });
-    if (!status.ok()) {
-      console.Complain(status.message());
-      return ExitCode::kWrongUsage;
-    }
-  }
-  while (status.ok()) {
-    {
-      const std::lock_guard lock(mutex);
-      if (answer.has_value()) break;
-    }
-    if (waker.Wait(client.UntilCheck()) == Waker::Cause::kSignal) {
-      status = absl::CancelledError("interrupted");
-      break;
-    }
-    status = client.Check();
-  }
-  client.Close();
-  if (!status.ok()) return client.Fail(status);
-  if (!answer->ok()) {
-    console.Complain(absl::StrCat(arguments.group, ": ", Harmless(answer->status().message())));
-    return ExitCodeOf(answer->status());
-  }
-  return Print(**answer, arguments, &console);
+  if (absl::Status status = client.Connect(); !status.ok()) return client.Fail(status);
+  const absl::StatusOr<GroupHistory> history =
+      client.Ask<GroupHistory>([&](const HistoryCallback& on_history) {
+        return client.client().History(arguments.group, options, on_history);
+      });
+  if (!history.ok()) return client.FailOfGroup(arguments.group, history.status());
+  return Print(*history, arguments, &console);
 }
 
 }  // namespace
