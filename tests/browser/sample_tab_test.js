@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const test = require('node:test');
-const {until, withCleanUp} = require('./harness.js');
+const {withCleanUp} = require('./harness.js');
 const {bubbles, button, isJoined, join, openMember, openPage, openTab, others, own, pending, say, sendMany, start,
   state} = require('./sample.js');
 
@@ -43,10 +43,10 @@ test('a reload keeps name, group, session, and own messages on their side', TIME
   await own(amina, 'After the reload');
   await others(bruno, 'After the reload');
   assert.equal(await bruno.locator('.message:not(.own) .who').last().textContent(), 'Amina');
-  // Of the pages: the empty form, the typed one, and the one after the reload. All were the same tab.
-  assert.equal(sessions.length, 3);
+  // Of each page that this tab has shown.
+  assert.ok(sessions.length >= 3);
   assert.match(sessions[0], /./);
-  assert.deepEqual(new Set(sessions).size, 1);
+  assert.equal(new Set(sessions).size, 1);
   // The same member: nobody has come or gone.
   await amina.getByText('2 here').waitFor();
   await amina.locator('#members').click();
@@ -119,7 +119,6 @@ test('two tabs never share a session, also if one is a copy of the other', TIMEO
   const sessions = sessionsOf(amina);
   await amina.reload();
   await join(amina);
-  await until('a WebSocket', () => sessions.length === 1);
   // A page that a page opens begins with a copy of its sessionStorage, like a tab that is duplicated.
   const copied = amina.context().waitForEvent('page');
   await amina.evaluate(() => { window.open(location.href); });
@@ -129,7 +128,7 @@ test('two tabs never share a session, also if one is a copy of the other', TIMEO
   await copy.reload();  // so that the test sees its WebSocket
   await join(copy);
   await amina.getByText('2 here').waitFor();
-  assert.equal(copySessions.length, 1);
+  assert.deepEqual([new Set(sessions).size, new Set(copySessions).size], [1, 1]);
   assert.notEqual(copySessions[0], sessions[0]);
 }));
 
