@@ -28,7 +28,7 @@ expect_message() {
 
 # expect_ways_without_bazel PREFIX PKG_CONFIG_FOLDER EXAMPLES: the client below PREFIX can be used.
 expect_ways_without_bazel() {
-  local flags examples=$3
+  local flags header examples=$3
   export PKG_CONFIG_PATH=$2
   expect_equal "pkg-config knows the version" "$(pkg-config --modversion groupcast)" "$(<VERSION)"
   read -ra flags <<<"$(pkg-config --cflags --libs groupcast)"
@@ -42,6 +42,11 @@ expect_ways_without_bazel() {
   expect_equal "a program builds with CMake" "$status" 0
   expect_message "$PROGRAM/build/program"
 
+  for header in groupcast/{async,client,testing/fake_server}.h; do
+    run g++ -std=c++20 -M -x c++ "$1/include/$header" "-I$1/include"
+    expect_contains "$header can be read" "$status $output" "0 ${header##*/}"
+    expect_equal "and includes no header of Boost" "$(grep -o 'boost/[^ ]*' <<<"$output" || true)" ''
+  done
   run g++ -std=c++20 -fsyntax-only "$examples/chat.cc" "${flags[@]}"
   expect_equal "the chat compiles" "$status$output" 0
   run g++ -std=c++20 -o "$PROGRAM/greeter_test" "$examples/greeter_test.cc" "${flags[@]}" -lgtest -lgtest_main
