@@ -226,6 +226,10 @@ inline std::future<absl::StatusOr<GroupMembers>> MembersFuture(Client& client,
                                                                const MembersOptions& options = {}) {
   return async_internal::ToFuture(async_internal::MembersCall(client, group_id, options));
 }
+inline Awaitable<GroupMembers> MembersAsync(Client& client, absl::string_view group_id,
+                                            const MembersOptions& options = {}) {
+  return Awaitable<GroupMembers>(async_internal::MembersCall(client, group_id, options));
+}
 
 }  // namespace groupcast
 

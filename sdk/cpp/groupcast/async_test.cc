@@ -92,6 +92,7 @@ TEST_F(AsyncTest, FuturesGetTheErrorsOfTheCall) {
   EXPECT_EQ(Get(SendFuture(*client_, "", "text")).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Get(SendJsonFuture(*client_, "g", "{")).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Get(HistoryFuture(*client_, "")).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Get(MembersFuture(*client_, "")).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Get(JoinFuture(*client_, "g", {}, {})).status().code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(Get(JoinFuture(*client_, "g", {}, Ignore())).ok());
   EXPECT_EQ(Get(JoinFuture(*client_, "g", {}, Ignore())).status().code(),
@@ -147,7 +148,8 @@ Detached Talk(Client& client, GroupCallbacks callbacks, std::promise<std::string
   const absl::StatusOr<Position> text = co_await SendAsync(client, "g", std::string("text"));
   const absl::StatusOr<Position> json = co_await SendJsonAsync(client, "g", std::string("[1]"));
   const absl::StatusOr<GroupHistory> history = co_await HistoryAsync(client, "g");
-  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok()) {
+  const absl::StatusOr<GroupMembers> members = co_await MembersAsync(client, "g");
+  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok() || !members.ok()) {
     done.set_value("an error");
     co_return;
   }

@@ -202,6 +202,48 @@ TEST_F(FakeServerTest, HistoryIsReadWithoutAJoin) {
   alice.client->Close();  // Its callbacks use what is here.
 }
 
+TEST_F(FakeServerTest, MembersAreReadInPages) {
+  Program alice(*server_);
+  Program bob(*server_);
+  alice.Join("a");
+  ASSERT_OK(server_->AwaitMembers("a", 1));
+  bob.Join("a");
+  ASSERT_OK(server_->AwaitMembers("a", 2));
+  Log pages;
+  const MembersCallback on_members = [&](const absl::StatusOr<GroupMembers>& page) {
+    ASSERT_TRUE(page.ok()) << page.status();
+    pages.Add(absl::StrCat(page->count, ": ", page->members.size(), " ", page->next));
+  };
+  ASSERT_OK(alice.client->Members("a", on_members));
+  EXPECT_EQ(pages.Next(), "2: 2 ");
+  ASSERT_OK(alice.client->Members("a", {.count_only = true}, on_members));
+  EXPECT_EQ(pages.Next(), "2: 0 ");
+  ASSERT_OK(alice.client->Members("a", {.limit = 1}, on_members));
+  const std::string first = pages.Next();
+  const std::string next = first.substr(first.rfind(' ') + 1);
+  EXPECT_NE(next, "");
+  ASSERT_OK(alice.client->Members("a", {.limit = 1, .after = next}, on_members));
+  EXPECT_EQ(pages.Next(), "2: 1 ") << "the last page";
+  alice.client->Close();  // Its callbacks use what is here.
+}
+
+TEST_F(FakeServerTest, WhoComesAndGoesIsTold) {
+  Program alice(*server_);
+  GroupCallbacks callbacks;
+  callbacks.on_message = [](const Message&) {};
+  callbacks.on_members = [&](const absl::StatusOr<MembersUpdate>& update) {
+    alice.heard.Add(update.ok() ? absl::StrCat(update->members.size()) : "an error");
+  };
+  ASSERT_OK(alice.client->Join("a", {}, std::move(callbacks)));
+  EXPECT_EQ(alice.heard.Next(), "1");
+  {
+    Program bob(*server_);
+    bob.Join("a");
+    EXPECT_EQ(alice.heard.Next(), "2");
+  }
+  EXPECT_EQ(alice.heard.Next(), "1");
+}
+
 TEST_F(FakeServerTest, ASessionMayExcludeItself) {
   Program alice(*server_, "session-of-alice");
   Program tablet(*server_, "session-of-alice");
