@@ -40,6 +40,12 @@
 // destructor returns. A coroutine must not be destroyed while it waits here.
 //
 // Any coroutine type that can co_await will do. One awaitable is for one co_await.
+//
+// GCC 12 destroys an aggregate twice that is written in braces within a co_await expression. Give
+// options and callbacks a name first:
+//
+//   const groupcast::MembersOptions options = {.after = "c4f1e2a90b7d3356"};
+//   auto members = co_await groupcast::MembersAsync(*client, "news", options);
 namespace groupcast {
 
 namespace async_internal {
@@ -216,8 +222,11 @@ inline std::future<absl::StatusOr<GroupHistory>> HistoryFuture(Client& client,
   return async_internal::ToFuture(async_internal::HistoryCall(client, group_id, options));
 }
 inline Awaitable<GroupHistory> HistoryAsync(Client& client, absl::string_view group_id,
-                                            const HistoryOptions& options = {}) {
+                                            const HistoryOptions& options) {
   return Awaitable<GroupHistory>(async_internal::HistoryCall(client, group_id, options));
+}
+inline Awaitable<GroupHistory> HistoryAsync(Client& client, absl::string_view group_id) {
+  return HistoryAsync(client, group_id, HistoryOptions());
 }
 
 // As Client::Members.
@@ -227,8 +236,11 @@ inline std::future<absl::StatusOr<GroupMembers>> MembersFuture(Client& client,
   return async_internal::ToFuture(async_internal::MembersCall(client, group_id, options));
 }
 inline Awaitable<GroupMembers> MembersAsync(Client& client, absl::string_view group_id,
-                                            const MembersOptions& options = {}) {
+                                            const MembersOptions& options) {
   return Awaitable<GroupMembers>(async_internal::MembersCall(client, group_id, options));
+}
+inline Awaitable<GroupMembers> MembersAsync(Client& client, absl::string_view group_id) {
+  return MembersAsync(client, group_id, MembersOptions());
 }
 
 }  // namespace groupcast

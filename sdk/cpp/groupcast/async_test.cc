@@ -143,13 +143,16 @@ TEST(AsyncInternalTest, ACallbackThatIsLostCancels) {
 }
 
 Detached Talk(Client& client, GroupCallbacks callbacks, std::promise<std::string>& done) {
+  const JoinOptions options;
   const absl::StatusOr<Joined> joined =
-      co_await JoinAsync(client, std::string("g"), {}, std::move(callbacks));
+      co_await JoinAsync(client, std::string("g"), options, std::move(callbacks));
   const absl::StatusOr<Position> text = co_await SendAsync(client, "g", std::string("text"));
   const absl::StatusOr<Position> json = co_await SendJsonAsync(client, "g", std::string("[1]"));
   const absl::StatusOr<GroupHistory> history = co_await HistoryAsync(client, "g");
   const absl::StatusOr<GroupMembers> members = co_await MembersAsync(client, "g");
-  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok() || !members.ok()) {
+  const MembersOptions one = {.limit = 1};
+  const absl::StatusOr<GroupMembers> page = co_await MembersAsync(client, "g", one);
+  if (!joined.ok() || !text.ok() || !json.ok() || !history.ok() || !members.ok() || !page.ok()) {
     done.set_value("an error");
     co_return;
   }
