@@ -1,6 +1,6 @@
-// libzmq and Abseil come from the system, without instrumentation: TSan sees the memory that threads
-// hand to each other, but not the atomic operations by which they do. In Abseil, it is the count of
-// references of a Status that a future carries to another thread.
+// libzmq and Abseil come from the system, without instrumentation: TSan sees the memory that
+// threads hand to each other, but not the atomic operations by which they do. In Abseil, it is the
+// count of references of a Status that a future carries to another thread.
 
 // The runtime names it so, and has no header for it.
 // NOLINTBEGIN(bugprone-reserved-identifier)
