@@ -76,6 +76,12 @@ TEST(FindingsTest, ServicesAndTheirVersions) {
   ExpectLevel(findings[0], Level::kOk);
   ExpectLevel(findings[1], Level::kOk);
 
+  ServiceRow stops = Service("1.0");
+  stops.ready = false;
+  findings = JudgeServices({stops}, "1.0");
+  ExpectLevel(findings[0], Level::kFail);
+  EXPECT_EQ(findings[0].text, "channel_server is not ready");
+
   ServiceRow away;
   away.address = "127.0.0.1:9234";
   away.reason = "nothing listens there";
