@@ -43,6 +43,12 @@ std::optional<json::object> ReadPart(absl::string_view part) {
   return value.get_object();
 }
 
+absl::Status NoToken() {
+  return absl::InvalidArgumentError(
+      "this is no JSON Web Token: it has three parts with dots between them, and the first two are "
+      "JSON in base64url.");
+}
+
 std::optional<absl::Time> TimeClaim(const json::object& claims, const char* name) {
   const json::value* const value = claims.if_contains(name);
   if (value == nullptr || !value->is_number()) return std::nullopt;
@@ -89,13 +95,10 @@ absl::StatusOr<std::string> ClaimsJson(const TokenRequest& request, absl::Time n
 
 absl::StatusOr<ReadableToken> ReadToken(absl::string_view token) {
   const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
-  const std::optional<json::object> header = parts.size() == 3 ? ReadPart(parts[0]) : std::nullopt;
-  const std::optional<json::object> claims = parts.size() == 3 ? ReadPart(parts[1]) : std::nullopt;
-  if (!header.has_value() || !claims.has_value()) {
-    return absl::InvalidArgumentError(
-        "this is no JSON Web Token: it has three parts with dots between them, and the first two "
-        "are JSON in base64url.");
-  }
+  if (parts.size() != 3) return NoToken();
+  const std::optional<json::object> header = ReadPart(parts[0]);
+  const std::optional<json::object> claims = ReadPart(parts[1]);
+  if (!header.has_value() || !claims.has_value()) return NoToken();
   ReadableToken readable;
   readable.header = json::serialize(*header);
   readable.claims = json::serialize(*claims);
