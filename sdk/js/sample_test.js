@@ -93,7 +93,9 @@ test('what was missed is recovered up to the head, and only what others said', (
   conversation.setAway(true);
   conversation.send('1', 'Amina', 'mine', NOON);
   assert.deepEqual(lines(conversation), ['before', 'away', 'mine']);
+  assert.deepEqual(conversation.view(NOON).filter(({isWaiting}) => isWaiting).map(({text}) => text), ['mine']);
   conversation.setAway(false);
+  assert.equal(conversation.view(NOON).some(({isWaiting}) => isWaiting), false);
   const recovery = conversation.onRecovered(place(1));
   conversation.onMessage('missed', place(2));
   conversation.onMessage(said('Amina', 'mine', {id: '1'}), place(3));

@@ -45,6 +45,7 @@ test('offline for 10 s: nothing is made, and what was missed comes back marked',
   await own(bruno, 'Missed 2');
   await say(amina, 'Written offline');
   await pending(amina, 'Written offline');
+  await amina.getByText('Waiting for the connection').waitFor();
   assert.deepEqual(await bubbles(amina), ['Before', 'Written offline']);
 
   await state(amina, 'open');

@@ -125,6 +125,11 @@ test('right-to-left text stands right', TIMEOUT, withCleanUp(async () => {
   await own(amina, 'This is the message, بالإنجليزية');
   assert.equal(await direction('هذه هي الرسالة, in Arabic'), 'rtl');
   assert.equal(await direction('This is the message, بالإنجليزية'), 'ltr');
+  // A name does not turn the page's own words round: this one begins at the left of its line.
+  await openMember(browser, url, {name: 'داليا', group: 'g'});
+  const note = amina.locator('.note span').filter({hasText: 'joined.'});
+  await note.waitFor();
+  assert.equal(await note.evaluate((item) => getComputedStyle(item).direction), 'ltr');
 }));
 
 test('the keyboard alone is enough, and what comes is read aloud', TIMEOUT, withCleanUp(async () => {

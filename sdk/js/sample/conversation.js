@@ -89,7 +89,7 @@ class Conversation {
     if (said.by && said.name) this._rememberName(said.by, said.name);
     if (said.kind === 'here') {
       const isNews = !said.isAgain && said.by !== this.memberId;
-      return isNews ? this.note(said.name + ' joined.') : this._change(null);
+      return isNews ? this.note(isolate(said.name) + ' joined.') : this._change(null);
     }
     // A person who tries again after an unknown outcome may send it twice. It has the same id.
     if (said.id !== null && this._ids.has(said.id)) return null;
@@ -159,7 +159,7 @@ class Conversation {
   /**
    * The entries in their order, as copies. Some are added: `day` before the first message of each day, `counters` with
    * their names before a row of numbers, and `away` while the connection is. Messages say whether they continue a block
-   * of one sender (`isMore`), and whether it goes on (`hasMore`).
+   * of one sender (`isMore`), whether it goes on (`hasMore`), and whether they wait for a connection (`isWaiting`).
    */
   view(now) {
     const shown = [];
@@ -175,7 +175,7 @@ class Conversation {
       if (today !== day) shown.push({kind: 'day', key: 'day:' + entry.key, label: dayLabel(entry.sentAt, now)});
       day = today;
       const before = shown[shown.length - 1];
-      const item = {...entry, isMore: false, hasMore: false,
+      const item = {...entry, isMore: false, hasMore: false, isWaiting: this.isAway && entry.status === 'pending',
         isRecovered: entry.status === 'delivered' && !entry.isOwn && this.isRecovered(entry)};
       if (item.isNumber) {
         if (!before?.isNumber) {
@@ -245,6 +245,11 @@ function readMessage(message) {
     kind: 'text', id: null, by: null, name: 'without a name', isBare: true, isNumber: false,
     text: typeof message === 'string' ? message : JSON.stringify(message),
   };
+}
+
+// A name of any direction leaves the order of the words around it alone.
+function isolate(name) {
+  return '\u2068' + name + '\u2069';
 }
 
 function dayOf(ms) {

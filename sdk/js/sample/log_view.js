@@ -48,7 +48,9 @@ class LogView {
       return;
     }
     item.className = 'note ' + entry.kind + (entry.isProblem ? ' problem' : '');
-    item.replaceChildren(element('span', '', noteText(entry)));
+    const text = element('span', '', noteText(entry));
+    text.dir = 'ltr';  // the page's own words are English
+    item.replaceChildren(text);
   }
 
   _fillMessage(item, entry) {
@@ -69,7 +71,7 @@ class LogView {
     if (entry.isRecovered) meta.append(element('span', 'tag', 'recovered'), ' ');
     switch (status) {
       case 'pending':
-        meta.append(element('span', 'progress', 'Sending…'));
+        meta.append(element('span', 'progress', entry.isWaiting ? 'Waiting for the connection' : 'Sending'));
         break;
       case 'failed':
       case 'unknown':
