@@ -16,7 +16,6 @@ const followed = argument('pages').split(',');
 const OTHERS = {
   'docs/http_api.md': 'tests/http_gateway/recipes_test.js',
   'docs/protocol.md': 'tests/end_to_end/protocol_document_test.cc',
-  'sdk/cpp/README.md': 'tests/package/workspace_test.sh',
 };
 
 // In these languages a block is code that a reader can run.

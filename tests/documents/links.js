@@ -4,10 +4,15 @@
 const fs = require('fs');
 const path = require('path');
 
-// The text without code, in which nothing is a link or a heading. Lines keep their numbers.
+// The text without code and without comments, in which nothing is a link or a heading. Lines keep their numbers.
 function withoutCode(text) {
   let fence = null;
+  let inComment = false;
   return text.split('\n').map((line) => {
+    if (fence === null && (inComment || line.startsWith('<!--'))) {
+      inComment = !line.includes('-->');
+      return '';
+    }
     const mark = line.match(/^\s*(```+|~~~+)/);
     if (fence !== null) {
       if (mark && line.trim() === fence) fence = null;

@@ -18,10 +18,11 @@ test('headings have the anchors that GitHub gives them', () => {
   assert.deepStrictEqual([...anchorsOf(text)], ['a-b_c-d-e', 'a', 'a-1', 'see-f', 'h']);
 });
 
-test('code and other sites have no links of the project', () => {
-  const text = '[a](b.md) `[c](d.md)` [e](https://f/#g)\n```\n[h](i.md)\n```\n[j]: k.md\n[l](#m)';
+test('code, comments and other sites have no links of the project', () => {
+  const text = '[a](b.md) `[c](d.md)` [e](https://f/#g)\n```\n[h](i.md)\n```\n[j]: k.md\n[l](#m)\n' +
+               '<!-- a\n[n](o)\n-->\n<!-- b -->\n[p](q)';
   assert.deepStrictEqual(linksOf(text), [{line: 1, target: 'b.md'}, {line: 5, target: 'k.md'},
-                                         {line: 6, target: '#m'}]);
+                                         {line: 6, target: '#m'}, {line: 11, target: 'q'}]);
 });
 
 test('a link to nothing is found', () => {

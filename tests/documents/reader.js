@@ -21,7 +21,7 @@ const PROGRAMS = {
   '.sh': (file) => `bash -e ${file}`,
   '.php': (file) => `php ${file}`,
   '.cc': (file) => 'export PKG_CONFIG_PATH="$HOME/.local/lib/pkgconfig"; ' +
-      `g++ -std=c++20 -o program ${file} $(pkg-config --cflags --libs groupcast) && ./program`,
+      `g++ -std=c++20 -o part ${file} $(pkg-config --cflags --libs groupcast) -lgtest_main -lgtest && ./part`,
 };
 
 class Reader {
@@ -134,7 +134,7 @@ class Reader {
     const line = code.split('\n').filter((each) => each.includes('tools/install'));
     assert.deepEqual(line.map((each) => each.split('tools/install')[1].trim()), ['--prefix="$HOME/.local"']);
     const prefix = path.join(this.home, '.local');
-    fs.mkdirSync(prefix);
+    fs.mkdirSync(prefix, {recursive: true});
     child_process.execFileSync('tar', ['-xf', harness.argument('installed_sdk'), '-C', prefix]);
   }
 

@@ -201,6 +201,7 @@ using EndCallback = std::function<void(const absl::Status&)>;
 using TokenCallback = std::function<void(absl::StatusOr<std::string>)>;
 // Gets a token, and gives it to `done`, at once or later.
 using TokenSource = std::function<void(TokenCallback done)>;
+// Gets an error that no other callback tells.
 using ErrorListener = std::function<void(const absl::Status&)>;
 // `why` is OK for kConnecting, for kConnected and after Close(). Otherwise it says what ended the
 // connection or prevented it. kInternal: this client and the server disagree about the protocol.
