@@ -325,8 +325,12 @@ scenario('the clock is set back and forward', {serviceFlags: ['--ping_interval=1
   moved.send(20);
   other.send(20);
   await moved.until('the dead line is noticed', () => moved.states.includes('waiting'));
+  // Sends are in doubt now. The C++ SDK has a clock that goes on in sleep, and nobody can set it. A JavaScript program
+  // has none: it may take the step for a sleep, and tell that the outcome is unknown.
+  setClock('+3600');
   world.network.restore();
   await world.judge();
+  if (world.sdk.name === 'cpp') assert.deepEqual(moved.all('not_sent'), []);
 });
 
 module.exports = {runScenarios};
