@@ -217,6 +217,7 @@ scenario('tokens expire, and fresh ones take their place', {
   }
   const journals = await world.judge();
   assert.equal(journals.a.delivered.length, 300);
+  for (const {name, states} of [a, b]) assert.ok(!states.includes('waiting'), `${name} had to connect again`);
 });
 
 scenario('a callback is slower than the server waits for a pong',
