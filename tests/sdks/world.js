@@ -97,6 +97,8 @@ class World {
 
   async stop() {
     await killDrivers();
+    // They write in the folder until they end.
+    await Promise.all([this.service.stop(), this.channelServer.stop()]);
     fs.rmSync(this.folder, {recursive: true, force: true});
   }
 }
