@@ -192,8 +192,9 @@ class Client {
   //
   // kInvalidArgument: `group_id` is not 1 to 128 bytes of UTF-8 without control characters, or
   // `on_message` is empty. kAlreadyExists: this client is in the group. kResourceExhausted: over
-  // groups_max, or on_end of twice that number of earlier memberships has not run yet. After the
-  // end (Close, or kClosed): the reason of the end. On any error no callback runs.
+  // groups_max; or of twice that number of earlier memberships, on_end has not run, or the server
+  // has not carried out the leaves. After the end (Close, or kClosed): the reason of the end. On
+  // any error no callback runs.
   absl::Status Join(absl::string_view group_id, MessageCallback on_message,
                     JoinCallback on_join = nullptr, GapCallback on_gap = nullptr);
 

@@ -129,8 +129,9 @@ std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options
   return frame;
 }
 
-std::string LeaveGroupFrame(absl::string_view group_id) {
-  return absl::StrCat(R"({"cmd":"leave_group","group_id":)", Quote(group_id), "}");
+std::string LeaveGroupFrame(absl::string_view group_id, CommandId id) {
+  return absl::StrCat(R"({"cmd":"leave_group","group_id":)", Quote(group_id), R"(,"id":)",
+                      static_cast<uint64_t>(id), "}");
 }
 
 std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,

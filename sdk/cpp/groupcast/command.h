@@ -44,8 +44,7 @@ struct SendKey {
 // most one of since and history, and UTF-8. `presence`: ask for the events of members.
 std::string AddGroupFrame(absl::string_view group_id, const JoinOptions& options, bool presence,
                           CommandId id);
-// Without an id, because the client does not wait for the answer.
-std::string LeaveGroupFrame(absl::string_view group_id);
+std::string LeaveGroupFrame(absl::string_view group_id, CommandId id);
 // `key` gives the frame its key and its id.
 std::string SendToGroupFrame(absl::string_view group_id, absl::string_view message_json,
                              const SendOptions& options, const SendKey& key);

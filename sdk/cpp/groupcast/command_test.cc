@@ -20,7 +20,8 @@ TEST(CommandTest, FramesAreAsSpecified) {
             R"("since":{"epoch":"5f0c2ab3d1e94477","offset":41},"id":7})");
   EXPECT_EQ(AddGroupFrame("123", {std::nullopt, 20}, false, CommandId{7}),
             R"({"cmd":"add_group","group_id":"123","history":20,"id":7})");
-  EXPECT_EQ(LeaveGroupFrame("123"), R"({"cmd":"leave_group","group_id":"123"})");
+  EXPECT_EQ(LeaveGroupFrame("123", CommandId{7}),
+            R"({"cmd":"leave_group","group_id":"123","id":7})");
   EXPECT_EQ(SendToGroupFrame("123", R"({"n":0.1})", {}, {"k-", CommandId{8}}),
             R"({"cmd":"send_to_group","group_id":"123","message":{"n":0.1},"key":"k-8","id":8})");
   EXPECT_EQ(SendToGroupFrame("123", "1", {/*exclude_self=*/true}, {"k-", CommandId{8}}),
@@ -34,7 +35,8 @@ TEST(CommandTest, FramesAreAsSpecified) {
 }
 
 TEST(CommandTest, GroupIdsAreEscaped) {
-  EXPECT_EQ(LeaveGroupFrame("a\"b\\c"), R"({"cmd":"leave_group","group_id":"a\"b\\c"})");
+  EXPECT_EQ(LeaveGroupFrame("a\"b\\c", CommandId{7}),
+            R"({"cmd":"leave_group","group_id":"a\"b\\c","id":7})");
 }
 
 // Whatever the text is, a JSON parser gets it back.

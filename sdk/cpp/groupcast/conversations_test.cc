@@ -36,7 +36,7 @@ namespace {
 
 constexpr char kFolder[] = "sdk/conversations";
 // What only browsers tell.
-constexpr absl::string_view kNeedsMissing[] = {"network_events", "results_of_leaves", "wake_up"};
+constexpr absl::string_view kNeedsMissing[] = {"network_events", "wake_up"};
 // The longest pause before a reconnect, with the default backoff.
 constexpr absl::Duration kReconnectMax = absl::Seconds(30);
 // The most that a client may do in a second of time that passes. A client that does more spins.

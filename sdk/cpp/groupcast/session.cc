@@ -25,10 +25,18 @@ absl::Status Session::Join(absl::string_view group_id, const JoinOptions& option
     return absl::ResourceExhaustedError(
         absl::StrCat("already in ", groups_.size(), " groups, and groups_max allows no more"));
   }
+  const size_t leaves = written_leaves_.size() + postponed_leaves_.size();
+  if (leaves >= 2 * limits_.groups_max) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server has not carried out ", leaves, " leaves yet"));
+  }
   if (ends_due_ >= 2 * limits_.groups_max) {
     return absl::ResourceExhaustedError(
         absl::StrCat("on_end of ", ends_due_, " earlier memberships has not run yet"));
   }
+  // The join makes the connection a member, or finds it one.
+  std::erase_if(postponed_leaves_,
+                [&](const auto& entry) { return entry.second.group_id == group_id; });
   Group& group = groups_[std::string(group_id)];
   group.callbacks = std::move(callbacks);
   if (group.callbacks->on_members) group.view = std::make_shared<MembersView>(group.callbacks);
@@ -45,7 +53,7 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   // Also if it was refused for the moment: not every refusal is certain that nothing was done.
   const bool join_was_written = group->second.state != GroupState::kQueued;
   if (join_was_written) {
-    queue_.push_back({CommandKind::kLeave, group->first});
+    queue_.push_back({CommandKind::kLeave, group->first, {}, kResendBackoffMin});
     joins_.erase(group->second.join_id);
   } else {
     std::erase_if(queue_, [&](const Command& command) {
@@ -140,6 +148,8 @@ std::optional<absl::Duration> Session::OnDisconnected() {
   });
   resends_.clear();
   joins_.clear();
+  written_leaves_.clear();
+  postponed_leaves_.clear();
   rejoining_.clear();
   view_reads_.clear();
   has_refused_joins_ = false;
@@ -174,12 +184,18 @@ void Session::OnTimer(absl::Time now) {
     queue_.push_back({CommandKind::kSend, "", resends_.begin()->second});
     resends_.erase(resends_.begin());
   }
+  while (!postponed_leaves_.empty() && postponed_leaves_.begin()->first <= now) {
+    PendingLeave& leave = postponed_leaves_.begin()->second;
+    queue_.push_back({CommandKind::kLeave, std::move(leave.group_id), {}, leave.pause});
+    postponed_leaves_.erase(postponed_leaves_.begin());
+  }
 }
 
 absl::Time Session::next_deadline() const {
   absl::Time next = absl::InfiniteFuture();
   if (!sends_.empty()) next = sends_.begin()->second.deadline;
   if (!resends_.empty()) next = std::min(next, resends_.begin()->first);
+  if (!postponed_leaves_.empty()) next = std::min(next, postponed_leaves_.begin()->first);
   return next;
 }
 
@@ -201,7 +217,7 @@ std::optional<std::string> Session::NextFrame(absl::Time now) {
       case CommandKind::kJoin:
         return JoinFrame(command.group_id);
       case CommandKind::kLeave:
-        return LeaveGroupFrame(command.group_id);
+        return LeaveFrame(command);
       case CommandKind::kRead: {
         PendingRead& read = reads_.find(command.id)->second;
         SetInFlight(&read, true);
@@ -264,6 +280,7 @@ absl::Status Session::Handle(ReplyEvent& event, absl::Time) {
     return OnRead(read, event);
   }
   if (!view_reads_.empty() && view_reads_.front().id == *event.id) return OnViewPage(event);
+  written_leaves_.erase(*event.id);
   return absl::OkStatus();
 }
 
@@ -285,6 +302,8 @@ absl::Status Session::Handle(const ErrorEvent& event, absl::Time now) {
     Fail(read, ToStatus(event.error));
   } else if (!view_reads_.empty() && view_reads_.front().id == *event.id) {
     EndViewRead(ToStatus(event.error));
+  } else if (written_leaves_.contains(*event.id)) {
+    OnLeaveRefused(*event.id, event.error, now);
   }
   return absl::OkStatus();
 }
@@ -388,6 +407,16 @@ void Session::OnJoinRefused(Groups::iterator found, const ServerError& error) {
   }
   CallEnd(std::move(group.callbacks), why);
   groups_.erase(found);
+}
+
+void Session::OnLeaveRefused(CommandId id, const ServerError& error, absl::Time now) {
+  PendingLeave leave = written_leaves_.extract(id).mapped();
+  // In the other case the application is in the group again: its join stands behind this leave.
+  if (!error.retry || groups_.contains(leave.group_id)) return;
+  const absl::Time again =
+      now + leave.pause * std::uniform_real_distribution<double>(0.5, 1)(random_);
+  leave.pause = std::min(leave.pause * 2, kResendBackoffMax);
+  postponed_leaves_.emplace(again, std::move(leave));
 }
 
 absl::Status Session::OnSent(Sends::iterator send, ReplyEvent& reply) {
@@ -497,6 +526,12 @@ std::string Session::JoinFrame(const std::string& group_id) {
     options.history = group.history;
   }
   return AddGroupFrame(group_id, options, /*presence=*/group.view != nullptr, group.join_id);
+}
+
+std::string Session::LeaveFrame(const Command& command) {
+  const CommandId id = NewCommandId();
+  written_leaves_[id] = {command.group_id, command.pause};
+  return LeaveGroupFrame(command.group_id, id);
 }
 
 absl::Status Session::CheckRoom(size_t bytes) const {

@@ -166,6 +166,11 @@ class Session {
     CommandKind kind;
     std::string group_id;  // Of a join or a leave.
     CommandId id{};        // Of a send or a read.
+    absl::Duration pause;  // Of a leave, before it is tried again.
+  };
+  struct PendingLeave {
+    std::string group_id;
+    absl::Duration pause;
   };
   struct PendingSend {
     std::string frame;
@@ -217,6 +222,9 @@ class Session {
   absl::Status OnJoined(Groups::iterator group, ReplyEvent& reply);
   void OnJoinRefused(Groups::iterator group, const ServerError& error);
   absl::Status OnSent(Sends::iterator send, ReplyEvent& reply);
+  // A leave that the server postpones is tried again: as a member, the connection would get the
+  // group's messages for nothing.
+  void OnLeaveRefused(CommandId id, const ServerError& error, absl::Time now);
   void OnSendRefused(Sends::iterator send, const ServerError& error, absl::Time now);
   // Whether the read may be queued.
   absl::Status CheckRead(const PendingRead& read) const;
@@ -231,6 +239,7 @@ class Session {
   void DropViewRead(absl::string_view group_id);
   void CallView(Groups::iterator group, std::function<void(MembersView*)> run);
   std::string JoinFrame(const std::string& group_id);
+  std::string LeaveFrame(const Command& command);
   // Whether a frame of `bytes` may still be queued.
   absl::Status CheckRoom(size_t bytes) const;
   // Ends a send that may not be written again. The result depends on its earlier transmissions.
@@ -262,6 +271,10 @@ class Session {
   std::map<CommandId, std::string> joins_;        // The group of each written, unanswered join.
   std::set<std::string, std::less<>> rejoining_;  // Everything else waits for these.
   bool has_refused_joins_ = false;
+  // Leaves without an answer, and those that are tried again later. Bounded: over twice groups_max,
+  // Join fails.
+  std::map<CommandId, PendingLeave> written_leaves_;
+  std::multimap<absl::Time, PendingLeave> postponed_leaves_;
   // Bounded: queue_bytes_max limits sends and reads. Each group that was not left has at most
   // one join. Each leave belongs to a written join, and those were within groups_max. May name
   // sends that are resolved by now.

@@ -1040,6 +1040,68 @@ TEST_F(SessionTest, LeaveTakesBackCallbacksThatAreDue) {
   EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
 }
 
+TEST_F(SessionTest, APostponedLeaveIsTriedAgainUntilTheServerDoesIt) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  session_.Leave("g");
+  for (int i = 0; i < 3; ++i) {
+    Refuse(Written("leave_group", "g"), "rate_limited", true);
+    EXPECT_EQ(session_.NextFrame(now_), std::nullopt) << "not at once";
+    AdvanceToDeadline();
+  }
+  Take(ReplyEvent{Written("leave_group", "g"), std::nullopt, std::nullopt});
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SessionTest, ALeaveThatTheServerRefusesForGoodIsNotTriedAgain) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  session_.Leave("g");
+  Refuse(Written("leave_group", "g"), "internal", false);
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SessionTest, AnotherJoinEndsAPostponedLeave) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  session_.Leave("g");
+  Refuse(Written("leave_group", "g"), "rate_limited", true);
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+  Written("add_group", "g");
+  // The refusal of a leave may also come when the application is in the group again.
+  session_.Leave("g");
+  const CommandId leave = Written("leave_group", "g");
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  Refuse(leave, "rate_limited", true);
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SessionTest, ANewConnectionNeedsNoLeave) {
+  Take(WelcomeEvent{});
+  JoinedAt("g", {"e", 7});
+  session_.Leave("g");
+  Refuse(Written("leave_group", "g"), "rate_limited", true);
+  Reconnect();
+  EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+TEST_F(SessionTest, LeavesThatTheServerDoesNotCarryOutAreBounded) {
+  Take(WelcomeEvent{});
+  for (int i = 0; i < 6; ++i) {
+    const std::string group = absl::StrCat("g", i);
+    JoinedAt(group, {"e", 7});
+    session_.Leave(group);
+    Refuse(Written("leave_group", group), "rate_limited", true);
+    Hear();
+  }
+  EXPECT_EQ(Join("g").code(), StatusCode::kResourceExhausted);
+  AdvanceToDeadline();
+  Take(ReplyEvent{IdOf(*session_.NextFrame(now_)), std::nullopt, std::nullopt});
+  EXPECT_EQ(Join("g"), absl::OkStatus());
+}
+
 TEST_F(SessionTest, AJoinThatWasNotWrittenIsLeftWithoutAWord) {
   Take(WelcomeEvent{});
   ASSERT_EQ(Join("g"), absl::OkStatus());
