@@ -1085,6 +1085,14 @@ TEST_F(SessionTest, ANewConnectionNeedsNoLeave) {
   Reconnect();
   EXPECT_EQ(session_.next_deadline(), absl::InfiniteFuture());
   EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+  // Nor do those that were written count any more.
+  for (int i = 0; i < 7; ++i) {
+    JoinedAt("g", {"e", 7});
+    session_.Leave("g");
+    Written("leave_group", "g");
+    Reconnect();
+    Hear();
+  }
 }
 
 TEST_F(SessionTest, LeavesThatTheServerDoesNotCarryOutAreBounded) {
