@@ -9,6 +9,7 @@ mkdir -p "$CHECKOUT/bazel-bin/tools/package" "$TEST_TMPDIR/bin"
 cp -RL tools "$CHECKOUT"
 TAR=$CHECKOUT/bazel-bin/tools/package/installed_sdk.tar
 mv "$CHECKOUT/tools/package/installed_sdk.tar" "$TAR"
+mv "$CHECKOUT/tools/package/installed_services.tar" "${TAR%/*}"
 cat >"$TEST_TMPDIR/bin/bazel" <<FAKE
 #!/bin/sh
 echo "\$@" >>"$TEST_TMPDIR/asked"
@@ -60,6 +61,19 @@ expect_contains "a second time there is nothing" "$output" "has installed nothin
 install_sdk --prefix=/opt/groupcast --destdir="$TEST_TMPDIR/package" --no_build
 expect_equal "a package's folder gets the same files" "$(files_below "$TEST_TMPDIR/package/opt/groupcast")" "$installed"
 expect_contains "the text has the prefix alone" "$output" "PKG_CONFIG_PATH=/opt/groupcast/lib"
+
+ALL=$TEST_TMPDIR/all
+install_sdk --prefix="$ALL" --no_build --services
+expect_equal "the services are installed too" "$status" 0
+for program in bin/groupcast sbin/groupcast-{channel-server,http-gateway,websocket-service}; do
+  run "$ALL/$program" --help
+  expect_equal "$program runs from there" "$status" 0
+done
+for file in share/zsh/site-functions/_groupcast share/man/man1/groupcast.1 lib/libgroupcast.a; do
+  expect_equal "$file is there" "$(stat -c %a "$ALL/$file")" 644
+done
+install_sdk --prefix="$ALL" --uninstall
+expect_equal "and all goes away again" "$(find "$ALL" -mindepth 1)" ''
 
 install_sdk
 expect_equal "the prefix must be given" "$status" 2
