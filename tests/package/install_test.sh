@@ -81,6 +81,8 @@ install_sdk --prefx=/usr
 expect_contains "the help finds what was meant" "$output" "Did you mean --prefix?"
 install_sdk --prefix="$TEST_TMPDIR/ready/sub" --no_build
 expect_contains "a prefix that cannot be written to is an error" "$output" "cannot be written to"
+install_sdk --prefix="$TEST_TMPDIR/ready/sub" --no_build --services
+expect_contains "and all of it" "$output" "--no_build --prefix=$TEST_TMPDIR/ready/sub --services"
 rm "$TAR"
 install_sdk --prefix="$PREFIX" --no_build
 expect_contains "so is a build that is not there" "$output" "there is no build to install"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tools/groupcast/console.h"
 #include "tools/groupcast/exit_code.h"
@@ -64,6 +65,8 @@ absl::StatusOr<GroupList> Gateway::Busiest(absl::string_view prefix, int limit) 
   return ReadGroupList(answer->body);
 }
 
+bool HasAnswered(const absl::Status& error) { return absl::StartsWith(error.message(), "HTTP "); }
+
 std::string GatewayError(const GatewayOptions& options, const absl::Status& error) {
   const std::string why = Harmless(error.message());
   if (absl::IsUnauthenticated(error)) {
@@ -71,7 +74,9 @@ std::string GatewayError(const GatewayOptions& options, const absl::Status& erro
                         why, ")");
   }
   return absl::StrCat(options.url,
-                      ExitCodeOf(error) == ExitCode::kNotReachable ? " is not reachable: " : ": ",
+                      ExitCodeOf(error) == ExitCode::kNotReachable && !HasAnswered(error)
+                          ? " is not reachable: "
+                          : ": ",
                       why);
 }
 

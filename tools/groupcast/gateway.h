@@ -81,6 +81,9 @@ class Gateway {
 // A sentence about an error of a Gateway, for people.
 std::string GatewayError(const GatewayOptions& options, const absl::Status& error);
 
+// The error is an answer of the gateway, with a status of HTTP.
+bool HasAnswered(const absl::Status& error);
+
 }  // namespace groupcast::cli
 
 #endif  // GROUPCAST_TOOLS_GROUPCAST_GATEWAY_H_

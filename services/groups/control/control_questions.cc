@@ -110,6 +110,7 @@ bool ControlQuestions::Publish(uint64_t key) {
   std::optional<Workers> workers = parts_.workers();
   if (!workers.has_value()) return false;
   Question& question = questions_.at(key);
+  if (question.number == 0) question.asked_at = parts_.clock->Now();
   question.waits_for = *std::move(workers);
   question.answers.clear();
   question.number = RandomId();
@@ -173,9 +174,8 @@ void ControlQuestions::OnTick() {
     const auto at = questions_.find(key);
     if (at == questions_.end()) continue;
     Question& question = at->second;
-    const bool is_late = question.asked_at + options_.timeout <= now;
     if (question.number == 0) {
-      if (Publish(key) || !is_late) continue;
+      if (Publish(key) || question.asked_at + options_.workers_timeout > now) continue;
       End(at, absl::UnavailableError("the channel did not tell the workers in time"));
       continue;
     }
@@ -186,6 +186,7 @@ void ControlQuestions::OnTick() {
                             workers->end(), std::inserter(left, left.end()));
       question.waits_for = std::move(left);
     }
+    const bool is_late = question.asked_at + options_.timeout <= now;
     if (question.waits_for.empty() || is_late) Finish(at);
   }
 }

@@ -21,8 +21,11 @@
 namespace groupcast::service {
 
 struct ControlQuestionsOptions {
-  // A question ends after this time, whatever answers it has.
+  // A question ends this time after it was published, whatever answers it has.
   absl::Duration timeout = absl::Seconds(2);
+  // While the workers are not known, it waits for this time: a channel server that begins again
+  // tells no members in its first 5 s, until the workers are back.
+  absl::Duration workers_timeout = absl::Seconds(7);
   // The questions under way, or their callers if these are more. Further ones are refused.
   size_t questions_max = 64;
   // A question is a message that all workers get, and the channel keeps it for a while. It costs a

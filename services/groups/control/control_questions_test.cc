@@ -23,16 +23,17 @@ class ControlQuestionsTest : public testing::Test {
   };
 
   ControlQuestionsTest()
-      : questions_({.timeout = absl::Seconds(2), .questions_max = 3},
-                   {.clock = &clock_,
-                    .workers = [this] { return workers_; },
-                    .publish =
-                        [this](uint64_t number, const ControlCommand& command,
-                               std::function<void(const absl::Status&)> failed) {
-                          published_.push_back({number, command, std::move(failed)});
-                          return question_bytes_;
-                        },
-                    .list_bytes_max = [this] { return list_bytes_max_; }}) {}
+      : questions_(
+            {.timeout = absl::Seconds(2), .workers_timeout = absl::Seconds(5), .questions_max = 3},
+            {.clock = &clock_,
+             .workers = [this] { return workers_; },
+             .publish =
+                 [this](uint64_t number, const ControlCommand& command,
+                        std::function<void(const absl::Status&)> failed) {
+                   published_.push_back({number, command, std::move(failed)});
+                   return question_bytes_;
+                 },
+             .list_bytes_max = [this] { return list_bytes_max_; }}) {}
 
   uint64_t Ask(const ControlCommand& command) {
     const absl::StatusOr<uint64_t> handle = questions_.Ask(
@@ -144,10 +145,25 @@ TEST_F(ControlQuestionsTest, WhileTheWorkersAreNotKnownAQuestionWaitsWithinItsTi
 
   workers_.reset();
   AskGroups();
-  Pass(absl::Seconds(2));
+  Pass(absl::Seconds(5));
   ASSERT_EQ(results_.size(), 2u);
   EXPECT_TRUE(absl::IsUnavailable(results_[1].status()));
   EXPECT_EQ(published_.size(), 1u) << "it is not asked after its end";
+}
+
+// A channel server that begins again tells no members for some seconds.
+TEST_F(ControlQuestionsTest, AQuestionThatHasWaitedForTheWorkersHasItsWholeTimeForAnswers) {
+  workers_.reset();
+  AskGroups();
+  Pass(absl::Seconds(4));
+  EXPECT_TRUE(results_.empty());
+  workers_ = ControlQuestions::Workers{1};
+  Pass(absl::ZeroDuration());
+  ASSERT_EQ(published_.size(), 1u);
+  Pass(absl::Milliseconds(1'900));
+  Answer(1);
+  ASSERT_EQ(results_.size(), 1u);
+  EXPECT_TRUE(results_[0].ok() && results_[0]->complete);
 }
 
 TEST_F(ControlQuestionsTest, AWorkerThatDoesNotKnowTheCommandMakesTheResultPartial) {

@@ -101,7 +101,7 @@ class ControlRoomTest : public testing::Test {
         [&got](absl::StatusOr<ControlResult> result) { got = std::move(result); });
     if (!question.ok()) return question.status();
     hub_.Pump();
-    for (int ticks = 0; !got.has_value() && ticks < 9; ++ticks) {
+    for (int ticks = 0; !got.has_value() && ticks < 30; ++ticks) {
       clock_.Advance(absl::Milliseconds(250));
       asker_.service.CheckDeadlines();
       hub_.Pump();

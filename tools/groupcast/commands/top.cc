@@ -69,14 +69,17 @@ class Top {
   ExitCode Run() {
     for (uint64_t round = 1;; ++round) {
       const absl::Status status = ShowRound();
-      if (!status.ok() && round == 1) {
+      // What the gateway cannot do for the moment, it may do at the next look.
+      const bool may_pass = absl::IsUnavailable(status) && HasAnswered(status);
+      if (!status.ok() && round == 1 && !may_pass) {
         console_->Complain(GatewayError(arguments_.gateway, status));
         return ExitCodeOf(status);
       }
       if (!status.ok()) {
         console_->Note(absl::StrCat(GatewayError(arguments_.gateway, status), "; trying again"));
       }
-      if (reader_has_gone_ || round == arguments_.count) return ExitCode::kDone;
+      if (reader_has_gone_) return ExitCode::kDone;
+      if (round == arguments_.count) return ExitCodeOf(status);
       if (waker_.Wait(arguments_.interval) == Waker::Cause::kSignal) return ExitCode::kDone;
     }
   }
