@@ -98,9 +98,8 @@ class NatsClient final : public Channel, private RepairLink, private FeedSink {
   struct Group {
     const std::string* id = nullptr;  // the key in the map
     Feed feed;
-    uint64_t number = 0;     // of the subscription on this connection; 0: none
-    bool is_proven = false;  // on this connection
-    bool ended = false;      // unsubscribed during a delivery
+    uint64_t number = 0;  // of the subscription on this connection; 0: none
+    bool ended = false;   // unsubscribed during a delivery
     size_t counted_bytes = 0;
   };
   // A request to JetStream, by its number.

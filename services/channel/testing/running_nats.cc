@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -46,19 +48,27 @@ RunningNats::RunningNats(const std::vector<std::string>& options) {
     _exit(127);
   }
   const absl::Time give_up = absl::Now() + kPatience;
-  while (!ReadPort() && absl::Now() < give_up && waitpid(pid_, nullptr, WNOHANG) == 0) {
+  while (pid_ > 0 && !ReadPort() && absl::Now() < give_up) {
+    // The number of a process that has ended may become another one's.
+    if (waitpid(pid_, nullptr, WNOHANG) != 0) pid_ = -1;
     absl::SleepFor(absl::Milliseconds(5));
   }
   EXPECT_NE(port_, 0) << "nats-server does not listen; see Debian's package nats-server";
 }
 
 RunningNats::~RunningNats() {
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  Signal(SIGKILL);
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
 }
 
-void RunningNats::Stop() { kill(pid_, SIGSTOP); }
-void RunningNats::Continue() { kill(pid_, SIGCONT); }
+void RunningNats::Stop() { Signal(SIGSTOP); }
+void RunningNats::Continue() { Signal(SIGCONT); }
+
+void RunningNats::Signal(int signal) {
+  if (pid_ > 0) kill(pid_, signal);
+}
 
 // {"nats": ["nats://127.0.0.1:43211"]}
 bool RunningNats::ReadPort() {

@@ -26,11 +26,12 @@ class RunningNats {
   void Continue();
 
  private:
+  void Signal(int signal);
   // Whether the server has written its port.
   bool ReadPort();
 
   std::string folder_;
-  pid_t pid_ = -1;
+  pid_t pid_ = -1;  // -1: it does not run
   uint16_t port_ = 0;
 };
 
