@@ -795,6 +795,7 @@
       this._failures = 0;
       this._attempt = 0;
       this._freshTokenTried = false;
+      this._openedAt = null;
       this._timer = null;
       this._waiting = null;
       this._endWatch = () => {
@@ -838,8 +839,18 @@
         if (this.state !== "closed") this._owner.onTokenError(noToken(error));
       }
     }
+    // Only a connection that lasted resets the backoff. So a server that accepts and closes at once gets few attempts.
+    _noteHowLongItLasted() {
+      const { clock, backoff } = this._options;
+      if (this._openedAt !== null && clock.now() - this._openedAt >= backoff.capMs) {
+        this._failures = 0;
+        this._freshTokenTried = false;
+      }
+      this._openedAt = null;
+    }
     // Closes what there is, and makes a late token useless.
     _drop() {
+      this._noteHowLongItLasted();
       ++this._attempt;
       this._options.clock.cancel(this._timer);
       this._waiting = null;
@@ -877,21 +888,16 @@
       }, fail);
     }
     _open(token) {
-      const { clock, backoff } = this._options;
-      let openedAt = null;
       this._connection = new Connection({ ...this._options, token }, {
         onWelcome: () => {
-          openedAt = clock.now();
+          this._openedAt = this._options.clock.now();
           this.state = "open";
           this._owner.onOpen();
           this._owner.onState("open", {});
         },
         onEvent: (event) => this._owner.onEvent(event),
         onLost: (loss) => {
-          if (openedAt !== null && clock.now() - openedAt >= backoff.capMs) {
-            this._failures = 0;
-            this._freshTokenTried = false;
-          }
+          this._noteHowLongItLasted();
           this._onLost(loss);
         }
       });

@@ -26,6 +26,8 @@ class Greeter {
     });
     EXPECT_EQ(joined, absl::OkStatus());
   }
+  // The callback uses the pointer.
+  ~Greeter() { client_->Close(); }
 
  private:
   std::unique_ptr<groupcast::Client> client_;

@@ -39,6 +39,7 @@ void ClientLogic::Reconnect(absl::Time now) {
   const bool has_connection =
       phase_ == Phase::kConnecting || phase_ == Phase::kOpen || phase_ == Phase::kEnding;
   if (has_connection) actions_.push_back(AbandonAction{});
+  NoteHowLongItLasted(now);
   reconnect_backoff_.Reset();
   session_.OnDisconnected();
   BeginAttempt(now);
@@ -261,12 +262,7 @@ void ClientLogic::OnEnd(const ConnectionEnd& end, absl::Time now) {
   retry_joins_at_ = absl::InfiniteFuture();
   awaits_token_ = false;
   if (closing_) return Finish();
-  // Only a connection that lasted resets the backoff. So a server that accepts and closes at once
-  // gets few attempts.
-  if (opened_at_.has_value() && now - *opened_at_ >= options_.backoff_reset_after) {
-    reconnect_backoff_.Reset();
-    fresh_token_tried_ = false;
-  }
+  NoteHowLongItLasted(now);
   if (!end.may_reconnect) {
     // A fresh token may help against these two.
     const bool may_try_token = options_.token_source && !fresh_token_tried_ &&
@@ -279,6 +275,14 @@ void ClientLogic::OnEnd(const ConnectionEnd& end, absl::Time now) {
   phase_ = Phase::kWaiting;
   deadline_ =
       now + (asked.has_value() ? std::min(*asked, kReconnectAfterMax) : reconnect_backoff_.Next());
+}
+
+// Only a connection that lasted resets the backoff. So a server that accepts and closes at once
+// gets few attempts.
+void ClientLogic::NoteHowLongItLasted(absl::Time now) {
+  if (!opened_at_.has_value() || now - *opened_at_ < options_.backoff_reset_after) return;
+  reconnect_backoff_.Reset();
+  fresh_token_tried_ = false;
 }
 
 void ClientLogic::Refused(const absl::Status& why) {

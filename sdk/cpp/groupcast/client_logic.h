@@ -111,6 +111,8 @@ class ClientLogic {
   void BeginEnd(uint16_t code, const absl::Status& why, absl::Time now);
   // Ends the connection, or the attempt, at once.
   void Abandon(const absl::Status& why, absl::Time now);
+  // Before opened_at_ is forgotten.
+  void NoteHowLongItLasted(absl::Time now);
   void OnEnd(const ConnectionEnd& end, absl::Time now);
   void OnEnd(const absl::Status& why, absl::Time now) { OnEnd(ConnectionEnd{why}, now); }
   void Refused(const absl::Status& why);

@@ -579,6 +579,28 @@ TEST_F(ClientTest, AServerThatIsGoneRaisesNoSignal) {
   EXPECT_EQ(after.sa_handler, count.sa_handler) << "the client has changed it";
 }
 
+// What was behind it has not left this machine, so its outcome is known.
+TEST_F(ClientTest, NothingIsWrittenAfterAFailedWrite) {
+  StartAndAccept();
+  std::promise<void> entered;
+  std::promise<void> release;
+  ASSERT_OK(client_->Join("g", [&](const Message&) {
+    entered.set_value();
+    release.get_future().wait();
+  }));
+  ASSERT_OK(peer_->ExpectJoin("g", {"e", 1}));
+  ASSERT_OK(peer_->SendMessage("g", "1", 1, 2));
+  entered.get_future().wait();
+  for (int i = 0; i < 20; ++i) ASSERT_OK(client_->Send("g", "hello", OnSent()));
+  server_.StopListening();
+  peer_->CutWithReset();
+  release.set_value();
+  AwaitState(ConnectionState::kWaiting, StatusCode::kUnavailable);
+  client_.reset();
+  sends_.Pop();  // It may have been written.
+  for (int i = 1; i < 20; ++i) EXPECT_EQ(sends_.Pop()->code, StatusCode::kCancelled) << i;
+}
+
 TEST_F(ClientTest, MayBeDestroyedWhileConnecting) {
   options_.connect_timeout = absl::Hours(1);
   Start();

@@ -208,7 +208,8 @@ void Connection::OnRead(const ErrorCode& error) {
 }
 
 void Connection::OnWrite(const ErrorCode& error) {
-  writing_ = false;
+  // After an error nothing more is written: it would only count as written.
+  writing_ = static_cast<bool>(error);
   if (outgoing_.capacity() > kBufferBytesKept) std::string().swap(outgoing_);
   const std::shared_ptr<ConnectionHandler> handler = handler_.lock();
   if (ended_ || ending_ || !handler) return;

@@ -38,7 +38,7 @@ void MembersView::OnEvent(const MemberEvent& event) {
 }
 
 void MembersView::Fail(const absl::Status& why) {
-  failed_ = true;
+  if (std::exchange(failed_, true)) return;
   next_.reset();
   callbacks_->on_members(why);
 }

@@ -50,15 +50,14 @@ std::shared_ptr<const GroupCallbacks> Session::Leave(absl::string_view group_id)
   const auto group = groups_.find(group_id);
   if (group == groups_.end()) return nullptr;
 
+  std::erase_if(queue_, [&](const Command& command) {
+    return command.kind == CommandKind::kJoin && command.group_id == group_id;
+  });
   // Also if it was refused for the moment: not every refusal is certain that nothing was done.
-  const bool join_was_written = group->second.state != GroupState::kQueued;
+  const bool join_was_written = group->second.join_id != CommandId{};
   if (join_was_written) {
-    queue_.push_back({CommandKind::kLeave, group->first, {}, kResendBackoffMin});
     joins_.erase(group->second.join_id);
-  } else {
-    std::erase_if(queue_, [&](const Command& command) {
-      return command.kind == CommandKind::kJoin && command.group_id == group_id;
-    });
+    queue_.push_back({CommandKind::kLeave, group->first, {}, kResendBackoffMin});
   }
   std::erase_if(callbacks_, [&](const DueCallback& due) { return due.group_id == group_id; });
   rejoining_.erase(group->first);
@@ -155,6 +154,7 @@ std::optional<absl::Duration> Session::OnDisconnected() {
   has_refused_joins_ = false;
   for (auto& [group_id, group] : groups_) {
     group.state = GroupState::kQueued;
+    group.join_id = CommandId{};
   }
   for (auto& [id, send] : sends_) {
     if (!send.was_written()) break;

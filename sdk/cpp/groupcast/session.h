@@ -154,7 +154,7 @@ class Session {
     // For the first successful join. Later ones use `position`.
     uint32_t history = 0;
     GroupState state = GroupState::kQueued;
-    CommandId join_id{};
+    CommandId join_id{};  // Of the last one on this connection; 0: none was written.
     // The last position that the application received, or that a gap or a join gave it. Not set
     // before the first successful join, unless that join begins at a position.
     std::optional<Position> position;

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "groupcast/members_view.h"
 #include "groupcast/status.h"
 
 namespace groupcast {
@@ -1038,6 +1039,33 @@ TEST_F(SessionTest, LeaveTakesBackCallbacksThatAreDue) {
   EXPECT_EQ(Hear(), "");
   EXPECT_EQ(session_.Leave("g"), nullptr);
   EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+// Not every refusal is certain that nothing was done.
+TEST_F(SessionTest, AJoinThatWasRefusedForTheMomentIsLeftAlsoWhenItIsToBeTriedAgain) {
+  Take(WelcomeEvent{});
+  ASSERT_EQ(Join("g"), absl::OkStatus());
+  Refuse(Written("add_group", "g"), "unavailable", true);
+  session_.RetryJoins();
+  session_.Leave("g");
+  Written("leave_group", "g");
+  EXPECT_EQ(session_.NextFrame(now_), std::nullopt);
+}
+
+TEST_F(SessionTest, AViewFailsOnce) {
+  int failures = 0;
+  auto callbacks = std::make_shared<GroupCallbacks>();
+  callbacks->on_members = [&failures](const absl::StatusOr<MembersUpdate>& update) {
+    failures += update.ok() ? 0 : 1;
+  };
+  MembersView view(callbacks);
+  view.BeginReading();
+  view.Fail(absl::UnavailableError("first"));
+  view.Fail(absl::UnavailableError("second"));
+  EXPECT_EQ(failures, 1);
+  view.BeginReading();
+  view.Fail(absl::UnavailableError("of another reading"));
+  EXPECT_EQ(failures, 2);
 }
 
 TEST_F(SessionTest, APostponedLeaveIsTriedAgainUntilTheServerDoesIt) {

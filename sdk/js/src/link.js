@@ -45,6 +45,7 @@ export class Link {
     this._failures = 0;          // connections in a row that did not last
     this._attempt = 0;           // the number of attempts; those that wait for a token know theirs
     this._freshTokenTried = false;  // since a connection lasted
+    this._openedAt = null;       // the connection, if it is open
     this._timer = null;          // for the token while connecting, for the next attempt while waiting
     this._waiting = null;        // {until, detail, isAsked} of state 'waiting'
     this._endWatch = () => {};
@@ -89,8 +90,19 @@ export class Link {
     }
   }
 
+  // Only a connection that lasted resets the backoff. So a server that accepts and closes at once gets few attempts.
+  _noteHowLongItLasted() {
+    const {clock, backoff} = this._options;
+    if (this._openedAt !== null && clock.now() - this._openedAt >= backoff.capMs) {
+      this._failures = 0;
+      this._freshTokenTried = false;
+    }
+    this._openedAt = null;
+  }
+
   // Closes what there is, and makes a late token useless.
   _drop() {
+    this._noteHowLongItLasted();
     ++this._attempt;
     this._options.clock.cancel(this._timer);
     this._waiting = null;
@@ -132,23 +144,16 @@ export class Link {
   }
 
   _open(token) {
-    const {clock, backoff} = this._options;
-    let openedAt = null;
     this._connection = new Connection({...this._options, token}, {
       onWelcome: () => {
-        openedAt = clock.now();
+        this._openedAt = this._options.clock.now();
         this.state = 'open';
         this._owner.onOpen();
         this._owner.onState('open', {});
       },
       onEvent: (event) => this._owner.onEvent(event),
       onLost: (loss) => {
-        // Only a connection that lasted resets the backoff. So a server that accepts and closes at once gets few
-        // attempts.
-        if (openedAt !== null && clock.now() - openedAt >= backoff.capMs) {
-          this._failures = 0;
-          this._freshTokenTried = false;
-        }
+        this._noteHowLongItLasted();
         this._onLost(loss);
       },
     });

@@ -221,6 +221,7 @@ FakeServer::Impl::~Impl() {
 }
 
 std::string FakeServer::Impl::Listen() {
+  if (acceptor_.is_open()) return "";
   error_code error;
   acceptor_.open(endpoint_.protocol(), error);
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);

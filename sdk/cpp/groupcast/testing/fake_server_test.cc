@@ -136,6 +136,13 @@ TEST_F(FakeServerTest, TheMessagesOfAnOutageAreRecovered) {
   EXPECT_EQ(alice.heard.Next(), "1 \"missed\"");
 }
 
+TEST_F(FakeServerTest, ListenHasNoEffectOnAServerThatListens) {
+  ASSERT_OK(server_->Listen());
+  Program alice(*server_);
+  alice.Join("a");
+  EXPECT_EQ(alice.heard.Next(), "joined");
+}
+
 TEST_F(FakeServerTest, ForgottenMessagesAreTold) {
   Program alice(*server_);
   alice.Join("a");
